@@ -40,7 +40,7 @@ public struct ModelDescription: Sendable {
     public var batchSize: Int
     /// The number of passes over the data.
     public var epochs: Int
-    /// The maximum norm of gradients, if they are clipped.
+    /// The norm to which gradients are clipped; `nil` if they are not clipped.
     public var clipNorm: Double?
 
     public init(
@@ -58,7 +58,7 @@ public struct ModelDescription: Sendable {
 }
 
 extension ModelDescription {
-  /// All models, in the order of listings.
+  /// All models, in the order in which `apus models` lists them.
   public static let all: [ModelDescription] =
     [.mlp, .lenet5] + vision + [
       .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
@@ -74,12 +74,13 @@ extension ModelDescription {
 /// Errors in the choice or use of a model.
 public enum ModelError: Error, Hashable, Sendable {
   case unknown(String, known: [String])
-  /// Sizes that do not fit.
+  /// Sizes or layers that do not fit the data or each other; the string is the message.
   case misfit(String)
   /// The model's output contains NaN.
   case notFinite
-  /// The parameters do not fit into the memory of the device, whatever the batch size: training needs `valuesEach`
-  /// numbers for each parameter, its value, gradient and optimizer state. `requested` and `available` are bytes.
+  /// Training needs more memory for the parameters alone than the device has, so a smaller batch does not help. Each
+  /// parameter needs `valuesEach` numbers: its value, its gradient and its optimizer state. `requested` and `available`
+  /// are bytes.
   case tooLarge(parameters: Int, valuesEach: Int, requested: Int, device: String, available: Int)
 }
 

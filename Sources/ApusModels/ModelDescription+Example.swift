@@ -3,8 +3,9 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// Builds the model with default sizes: an image model with the default input and classes of its `ImageNetwork`, a
-  /// text model with the maximum vocabulary of its `TextNetwork` and, for a classifier, two classes.
+  /// Builds the model, with default sizes for arguments that are `nil`: the default input and classes of an image
+  /// model's `ImageNetwork`, two classes for a text classifier. A text model has the maximum vocabulary of its
+  /// `TextNetwork`.
   ///
   /// The arguments have the same meaning as in `ImageNetwork.model(input:classes:stem:)`. A text classifier uses only
   /// `classes`, a language model uses no argument.

@@ -2,8 +2,8 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// Throws `ModelError.tooLarge` if the device has less memory than `parameters` numbers need with their gradients and
-  /// their optimizer state.
+  /// Throws `ModelError.tooLarge` if the device has less memory than `parameters` numbers, their gradients and their
+  /// optimizer state need in `float32`.
   public static func checkMemory(
     parameters: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws(ModelError) {

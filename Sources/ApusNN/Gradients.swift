@@ -7,13 +7,13 @@ public struct Gradients: Sendable {
   /// The gradients, parallel to `parameters` and in their shapes and types; `nil` for parameters that are frozen or
   /// that the loss does not depend on.
   public internal(set) var tensors: [Tensor?]
-  /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; otherwise the update is skipped. `nil` if
+  /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; if not, the update is skipped. `nil` if
   /// the loss was not scaled.
   public internal(set) var isFinite: Tensor? = nil
-  /// The losses of the gradients. An update evaluates them too, because an invalid label may be detected only when the
-  /// loss is evaluated.
+  /// The losses whose gradients these are. An update evaluates them too, because an invalid label may be detected only
+  /// when the loss is evaluated.
   var losses: [Tensor] = []
-  /// The states to restore if an update with these gradients fails, in order of creation.
+  /// The statistics and random keys to restore if an update with these gradients fails, in order of creation.
   var origins: [StepOrigin] = []
 
   /// The gradient of a parameter, in the parameter's shape and type; `nil` if the parameter has no gradient or is not
@@ -29,8 +29,8 @@ public struct Gradients: Sendable {
     return squares.dropFirst().reduce(first, +).sqrt()
   }
 
-  /// Scales the gradients down to a norm of at most `limit`: `g · min(1, limit / (‖g‖ + 10⁻⁶))` (Pascanu, Mikolov,
-  /// Bengio, 2013; as `torch.nn.utils.clip_grad_norm_`).
+  /// Scales the gradients `g` down to a norm of at most `limit`: `g · min(1, limit / (‖g‖ + 10⁻⁶))`, where `‖g‖` is
+  /// `norm` (Pascanu, Mikolov, Bengio, 2013; as `torch.nn.utils.clip_grad_norm_`).
   public consuming func clipped(toNorm limit: Double) -> Gradients {
     let scale = (Tensor.number(limit, device: norm.device) / (norm + 1e-6)).clamped(upper: 1)
     for index in tensors.indices {

@@ -74,7 +74,7 @@ import Testing
   }
 
   /// A query whose keys are all masked gives zeros, and its gradient is zero. No result is infinite or NaN, although
-  /// queries and keys are large. OpenCL runs the boolean mask only.
+  /// queries and keys are large. OpenCL runs only the test with a Boolean mask.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in
       (test.name.hasPrefix("opencl") ? [false] : [false, true]).map { (test, $0) }
@@ -98,7 +98,7 @@ import Testing
     }
   }
 
-  /// For a sequence of padding only, the module returns the bias of its output projection.
+  /// For a sequence that is all padding, the module returns the bias of its output projection.
   @Test func sequencesOfPaddingGiveTheBias() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }

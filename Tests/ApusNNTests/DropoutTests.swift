@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// Dropped elements for fixed seeds, which are equal on the reference device and the CPU.
+/// Dropout with fixed seeds. The reference device and the CPU drop the same elements.
 @Suite struct DropoutTests {
   static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
@@ -50,8 +50,8 @@ import Testing
     }
   }
 
-  /// Standard normal inputs keep their mean and variance. Dropped elements become SELU's limit, then all elements are
-  /// scaled and shifted.
+  /// Standard normal inputs keep their mean and variance. Dropped elements become the limit of SELU at −∞, then all
+  /// elements are scaled and shifted.
   @Test(arguments: devices) func alphaDropoutKeepsMeanAndVariance(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 5)

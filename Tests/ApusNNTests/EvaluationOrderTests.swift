@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  /// The weights do not change if the closure of `minimize` reads the loss.
+  /// Steps of `minimize` give the same weights whether or not the closure reads the loss.
   @Test(arguments: devices) func minimizingWithARead(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func weights(readsInside: Bool) throws -> [Float] {
@@ -160,8 +160,8 @@ import Testing
 
   // MARK: - Adversarial networks
 
-  /// The two steps of a DCGAN in PyTorch's order. Both steps use one batch of generated images, which is built before
-  /// them.
+  /// The two training steps of a DCGAN, first the critic's and then the generator's, as in PyTorch's tutorial. Both
+  /// steps use one batch of generated images, which is built before them.
   @Test(arguments: devices) func adversariesShareTheirImages(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func train(isShared: Bool) throws -> (weights: [Float], losses: [Double]) {

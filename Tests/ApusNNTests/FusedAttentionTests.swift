@@ -95,8 +95,8 @@ import Testing
     return try found.map { try $0.array(of: Double.self) }
   }
 
-  /// The reference device is slow and runs only settings with at most 1000 query elements. On OpenCL, other tests build
-  /// the kernels of the remaining settings.
+  /// The reference device computes one element at a time, so it runs only settings with at most 1000 query elements. On
+  /// OpenCL, other tests build the kernels of the remaining settings.
   static let pairs = TestDevice.all.flatMap { test in
     let settings = test.name.hasPrefix("opencl") ? [large[0], large[1]] : small + large
     return settings.filter { test.name != "reference" || $0.query.elementCount <= 1000 }.map { (test, $0) }
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  /// Bits do not depend on the number of threads.
+  /// The bits of results do not depend on the number of threads.
   @Test func bitsAreThoseOfOneThread() throws {
     let found = try [1, 2, 3].map { threads in
       let device = ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 30))
@@ -210,7 +210,7 @@ import Testing
     #expect(steps.map { $0[1] - $0[0] } == [0, 0] && steps[1][0] == steps[0][0] + 1)
   }
 
-  /// Two training steps.
+  /// The recorded runs of two training steps.
   private func attentionRuns() throws -> [RecordingDevice.Run] {
     var runs: [RecordingDevice.Run] = []
     try recordingPlans { device in

@@ -72,8 +72,8 @@ import Testing
     }
   }
 
-  /// Near their minimum, the Huber loss and the smooth L1 loss are `x² / 2` of the difference `x`: the second
-  /// derivative is 1, also at `x = 0`.
+  /// Near their minimum, the Huber loss and the smooth L1 loss are `x² / 2`, where `x` is the difference of output and
+  /// target: the second derivative is 1, also at `x = 0`.
   @Test func robustLossesAreSquaresAtTheirMinimum() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([2, 1, 0.5] as [Float])

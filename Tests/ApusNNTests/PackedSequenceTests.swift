@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// Outputs and states, and the gradients of their sum, weighted by `slopes`.
+  /// Outputs and states, and the gradients of their weighted sum. `slopes` are the weights of the sum.
   struct Result {
     var outputs: [Tensor]
     var gradients: [Tensor]
@@ -142,7 +142,7 @@ import Testing
         found.append(try (result.outputs + result.gradients).map { try $0.array() })
       }
       #expect(found[1] == found[0] && found[2] == found[0], "\(test.name) \(kind)")
-      // The padding of outputs is zero, and so are the gradients of padded inputs.
+      // After the end of a sequence, outputs and the gradients of inputs are zero.
       let (outputs, slopesOfX) = (found[0][0], found[0][slopes.count])
       for time in 0..<6 {
         for (sequence, length) in PackedSequenceTests.lengths.enumerated() where time >= length {

@@ -100,8 +100,8 @@ import Testing
     }
   }
 
-  /// Every schedule in the catalog gives factors from 0 to 1, with and without a warm-up of 5 steps, for runs from a
-  /// single step, which is shorter than the warm-up, to `Int.max` steps.
+  /// Every schedule in the catalog gives factors from 0 to 1 for runs of 1 to `Int.max` steps, with and without a
+  /// warm-up of 5 steps, which is longer than the shortest runs.
   @Test func schedulesStandAnyLength() throws {
     for name in scheduleNames {
       for warmup in [0, 5] {

@@ -3,12 +3,14 @@ import ApusTensor
 
 extension ImageNetwork {
   /// The model for rows of a table, `[batch, width]` to `[batch, outputs]`: the chain of layers, preceded by a
-  /// `TableEmbedding` if there are categorical features. After an embedding, the keys of the chain start at 1.
+  /// `TableEmbedding` if there are categorical features. The embedding, if there is one, has the key 0, and the keys of
+  /// the chain then start at 1.
   ///
   /// - Parameters:
   ///   - width: the number of features.
   ///   - codes: the categorical features, whose values are codes.
-  ///   - outputs: the number of outputs of the last layer, which is dense: one for each class, or a single number.
+  ///   - outputs: the number of outputs of the last layer, which is dense: one for each class, or one for a target that
+  ///     is a number.
   /// - Throws: `ModelError` if the network is not a chain, has a layer for images or sequences, or does not end with a
   ///   dense layer; `LayerListError` if the layers do not fit each other.
   public func tableModel(width: Int, codes: [TableEmbedding.Code] = [], outputs: Int) throws -> Sequential {
@@ -49,7 +51,7 @@ extension ImageNetwork {
 }
 
 extension LayerList {
-  /// The first layer that does not accept features.
+  /// The first layer that needs images or sequences.
   fileprivate var imageLayer: Layer? {
     for layer in layers {
       switch layer {

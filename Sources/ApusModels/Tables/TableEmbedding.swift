@@ -6,8 +6,8 @@ import ApusTensor
 ///
 /// The output has the numeric features first, unchanged and in order, then the embeddings of the codes, in the order of
 /// the categorical features (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Embeddings are
-/// initialized as in `Embedding`, except those of code 0, which represents unknown or missing values: they are
-/// initialized with zeros and change only if training rows contain code 0.
+/// initialized as in `Embedding`, except for code 0, which represents unknown or missing values: its embedding is
+/// initialized with zeros, and changes only if training rows contain code 0.
 ///
 /// Keys are `embeddings.0.weight`, `embeddings.1.weight`, …, each `[count, outputWidth(count)]`.
 public struct TableEmbedding: Layer {

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// Embeddings, LSTM layers and a dense layer, applied at every token: integers `[batch, time]` to logits
+/// Embeddings, LSTM layers and a dense layer, which gives logits for every token: integers `[batch, time]` to
 /// `[batch, time, vocabulary]` (Mikolov et al., 2010; Graves, 2013).
 public struct LSTMLanguageModel: LanguageModel {
   let embedding: Embedding

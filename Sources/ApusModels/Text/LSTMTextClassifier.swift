@@ -21,7 +21,7 @@ public struct LSTMTextClassifier: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let isText = isText(x)
-    // A text of padding alone gets the length 1, the smallest length that the LSTM accepts; the mean ignores its token.
+    // A text that is all padding gets the length 1, the smallest that the LSTM accepts; the mean ignores the padding.
     let lengths = isText.cast(to: .int32).sum(axis: 1).clamped(lower: 1)
     let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
     let states = LayerTrace.run("lstm", lstm, vectors) { lstm($0, lengths: lengths).output }

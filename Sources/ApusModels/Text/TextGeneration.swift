@@ -30,7 +30,7 @@ public struct Sampling: Hashable, Sendable {
   /// Samples a token. Padding is never sampled.
   ///
   /// - Parameters:
-  ///   - logits: the logits of all tokens.
+  ///   - logits: the logits of all tokens of the vocabulary.
   ///   - position: the index of the draw; together with `seed` it determines the random number.
   func token(_ logits: [Float], position: Int) -> Int32 {
     var ranked = logits.indices.filter { $0 != Int(ReservedToken.padding) }

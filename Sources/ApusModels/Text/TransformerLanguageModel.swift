@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// Embeddings with learned positions, causal Transformer layers, a norm and a dense layer, applied at every token:
-/// integers `[batch, time]` to logits `[batch, time, vocabulary]` (Radford et al., 2018; pre-norm as in GPT-2).
+/// Embeddings with learned positions, causal Transformer layers, a norm and a dense layer, which gives logits for every
+/// token: integers `[batch, time]` to `[batch, time, vocabulary]` (Radford et al., 2018; pre-norm as in GPT-2).
 public struct TransformerLanguageModel: LanguageModel {
   let embedding: Embedding
   let positions: LearnedPositions

@@ -2,13 +2,13 @@ import ApusNN
 import ApusTensor
 
 /// Five convolutions and three dense layers: `x: [batch, channels, height, width]` to logits `[batch, classes]`, by
-/// default for images of about 224 pixels.
+/// default for images of about 224 × 224 pixels.
 ///
 /// With one column it is the network of Krizhevsky: "One weird trick for parallelizing convolutional neural networks"
 /// (2014), with torchvision's names. With two columns it is the network of Krizhevsky, Sutskever and Hinton: "ImageNet
-/// classification with deep convolutional neural networks" (2012), which ran each column on a GPU: all convolutions
-/// except the first and the third have two groups, one for each column, and local response normalization follows the
-/// first and the second convolution.
+/// classification with deep convolutional neural networks" (2012), whose authors ran each column on its own GPU. In the
+/// network with two columns, all convolutions except the first and the third have two groups, one for each column, and
+/// local response normalization follows the first and the second convolution.
 ///
 /// For small images the first two convolutions are 3 × 3 with stride 1, pooling windows are 2 × 2, and the first dense
 /// layer reads 2 × 2 pixels. Weights are initialized by PyTorch's default, as in torchvision; the 2012 paper

@@ -8,8 +8,8 @@ import ApusTensor
 /// c = sigmoid(mlp(mean(x)) + mlp(max(x)))                                     over the pixels
 /// s = sigmoid(norm(conv₇ₓ₇(max(y), mean(y))))                                 over the channels
 /// ```
-/// for `x: [batch, channels, height, width]`, `c: [batch, channels]`, `s: [batch, 1, height, width]`, to `z` in the
-/// shape of `x`. The gradient of a maximum is divided equally among all positions that attain it.
+/// `x` is `[batch, channels, height, width]`, `c` is `[batch, channels]`, `s` is `[batch, 1, height, width]`, and `z`,
+/// the result, has the shape of `x`. The gradient of a maximum is divided equally among all positions that attain it.
 ///
 /// Names and initialization follow the authors' PyTorch code (Jongchan/attention-module): `ChannelGate.mlp.1` and `.3`,
 /// `SpatialGate.spatial.conv` and `.bn`. Biases and the scale of the norm are initialized with zeros, so that `s` is

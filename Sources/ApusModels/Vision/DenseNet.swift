@@ -5,8 +5,8 @@ import ApusTensor
 /// networks", 2017), with torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`. Each
 /// layer reads the concatenated outputs of all preceding layers of its block.
 ///
-/// Convolutions are initialized normal with the variance `2 / fanIn`, norms as the identity, and the dense layer by
-/// PyTorch's default with a bias of zeros.
+/// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanIn`, norms as the
+/// identity, and the dense layer by PyTorch's default, but with a bias of zeros.
 public struct DenseNet: Layer {
   let features: DenseFeatures
   let classifier: Linear
@@ -17,9 +17,9 @@ public struct DenseNet: Layer {
   ///   - width: the number of channels before the first block.
   ///   - bottleneck: the input channels of a layer's 3 × 3 convolution, as a multiple of `growth`.
   ///   - channels: the number of channels of the images.
-  ///   - stem: small images use a 3 × 3 convolution with stride 1 and no pooling. The paper's networks for small images
-  ///     have three blocks and `2 · growth` channels before them: `[6, 6, 6]` with a growth of 12 and a width of 24 is
-  ///     the paper's DenseNet-BC with 40 layers.
+  ///   - stem: `smallImage` begins with a 3 × 3 convolution of stride 1, without pooling. The paper's networks for
+  ///     small images have three blocks and `2 · growth` channels before them: `[6, 6, 6]` with a growth of 12 and a
+  ///     width of 24 is the paper's DenseNet-BC with 40 layers.
   public init(
     layers: [Int] = [6, 12, 24, 16], growth: Int = 32, width: Int = 64, bottleneck: Int = 4, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet
@@ -153,7 +153,8 @@ struct DenseTransition: Layer {
 }
 
 extension Conv2d {
-  /// A convolution without bias, initialized normal with the variance `2 / fanIn` (He et al., 2015), as in torchvision.
+  /// A convolution without bias, whose weights are initialized from a normal distribution with the variance `2 / fanIn`
+  /// (He et al., 2015), as in torchvision.
   fileprivate static func dense(
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0
   ) -> Conv2d {

@@ -26,7 +26,7 @@ public struct ImageNetwork: Hashable, Sendable {
     inputSize = network.inputSize
   }
 
-  /// The default number of outputs; `nil` if the last layer does not define it.
+  /// The default number of outputs; `nil` for a chain whose last layer is not dense.
   public var classes: Int? {
     switch body {
     case .layers(let list): if case .dense(let units, _)? = list.layers.last { units } else { nil }
@@ -42,8 +42,9 @@ public struct ImageNetwork: Hashable, Sendable {
 }
 
 extension ImageNetwork {
-  /// The model for given inputs or classes. It takes `[batch, channels, height, width]` and returns `[batch, classes]`,
-  /// or `[batch, …]` if the last layer of a chain is not dense.
+  /// The model, by default with the default input and classes of the network. It takes
+  /// `[batch, channels, height, width]` and returns `[batch, classes]`, or `[batch, …]` if the last layer of a chain is
+  /// not dense.
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
@@ -58,7 +59,7 @@ extension ImageNetwork {
     }
   }
 
-  /// The layers; a last layer that is dense gets `outputs` outputs, unless `outputs` is `nil`.
+  /// The chain of layers. If `outputs` is given and the last layer is dense, that layer gets `outputs` outputs.
   private func layers(giving outputs: Int?) -> LayerList {
     var list = layers ?? LayerList([])
     if let outputs, case .dense(_, let hasBias)? = list.layers.last {
@@ -69,7 +70,7 @@ extension ImageNetwork {
 }
 
 extension ImageNetwork {
-  /// The model for data with a number of classes: `[batch, channels, height, width]` to `[batch, outputs]`.
+  /// The model for data with `classes` classes: `[batch, channels, height, width]` to `[batch, outputs]`.
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.

@@ -1,6 +1,6 @@
 /// The form of a network for the size of the images: its first layers, and in `VGG` and `AlexNet` its dense layers.
 ///
-/// | network     | `imageNet`, about 224 pixels          | `smallImage`, 28 to 64 pixels                           |
+/// | network     | `imageNet`, about 224 × 224 pixels    | `smallImage`, 28 × 28 to 64 × 64 pixels                 |
 /// |-------------|---------------------------------------|---------------------------------------------------------|
 /// | `ResNet`    | 7 × 7, stride 2, pooling              | 3 × 3, stride 1 (He et al., 2015, section 4.2)          |
 /// | `DenseNet`  | 7 × 7, stride 2, pooling              | 3 × 3, stride 1 (Huang et al., 2017, section 3)         |
@@ -8,9 +8,9 @@
 /// | `AlexNet`   | 11 × 11, stride 4, pooling of 3       | 3 × 3, stride 1, pooling of 2; dense layers after 2 × 2 |
 /// | `vit-small` | patches of 16 × 16, 12 blocks of 384  | patches of 4 × 4, 6 blocks of 192                       |
 public enum ImageStem: String, Hashable, Sendable, CaseIterable {
-  /// For images of about 224 pixels.
+  /// For images of about 224 × 224 pixels.
   case imageNet = "imagenet"
-  /// For images of 28 to 64 pixels.
+  /// For images of 28 × 28 to 64 × 64 pixels.
   case smallImage = "small"
 
   /// The stem for a size `[channels, height, width]`: small if height or width is at most 64.

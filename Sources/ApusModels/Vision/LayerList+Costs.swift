@@ -38,12 +38,12 @@ extension LayerList.Recurrent {
 
   private var directionCount: Int { isBidirectional ? 2 : 1 }
 
-  /// The number of weights of inputs and states, in all layers.
+  /// The number of weights that multiply inputs and states, in all stacked layers.
   fileprivate func weightCount(inputs: Int) -> Int {
     let rows = directionCount * gateCount * units
     return rows * (inputs + units) + (layers - 1) * rows * (outputCount + units)
   }
 
-  /// The number of biases: two for each gate, as in PyTorch.
+  /// The number of bias values: two vectors of `units` for each gate, as in PyTorch.
   fileprivate var biasCount: Int { layers * directionCount * gateCount * 2 * units }
 }

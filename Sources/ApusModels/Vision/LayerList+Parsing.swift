@@ -2,7 +2,7 @@ import ApusData
 import ApusSystem
 
 extension LayerList {
-  /// Parses a list in the grammar in the documentation of `LayerList`; letter case is ignored.
+  /// Parses a list in the grammar that the documentation of `LayerList` defines; letter case is ignored.
   public init(parsing text: String) throws(LayerListError) { try self.init(parsing: text.lowercased()[...], depth: 0) }
 
   /// The maximum nesting depth of links.
@@ -80,7 +80,7 @@ extension Substring {
 
 /// Parses one layer, word by word.
 private struct LayerParser {
-  /// The largest extent, so that products of two extents do not overflow.
+  /// The largest extent that is accepted: products of two such extents do not overflow.
   static let largest = 1 << 24
 
   let position: Int

@@ -3,18 +3,17 @@ import ApusTensor
 extension LayerList {
   /// A layer with its input and output shapes.
   public struct Stage: Hashable, Sendable {
-    /// The layer, of the list or a `flatten` that was inserted.
+    /// A layer of the list, or a `flatten` that `stages(for:)` inserted.
     public var layer: Layer
-    /// The shape of the input without the batch: `[channels, height, width]`, `[time, features]`, or `[features]` once
-    /// flattened.
+    /// The shape of the input without the batch: `[channels, height, width]`, `[time, features]` or `[features]`.
     public var input: [Int]
-    /// The shape of the output, in the same form as `input`.
+    /// The shape of the output without the batch, in one of the forms of `input`.
     public var output: [Int]
     /// The stages of each branch of a link.
     public var branches: [[Stage]] = []
   }
 
-  /// Fits the layers to an input.
+  /// Computes the shapes of all layers for an input.
   ///
   /// A dense layer requires flat features: if necessary a `flatten` is inserted before it.
   /// - Parameter input: `[channels, height, width]` or `[features]`.
@@ -49,7 +48,7 @@ extension LayerList {
 }
 
 extension LayerList {
-  /// The number of layers, including layers inside links and each layer of recurrent layers.
+  /// The number of layers. A link counts as one more than the layers in it, a recurrent layer as its stacked layers.
   fileprivate var layerCount: Int {
     layers.reduce(0) { count, layer in
       switch layer {
@@ -62,7 +61,7 @@ extension LayerList {
 }
 
 extension LayerFit {
-  /// Fits a link to an input shape.
+  /// Computes the shapes of a link's branches and of its output for an input shape.
   fileprivate func stage(of link: LayerList.Link, _ shape: [Int]) throws(LayerListError) -> LayerList.Stage {
     var stage = LayerList.Stage(layer: layer, input: shape, output: [])
     for branch in link.branches {
@@ -96,9 +95,9 @@ extension LayerFit {
 
 /// The shape rules, with errors that describe the layer.
 private struct LayerFit {
-  /// The maximum number of multiplications for one example, so that sums over a batch do not overflow.
+  /// The maximum number of multiplications for one example, low enough that sums over a batch do not overflow.
   static let largestWork = 1 << 50
-  /// The maximum number of elements of a tensor. In float32, so many elements take 4 TiB.
+  /// The maximum number of elements of a tensor. In float32, 2^40 elements take 4 TiB.
   static let largestTensor = 1 << 40
   /// The maximum number of layers, about four times the depth of the deepest published networks.
   static let mostLayers = 4096

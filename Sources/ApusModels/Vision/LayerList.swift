@@ -14,10 +14,10 @@ import ApusSystem
 ///       | "relu" | "tanh" | "sigmoid" | …
 /// SIZE  = N | HEIGHT "x" WIDTH
 /// ```
-/// `rows` makes an image a sequence of its rows. A recurrent layer with `both` runs in both directions; with `all` it
-/// returns the states of all time steps instead of the last.
+/// `rows` converts an image to the sequence of its rows. A recurrent layer with `both` runs in both directions; with
+/// `all` it returns the states of all time steps instead of the last.
 ///
-/// The list describes the layers and has no tensors. `stages(for:)` fits it to an input.
+/// The list describes the layers and has no tensors. `stages(for:)` computes the shapes of the layers for an input.
 public struct LayerList: Hashable, Sendable {
   /// A height and a width.
   public struct Size: Hashable, Sendable {
@@ -40,7 +40,7 @@ public struct LayerList: Hashable, Sendable {
     public var kernel: Size
     /// The distance between adjacent windows.
     public var stride = Size(1, 1)
-    /// The zeros on each side; `nil` for the number that preserves height and width.
+    /// The number of zeros on each side; `nil` for the number that preserves height and width.
     public var padding: Size? = Size(0, 0)
     /// The distance, in the input, between adjacent elements of a filter.
     public var dilation = Size(1, 1)
@@ -49,7 +49,7 @@ public struct LayerList: Hashable, Sendable {
     /// Whether a bias is added.
     public var hasBias = true
 
-    /// The zeros on each side, with `nil` resolved: `dilation · (kernel − 1) / 2`.
+    /// `padding`, or if it is `nil` the number of zeros that it stands for: `dilation · (kernel − 1) / 2`.
     public var resolvedPadding: Size {
       padding
         ?? Size(dilation.height * (kernel.height - 1) / 2, dilation.width * (kernel.width - 1) / 2)
@@ -58,7 +58,7 @@ public struct LayerList: Hashable, Sendable {
 
   /// A pooling over height and width.
   public struct Pooling: Hashable, Sendable {
-    /// The function of a window.
+    /// What is computed from a window.
     public enum Kind: Hashable, Sendable { case maximum, average }
 
     public var kind: Kind
@@ -147,7 +147,7 @@ public struct LayerList: Hashable, Sendable {
 
 /// An error in the grammar of a layer list, or a layer that does not fit.
 public struct LayerListError: Error, Hashable, Sendable {
-  /// Separates text that cannot be parsed from a list whose layers do not fit.
+  /// Whether the text cannot be parsed or the layers do not fit.
   public enum Kind: Hashable, Sendable {
     /// The text is not a layer list.
     case grammar
@@ -173,7 +173,7 @@ extension LayerListError: CustomStringConvertible {
 // MARK: - Text
 
 extension LayerList: CustomStringConvertible {
-  /// The list in the same grammar, without default values. Parsing it returns an equal list.
+  /// The text of the list in the grammar above, without default values. Parsing the text returns an equal list.
   public var description: String { layers.map(\.description).joined(separator: ", ") }
 }
 

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// A published network, which can be built for any image size and number of classes.
+/// A published network, which can also be built for other image sizes and numbers of classes.
 public struct PublishedNetwork: Sendable {
   /// The name in the catalog.
   public let name: String

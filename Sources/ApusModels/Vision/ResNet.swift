@@ -4,14 +4,14 @@ import ApusTensor
 /// A residual network (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
 /// torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`.
 ///
-/// Convolutions are initialized normal with the variance `2 / fanOut`, norms as the identity, and the dense layer by
-/// PyTorch's default.
+/// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanOut`, norms as the
+/// identity, and the dense layer by PyTorch's default.
 public struct ResNet: Layer {
   /// The kind of the blocks.
   public enum Block: Hashable, Sendable {
     /// `ResidualBlock`, used in ResNet-18 and 34.
     case basic
-    /// `BottleneckBlock`, used in ResNet-50 and deeper ones.
+    /// `BottleneckBlock`, used in ResNet-50 and deeper networks.
     case bottleneck
 
     /// The output channels of a block, as a multiple of the channels of its 3 × 3 convolutions.
@@ -30,9 +30,10 @@ public struct ResNet: Layer {
   public enum Attention: Hashable, Sendable {
     /// No attention.
     case none
-    /// `SqueezeExcitation` with `channels / reduction` hidden channels, under the key `se`: SE-ResNet.
+    /// `SqueezeExcitation` under the key `se`, as in SE-ResNet. It has `1 / reduction` times as many hidden channels as
+    /// the block has output channels.
     case squeezeExcite(reduction: Int = 16)
-    /// `CBAM` with `channels / reduction` hidden units, under the key `cbam`.
+    /// `CBAM` under the key `cbam`. It has `1 / reduction` times as many hidden units as the block has output channels.
     case cbam(reduction: Int = 16)
   }
 
@@ -46,12 +47,12 @@ public struct ResNet: Layer {
   private let stem: ImageStem
 
   /// - Parameters:
-  ///   - blocks: the number of blocks of each of the four stages: `[2, 2, 2, 2]` for ResNet-18, `[3, 4, 6, 3]` for
+  ///   - blocks: the number of blocks in each of the four stages: `[2, 2, 2, 2]` for ResNet-18, `[3, 4, 6, 3]` for
   ///     ResNet-34 and, with bottlenecks, ResNet-50.
   ///   - block: the kind of blocks.
   ///   - attention: the attention applied to the result of each block.
   ///   - channels: the number of channels of the images.
-  ///   - stem: small images use a 3 × 3 convolution with stride 1 and no pooling.
+  ///   - stem: `smallImage` begins with a 3 × 3 convolution of stride 1, without pooling.
   public init(
     blocks: [Int] = [2, 2, 2, 2], of block: Block = .basic, attention: Attention = .none, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// Two 3 × 3 convolutions `f` with normalization and a residual connection, `y = relu(f(x) + x)`:
+/// Two 3 × 3 convolutions with normalization, together `f`, and a residual connection, `y = relu(f(x) + x)`:
 /// `x: [batch, inputs, height, width]` to `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`. If the sizes of
 /// input and output differ, the `x` that is added is projected by a 1 × 1 convolution with normalization.
 public struct ResidualBlock: Layer {
@@ -32,11 +32,12 @@ public struct ResidualBlock: Layer {
   }
 }
 
-/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution `f` with normalization and a residual connection, `y = relu(f(x) + x)`:
-/// `x: [batch, inputs, height, width]` to `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last
-/// convolution has `4 · channels` channels, the others have `channels`. If the sizes of input and output differ, the
-/// `x` that is added is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has the stride, as
-/// in torchvision; in the paper the first convolution has it.
+/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, together `f`, and a residual connection,
+/// `y = relu(f(x) + x)`: `x: [batch, inputs, height, width]` to
+/// `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last convolution has `4 · channels` channels, the
+/// others have `channels`. If the sizes of input and output differ, the `x` that is added is projected by a 1 × 1
+/// convolution with normalization. The 3 × 3 convolution has the stride, as in torchvision; in the paper the first
+/// convolution has it.
 public struct BottleneckBlock: Layer {
   /// The output channels, as a multiple of the channels of the inner convolutions.
   public static let expansion = 4
@@ -117,8 +118,8 @@ private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequentia
 }
 
 extension Conv2d {
-  /// A convolution before normalization and ReLU, without a bias, which the normalization would cancel. It is
-  /// initialized normal with the variance `2 / fanOut` (He et al., 2015), as in torchvision.
+  /// A convolution before normalization and ReLU, without a bias, which the normalization would cancel. Its weights are
+  /// initialized from a normal distribution with the variance `2 / fanOut` (He et al., 2015), as in torchvision.
   static func ahead(_ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0) -> Conv2d {
     Conv2d(
       inputs, outputs, kernel: kernel, stride: Extents(stride), padding: padding, hasBias: false,

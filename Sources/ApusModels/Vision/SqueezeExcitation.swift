@@ -2,15 +2,15 @@ import ApusNN
 import ApusTensor
 
 /// Squeeze and excitation (Hu, Shen, Sun: "Squeeze-and-excitation networks", 2018): each channel is multiplied by a
-/// factor computed from the means of all channels,
+/// factor computed from the means of all channels:
 /// ```text
 /// y[n, c] = s[n, c] · x[n, c],   s = sigmoid(W₂ · relu(W₁ · mean(x) + b₁) + b₂)
 /// ```
-/// for example `n`, channel `c`, `x: [batch, channels, height, width]` and `s: [batch, channels]`, to `y` in the shape
-/// of `x`.
+/// `n` is the index of an example and `c` of a channel, `x` is `[batch, channels, height, width]`, `s` is
+/// `[batch, channels]`, and `y`, the result, has the shape of `x`.
 ///
-/// Names and initialization follow torchvision's EfficientNet: `fc1` and `fc2` are 1 × 1 convolutions, initialized
-/// normal with the variance `2 / fanOut`, with biases of zeros.
+/// Names and initialization follow torchvision's EfficientNet: `fc1` and `fc2` are 1 × 1 convolutions. Their weights
+/// are initialized from a normal distribution with the variance `2 / fanOut`, their biases with zeros.
 public struct SqueezeExcitation: AttendingLayer {
   let fc1: Conv2d
   let fc2: Conv2d

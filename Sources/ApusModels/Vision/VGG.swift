@@ -5,8 +5,8 @@ import ApusTensor
 /// large-scale image recognition", 2014), with torchvision's names: `x: [batch, channels, height, width]` to logits
 /// `[batch, classes]`.
 ///
-/// Convolutions are initialized normal with the variance `2 / fanOut`, dense layers normal with a deviation of 0.01,
-/// biases with zeros, and norms as the identity.
+/// Weights are initialized from normal distributions: in convolutions with the variance `2 / fanOut`, in dense layers
+/// with a deviation of 0.01. Biases are initialized with zeros, norms as the identity.
 public struct VGG: Layer {
   let features: Sequential
   private let avgpool: AdaptiveAvgPool2d?
@@ -14,14 +14,14 @@ public struct VGG: Layer {
 
   /// - Parameters:
   ///   - convolutions: the number of convolutions in each of the five stages: `[1, 1, 2, 2, 2]` for VGG-11,
-  ///     `[2, 2, 2, 2, 2]` for 13, `[2, 2, 3, 3, 3]` for 16 and `[2, 2, 4, 4, 4]` for 19.
+  ///     `[2, 2, 2, 2, 2]` for VGG-13, `[2, 2, 3, 3, 3]` for VGG-16 and `[2, 2, 4, 4, 4]` for VGG-19.
   ///   - isNormalized: whether batch normalization follows each convolution.
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
-  ///   - dropout: the dropout rate before each of the last two of three dense layers.
+  ///   - dropout: the dropout rate before the second and before the third dense layer.
   ///   - stem: `smallImage` has one dense layer, which reads one pixel. Its pooling rounds odd extents up: 28, 14, 7,
-  ///     4, 2, 1. If several pixels are left after the five stages, as with images of more than 32 pixels, the dense
-  ///     layer reads their mean.
+  ///     4, 2, 1. If several pixels are left after the five stages, as with images of more than 32 × 32 pixels, the
+  ///     dense layer reads their mean.
   public init(
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
     dropout: Double = 0.5, stem: ImageStem = .imageNet

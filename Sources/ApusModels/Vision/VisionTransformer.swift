@@ -9,9 +9,9 @@ import ApusTensor
 ///
 /// Initialization follows torchvision. The convolution is normal with the variance `1 / fanIn`, truncated at ±2 (not at
 /// two deviations). Positions are normal with a deviation of 0.02. The dense layers of the blocks are Xavier uniform
-/// (Glorot, Bengio, 2010) with biases of a deviation of 1e-6. The input projections of attention are Xavier uniform
-/// with biases of zeros; its output projection is initialized as PyTorch's `Linear`, with a bias of zeros. The class
-/// token and the last layer are zeros.
+/// (Glorot, Bengio, 2010), their biases normal with a deviation of 1e-6. The input projections of attention are Xavier
+/// uniform with biases of zeros; its output projection is initialized as PyTorch's `Linear`, but with a bias of zeros.
+/// The class token and the last layer are zeros.
 public struct VisionTransformer: Layer {
   /// The size of the images, `[height, width]`.
   public let imageSize: [Int]
@@ -59,7 +59,7 @@ public struct VisionTransformer: Layer {
     head = Linear(width, classes, initializer: .zeros, biasInitializer: .zeros)
   }
 
-  /// ViT-B/16: 86,567,656 parameters for 1,000 classes and images of 224 pixels.
+  /// ViT-B/16: 86,567,656 parameters for 1,000 classes and images of 224 × 224 pixels.
   public static func base16(imageSize: Extents = 224, channels: Int = 3, classes: Int = 1000) -> VisionTransformer {
     VisionTransformer(imageSize: imageSize, channels: channels, classes: classes)
   }

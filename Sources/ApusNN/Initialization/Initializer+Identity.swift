@@ -11,7 +11,7 @@ extension Initializer {
 
   /// A convolution that initially passes its input channels through to the output channels of the same index (PyTorch's
   /// `dirac_`): `W[k, k, ⌊kernel / 2⌋] = 1` in each group, zeros elsewhere.
-  /// - Precondition: the shape is `[outputs, inputs / groups, kernel…]`, and `groups` divides its outputs.
+  /// - Precondition: the shape is `[outputs, inputs / groups, kernel…]`, and `groups` divides `outputs`.
   public static func dirac(groups: Int = 1) -> Initializer {
     Initializer { shape, _, _ in
       guard (3...5).contains(shape.rank) else { fatalError("dirac: \(shape) is not [outputs, inputs, kernel…]") }

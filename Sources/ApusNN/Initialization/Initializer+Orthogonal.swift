@@ -6,10 +6,10 @@ extension Initializer {
   /// (Saxe, McClelland, Ganguli, 2014). The axes after the first are flattened into one.
   ///
   /// The matrix is the `Q` of the QR decomposition of a matrix of normally distributed numbers. Householder reflections
-  /// compute it in `Double` on the host. The signs of its columns make the diagonal of `R` positive, so that `Q` is
-  /// uniformly distributed among all such matrices (Mezzadri, 2007). The cost is
-  /// `O(rows · columns · min(rows, columns))`. The random numbers are read back from the device, so that equal seeds
-  /// give equal bits on every device.
+  /// compute it in `Double` on the host. The signs of its columns are chosen such that the diagonal of `R` is positive.
+  /// `Q` is then uniformly distributed among all matrices with orthonormal columns (Mezzadri, 2007). The cost is
+  /// `O(rows · columns · min(rows, columns))`. The device draws only the uniform random numbers, which are the same on
+  /// every device, so equal seeds give equal bits.
   ///
   /// - Precondition: the shape has two axes or more.
   public static func orthogonal(gain: Double = 1) -> Initializer {
@@ -41,7 +41,7 @@ extension Initializer {
     // Column-major, because reflections traverse columns.
     var a = (0..<rows * columns).map { matrix[$0 % rows * columns + $0 / rows] }
     var signs = [Double](repeating: 1, count: columns)
-    // Column k stores the vector v of reflection k, H = I − v vᵀ · 2 / |v|², from its diagonal on.
+    // Column k stores the vector v of reflection k, H = I − v vᵀ · 2 / |v|², from its diagonal element on.
     for k in 0..<columns {
       let start = k * rows + k
       let end = (k + 1) * rows

@@ -1,10 +1,10 @@
 import ApusTensor
 
 /// Initializers that preserve the variance of activations or gradients: the standard deviation is
-/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`. The bounds of a uniform distribution are `√3` times its standard
-/// deviation.
+/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`, where `fan` is one of `fanIn` and `fanOut` (see `Fans`). The
+/// bounds of a uniform distribution are `√3` times its standard deviation.
 extension Initializer {
-  /// Whether the fan-in or the fan-out scales the variance.
+  /// Which of the two fans divides the variance.
   public enum Fan: String, Hashable, Sendable, CaseIterable {
     /// `fanIn`: preserves the variance of activations in the forward pass.
     case input
@@ -47,8 +47,8 @@ extension Initializer {
     scaled(isNormal: true) { gain / connections($0, fan).squareRoot() }
   }
 
-  /// Uniform in `±√(3 / fanIn)`, with the variance `1 / fanIn` (LeCun, Bottou, Orr, Müller, 1998): for SELU and the
-  /// scaled tanh.
+  /// Uniform in `±√(3 / fanIn)`, with the variance `1 / fanIn` (LeCun, Bottou, Orr, Müller, 1998): for `SELU` and
+  /// `Tanh.leCun`.
   public static let lecunUniform = heUniform(gain: 1)
 
   /// Normal with the variance `1 / fanIn` (LeCun, Bottou, Orr, Müller, 1998), not truncated.

@@ -65,9 +65,9 @@ extension Initializer {
     Initializer { shape, _, key in .normal(shape, mean: mean, deviation: deviation, key: &key) }
   }
 
-  /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Values outside of
-  /// the range are never sampled, and none is clamped. The deviation of the result is therefore smaller: 0.88 ·
-  /// `deviation` for two deviations.
+  /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Values outside of this
+  /// range are never drawn, instead of being clamped to its ends. The deviation of the result is smaller than
+  /// `deviation`: 0.88 times as large if truncated at two deviations.
   ///
   /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std`, and likewise
   /// `upper`.

@@ -1,15 +1,16 @@
 import ApusTensor
 
 /// Layer-sequential unit-variance initialization (Mishkin, Matas, "All you need is a good init", 2016). It starts from
-/// orthonormal weights and processes the layers in the order in which they run: `W ← W / √Var(output)` on a batch of
-/// data, repeated until the variance over all elements of the output differs from 1 by at most `tolerance`.
+/// orthonormal weights and processes the layers in the order in which they run, on one batch of data. For each layer it
+/// repeats `W ← W / √Var(output)` until the variance over all elements of the output differs from 1 by at most
+/// `tolerance`.
 ///
 /// ```swift
 /// let outcomes = try LSUV()(model, on: images)
 /// ```
 ///
 /// It applies to `Linear`, `Conv` and `ConvTranspose` layers with trainable weights. A weight shared by several layers
-/// is scaled for its first use. Biases are unchanged: in the paper they are zeros. Layers run in the current mode.
+/// is scaled for its first use. Biases are not changed; in the paper they are zeros. Layers run in the current mode.
 public struct LSUV: Sendable {
   /// The result for one weight.
   public struct Outcome: Sendable {

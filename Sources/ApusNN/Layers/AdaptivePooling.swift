@@ -22,9 +22,10 @@ private struct AdaptiveSize: Sendable {
   }
 }
 
-/// The mean of each window, where the number of windows is given, for any size of the input:
-/// `x: [batch, channels, spatial…]` to `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements
-/// covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`. For one example, neither `x` nor the result has a batch axis.
+/// The means of a given number of windows, for inputs of any size: `x: [batch, channels, spatial…]` to
+/// `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements covers the elements
+/// `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`. A single example is `[channels, spatial…]`, and its result has no batch axis
+/// either.
 public struct AdaptiveAvgPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
@@ -45,7 +46,8 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
 
 /// The maximum of each window, with the windows of `AdaptiveAvgPool`: `x: [batch, channels, spatial…]` to
 /// `[batch, channels, output…]`. If all windows have the same size, the gradient goes to the first of equal maxima;
-/// otherwise equal maxima share the gradient. For one example, neither `x` nor the result has a batch axis.
+/// otherwise equal maxima share the gradient. A single example is `[channels, spatial…]`, and its result has no batch
+/// axis either.
 public struct AdaptiveMaxPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 

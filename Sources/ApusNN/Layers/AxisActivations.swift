@@ -1,6 +1,6 @@
 import ApusTensor
 
-// Layers for tensors of any shape that has the axis.
+// Layers for tensors of any shape that has the layer's axis.
 
 /// `eˣⁱ / Σⱼ eˣʲ` along an axis, in the same shape.
 public struct Softmax: Layer {
@@ -29,8 +29,8 @@ public struct Softmin: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmin(axis: axis) }
 }
 
-/// `a · sigmoid(b)` for the two halves `a` and `b` of an axis (Dauphin et al., 2017): `[batch…, 2 · features]` to
-/// `[batch…, features]` for the last axis, whose extent must be even.
+/// `a · sigmoid(b)` for the two halves `a` and `b` of an axis (Dauphin et al., 2017), whose extent must be even. For
+/// the last axis: `[batch…, 2 · features]` to `[batch…, features]`.
 public struct GLU: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int

@@ -5,15 +5,15 @@ import ApusTensor
 /// the paper.
 ///
 /// In training the layer normalizes with the mean and variance of the batch and updates the running statistics:
-/// `running = (1 − momentum) · running + momentum · batch`, with the unbiased variance. Without a momentum, the running
-/// statistics are the means over all batches so far: in this formula the momentum of batch `n` is `1 / n`. In inference
-/// the layer uses the running statistics and does not change them. A layer without running statistics uses the batch
-/// statistics in every mode. Where the batch statistics are used, a batch with a single value for each channel is an
-/// error, as in PyTorch.
+/// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the mean or the unbiased variance of the
+/// batch. Without a momentum, the running statistics are the means over all batches so far: in this formula the
+/// momentum of batch `n` is `1 / n`. In inference the layer uses the running statistics and does not change them. A
+/// layer without running statistics uses the batch statistics in every mode. Where the batch statistics are used, a
+/// batch with a single value for each channel is an error, as in PyTorch.
 ///
-/// Only the mode decides which statistics are used: in training, even a layer whose parameters are frozen uses the
-/// statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)` and `inMode(_:)` set single
-/// layers to inference.
+/// If there are running statistics, only the mode decides which statistics are used: in training, even a layer whose
+/// parameters are frozen uses the statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)`
+/// and `inMode(_:)` can set single layers to inference.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

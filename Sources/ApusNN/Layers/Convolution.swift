@@ -1,11 +1,11 @@
 import ApusTensor
 
 /// The convolution (cross-correlation) along 1 to 3 spatial axes, plus a bias for each output channel:
-/// `y[n, k, o] = b[k] + Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · W[k, c, r]` for
-/// `x: [batch, inputs, spatial…]`, `W: [outputs, inputs / groups, kernel…]`, `b: [outputs]`, to
+/// `y[n, k, o] = b[k] + Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · W[k, c, r]`, with
+/// `W: [outputs, inputs / groups, kernel…]` and `b: [outputs]`. It maps `x: [batch, inputs, spatial…]` to
 /// `[batch, outputs, ⌊(in + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1…]`. Each axis has `before` and
-/// `after` padding elements on its sides; `padding` in the formula is `before`. One example is `[inputs, spatial…]`,
-/// and its result has no batch axis either.
+/// `after` padding elements on its sides; `padding` in the formula is `before`. A single example is
+/// `[inputs, spatial…]`, and its result has no batch axis either.
 ///
 /// A depthwise convolution filters every channel separately. It has as many groups as input channels: see
 /// `depthwise(_:multiplier:…)`.

@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// Looks up row `x[i]` of a table for each index: integers `x: [indices…]` to `[indices…, width]`, `W: [count, width]`.
+/// Looks up a row of the table `W: [count, width]` for each integer in `x: [indices…]`; the result is
+/// `[indices…, width]`.
 ///
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an index outside `0 ..< count`, on every
 ///   device.

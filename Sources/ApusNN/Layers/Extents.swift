@@ -24,8 +24,8 @@ public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressi
 public enum Padding: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
   /// The same number before and after an axis: one value for all axes, or one for each.
   case each(Extents)
-  /// As many elements as preserve the size of the input at stride 1. If their number is odd, the extra element comes
-  /// after the axis.
+  /// The number of elements that preserves the size of the input at stride 1, half of them before and half of them
+  /// after an axis. If the number is odd, one more comes after the axis than before it.
   case same
   /// Different numbers before and after an axis. Each list has one value for all axes, or one value for each axis.
   case sides(before: [Int], after: [Int])

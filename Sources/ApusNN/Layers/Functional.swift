@@ -5,14 +5,14 @@ import ApusTensor
 // the activations.
 
 extension Tensor {
-  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the last axes of each example, as
-  /// computed by `LayerNorm`.
+  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over `axes`, as computed by
+  /// `LayerNorm`.
   ///
   /// - Parameters:
   ///   - axes: the axes that are normalized together; by default the last.
-  ///   - weight: `γ`, broadcast to the shape.
-  ///   - bias: `β`, broadcast to the shape.
-  /// - Returns: the shape of this tensor.
+  ///   - weight: `γ`, broadcast to the shape of this tensor.
+  ///   - bias: `β`, broadcast to the shape of this tensor.
+  /// - Returns: the result, in the shape of this tensor.
   public func layerNormalized(
     axes: [Int] = [-1], weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
   ) -> Tensor {
@@ -30,7 +30,7 @@ extension Tensor {
   ///   - variance: `[channels]`; by default the biased variance of the batch.
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
-  /// - Returns: the shape of this tensor.
+  /// - Returns: the result, in the shape of this tensor.
   public func batchNormalized(
     mean: Tensor? = nil, variance: Tensor? = nil, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
   ) -> Tensor {
@@ -54,7 +54,7 @@ extension Tensor {
   /// - Parameters:
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
-  /// - Returns: the shape of this tensor.
+  /// - Returns: the result, in the shape of this tensor.
   /// - Precondition: there is more than one spatial position.
   public func instanceNormalized(weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5) -> Tensor {
     guard rank >= 3 else {
@@ -74,7 +74,7 @@ extension Tensor {
   ///   - groups: the number of groups, a divisor of the number of channels.
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
-  /// - Returns: the shape of this tensor.
+  /// - Returns: the result, in the shape of this tensor.
   public func groupNormalized(
     _ groups: Int, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
   ) -> Tensor {
@@ -91,13 +91,13 @@ extension Tensor {
     }
   }
 
-  /// `x / √(mean(x²) + ε) · γ` with the mean over the last axes of each example, as computed by `RMSNorm`.
+  /// `x / √(mean(x²) + ε) · γ` with the mean over `axes`, as computed by `RMSNorm`.
   ///
   /// - Parameters:
   ///   - axes: the axes that are normalized together; by default the last.
-  ///   - weight: `γ`, broadcast to the shape.
+  ///   - weight: `γ`, broadcast to the shape of this tensor.
   ///   - epsilon: by default the machine epsilon of the type (the distance from 1 to the next value).
-  /// - Returns: the shape of this tensor.
+  /// - Returns: the result, in the shape of this tensor.
   public func rmsNormalized(axes: [Int] = [-1], weight: Tensor? = nil, epsilon: Double? = nil) -> Tensor {
     let epsilon = epsilon ?? RMSNorm.unit(dtype)
     return inWideLane { x in

@@ -4,7 +4,8 @@ import ApusTensor
 /// spatial positions of each example (Wu, He, 2018), for `x: [batch, channels]` or
 /// `[batch, channels, 1 to 3 spatial axes]`, `γ, β: [channels]`, in the same shape.
 ///
-/// With one group it normalizes whole examples; with one channel per group it equals `InstanceNorm`.
+/// With one group it normalizes whole examples; with one channel per group it equals an `InstanceNorm` without running
+/// statistics.
 public struct GroupNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

@@ -44,8 +44,8 @@ public struct InstanceNorm: Layer {
     self.channels = channels
   }
 
-  /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, length]` for one example.
-  /// - Returns: the shape of `x`.
+  /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, length]` for a single example.
+  /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     LayerTrace.leaf(self, x) { x.asBatch(ofRank: 3, normalizedBatch) }
   }

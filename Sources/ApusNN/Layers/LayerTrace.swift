@@ -103,7 +103,7 @@ public struct LayerTrace: Sendable {
   }
 
   /// Runs the computation of a layer whose inner layers are not recorded on their own. If the process has no active
-  /// trace, this costs one load.
+  /// trace, the only additional work is one load.
   @inline(__always) package static func leaf<M: Module>(
     _ module: M, _ input: Tensor, _ body: () -> Tensor
   ) -> Tensor {
@@ -134,7 +134,7 @@ private struct ModuleNames {
   init(of model: any Module) { collect(model, "") }
 
   private mutating func collect(_ module: any Module, _ path: String) {
-    // Classes may contain themselves.
+    // An object of a class may contain itself.
     if type(of: module) is AnyClass, !classes.insert(ObjectIdentifier(module as AnyObject)).inserted { return }
     if let identity = ModuleIdentity(module), paths[identity] == nil { paths[identity] = path }
     for case .module(let key, let inner) in module.members { collect(inner, path.isEmpty ? key : "\(path).\(key)") }

@@ -5,7 +5,7 @@ import ApusTensor
 /// the ends count as zeros.
 ///
 /// Krizhevsky, Sutskever and Hinton (2012) use the sum instead of the mean, with `k = 2`, `α = 10⁻⁴`, `β = 0.75` and
-/// five channels. PyTorch uses the mean, so that for the same function PyTorch's `α` is `size` times as large.
+/// five channels. PyTorch uses the mean, so that PyTorch's `α` must be `size` times the paper's for the same function.
 public struct LocalResponseNorm: Layer {
   /// The number of channels in a window.
   public let size: Int

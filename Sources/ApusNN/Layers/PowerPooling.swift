@@ -1,11 +1,12 @@
 import ApusTensor
 
 /// The Lp norm of each window without absolute values (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with
-/// `xᵖ` and not `|x|ᵖ`): `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to `[batch, channels, out…]` with
-/// `out = ⌊(in − window) / stride⌋ + 1`. For one example, neither the input nor the result has a batch axis.
+/// `xᵖ` and not `|x|ᵖ`): `(Σ xᵖ)^(1/p)`. The layer maps `[batch, channels, spatial…]` to `[batch, channels, out…]` with
+/// `out = ⌊(in − window) / stride⌋ + 1`. A single example is `[channels, spatial…]`, and its result has no batch axis
+/// either.
 ///
-/// With `p = 1` it is the sum; as `p` tends to infinity it tends to the maximum. Unless `p` is 1, the gradient of a
-/// window whose sum is 0 is 0.
+/// With `p = 1` the result is the sum; as `p` tends to infinity, the result tends to the maximum. Unless `p` is 1, the
+/// gradient of a window whose sum is 0 is 0.
 public struct LPPool<let rank: Int>: Layer {
   /// The exponent `p`.
   public let power: Double

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Runs layers one after the other; each layer must take the shape that the layer before it gives. Every element has an
-/// index as its key, including activations and closures.
+/// Runs layers one after the other; each layer must take the shape that the layer before it gives. Every element, also
+/// an activation or a closure, has its index as key.
 ///
 /// ```swift
 /// let model = Sequential {

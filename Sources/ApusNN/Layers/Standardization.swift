@@ -36,7 +36,7 @@ extension Tensor {
     ShapeError(
       layer,
       "\(shape) has only one value for each mean and variance, so all results would be 0; training needs more than one "
-        + "(a batch of 1 without spatial axes, or of 1x1, is too small)"
+        + "(a batch of 1 without spatial axes, or with 1x1 pixels, is too small)"
     ).report()
     return false
   }

@@ -2,10 +2,10 @@ import ApusTensor
 
 /// The transposed convolution along 1 to 3 spatial axes, the gradient of `Convolution` with respect to its input
 /// (Zeiler et al., 2010), plus a bias for each output channel:
-/// `y[n, k, i·stride + r·dilation − padding] += x[n, c, i] · W[c, k, r]` for `x: [batch, inputs, spatial…]`,
-/// `W: [inputs, outputs / groups, kernel…]`, `b: [outputs]`, to
+/// `y[n, k, i·stride + r·dilation − padding] += x[n, c, i] · W[c, k, r]`, with `W: [inputs, outputs / groups, kernel…]`
+/// and `b: [outputs]`. It maps `x: [batch, inputs, spatial…]` to
 /// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`. `before` and
-/// `after` are the padding on the sides of each axis; `padding` in the formula is `before`. One example is
+/// `after` are the padding on the sides of each axis; `padding` in the formula is `before`. A single example is
 /// `[inputs, spatial…]`, and its result has no batch axis either.
 public struct TransposedConvolution<let rank: Int>: Layer {
   /// The filters `W`, `[inputs, outputs / groups, kernel…]`.
@@ -20,9 +20,10 @@ public struct TransposedConvolution<let rank: Int>: Layer {
   private let dilation: [Int]
 
   /// - Parameters:
-  ///   - padding: the padding of the corresponding convolution from output to input, which is cropped from the output
-  ///     here; `.same` is not supported.
-  ///   - outputPadding: additional elements after each axis, because several output sizes are possible with a stride.
+  ///   - padding: the padding that a convolution in the opposite direction would add to the output; here it is cropped
+  ///     from the output. `.same` is not supported.
+  ///   - outputPadding: additional elements after each axis, because with a stride several output sizes belong to one
+  ///     input size.
   ///   - groups: the number of independent groups of channels.
   ///   - initializer: initializes the weight. As in PyTorch `fanIn` is `outputs / groups · Πkernel`.
   ///   - biasInitializer: initializes the bias; by default uniform in `±1/√fanIn`, as in PyTorch.

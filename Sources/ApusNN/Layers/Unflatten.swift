@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Splits axis `axis` into several: `[batch, features]` to `[batch, sizes…]` for axis 1. One size may be −1 and is
-/// inferred. The product of the sizes must be the extent of the axis.
+/// Splits axis `axis` into several: `[batch, features]` to `[batch, sizes…]` for axis 1. One size may be −1: it is
+/// inferred from the extent of the axis. The product of the sizes must be the extent of the axis.
 public struct Unflatten: Layer {
   /// The axis that is split; negative numbers count from the end.
   public let axis: Int

@@ -7,9 +7,9 @@ import ApusTensor
 /// - Parameters:
 ///   - logits: any shape, not normalized.
 ///   - targets: the same shape, in `0 … 1`.
-///   - weights: `w`, broadcast to the shape.
-///   - positiveWeights: `p`, broadcast to the shape: above 1 for classes with few positive examples.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `logits`.
+///   - weights: `w`, broadcast to the shape of `logits`.
+///   - positiveWeights: `p`, broadcast to the shape of `logits`: above 1 for classes with few positive examples.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `logits`.
 /// - Precondition: logits and targets have equal shapes.
 public func binaryCrossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil,
@@ -30,8 +30,8 @@ public func binaryCrossEntropy(
 /// - Parameters:
 ///   - probabilities: any shape, in `0 … 1`.
 ///   - targets: the same shape, in `0 … 1`.
-///   - weights: `w`, broadcast to the shape.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `probabilities`.
+///   - weights: `w`, broadcast to the shape of `probabilities`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `probabilities`.
 /// - Precondition: probabilities and targets have equal shapes.
 public func binaryCrossEntropy(
   probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil

@@ -4,32 +4,31 @@ import ApusTensor
 /// total probability of all paths that spell the target. A path has one class for each time step. It spells the target
 /// if merging repeated classes and then removing blanks gives the target.
 ///
-/// For one example, with the classes `k₁ … k_S` of its target, `l = (blank, k₁, blank, k₂, …, k_S, blank)`, whose
-/// positions `s` count from 0, and `eₜ(s) = logProbabilities[t, lₛ]`:
+/// For a single example, let `k₁ … k_S` be the classes of its target, `l = (blank, k₁, blank, k₂, …, k_S, blank)`, with
+/// positions `s` counted from 0, and `eₜ(s) = logProbabilities[t, lₛ]`. Then:
 /// ```text
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
 /// ```
-/// for `T` time steps, in one loop over them; `[condition]` is 1 if the condition holds, else 0. The derivatives of the
-/// loss are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the
-/// probability that the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the
-/// log-probabilities come from a log-softmax, its gradient cancels this term, and the gradients of its inputs are
-/// those of PyTorch.
+/// `T` is the number of time steps, and `[condition]` is 1 if the condition holds, else 0. The derivatives of the loss
+/// are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that
+/// the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the log-probabilities come
+/// from a log-softmax, its gradient cancels this term, and the gradients of its inputs are those of PyTorch.
 ///
 /// - Parameters:
 ///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or
-///     `[time, classes]` for one example; no axis is empty.
+///     `[time, classes]` for a single example; no axis is empty.
 ///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements after the end of a target
-///     are ignored, or all targets concatenated, `[Σ targetLengths]`. For one example these are `[1, longest]` or its
-///     target alone, `[targetLength]`.
+///     are ignored, or all targets concatenated, `[Σ targetLengths]`. For a single example they are `[1, longest]` or
+///     `[targetLength]`.
 ///   - inputLengths: the number of time steps of each example, in `0 ... time`.
 ///   - targetLengths: the number of classes of each target.
 ///   - blank: the index of the blank class.
 ///   - reduction: `mean` divides each loss by the length of its target (at least 1), then averages over the batch.
 ///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
 ///     such a loss is 0 in any case.
-/// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for one example; `float64` if the probabilities
-///   are, else `float32`.
+/// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for a single example; `float64` if
+///   `logProbabilities` is, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.
 public func ctcLoss(
   _ logProbabilities: Tensor, _ targets: Tensor, inputLengths: [Int], targetLengths: [Int], blank: Int = 0,
@@ -116,7 +115,7 @@ private struct CTCSizes {
       .rows(at: Tensor(indices, shape: [batch, count], device: targets.device), for: "ctcLoss")
   }
 
-  /// Replaces blanks that the caller gave as classes of a target by an invalid index, so that evaluation throws.
+  /// Replaces each blank that the caller gave as a class of a target with an invalid index, so that evaluation throws.
   private func refusingBlanks(_ labels: Tensor) -> Tensor {
     let flags = targetLengths.flatMap { length in (0..<count).map { $0 % 2 == 1 && $0 / 2 < length } }
     let isClass = Tensor(flags, shape: labels.shape, device: labels.device)
@@ -124,7 +123,7 @@ private struct CTCSizes {
     return isClass.logicalAnd(labels .== blank).select(none, labels)
   }
 
-  /// The log-probabilities of the targets, `[batch]`.
+  /// The logarithms of the targets' probabilities, `[batch]`.
   func pathSums(_ x: Tensor, _ targets: Tensor) -> Tensor {
     let time = x.shape[0]
     let labels = labels(targets)
@@ -135,7 +134,7 @@ private struct CTCSizes {
     let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
     // A path may skip a blank between two different classes.
     let mayLeap = labels .!= self.labels(targets, distance: 2)
-    // Before the first time step there is one path. It is at the first blank, from where it continues to the blank or
+    // Before the first time step there is one path, at the first blank. In the first time step it stays there or moves
     // to the first class.
     let begin = (0..<batch * count).map { $0 % count == 0 ? 0 : Float(ctcImpossible) }
     let start = Tensor(begin, shape: [batch, count], device: x.device).cast(to: x.dtype)

@@ -4,8 +4,8 @@ import ApusTensor
 /// (`torch.nn.CosineSimilarity`): 1 for parallel vectors, −1 for opposite ones.
 ///
 /// - Parameters:
-///   - first, second: tensors of equal shape, which has the axis.
-/// - Returns: a tensor of that shape without the axis.
+///   - first, second: tensors of equal shape.
+/// - Returns: a tensor of the shape of `first` without `axis`.
 public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
   comparing("cosineSimilarity", [first, second]) { pair in
     let norms = pair.map { $0.norm(axes: [axis]).clamped(lower: epsilon) }
@@ -18,7 +18,7 @@ public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, e
 /// - Parameters:
 ///   - outputs: `[batch, features]`, or any shape with features along `axis`.
 ///   - targets: the same shape.
-/// - Returns: a scalar, or with `reduction: .none` the shape without `axis`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs` without `axis`.
 /// - Precondition: outputs and targets have equal shapes.
 public func cosineDistance(
   _ outputs: Tensor, _ targets: Tensor, axis: Int = 1, epsilon: Double = 1e-8, reduction: LossReduction = .mean
@@ -33,9 +33,9 @@ public func cosineDistance(
 /// `√(Σ b² + 10⁻¹²)`.
 ///
 /// - Parameters:
-///   - first, second: `[batch, features]`, or `[features]` for one example.
-///   - targets: `[batch]`, or `[]` for one example: 1 or −1.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+///   - first, second: `[batch, features]`, or `[features]` for a single example.
+///   - targets: `[batch]`, or `[]` for a single example: 1 or −1.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
 /// - Precondition: `first` and `second` have equal shapes, and there is one target for each pair.
 public func cosineEmbedding(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean

@@ -6,12 +6,12 @@ import ApusTensor
 /// `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
-///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for one example.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for a single example.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for a single example.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
 ///   - weights: `w`, `[classes]`; the mean divides the sum of losses by `Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func crossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
@@ -44,11 +44,11 @@ public func crossEntropy(
 /// The cross-entropy of logits `x` and a target distribution `p`: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
 ///
 /// - Parameters:
-///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for a single example.
 ///   - probabilities: the same shape; they sum to 1 along axis 1.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
 ///   - weights: `w`, `[classes]`. The mean over batch and spatial positions is not divided by the weights.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `logits` without the axis of classes.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `logits` without the axis of classes.
 /// - Precondition: logits and probabilities have equal shapes.
 public func crossEntropy(
   _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
@@ -76,7 +76,7 @@ public func crossEntropy(
 ///   - targets: integers in `0 ..< classes`, `[batch]` or `[batch, spatial…]`.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - weights: `w`, `[classes]`; the mean is weighted, as for logits.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func crossEntropy(
   fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,

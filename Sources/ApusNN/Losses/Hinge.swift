@@ -5,7 +5,7 @@ import ApusTensor
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape: 1 or −1.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("hinge", outputs, targets, reduction) { x, t in (1 - t * x).relu() }
@@ -16,7 +16,7 @@ public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape: 1 or −1.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("squaredHinge", outputs, targets, reduction) { x, t in (1 - t * x).relu().squared() }
@@ -27,7 +27,7 @@ public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossRe
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape: 1 or −1.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func softMargin(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("softMargin", outputs, targets, reduction) { x, t in (-t * x).softplus() }
@@ -39,7 +39,7 @@ public func softMargin(_ outputs: Tensor, _ targets: Tensor, reduction: LossRedu
 /// - Parameters:
 ///   - distances: any shape.
 ///   - targets: the same shape: 1 or −1.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `distances`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `distances`.
 /// - Precondition: distances and targets have equal shapes.
 public func hingeEmbedding(
   _ distances: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
@@ -55,7 +55,7 @@ public func hingeEmbedding(
 /// - Parameters:
 ///   - first, second: `x₁` and `x₂`, tensors of equal shape.
 ///   - targets: the same shape: 1 or −1.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `first`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `first`.
 /// - Precondition: all shapes are equal.
 public func marginRanking(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
@@ -67,11 +67,11 @@ public func marginRanking(
 /// (Crammer, Singer, 2001; `torch.nn.MultiMarginLoss`).
 ///
 /// - Parameters:
-///   - outputs: `[batch, classes]`, or `[classes]` for one example.
-///   - targets: integers in `0 ..< classes`, `[batch]`, or `[]` for one example.
+///   - outputs: `[batch, classes]`, or `[classes]` for a single example.
+///   - targets: integers in `0 ..< classes`, `[batch]`, or `[]` for a single example.
 ///   - power: `p`, 1 or 2.
 ///   - weights: `w`, `[classes]`.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func multiMargin(
   _ outputs: Tensor, _ targets: Tensor, power: Int = 1, margin: Double = 1, weights: Tensor? = nil,

@@ -7,13 +7,14 @@ import ApusTensor
 ///   - outputs: any shape.
 ///   - targets: the same shape.
 ///   - delta: above 0.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func huber(
   _ outputs: Tensor, _ targets: Tensor, delta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("huber", outputs, targets, reduction) { x, t in
-    // The square of `difference`, not of `distance`, whose second derivative is 0 where output and target are equal.
+    // Squares `difference`: a square of `distance` would have the second derivative 0 where output and target are
+    // equal.
     let difference = x - t
     let distance = difference.abs()
     return (distance .< delta).select(difference.squared() * 0.5, (distance - 0.5 * delta) * delta)
@@ -27,7 +28,7 @@ public func huber(
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func smoothL1(
   _ outputs: Tensor, _ targets: Tensor, beta: Double = 1, reduction: LossReduction = .mean

@@ -7,7 +7,7 @@ import ApusTensor
 /// - Parameters:
 ///   - logProbabilities: any shape, for example from `logSoftmax()`.
 ///   - targets: the same shape: probabilities, or their logarithms if `targetsAreLogarithms`.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `logProbabilities`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `logProbabilities`.
 /// - Precondition: log-probabilities and targets have equal shapes.
 public func klDivergence(
   _ logProbabilities: Tensor, _ targets: Tensor, targetsAreLogarithms: Bool = false,

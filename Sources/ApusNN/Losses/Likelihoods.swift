@@ -8,7 +8,7 @@ import ApusTensor
 ///   - targets: the same shape: counts.
 ///   - outputsAreLogarithms: `true` for the first formula; `false` for the second, the only one with `ε`.
 ///   - isFull: whether Stirling's approximation of `log t!`, `t log t − t + log(2πt) / 2`, is added where `t > 1`.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func poissonNegativeLogLikelihood(
   _ outputs: Tensor, _ targets: Tensor, outputsAreLogarithms: Bool = true, isFull: Bool = false,
@@ -32,14 +32,14 @@ public func poissonNegativeLogLikelihood(
 ///   - means, targets: tensors of equal shape.
 ///   - variances: the same shape, or a shape that broadcasts to it.
 ///   - isFull: whether the constant `log(2π) / 2` is added.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `means`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `means`.
 /// - Precondition: means and targets have equal shapes.
 public func gaussianNegativeLogLikelihood(
   _ means: Tensor, _ targets: Tensor, variances: Tensor, isFull: Bool = false, epsilon: Double = 1e-6,
   reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("gaussianNegativeLogLikelihood", means, targets, reduction) { x, t in
-    // The clamped value, with the gradient of the variance itself: what clamping adds is a constant.
+    // `v` has the clamped value, but the gradient of `variances`: what clamping adds counts as a constant.
     let variances = variances.cast(to: x.dtype)
     let v = variances + (variances.clamped(lower: epsilon) - variances).stopGradient()
     let losses = (v.log() + (x - t).squared() / v) * 0.5

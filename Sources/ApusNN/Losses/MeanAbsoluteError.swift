@@ -6,7 +6,7 @@ import ApusTensor
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func meanAbsoluteError(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("meanAbsoluteError", outputs, targets, reduction) { ($0 - $1).abs() }

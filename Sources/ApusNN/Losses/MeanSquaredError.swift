@@ -5,7 +5,7 @@ import ApusTensor
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes: a loss does not broadcast, unlike in PyTorch.
 public func meanSquaredError(
   _ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean

@@ -3,12 +3,12 @@ import ApusTensor
 /// `−w_t l_t` for log-probabilities `l` and a class index `t` (`torch.nn.NLLLoss`).
 ///
 /// - Parameters:
-///   - logProbabilities: `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example; for
-///     example from `logSoftmax(axis: 1)`.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for one example.
+///   - logProbabilities: `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for a single example.
+///     `logSoftmax(axis: 1)` computes them from logits.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for a single example.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - weights: `w`, `[classes]`; the mean divides the sum of losses by `Σ w_t`.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func negativeLogLikelihood(
   _ logProbabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,

@@ -4,7 +4,7 @@ import ApusTensor
 ///
 /// - Parameters:
 ///   - first, second: `[…, features]`.
-/// - Returns: the shape without the last axis.
+/// - Returns: a tensor of the shape of `first` without the last axis.
 /// - Precondition: both shapes are equal.
 public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, epsilon: Double = 1e-6) -> Tensor {
   comparing("pairwiseDistance", [first, second]) { ($0[0] - $0[1] + epsilon).norm(p, axes: [-1]) }
@@ -15,10 +15,10 @@ public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, e
 ///
 /// - Parameters:
 ///   - anchor, positive, negative: `[…, features]`.
-///   - p: the norm of the distance.
+///   - p: the exponent of the norm in `pairwiseDistance`.
 ///   - swaps: whether `d(positive, negative)` replaces `d(anchor, negative)` where the former is smaller (Balntas et
 ///     al., 2016).
-/// - Returns: a scalar, or with `reduction: .none` the shape without the last axis.
+/// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `anchor` without the last axis.
 /// - Precondition: all three shapes are equal.
 public func tripletMargin(
   _ anchor: Tensor, _ positive: Tensor, _ negative: Tensor, margin: Double = 1, p: Double = 2, epsilon: Double = 1e-6,

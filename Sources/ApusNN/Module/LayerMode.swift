@@ -3,9 +3,9 @@ import ApusTensor
 /// The identity of a layer that depends on the mode. Copies of the layer share it, as they share its parameters.
 final class LayerIdentity: Sendable {}
 
-/// Runs `body` with a mode for the chosen layers, which overrides every `withMode(_:_:)` around or inside this call:
-/// for example a batch norm that keeps its running statistics while the model is trained (PyTorch's `layer.eval()`
-/// after `model.train()`), or a dropout that stays active in inference. If several such calls choose a layer, the
+/// Runs `body` with a mode for the chosen layers, which overrides every `withMode(_:_:)` around or inside this call. A
+/// batch norm, for example, can keep its running statistics while the model is trained (PyTorch's `layer.eval()` after
+/// `model.train()`), and a dropout can stay active in inference. If several calls of this function choose a layer, the
 /// innermost call sets its mode.
 /// ```swift
 /// let y = withMode(.inference, of: model, where: { $0.hasPrefix("backbone.") }) {
@@ -15,8 +15,8 @@ final class LayerIdentity: Sendable {}
 /// - Parameters:
 ///   - mode: whether the layers train or infer.
 ///   - module: the module that contains the layers.
-///   - isChosen: whether to choose a module within `module`, given its key, such as `layers.0.norm`. A chosen module is
-///     chosen with all modules that it contains. By default `module` is chosen.
+///   - isChosen: whether to choose a module within `module`, given its key, such as `layers.0.norm`. All modules inside
+///     a chosen module are chosen too. By default `module` is chosen.
 /// - Precondition: at least one module is chosen.
 public func withMode<R>(
   _ mode: Mode, of module: any Module, where isChosen: ((_ key: String) -> Bool)? = nil, _ body: () throws -> R

@@ -8,8 +8,8 @@ public enum Mode: Sendable {
   case inference
 }
 
-/// Runs `body` in a mode. Without a mode, layers run in inference, but while gradients are recorded, a layer that
-/// depends on the mode stops the process, because a missing mode is almost always a mistake there.
+/// Runs `body` in a mode. Without a mode, layers run in inference. If gradients are recorded, however, a layer that
+/// depends on the mode stops the process, because a mode is then almost always missing by mistake.
 public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
   try ModeScope.$current.withValue(mode, operation: body)
 }
@@ -17,7 +17,7 @@ public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
 /// The modes of the Swift task.
 enum ModeScope {
   @TaskLocal static var current: Mode?
-  /// The modes of single layers, which take precedence.
+  /// The modes of single layers, which take precedence over `current`.
   @TaskLocal static var ofLayers: [ObjectIdentifier: Mode] = [:]
 
   /// The mode for a layer whose behavior depends on the mode.

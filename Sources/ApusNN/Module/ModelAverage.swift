@@ -31,7 +31,7 @@ public final class ModelAverage {
     self.kind = kind
     self.model = model
     state = model.state
-    // A copy: an update overwrites the parameters in place only if nothing else, such as the average, refers to them.
+    // The product is a copy: an update overwrites a parameter in place only if nothing else refers to its value.
     let start: Double = if case .exponential(_, true) = kind { 0 } else { 1 }
     averages = state.entries.map { entry in
       let value = entry.value
@@ -56,7 +56,7 @@ public final class ModelAverage {
     try eval(averages)
   }
 
-  /// The averages with the current statistics: for `withValues`, or to `store()` in the model.
+  /// The averages of the parameters, and the current statistics: for `withValues`, or to `store()` in the model.
   public var values: ModelValues {
     var correction = 1.0
     if case .exponential(let decay, true) = kind { correction = 1 / (1 - decay.raised(to: max(count, 1))) }

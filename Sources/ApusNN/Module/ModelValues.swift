@@ -44,7 +44,7 @@ extension Module {
   public var values: ModelValues { ModelValues(state) }
 }
 
-/// Runs `body` with these values in the model that `values` were taken from.
+/// Runs `body` with `values` in the model that they were taken from.
 ///
 /// Values that `body` assigns to parameters and statistics are visible inside `body` and discarded at its end.
 public func withValues<R>(_ values: ModelValues, _ body: () throws -> R) rethrows -> R {

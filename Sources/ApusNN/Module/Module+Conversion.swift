@@ -11,12 +11,12 @@ extension Module {
   /// values; converting back does not restore them. Integer statistics, such as a batch norm's count of batches, stay
   /// integers. Parameters remain shared and frozen.
   ///
-  /// `float64` is for comparisons in which rounding must not interfere, and is much slower on most GPUs. A device
-  /// without it throws when values are computed. `float16` and `bfloat16` are for inference: they need half the memory,
-  /// but small updates would be rounded away. Mixed precision trains with them and keeps parameters in `float32`, see
-  /// `Optimizer`.
+  /// `float64` is for comparisons in which rounding must not interfere. It needs twice the memory of `float32`, and
+  /// most GPUs have fewer arithmetic units for it. A device without `float64` throws when values are computed.
+  /// `float16` and `bfloat16` are for inference: they need half the memory, but rounding would lose small updates.
+  /// Mixed precision trains with 16-bit types and keeps parameters in `float32`, see `Optimizer`.
   ///
-  /// Optimizers, averages and values created before keep the old type: create them again.
+  /// Optimizers, averages and values that were created before the conversion keep the old type: create them again.
   /// - Precondition: `dtype` is floating-point.
   public func convert(to dtype: DType) {
     guard dtype.isFloatingPoint else { fatalError("convert: \(dtype) is not floating-point") }

@@ -8,13 +8,13 @@ import Synchronization
 public final class Parameter: Sendable {
   let box: ValueBox
   private let trainable: Atomic<Bool>
-  /// Whether optimizers update only the rows that the loss looks up, with the same rows of the rule's state, as PyTorch
-  /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and the cost of
-  /// an update is proportional to the number of rows that are looked up.
+  /// Whether optimizers update only the rows that the loss looks up, and the same rows of the rule's state, as PyTorch
+  /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and are not even
+  /// read.
   ///
   /// There are two exceptions: gradients that were evaluated before the update, as accumulated gradients are, and
-  /// gradients that do not come from lookups alone. In these cases, the update costs as much as one of the whole
-  /// parameter, and changes the rows whose gradient has a nonzero element.
+  /// gradients that do not come from lookups alone. In these cases, the update reads the whole parameter, and changes
+  /// the rows whose gradient has a nonzero element.
   public let updatesRows: Bool
 
   /// A parameter that starts as `value`, whose shape it keeps.

@@ -7,7 +7,7 @@ package final class ParameterReads: Sendable {
   private static let active = Atomic<Int>(0)
   private let stored = Mutex<(list: [(parameter: Parameter, layer: String?)], known: Set<Parameter>)>(([], []))
 
-  /// The record of the Swift task. If the process has no active record, this costs one load.
+  /// The record of the Swift task. If the process has no active record, reading this property is one load.
   static var current: ParameterReads? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   /// Runs `body`, and returns the parameters that it read, each once, with the layer that read it first.

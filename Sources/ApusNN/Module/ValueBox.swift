@@ -28,7 +28,7 @@ final class ValueBox: Sendable {
     }
   }
 
-  /// Assigns the substituted value if there is one, otherwise the stored value.
+  /// Replaces the substituted value if there is one, otherwise the stored value.
   func assign(_ newValue: Tensor) {
     check(newValue)
     if let substitution = Substitution.current, substitution[self] != nil {
@@ -63,7 +63,8 @@ final class Substitution: Sendable {
   private let tensors: Mutex<[ObjectIdentifier: Tensor]>
   private let outer: Substitution?
 
-  /// The innermost substitution of the Swift task. If the process has no active substitution, this costs one load.
+  /// The innermost substitution of the Swift task. If the process has no active substitution, reading this property is
+  /// one load.
   static var current: Substitution? {
     active.load(ordering: .relaxed) == 0 ? nil : taskLocal
   }

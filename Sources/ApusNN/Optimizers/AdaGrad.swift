@@ -14,7 +14,7 @@ public struct AdaGrad: UpdateRule {
   public var rateDecay: Double
   /// The initial value of `s`.
   public var initialAccumulator: Double
-  /// `ε`, which keeps the divisor from 0.
+  /// `ε`, which keeps the divisor above 0.
   public var epsilon: Double
   public var weightDecay: Double
 

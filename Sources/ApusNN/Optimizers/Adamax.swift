@@ -13,9 +13,9 @@ public struct Adamax: MomentumRule {
   public var learningRate: Double
   /// The weight of the old gradient average in the new one.
   public var beta1: Double
-  /// The decay of the old maximum before it is compared with the new gradient.
+  /// The factor by which the old maximum shrinks before it is compared with the new gradient.
   public var beta2: Double
-  /// `ε`, which keeps the divisor from 0.
+  /// `ε`, which keeps the divisor above 0.
   public var epsilon: Double
   public var weightDecay: Double
 

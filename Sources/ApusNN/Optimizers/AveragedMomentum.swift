@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Gradient descent along a moving average of the gradients, the textbook's form of momentum:
+/// Gradient descent along a moving average of the gradients, the form of momentum in textbooks:
 /// ```text
 /// g ← g + weightDecay · w
 /// v ← momentum · v + (1 − momentum) · g

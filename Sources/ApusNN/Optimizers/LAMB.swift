@@ -14,7 +14,7 @@ public struct LAMB: MomentumRule {
   public var beta1: Double
   /// The weight of the old average of squared gradients in the new one.
   public var beta2: Double
-  /// `ε`, which keeps the divisor from 0.
+  /// `ε`, which keeps the divisor above 0.
   public var epsilon: Double
   public var weightDecay: Double
 

@@ -14,9 +14,9 @@ public struct LossScaler: Sendable {
   public struct Settings: Hashable, Sendable {
     /// The first factor.
     public var initialScale: Double
-    /// The factor of the scale after `growthInterval` steps without overflow.
+    /// The factor by which the scale grows after `growthInterval` steps without overflow.
     public var growthFactor: Double
-    /// The factor of the scale after an overflow.
+    /// The factor by which the scale shrinks after an overflow.
     public var backoffFactor: Double
     /// The number of consecutive steps without overflow before the scale grows.
     public var growthInterval: Int
@@ -35,7 +35,7 @@ public struct LossScaler: Sendable {
   public let settings: Settings
   /// The smallest scale: if gradients are still not finite at this scale, the scale is not the cause.
   static let floor = 0x1p-16
-  /// The factor of the next step, `float32` of shape `[]`.
+  /// The factor of the loss in the next step, `float32` of shape `[]`.
   public private(set) var scale: Tensor
   /// The number of steps without overflow since the scale last changed, `int32` of shape `[]`.
   public private(set) var goodSteps: Tensor
@@ -53,8 +53,8 @@ public struct LossScaler: Sendable {
     skippedSteps = .zeros([], dtype: .int32, device: device)
   }
 
-  /// The loss times the scale, which is differentiated, in the shape of the loss; `float64` losses keep their type,
-  /// others become `float32`.
+  /// The loss times the scale, in the shape of the loss: differentiate it in place of the loss. `float64` losses keep
+  /// their type, others become `float32`.
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
   /// Divides the gradients of the scaled loss by the scale, in their shapes, and records whether all of them are

@@ -16,7 +16,7 @@ public struct NAdam: MomentumRule {
   public var beta1: Double
   /// The weight of the old average of squared gradients in the new one.
   public var beta2: Double
-  /// `ε`, which keeps the divisor from 0.
+  /// `ε`, which keeps the divisor above 0.
   public var epsilon: Double
   /// How fast the momentum grows to `β₁`.
   public var momentumDecay: Double
@@ -46,7 +46,7 @@ public struct NAdam: MomentumRule {
 
   private func friction(_ step: Int) -> Double { beta1 * (1 - 0.5 * pow(0.96, Double(step) * momentumDecay)) }
 
-  /// `μ₁…μₜ`. Multiplication stops once the product is too small to affect `1 − μ₁…μₜ`.
+  /// The product `μ₁…μₜ`. Multiplication stops once the product is too small to affect `1 − μ₁…μₜ`.
   private func frictionProduct(_ step: Int) -> Double {
     var product = 1.0
     for index in 1...step where product > 1e-20 { product *= friction(index) }

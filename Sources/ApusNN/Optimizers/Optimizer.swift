@@ -10,10 +10,10 @@ import ApusTensor
 /// place. Only one task may use an optimizer at a time.
 ///
 /// With `precision: .mixed`, losses are built in mixed precision and scaled, so that their gradients stay within the
-/// range of `float16`. An update whose gradients overflow nevertheless is skipped, and the scale is reduced: see
-/// `LossScaler`. After 20 skipped updates in a row `minimize` throws `OptimizerError.skippedUpdates`, which names the
-/// first operation that produced NaN or infinity. Parameters, their gradients and the rule's state tensors stay
-/// `float32`.
+/// range of `float16`. If the gradients of an update overflow all the same, the update is skipped and the scale is
+/// reduced: see `LossScaler`. After 20 skipped updates in a row `minimize` throws `OptimizerError.skippedUpdates`,
+/// which names the first operation that produced NaN or infinity. Parameters, their gradients and the rule's state
+/// tensors stay `float32`.
 /// ```swift
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model, precision: .mixed)
 /// ```

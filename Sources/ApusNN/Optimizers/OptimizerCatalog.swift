@@ -33,7 +33,7 @@ private struct NamedRule: Sendable {
 /// The names that `optimizerRule` accepts.
 public let optimizerNames = NamedRule.all.map(\.name)
 
-/// The update rule of a name. `momentum` and `nesterov` are `SGD` with a momentum of 0.9, `adamw` and `amsgrad` are
+/// The update rule with a name. `momentum` and `nesterov` are `SGD` with a momentum of 0.9, `adamw` and `amsgrad` are
 /// forms of `Adam`; all other settings are the defaults of the rules.
 public func optimizerRule(
   _ name: String, learningRate: Double, weightDecay: Double = 0
@@ -55,8 +55,8 @@ private let schedules: [(name: String, make: @Sendable () -> any Schedule)] = [
 /// The names that `learningRateSchedule` accepts.
 public let scheduleNames = schedules.map(\.name)
 
-/// The schedule of a name, fitted to the length of the run. `polynomial` has the power 2; all other settings are the
-/// defaults of the schedules.
+/// The schedule with a name. `polynomial` has the power 2; all other settings are the defaults of the schedules, which
+/// depend on the length of the run.
 ///
 /// - Parameter warmup: the number of steps of a linear warm-up before the schedule; 0 for none.
 public func learningRateSchedule(
@@ -84,8 +84,8 @@ extension OptimizerError: CustomStringConvertible {
       return "unknown schedule \"\(name)\"; choose from \(scheduleNames.joined(separator: ", "))"
     case .skippedUpdates(let count, let anomaly):
       return "\(count) updates in a row were skipped, because their gradients were not finite at any loss scale: "
-        + "\(anomaly); precision float32 or mixed(.bfloat16), which have a larger range, a lower learning rate or "
-        + "clipped gradients may help"
+        + "\(anomaly); a lower learning rate, clipped gradients, or a precision with a larger range (float32 or "
+        + "mixed(.bfloat16)) may help"
     }
   }
 }

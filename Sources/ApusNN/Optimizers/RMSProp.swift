@@ -15,7 +15,7 @@ public struct RMSProp: MomentumRule {
   public var learningRate: Double
   /// `α`, the weight of the old averages in the new ones.
   public var alpha: Double
-  /// `ε`, which keeps the divisor from 0.
+  /// `ε`, which keeps the divisor above 0.
   public var epsilon: Double
   /// Whether `ε` is added inside the root, as in textbooks and TensorFlow.
   public var addsEpsilonInsideRoot: Bool

@@ -44,8 +44,8 @@ public struct Rprop: UpdateRule {
     let (zero, one) = (number(0), number(1))
     let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      let gradient = decay.coupled(gradient, value)
-      // The product of the signs, because the product of the gradients may underflow.
+      let gradient = decayed(gradient, value, decay)
+      // Multiplies the signs, because a product of gradients may underflow.
       let change = gradient.sign() * state[0].sign()
       let isBack = change .< 0
       let factor = isBack.select(less, (change .> 0).select(more, one))

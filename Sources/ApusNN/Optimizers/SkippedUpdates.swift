@@ -15,7 +15,7 @@ struct SkippedUpdates {
   /// - Parameter total: the initial value of the counter.
   init(total: Double?) { self.total = total }
 
-  /// Starts reading the counter after an update, and evaluates the value whose reading the previous call started.
+  /// Starts to read the counter after an update, and takes the value that the previous call started to read.
   mutating func note(_ counter: Tensor) throws(DeviceError) {
     let next = try counter.startReading()
     try drain()
@@ -31,7 +31,7 @@ struct SkippedUpdates {
 
   /// Whether the limit of consecutive skipped updates is reached.
   mutating func reachLimit() throws(DeviceError) -> Bool {
-    // Waiting for the device is cheap here: it happens only one update before the limit.
+    // The host waits for the device here, but only one update before the limit.
     if inARow == SkippedUpdates.limit - 1 { try drain() }
     return inARow >= SkippedUpdates.limit
   }

@@ -19,7 +19,7 @@ public struct CyclicSchedule: Schedule {
   public var base: Double
   /// The number of steps from minimum to maximum; `nil` for an eighth of the run.
   public var rise: Int?
-  /// The number of steps from maximum to minimum; `nil` for as many as `rise`.
+  /// The number of steps from maximum to minimum; `nil` for the same number as `rise`.
   public var fall: Int?
   /// How the height of the cycles changes.
   public var mode: Mode
@@ -43,7 +43,7 @@ public struct CyclicSchedule: Schedule {
     momenta.map { $0.upperBound - ($0.upperBound - $0.lowerBound) * height(step, total) }
   }
 
-  /// The position in the cycle between minimum and maximum, from 0 to 1, scaled according to the mode.
+  /// The height at a step: 0 at the minimum and 1 at the maximum of a cycle, times the factor that the mode gives.
   private func height(_ step: Int, _ total: Int) -> Double {
     let rise = max(rise ?? total / 8, 1)
     let fall = max(fall ?? rise, 1)

@@ -12,7 +12,8 @@ struct TextModelTests {
 
   private static let cores: [TextNetwork.Core] = [.lstm, .transformer(heads: 2)]
 
-  /// By hand: embeddings; in each layer four gates, with weights of states and inputs and with two biases; outputs.
+  /// The expected count is the sum of the embeddings, of four gates in each layer, each with weights of states and
+  /// inputs and two biases, and of the outputs.
   @Test func parametersOfLSTMs() throws {
     let model = LSTMLanguageModel(vocabulary: 96, width: 256, depth: 2)
     let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
@@ -42,8 +43,8 @@ struct TextModelTests {
     }
   }
 
-  /// By hand: embeddings and positions; for each layer four products of the attention, two dense layers and two norms;
-  /// the last norm; outputs.
+  /// The expected count is the sum of embeddings and positions, of each layer's four products of the attention, two
+  /// dense layers and two norms, of the last norm, and of the outputs.
   @Test func parametersOfTransformers() throws {
     let model = TransformerLanguageModel(vocabulary: 96, width: 64, depth: 3, heads: 4, longest: 32)
     let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }

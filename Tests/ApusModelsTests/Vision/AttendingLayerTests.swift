@@ -28,8 +28,8 @@ import Testing
     report.print()
   }
 
-  /// The layer, with the parameters of a case and with its statistics after the forward pass in training, and the input
-  /// of the case.
+  /// Loads the parameters of a case into the layer, and the statistics that the layer has after the case's forward pass
+  /// in training. Returns the layer and the input of the case.
   private func loaded<L: Layer>(_ layer: L, _ name: String, _ fixture: Fixture) throws -> (L, Tensor) {
     for entry in layer.state.entries {
       let after = "after.\(entry.key)"
@@ -96,7 +96,7 @@ import Testing
       let maps = AttentionMap.all(of: model, on: x)
       #expect(maps.count == 10 && maps[2].path == "layer2.0.cbam.ChannelGate")
       #expect(maps[4].weights.shape == [2, 128] && maps[5].weights.shape == [2, 1, 8, 8])
-      // The norm in the spatial gate starts with a factor of 0, and sigmoid(0) is 0.5.
+      // The batch norm in the spatial gate starts with a scale of 0, and sigmoid(0) is 0.5.
       #expect(try maps[5].weights.array(of: Float.self).allSatisfy { $0 == 0.5 })
       #expect(try maps[4].weights.array(of: Float.self).allSatisfy { $0 > 0 && $0 < 1 })
       #expect(try withMode(.inference) { try model(x).array(of: Float.self) } == before)
@@ -133,7 +133,7 @@ import Testing
       #expect(picture.shape == [1, 1, 8, 12])
       let numbers = try picture.array(of: Double.self)
       // In each of three layers, half of the attention of a token stays at the token. So the fraction 1 − 1/8 of the
-      // attention reaches the patch, which covers columns 4 to 7 of the last row.
+      // class token's attention reaches the patch, which covers the pixels in rows 4 to 7 and columns 4 to 7.
       #expect(abs(numbers[7 * 12 + 5] - numbers[7 * 12 + 6]) < 1e-6)
       #expect(numbers.max()! > 0.7 && numbers.max()! < 0.876 && numbers.firstIndex(of: numbers.max()!)! % 12 / 4 == 1)
       #expect(numbers[0] < 0.01)

@@ -87,12 +87,13 @@ struct LargeVisionTests {
 /// In `float64`, the error of each element is at most 10⁻⁹ of the largest element of its tensor. In `float32`, the
 /// error of results is at most the fraction `share` of the largest element. The script computes this fraction.
 ///
-/// Gradients in `float32` are compared by their norms: for each parameter, and with a smaller tolerance for all
-/// parameters together. Single elements may have larger errors, since a rounding error can change the sign of a ReLU's
-/// input. Therefore parameters with few elements, such as the only factor of a one-channel norm, count only in the norm
-/// of all parameters.
+/// Gradients in `float32` are compared by the Euclidean norm of their difference: for each parameter, and with a
+/// smaller tolerance for all parameters together. Single elements may have larger errors, since a rounding error can
+/// change the sign of a ReLU's input. Therefore parameters with few elements, such as the only scale of a batch norm
+/// with one channel, are compared only together with all others.
 ///
-/// Biases before a norm have the gradient 0, except for rounding. The script stores what their tolerance depends on.
+/// Biases before a batch norm have the gradient 0, except for rounding. The script stores a number from which their
+/// tolerance follows.
 private struct Comparison {
   /// An error relative to the largest element or the norm, its ratio to the tolerance, and its tensor.
   struct Worst {
@@ -128,7 +129,8 @@ private struct Comparison {
     return (try found.array(of: Double.self), expected)
   }
 
-  /// The norms of the difference and of the expected elements: the largest magnitude, or the Euclidean norm.
+  /// The norms of the difference and of the expected elements: the largest magnitude if `isLargest`, else the Euclidean
+  /// norm.
   private func norms(_ found: Tensor, _ key: String, isLargest: Bool) throws -> (difference: Double, expected: Double) {
     let (found, expected) = try numbers(found, key)
     var (difference, norm) = (0.0, 0.0)
@@ -151,7 +153,7 @@ private struct Comparison {
     let isDouble = dtype == .float64
     let (difference, norm) = try norms(found, "gradient.\(key)", isLargest: isDouble)
     var bound = norm * (isDouble ? Comparison.shareOfDoubles : Comparison.shareOfNorm)
-    // A bias before a norm: the script explains the factor 40 and `terms`.
+    // A bias before a batch norm: the script explains the factor 40 and `terms`.
     if fixture.contains(name, "terms.\(key)") {
       bound += 40 * (isDouble ? 0x1p-53 : 0x1p-24) * (try fixture.numbers(name, "terms.\(key)")[0])
     }

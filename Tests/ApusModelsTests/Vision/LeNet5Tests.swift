@@ -39,8 +39,8 @@ import Testing
     }
   }
 
-  /// The budget of a training step has two bounds: for the number of steps in its plan, and for the host's time from
-  /// building the graph to handing the plan to the device, in `hostUnits`. The bounds are twice the measured values.
+  /// A training step has two bounds: one on the number of steps in its plan, and one on the host's time, in
+  /// `hostUnits`, from building the graph until the device has the plan. The bounds are twice the measured values.
   @Test(arguments: [("sgd", 100.0), ("momentum", 120), ("adam", 160)])
   func aStepStaysInItsBudget(_ name: String, _ bound: Double) throws {
     let backend = RecordingDevice()

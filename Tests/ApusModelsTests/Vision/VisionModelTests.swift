@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  /// Small images of the two usual sizes, and of a size between small and large.
+  /// The usual sizes of small images are 28 and 32; 64 is the largest size that counts as small.
   @Test(arguments: [28, 32, 64]) func smallStemsTakeSmallImages(_ size: Int) throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       for name in ["resnet18", "densenet121", "vgg16", "alexnet", "alexnet-2012", "vit-small"] {
@@ -124,7 +124,7 @@ import Testing
     ("cbam-resnet18", { ResNet(attention: .cbam(), classes: 10, stem: .smallImage) }),
   ]
 
-  /// `count` numbers in -1 … 1 computed from their indices, as in the script.
+  /// `count` numbers in -1 … 1, computed from their indices and from `number`, as in `Tests/Conformance/vision.py`.
   private func scattered(_ count: Int, _ number: Int) -> [Double] {
     (0..<count).map { place in
       var z = UInt64(place) + UInt64(number) << 32
@@ -202,7 +202,7 @@ import Testing
       let norm = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
       let expected = try fixture.numbers(name, "gradient.\(key)")
       if expected[0] < 1e-9 * largest {
-        // A bias before a normalization has the gradient 0.
+        // A bias before a batch norm has the gradient 0.
         #expect(norm < (isDouble ? 1e-11 : 1e-5) * largest, "\(key)")
         continue
       }

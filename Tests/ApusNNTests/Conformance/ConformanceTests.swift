@@ -56,8 +56,8 @@ import Testing
     report.print()
   }
 
-  /// Each update rule makes twenty steps of a small network. Rounding errors grow from step to step, so the losses, the
-  /// weights and the optimizer's state are compared with the tolerances of gradients.
+  /// Each update rule trains a small network for twenty steps. Rounding errors grow from step to step, so the losses,
+  /// the weights and the optimizer's state are compared with the tolerances of gradients.
   @Test(arguments: TestDevice.conformance) func optimizers(_ test: TestDevice) throws {
     let fixture = try Fixture("optimizers")
     #expect(fixture.cases.filter { $0 != "start" }.sorted() == OptimizerCase.all.map(\.name).sorted())

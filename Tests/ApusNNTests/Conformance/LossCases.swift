@@ -4,7 +4,7 @@ import Apus
 struct LossCase: Sendable {
   let name: String
   let function: String
-  /// Whether another case uses the same kernels. Devices that build kernels skip this case.
+  /// Whether another case uses the same kernels. If so, devices that build kernels skip this case.
   var sharesKernels = false
   let value: @Sendable ([Tensor]) -> Tensor
 

@@ -5,7 +5,7 @@ struct RecurrentCase: Sendable {
   let name: String
   let make: @Sendable () -> any Module
   var mode = Mode.training
-  /// Whether another case uses the same kernels. Devices that build kernels skip this case.
+  /// Whether another case uses the same kernels. If so, devices that build kernels skip this case.
   var sharesKernels = false
   let call: @Sendable (any Module, _ x: Tensor, _ states: [Tensor], _ lengths: [Int]?) -> [Tensor]
 

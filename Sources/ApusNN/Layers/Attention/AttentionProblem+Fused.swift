@@ -3,7 +3,7 @@ import ApusTensor
 /// Attention as one fused step, for the configurations that it supports. Neither the forward nor the backward step
 /// stores the attention weights. Second derivatives are computed from the definition.
 extension AttentionProblem {
-  /// `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
+  /// The output `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
   /// - Parameter random: the key of the dropout mask.
   func fusedOutput(_ random: RandomKey?) -> Tensor? {
     guard let shapes = FusedShapes(self) else { return nil }
@@ -29,7 +29,7 @@ extension AttentionProblem {
       .reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
   }
 
-  /// A mask broadcast to four axes.
+  /// A mask broadcast to `weights`, the shape of the attention weights with one batch axis.
   private func covering(_ mask: Tensor, _ weights: Shape) -> Tensor {
     var shape = mask.shape
     while shape.rank < full.rank { shape = shape.inserting(1, at: 0) }
@@ -43,7 +43,7 @@ extension AttentionProblem {
   }
 }
 
-/// The shapes of queries, keys and values with four axes.
+/// The shapes of queries, keys and values, each reshaped to four axes.
 private struct FusedShapes {
   var query: Shape
   var key: Shape
@@ -68,8 +68,8 @@ private struct FusedShapes {
 
 /// Attention on tensors with four axes.
 ///
-/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of that mask, which is as
-/// large as the attention weights, is computed from the definition, and only if it is requested. Constants are the
+/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of that mask is as large
+/// as the attention weights, so it is computed only if it is requested, and from the definition. Constants are the
 /// offset and the Boolean mask, if there are any.
 private struct FusedAttention: Sendable {
   var dropping: Dropping

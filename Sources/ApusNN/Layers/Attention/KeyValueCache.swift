@@ -39,7 +39,7 @@ public struct KeyValueCache: Sendable {
   /// part of plans.
   public var end: Tensor { .number(Double(length), dtype: .int32, device: keys.device) }
 
-  /// Appends elements, `[batch, heads, count, size]` and `[batch, heads, count, width]`.
+  /// Appends `count` elements: their keys, `[batch, heads, count, size]`, and values, `[batch, heads, count, width]`.
   /// - Precondition: the capacity suffices, and the elements have the type of the cache.
   public mutating func append(_ newKeys: Tensor, _ newValues: Tensor) {
     for (new, old) in [(newKeys, keys), (newValues, values)] {

@@ -5,7 +5,7 @@ import Glibc
 /// proportion to the distance, `−slope · |i + offset − j|` for query `i` and key `j`.
 ///
 /// For `n` heads, where `n` is a power of two, the slopes are `2^(−8h / n)`, `h = 1 … n`. Otherwise they are the slopes
-/// of the next lower power of two, followed by every second slope of the next higher power.
+/// for the next lower power of two, followed by every second slope for the next higher power of two.
 public struct LinearBiases: Sendable {
   /// The slope of each head.
   public let slopes: [Double]

@@ -19,7 +19,7 @@ extension MultiheadAttention {
   ///     batch first.
   ///   - cache: the cache, to which keys and values are appended.
   ///   - keyMask: `[batch, capacity]`: `bool` (true for keys that may be attended to, false for padding), or additive.
-  /// - Returns: the shape of `x`.
+  /// - Returns: the result, in the shape of `x`.
   /// - Precondition: the layer adds no keys; queries, keys and values have the same size; and the capacity suffices.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     guard biasK == nil, !addsZeroKey else {

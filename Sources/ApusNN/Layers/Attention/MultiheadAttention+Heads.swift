@@ -8,8 +8,8 @@ struct AttentionHeads: Sendable {
 }
 
 extension MultiheadAttention {
-  /// The attention of the heads, to which the inputs are projected, with rotary positions and additional keys if the
-  /// layer has them. Reports an error and returns `nil` if the inputs do not fit.
+  /// Projects the inputs to heads, and adds rotary positions and additional keys if the layer has them. Reports an
+  /// error and returns `nil` if the inputs do not fit.
   func problem(
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ mask: Tensor?, _ keyMask: Tensor?, _ isCausal: Bool
   ) -> AttentionProblem? {
@@ -34,8 +34,8 @@ extension MultiheadAttention {
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ keyMask: Tensor?
   ) -> (query: Tensor, key: Tensor?, value: Tensor?, keyMask: Tensor?) {
     let spread = { (x: Tensor) in x.rank == 2 ? x.expandingAxis(at: isBatchFirst ? 0 : 1) : x }
-    // Inputs that are one tensor stay one tensor, so that one product projects them: `nil` stands for the queries as
-    // keys, or for the keys as values.
+    // Inputs that are the same tensor stay the same tensor, so that one product projects them. In the result, a key of
+    // `nil` means the query, and a value of `nil` means the key.
     let isSelf = key.map { $0.identity == query.identity } ?? true
     let hasOneSource = value.map { $0.identity == (key ?? query).identity } ?? true
     return (
@@ -94,7 +94,7 @@ extension MultiheadAttention {
 
   // MARK: Additional keys
 
-  /// Appends the learned key and the zero key, as far as the layer has them. No mask hides these keys.
+  /// Appends the learned key and the zero key, if the layer has them. No mask hides these keys.
   private func extended(_ heads: AttentionHeads, _ masks: inout AttentionMasks) -> AttentionHeads {
     guard biasK != nil || addsZeroKey else { return heads }
     var heads = heads

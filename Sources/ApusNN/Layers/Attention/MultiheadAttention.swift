@@ -4,10 +4,11 @@ import ApusTensor
 /// ```text
 /// y = concatenated(head₁ … headₙ) · W_oᵀ + b_o,   headᵢ = attention(Q W_qᵢᵀ + b_qᵢ, K W_kᵢᵀ + b_kᵢ, V W_vᵢᵀ + b_vᵢ)
 /// ```
-/// for queries `Q`, keys `K` and values `V`, where `W_qᵢ`, `W_kᵢ` and `W_vᵢ` are the rows of the projections for head
-/// `i`. The three projections are stored in one weight, `in_proj_weight: [3 · size, size]`. If keys or values have a
-/// different size, there are separate `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the key
-/// and value projections are smaller, `[keyValueHeads · size / heads, …]`.
+/// for queries `Q`, keys `K` and values `V`, where `W_qᵢ`, `W_kᵢ` and `W_vᵢ` are the rows of the input projections for
+/// head `i`, `W_o` is the output projection, and the `b` are biases. The three input projections are stored in one
+/// weight, `in_proj_weight: [3 · size, size]`. If keys or values have another size than queries, the projections are
+/// stored separately, as `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the key and value
+/// projections are smaller, `[keyValueHeads · size / heads, …]`.
 ///
 /// Boolean masks are true where a query may attend to a key, as in `scaledDotProductAttention`. PyTorch's module uses
 /// the opposite (`~mask`), for both `attn_mask` and `key_padding_mask`. The output for a query that may attend to no
@@ -16,7 +17,7 @@ public struct MultiheadAttention: Module {
   /// The projections of queries, keys and values, concatenated, `[size + 2 · width, size]` with
   /// `width = keyValueHeads · size / heads`; PyTorch's `in_proj_weight`.
   public let inProjWeight: Parameter?
-  /// The projection of the queries, if keys or values have a different size, `[size, size]`; `q_proj_weight`.
+  /// The projection of the queries, if it is separate, `[size, size]`; `q_proj_weight`.
   public let qProjWeight: Parameter?
   /// The projection of the keys, if it is separate, `[width, keySize]`; `k_proj_weight`.
   public let kProjWeight: Parameter?
@@ -24,7 +25,7 @@ public struct MultiheadAttention: Module {
   public let vProjWeight: Parameter?
   /// The biases of the three projections, concatenated, `[size + 2 · width]`; `in_proj_bias`.
   public let inProjBias: Parameter?
-  /// The learned key after all others, `[1, 1, width]`; `bias_k`.
+  /// The learned key that is appended to the keys of the input, `[1, 1, width]`; `bias_k`.
   public let biasK: Parameter?
   /// The value of the learned key, `[1, 1, width]`; `bias_v`.
   public let biasV: Parameter?

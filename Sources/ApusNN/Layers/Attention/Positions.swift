@@ -5,8 +5,8 @@ import Glibc
 /// ```text
 /// P[m, 2i] = sin(m / 10000^(2i / size)),   P[m, 2i + 1] = cos(m / 10000^(2i / size))
 /// ```
-/// for `x: [length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, in the same shape. The length is at
-/// most the capacity.
+/// for position `m` and `x: [length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, in the same shape.
+/// The length is at most the capacity.
 public struct SinusoidalPositions: Layer {
   private let table: PositionTable
 

@@ -10,7 +10,7 @@ import Glibc
 public struct RotaryPositions: Sendable {
   /// Which elements form a pair.
   public enum Pairing: Sendable {
-    /// Elements `i` and `i + size / 2`, as in GPT-NeoX and LLaMA's converted weights.
+    /// Elements `i` and `i + size / 2`, as in GPT-NeoX, and in weights of LLaMA that were converted for Hugging Face.
     case halves
     /// Elements `2i` and `2i + 1`, as in the paper.
     case interleaved
@@ -22,7 +22,7 @@ public struct RotaryPositions: Sendable {
   public let capacity: Int
   /// Which elements form a pair.
   public let pairing: Pairing
-  /// The cosines of the angles, `[capacity, size / 2]`, like the sines.
+  /// The cosines of the angles, `[capacity, size / 2]`; `sines` has the same shape.
   private let cosines: Tensor
   private let sines: Tensor
 
@@ -42,7 +42,7 @@ public struct RotaryPositions: Sendable {
   /// - Parameters:
   ///   - x: `[batch…, length, size]`, with a length of at most the capacity.
   ///   - offset: the position of the first element, a scalar integer; 0 by default.
-  /// - Returns: the shape of `x`.
+  /// - Returns: the rotated vectors, in the shape of `x`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor? = nil) -> Tensor {
     guard x.rank >= 2, x.shape[x.rank - 1] == size, x.shape[x.rank - 2] <= capacity else {

@@ -4,12 +4,13 @@ import ApusTensor
 public struct DecoderCache: Sendable {
   /// The keys and values of the sequence.
   public internal(set) var elements: KeyValueCache
-  /// The keys and values of the memory, once computed.
+  /// The keys and values of the memory; `nil` until the first call computes them.
   var memory: (key: Tensor, value: Tensor)?
 }
 
 /// A layer of a Transformer's decoder (Vaswani et al., 2017), as `torch.nn.TransformerDecoderLayer`. Compared with an
-/// encoder layer it has an additional attention to a memory, the encoder's result. In the post-norm form:
+/// encoder layer it has an additional attention to a memory, the encoder's result. In the post-norm form, with the
+/// activation `f`:
 /// ```text
 /// x = norm1(x + attention(x)),  x = norm2(x + attention(x, memory)),  y = norm3(x + linear2(f(linear1(x))))
 /// ```
@@ -67,7 +68,7 @@ public struct TransformerDecoderLayer: Module {
   ///   - isCausal: whether an element attends only to itself and preceding elements.
   ///   - memoryMask: the mask from elements to memory elements, broadcast to `[batch, heads, length, keys]`.
   ///   - memoryKeyMask: `[batch, keys]`, as `keyMask`.
-  /// - Returns: the shape of `x`.
+  /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
@@ -81,9 +82,9 @@ public struct TransformerDecoderLayer: Module {
     }
   }
 
-  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the cache, with causal
-  /// attention; it has the shape of `x`. See `MultiheadAttention`. Keys and values of the memory,
-  /// `[keys, batch, size]`, are computed at the first call.
+  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, which follow the elements in
+  /// the cache. Attention is causal; see `MultiheadAttention`. Keys and values of the memory, `[keys, batch, size]`,
+  /// are computed at the first call.
   /// - Parameter memoryKeyMask: `[batch, keys]`, true where an element of the memory may be attended to.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, cache: inout DecoderCache, memoryKeyMask: Tensor? = nil
@@ -124,7 +125,7 @@ public struct TransformerDecoder: Module {
 
   /// - Parameters: see `TransformerDecoderLayer`; `x` is `[length, batch, size]`, `memory` `[keys, batch, size]`. Masks
   ///   are true where an element may be attended to.
-  /// - Returns: the shape of `x`.
+  /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
@@ -151,8 +152,8 @@ public struct TransformerDecoder: Module {
     }
   }
 
-  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the caches; it has the shape
-  /// of `x`. See `TransformerDecoderLayer`.
+  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, which follow the elements in
+  /// the caches. See `TransformerDecoderLayer`.
   /// - Parameter memoryKeyMask: `[batch, keys]`, true where an element of the memory may be attended to.
   /// - Precondition: there is one cache for each layer.
   public func callAsFunction(

@@ -5,7 +5,7 @@ import ApusTensor
 /// x = norm1(x + attention(x)),  y = norm2(x + linear2(f(linear1(x))))            post-norm
 /// x = x + attention(norm1(x)),  y = x + linear2(f(linear1(norm2(x))))            pre-norm (Xiong et al., 2020)
 /// ```
-/// with dropout after `f`, attention and `linear2`.
+/// with the activation `f`, and with dropout after `f`, after attention and after `linear2`.
 public struct TransformerEncoderLayer: Layer {
   /// Attention of the elements to each other.
   public let selfAttn: MultiheadAttention
@@ -57,7 +57,7 @@ public struct TransformerEncoderLayer: Layer {
   }
 
   /// The result without masks, in the shape of `x`: `[length, batch, size]`, `[batch, length, size]` with
-  /// `isBatchFirst`, or `[length, size]` for one example.
+  /// `isBatchFirst`, or `[length, size]` for a single example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters:
@@ -67,7 +67,7 @@ public struct TransformerEncoderLayer: Layer {
   ///   - keyMask: `[batch, length]`, true where an element may be attended to, false for padding: the opposite of
   ///     PyTorch's `src_key_padding_mask`.
   ///   - isCausal: whether an element attends only to itself and preceding elements.
-  /// - Returns: the shape of `x`.
+  /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
@@ -76,8 +76,8 @@ public struct TransformerEncoderLayer: Layer {
     }
   }
 
-  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the cache, with causal
-  /// attention; it has the shape of `x`. See `MultiheadAttention`.
+  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, which follow the elements in
+  /// the cache. Attention is causal; see `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     apply(x) { selfAttn($0, cache: &cache, keyMask: keyMask) }
@@ -107,12 +107,12 @@ public struct TransformerEncoder: Layer {
   }
 
   /// The result without masks, in the shape of `x`: `[length, batch, size]`, `[batch, length, size]` with layers that
-  /// are batch first, or `[length, size]` for one example.
+  /// are batch first, or `[length, size]` for a single example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters: see `TransformerEncoderLayer`; `x` is `[length, batch, size]`. Masks are true where an element may
   ///   be attended to.
-  /// - Returns: the shape of `x`.
+  /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
@@ -134,8 +134,8 @@ public struct TransformerEncoder: Layer {
     layers.map { $0.selfAttn.makeCache(batch: batch, capacity: capacity, dtype: dtype, device: device) }
   }
 
-  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the caches, with causal
-  /// attention; it has the shape of `x`. See `MultiheadAttention`.
+  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, which follow the elements in
+  /// the caches. Attention is causal; see `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   /// - Precondition: there is one cache for each layer.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {

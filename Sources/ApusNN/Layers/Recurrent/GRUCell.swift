@@ -20,7 +20,7 @@ public struct GRUCell: Module {
   public var members: [ModuleMember] { cell.weights.members() }
 
   /// - Parameters: see `RNNCell`.
-  /// - Returns: `h′: [batch, size]`, or `[size]` for one example.
+  /// - Returns: `h′: [batch, size]`, or `[size]` for a single example.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
     LayerTrace.leaf(self, x) { cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x }
   }

@@ -9,7 +9,7 @@ import ApusTensor
 /// `σ` is the sigmoid, `·` multiplies elements, and each function applies to a quarter of the sum.
 ///
 /// Long sequences are trained in chunks: the state of one call is passed to the next, and `stopGradient` ends the
-/// gradient between them (truncated backpropagation through time; Williams, Peng, 1990):
+/// gradient between the calls (truncated backpropagation through time; Williams, Peng, 1990):
 /// ```swift
 /// var state: LSTM.State?
 /// for chunk in chunks {

@@ -20,7 +20,7 @@ public struct LSTMCell: Module {
   public var members: [ModuleMember] { cell.weights.members() }
 
   /// - Parameters:
-  ///   - x: `[batch, inputs]`, or `[inputs]` for one example.
+  ///   - x: `[batch, inputs]`, or `[inputs]` for a single example.
   ///   - state: `h` and `c`, each `[batch, size]` or `[size]`; zeros by default.
   /// - Returns: `h′` and `c′`, in the shape of `h`.
   public func callAsFunction(_ x: Tensor, state: LSTM.State? = nil) -> LSTM.State {

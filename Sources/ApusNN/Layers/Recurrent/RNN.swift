@@ -27,7 +27,7 @@ public struct RNN: Module {
 
   /// - Parameters:
   ///   - x: `[time, batch, inputs]`, or `[batch, time, inputs]` with `isBatchFirst`; `[time, inputs]` is a single
-  ///     sequence, and no tensor has a batch axis then. Floating-point, with at least one time step.
+  ///     sequence, and no tensor has a batch axis then. `x` is floating-point, with at least one time step.
   ///   - state: `[layers · directions, batch, size]`; zeros by default.
   ///   - lengths: the number of valid elements of each sequence in the batch, in `1 … time`; by default all. After the
   ///     end of a sequence outputs are zeros and states stay unchanged; input elements there are ignored.

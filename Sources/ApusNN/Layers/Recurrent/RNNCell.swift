@@ -23,7 +23,7 @@ public struct RNNCell: Module {
   public var members: [ModuleMember] { cell.weights.members() }
 
   /// - Parameters:
-  ///   - x: `[batch, inputs]`, or `[inputs]` for one example.
+  ///   - x: `[batch, inputs]`, or `[inputs]` for a single example.
   ///   - state: `h: [batch, size]` or `[size]`; zeros by default.
   /// - Returns: `h′`, of the shape of `h`.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {

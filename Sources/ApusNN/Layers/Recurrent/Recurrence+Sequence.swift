@@ -10,11 +10,11 @@ extension Recurrence {
     }
   }
 
-  /// All time steps of a sequence in one direction, as one step of the plan, whose gradient is another step. Both steps
-  /// compute in `float64` if an input has this type, otherwise in `float32`, also in mixed precision.
+  /// Computes all time steps of a sequence in one direction as one step of the plan; the gradient is another step. Both
+  /// steps compute in `float64` if an input has this type, otherwise in `float32`, also in mixed precision.
   ///
   /// - Parameters:
-  ///   - projected: `[T, batch, gates · size]`, the products of the inputs, with the biases.
+  ///   - projected: `[T, batch, gates · size]`, the products of the inputs and their weights, plus the biases.
   ///   - states: the states before the first time step, each `[batch, size]`.
   ///   - weight: `[gates · size, size]`.
   ///   - bias: `[gates · size]`, if `hasHiddenBias`.

@@ -40,7 +40,7 @@ func weightGradient(_ gradients: Tensor, _ states: Tensor) -> Tensor {
     .matmul(states.reshaped(to: [rows, states.shape[2]]))
 }
 
-/// The sequences of a loop. Optional ones, such as masks, may be absent.
+/// The sequences over which a loop runs. Some of them, such as masks, may be absent.
 struct LoopElements {
   private(set) var sequences: [Tensor] = []
 

@@ -31,7 +31,7 @@ struct RecurrentCell: Sendable {
     return states ?? Array(repeating: .zeros(expected, dtype: x.dtype, device: x.device), count: count)
   }
 
-  /// The states after a time step, for `x: [batch, inputs]`, or `[inputs]` for one example. Reports an error and
+  /// The states after a time step, for `x: [batch, inputs]`, or `[inputs]` for a single example. Reports an error and
   /// returns `nil` if shapes do not fit.
   func callAsFunction(_ x: Tensor, states given: [Tensor]?, count: Int) -> [Tensor]? {
     guard x.rank == 1 else { return states(given, count: count, for: x).map { next(x, $0) } }

@@ -93,7 +93,7 @@ struct RecurrentStack: Sendable {
 
   private func zero(_ x: Tensor) -> Tensor { .number(0, dtype: x.dtype, device: x.device) }
 
-  /// The products of all inputs, with the biases that can be added before the loop.
+  /// The products of all inputs and their weights, plus the biases that can be added before the loop.
   private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]
     var bias = direction.biasIH?.value
