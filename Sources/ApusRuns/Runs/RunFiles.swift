@@ -38,7 +38,7 @@ package struct RunFiles {
     if try isRun || Checkpoint.isCheckpoint(folder) { return }
     // Of runs whose names end with dates or with numbers of one digit, the last is the newest.
     let prefix = path.hasSuffix("/") ? path : path + "/"
-    let run = entries.last { (try? CheckpointStore(run: prefix + $0).names())?.isEmpty == false }
+    let run = entries.last { (try? CheckpointStore(folder.folder($0)).names())?.isEmpty == false }
     throw refusal(
       run.map { "it is not the folder of a run, but contains runs: try \(prefix)\($0)" }
         ?? "it is not the folder of a run: it has no \(configuration) and no \(checkpoints)")
@@ -100,7 +100,7 @@ package struct RunFiles {
   /// could be resumed. Also removes the folder `runs` if this process created it and it is empty.
   package func removeIfUnused() {
     let own: Set<String> = [
-      RunFiles.configuration, RunFiles.metrics, "checkpoints", "tensorboard", FolderLock.name,
+      RunFiles.configuration, RunFiles.metrics, RunFiles.checkpoints, "tensorboard", FolderLock.name,
     ]
     guard isNew, let names = try? checkpoints.names(), names.allSatisfy({ Int($0.drop { !$0.isNumber }) == 0 }),
       let entries = try? folder.entries(), Set(entries).isSubset(of: own)
