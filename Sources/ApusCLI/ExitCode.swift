@@ -49,7 +49,9 @@ enum ExitCode: Int32, CaseIterable {
     case .device(let error): self.init(for: error)
     case .data(let error): self.init(for: error)
     case .inputOutput, .inUse, .checkpointNotKept: self = .inputOutput
-    case .damaged, .mismatch, .unstorable, .untrained, .unknownParameter, .unmeasurable, .singleExample: self = .data
+    case .damaged, .mismatch, .alreadyTrained, .unstorable, .untrained, .unknownParameter, .unmeasurable,
+      .singleExample:
+      self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage
     // The initial weights were not finite; training did not cause this.

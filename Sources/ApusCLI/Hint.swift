@@ -9,6 +9,7 @@ func hint(for error: any Error) -> String? {
     "--detect-anomaly, --learning-rate, --clip-norm 1"
   case TrainingError.optimizer: "--precision float32, --learning-rate, --clip-norm 1"
   case TrainingError.singleExample: "--batch-size"
+  case TrainingError.alreadyTrained: "--steps, --epochs"
   case TrainingError.noCheckpoint: "without --resume a new run starts"
   case TrainingError.checkpointNotKept(_, "best", _): "apus train --keep best keeps it"
   case TrainingError.occupied(let path): "--resume \(path), --output"

@@ -88,7 +88,11 @@ extension ModelError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknown(let name, let known):
-      return "unknown model \(name.quoted())" + suggestion(for: name, in: known)
+      // The catalog is long: it is listed if no name is similar.
+      let end =
+        nearestMatch(to: name, in: known) == nil
+        ? "; choose from " + known.joined(separator: ", ") : suggestion(for: name, in: known)
+      return "unknown model \(name.quoted())" + end
     case .misfit(let reason): return reason
     case .notFinite: return "the output of the model contains NaN: training diverged, or the weights are damaged"
     case .tooLarge(let parameters, let valuesEach, let requested, let device, let available):

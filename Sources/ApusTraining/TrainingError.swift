@@ -18,6 +18,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   case mismatch(path: String, reason: String)
   /// The configuration for a checkpoint, or the memory of an observer, cannot be stored so that it can be read back.
   case unstorable(path: String, reason: String)
+  /// A run that has done `steps` steps cannot be resumed to end after `total` steps, which are fewer.
+  case alreadyTrained(path: String, steps: Int, total: Int)
   /// There is no checkpoint to resume from.
   case noCheckpoint(path: String, damaged: [String])
   /// The run has checkpoints, but not this one.
@@ -67,6 +69,9 @@ extension TrainingError: CustomStringConvertible {
       return "\(path): damaged: \(reason); use another copy or an earlier checkpoint"
     case .mismatch(let path, let reason):
       return "\(path): it belongs to another model or run: \(reason); use the same model and options"
+    case .alreadyTrained(let path, let steps, let total):
+      let done = steps == 1 ? "1 step" : "\(steps) steps"
+      return "\(path): the run has already done \(done), so it cannot end after \(total); choose more steps or epochs"
     case .unstorable(let path, let reason):
       return "\(path): no checkpoint can be written: \(reason); store fewer or simpler values"
     case .noCheckpoint(let path, let damaged):

@@ -59,6 +59,10 @@ struct WorkloadTests {
     for name in Gemm.standardNames { #expect(try Gemm(name).name == name) }
     for name in Conv.standardNames { #expect(try Conv(name).name == name) }
     #expect(try Conv("N1C1H4W4K1R3S3").name == "N1C1H4W4K1R3S3P0U1D1G1")
+    // The weights of a depthwise convolution have one channel for each filter.
+    let channels = 1 << 20
+    #expect(try Conv("N1C\(channels)H3W3K\(channels)R3S3G\(channels)").passes.count == 3)
+    #expect(throws: ProblemError.self) { try Conv("N1C\(channels)H3W3K\(channels)R3S3") }
     #expect(try OpBandwidth.find("sum").map(\.name) == ["sum-256x256", "sum-4096x4096"])
     for workload in LoaderRate.all { #expect(try LoaderRate.find(workload.name).name == workload.name) }
     for workload in TrainingStep.all { #expect(try TrainingStep.find(workload.name).name == workload.name) }

@@ -12,10 +12,15 @@ struct CommandLineTests {
     }
   }
 
+  /// The names in the overview, without the lines in which the description of a command continues.
+  private func commandNames() throws -> [Substring] {
+    try Invocation("--help").lines.filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+      .compactMap { $0.split(separator: " ").first }
+  }
+
   /// Every command in the overview has a help page: `apus NAME --help` and `apus help NAME`.
   @Test func everyCommandHasAPage() throws {
-    let overview = try Invocation("--help").lines
-    let names = overview.filter { $0.hasPrefix("  ") }.compactMap { $0.split(separator: " ").first }
+    let names = try commandNames()
     #expect(names.contains("datasets") && names.contains("completions"))
     for name in names {
       let page = try Invocation(String(name), "--help")
@@ -23,6 +28,22 @@ struct CommandLineTests {
       #expect(page.output.contains("usage: apus \(name)") && page.output.contains("--help"))
       #expect(try Invocation("help", String(name)).output == page.output)
     }
+  }
+
+  /// Help has lines of at most 80 columns, also where a wrapped text continues.
+  @Test func helpFitsAPipe() throws {
+    for words in [["--help"]] + (try commandNames().map { ["help", String($0)] }) {
+      let help = try Invocation(words)
+      #expect(help.status == 0, "\(words)")
+      for line in help.lines { #expect(line.count <= 80, "\(words): \(line)") }
+    }
+    let train = try Invocation("help", "train").output
+    #expect(
+      train.contains("  --layers SPEC               a chain of layers instead of the model's, for\n")
+        && train.contains("\n                              example \"dense 64, relu, dense 10\"\n"), "\(train)")
+    #expect(train.contains("      move by up to a fraction S of height and width\n  rotate D [fill V]\n"))
+    // Commands to copy are not joined.
+    #expect(try Invocation("help", "completions").output.contains("/completions\n       apus completions bash > ~/"))
   }
 
   @Test(arguments: [

@@ -84,11 +84,29 @@ struct FaultTests {
     #expect(small.errors.contains("images of 1x1x2, the model takes 1x28x28"), "\(small.errors)")
     for command in ["evaluate", "predict"] {
       let run = try Invocation([command, scratch.file("nothing")] + (command == "predict" ? [other] : []))
-      #expect(run.status == 74 && run.errors.contains("cannot read a checkpoint"), "\(run.errors)")
+      #expect(run.status == 74 && run.errors.contains("cannot read a run: it does not exist"), "\(run.errors)")
     }
   }
 
   // MARK: - Weights
+
+  /// Weights that cannot be read are an error before the memory of training is planned and printed.
+  @Test func unreadableWeightsAreFoundFirst() throws {
+    let folder = scratch.file("folder")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    let damaged = try scratch.write([1, 2, 3], to: "damaged.safetensors")
+    for (path, status, message) in [
+      (scratch.file("missing.safetensors"), 74, "cannot open: No such file or directory"),
+      (damaged, 65, "not a valid safetensors file"), (folder, 74, "it is not the folder of a run"),
+    ] as [(String, Int32, String)] {
+      let run = try train(["mlp", "--data", images.source, "--device", "cpu", "--weights", path])
+      #expect(run.status == status && run.errors.contains("\(path): ") && run.errors.contains(message))
+      #expect(!run.errors.contains("training takes"), "\(run.errors)")
+    }
+    let curve = try Invocation(
+      "learning-curve", "mlp", "--data", images.source, "--weights", "/nowhere", "--output", scratch.file("curve"))
+    #expect(curve.status == 74 && !FileManager.default.fileExists(atPath: scratch.file("curve")), "\(curve.errors)")
+  }
 
   @Test func weightsThatDoNotFit() throws {
     let header = #"{"1.weight":{"dtype":"F32","shape":[256,784],"data_offsets":[0,802816]}}"#

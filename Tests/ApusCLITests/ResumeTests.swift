@@ -56,9 +56,23 @@ struct ResumeTests {
     _ = try digest(Invocation(words("half", steps: 9)))
     let rest = try Invocation("train", "--resume", scratch.file("half"), "--steps", "20", "--json")
     #expect(try digest(rest) == whole && rest.member("steps") == 20)
+    #expect(rest.errors.contains("\nresuming after step 9 of 20\n"), "\(rest.errors)")
     // Resuming a finished run changes nothing.
     let again = try Invocation("train", "--resume", scratch.file("half"), "--json")
     #expect(try digest(again) == whole)
+    #expect(!again.errors.contains("resuming"), "\(again.errors)")
+  }
+
+  /// A run that is already longer is no other run: the message names its steps and the options.
+  @Test(arguments: [["--steps", "5"], ["--epochs", "1"]])
+  func runsDoNotBecomeShorter(length: [String]) throws {
+    _ = try digest(Invocation(words("run", steps: 7)))
+    let run = try Invocation(["train", "--resume", scratch.file("run")] + length)
+    #expect(run.status == 65 && run.output.isEmpty && !run.errors.contains("another model"), "\(run.errors)")
+    // An epoch has 3 steps.
+    let end = length[0] == "--steps" ? 5 : 3
+    let message = "the run has already done 7 steps, so it cannot end after \(end); choose more steps or epochs"
+    #expect(run.errors.contains("\(message) (--steps, --epochs)"), "\(run.errors)")
   }
 
   /// Kills at any time, also before the first checkpoint, lose nothing that was saved.
@@ -105,8 +119,35 @@ struct ResumeTests {
       let run = try Invocation("train", "--resume", scratch.file("run"), "--steps", "6", option, value)
       #expect(run.status == 65 && run.errors.contains(reason), "\(run.errors)")
     }
-    let none = try Invocation("train", "--resume", scratch.file("nowhere"))
-    #expect(none.status == 74 && none.errors.contains("no checkpoint to resume from"), "\(none.errors)")
+  }
+
+  /// Every command gives the same message for a path at which there is no run.
+  @Test func missingRuns() throws {
+    let commands = [
+      ["train", "--resume"], ["train", "mlp", "--data", images.source, "--weights"], ["evaluate"], ["errors"],
+      ["generate"], ["plot"], ["summary"], ["predict"],
+    ]
+    func check(_ path: String, _ reason: String, _ commands: [[String]]) throws {
+      for command in commands {
+        let words = command + [path] + (command == ["predict"] ? [images.testImages] : [])
+        let run = try Invocation(words, in: scratch.path)
+        #expect(run.status == 74 && run.output.isEmpty, "\(words): \(run.errors)")
+        #expect(run.errors.contains("\(path): cannot read a run: \(reason)\n"), "\(words): \(run.errors)")
+      }
+    }
+    // --weights may also name a file.
+    try check(scratch.file("nowhere"), "it does not exist", commands.filter { !$0.contains("--weights") })
+    let folder = scratch.file("folder")
+    try FileManager.default.createDirectory(atPath: "\(folder)/empty", withIntermediateDirectories: true)
+    let reason = "it is not the folder of a run"
+    try check(folder, "\(reason): it has no config.json and no checkpoints", commands)
+    for name in ["a", "b"] { _ = try digest(Invocation(words("folder/\(name)", steps: 1))) }
+    try check(folder, "\(reason), but contains runs: try \(folder)/b", commands)
+    try check("folder/", "\(reason), but contains runs: try folder/b", commands)
+    try FileManager.default.removeItem(atPath: "\(folder)/b/checkpoints")
+    try check(folder, "\(reason), but contains runs: try \(folder)/a", commands)
+    let stopped = try Invocation("evaluate", "\(folder)/b")
+    #expect(stopped.status == 74 && stopped.errors.contains("cannot read a checkpoint: the run has none yet"))
   }
 
   /// A run whose newest checkpoint is damaged resumes from the checkpoint before, with a message.

@@ -63,6 +63,13 @@ struct SummaryTests {
     let bad = try Invocation("summary", "--layers", "dense 8, conv 3 3x3")
     #expect(bad.status == 65 && bad.errors.contains("layer 2 (conv 3 3x3): needs images"), "\(bad.errors)")
     #expect(try Invocation("summary", "lenet").status == 64)
+    // If no name is similar, every command lists all models.
+    for words in [["summary"], ["train"], ["learning-curve"], ["verify", "--devices", "cpu,cpu"]] {
+      let unknown = try Invocation(words + ["zzzzzzzzzz"])
+      #expect(unknown.status == 64, "\(unknown.errors)")
+      #expect(unknown.errors.contains("unknown model \"zzzzzzzzzz\"; choose from mlp, lenet5, "), "\(unknown.errors)")
+      #expect(unknown.errors.contains(", text-transformer\n"), "\(unknown.errors)")
+    }
     let words = try Invocation("summary", "char-lstm", "--classes", "3")
     #expect(words.status == 64 && words.errors.contains("--classes is for classifiers"), "\(words.errors)")
     #expect(try Invocation("summary", "/nowhere.safetensors").status == 74)

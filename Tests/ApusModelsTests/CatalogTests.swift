@@ -39,6 +39,9 @@ struct CatalogTests {
   @Test func unknownModelsNameTheNearest() {
     let error = #expect(throws: ModelError.self) { try ModelDescription.find("lenet") }
     #expect(error?.description == "unknown model \"lenet\"; did you mean lenet5?")
+    let other = #expect(throws: ModelError.self) { try ModelDescription.find("zzzzzzzzzz") }
+    let names = ModelDescription.all.map(\.name).joined(separator: ", ")
+    #expect(other?.description == "unknown model \"zzzzzzzzzz\"; choose from \(names)")
   }
 
   /// The counts for 1,000 classes are those of ViT-S/16 and ViT-B/16 (Dosovitskiy et al.).

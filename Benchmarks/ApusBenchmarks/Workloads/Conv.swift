@@ -56,7 +56,7 @@ public struct Conv: TypedWorkload {
       throw ProblemError(description: "\(name): the kernel does not fit into the padded image")
     }
     guard isReasonable([self["N"], self["C"], self["H"], self["W"]]),
-      isReasonable([self["K"], self["C"], self["R"], self["S"]]),
+      isReasonable([self["K"], self["C"] / self["G"], self["R"], self["S"]]),
       isReasonable([self["N"], self["K"], outputHeight, outputWidth])
     else { throw ProblemError(description: "\(name): a tensor has more than 2⁴⁰ elements") }
     let outputs = self["N"] * self["K"] * outputHeight * outputWidth

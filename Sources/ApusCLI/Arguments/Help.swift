@@ -2,6 +2,9 @@ import ApusRuns
 
 /// The texts of `--help`.
 enum Help {
+  /// The largest number of columns of a line.
+  static let width = 80
+
   /// The text of `apus --help`: the usage, and a line for each command.
   static func overview(_ commands: [any Command.Type]) -> String {
     """
@@ -9,7 +12,7 @@ enum Help {
 
     usage: apus COMMAND [OPTION]…
 
-    \(rows(commands.map { ($0.name, $0.summary) }))
+    \(rows(commands.map { ($0.name, $0.summary) }, width: width))
 
     apus COMMAND --help explains a command, apus --version prints the version.
     """
@@ -20,30 +23,54 @@ enum Help {
     let arguments = command.declarations.filter(\.isArgument)
     let options = command.declarations.filter { !$0.isArgument }
     var sections = [
-      "\(command.summary.prefix(1).uppercased())\(command.summary.dropFirst()).",
+      paragraphs("\(command.summary.prefix(1).uppercased())\(command.summary.dropFirst())."),
       usage(command.name, arguments + options),
     ]
-    if !command.discussion.isEmpty { sections.append(command.discussion) }
-    if !arguments.isEmpty { sections.append(rows(arguments.map { ($0.label, $0.help) })) }
+    if !command.discussion.isEmpty { sections.append(paragraphs(command.discussion)) }
+    if !arguments.isEmpty { sections.append(rows(arguments.map { ($0.label, $0.help) }, width: width)) }
     let help = ("--help", "show this page")
-    sections.append(rows(options.map { ($0.label, $0.help) } + [help]))
+    sections.append(rows(options.map { ($0.label, $0.help) } + [help], width: width))
     return sections.joined(separator: "\n\n")
   }
 
   private static func usage(_ name: String, _ declarations: [Declaration]) -> String {
     var lines = ["usage: apus \(name)"]
     for word in declarations.map(\.usage) {
-      if lines[lines.count - 1].count + word.count > 99 { lines.append("        ") }
+      if lines[lines.count - 1].count + word.count >= width { lines.append("        ") }
       lines[lines.count - 1] += " " + word
     }
     return lines.joined(separator: "\n")
   }
 
-  /// Two columns, the second one wrapped.
-  static func rows(_ rows: [(String, String)]) -> String {
+  /// Wraps a text. Blocks between blank lines that fit are left as they are. In other blocks, lines without an indent
+  /// are joined to a paragraph, and each indented line is wrapped with a hanging indent.
+  private static func paragraphs(_ text: String) -> String {
+    text.split(separator: "\n\n").map { block in
+      let lines = block.split(separator: "\n")
+      guard lines.contains(where: { $0.count > width }) else { return String(block) }
+      var items: [(indent: Int, text: String)] = []
+      for line in lines {
+        let indent = line.prefix { $0 == " " }.count
+        if indent == 0, let last = items.last, last.indent == 0 {
+          items[items.count - 1].text += " " + line
+        } else {
+          items.append((indent, String(line.dropFirst(indent))))
+        }
+      }
+      return items.map { indent, text in
+        let hanging = indent == 0 ? 0 : indent + 2
+        let start = String(repeating: " ", count: indent)
+        let lines = wrapped(text, width: width - hanging)
+        return start + lines.joined(separator: "\n" + String(repeating: " ", count: hanging))
+      }.joined(separator: "\n")
+    }.joined(separator: "\n\n")
+  }
+
+  /// Two columns, the second one wrapped. Results of commands have lines of at most 98 columns.
+  static func rows(_ rows: [(String, String)], width total: Int = 98) -> String {
     let width = min(28, (rows.map(\.0.count).max() ?? 0) + 2)
     return rows.map { label, help in
-      let lines = wrapped(help, width: 96 - width)
+      let lines = wrapped(help, width: total - 2 - width)
       let indent = String(repeating: " ", count: width + 2)
       let start =
         label.count + 2 <= width

@@ -51,7 +51,7 @@ enum BenchCommand: Command {
       ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),
       ("operations", OpBandwidth.operationNames.joined(separator: ", ")),
       ("loaders", LoaderRate.all.map(\.name).joined(separator: ", ")),
-    ]))
+    ], width: Help.width))
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -43,6 +43,7 @@ enum SummaryCommand: Command {
       }
       if FileSystem.exists(path) || path.contains("/") {
         try refuseOptions(arguments, path, allowing: [])
+        if !FileSystem.exists(path), !path.hasSuffix(".safetensors") { try RunFiles.check(path) }
         return try TensorTable(path).write(arguments[json])
       }
     }

@@ -28,14 +28,18 @@ enum TrainCommand: Command {
     a run is config.json in its folder, beside metrics.jsonl and checkpoints/.
 
     --layers lists layers, separated by commas; a SIZE is N or HEIGHTxWIDTH:
-      conv FILTERS SIZE, optionally followed by stride SIZE, pad SIZE, pad same, dilation SIZE, groups N, no-bias
-      pool SIZE or avgpool SIZE, optionally followed by stride SIZE, pad SIZE; globalpool; flatten
-      dense UNITS, optionally followed by no-bias; batchnorm; dropout RATE; relu, sigmoid, tanh, gelu, silu, elu,
-      selu, softplus, leaky-relu
-      rows (the rows of an image as a sequence); rnn UNITS, lstm UNITS or gru UNITS, optionally followed by layers N,
-      both (bidirectional), all (the states of all time steps), no-bias
-      residual (LAYERS | LAYERS) adds the outputs of two chains, concat (LAYERS | LAYERS) joins them along the
-      channels; a single chain is combined with its input: residual (conv 8 3x3 pad 1, relu)
+      conv FILTERS SIZE, optionally followed by stride SIZE, pad SIZE, pad same,
+        dilation SIZE, groups N, no-bias
+      pool SIZE or avgpool SIZE, optionally followed by stride SIZE, pad SIZE;
+        globalpool; flatten
+      dense UNITS, optionally followed by no-bias; batchnorm; dropout RATE; relu,
+        sigmoid, tanh, gelu, silu, elu, selu, softplus, leaky-relu
+      rows (the rows of an image as a sequence); rnn UNITS, lstm UNITS or gru UNITS,
+        optionally followed by layers N, both (bidirectional), all (the states of
+        all time steps), no-bias
+      residual (LAYERS | LAYERS) adds the outputs of two chains, concat (LAYERS |
+        LAYERS) joins them along the channels; a single chain is combined with its
+        input: residual (conv 8 3x3 pad 1, relu)
 
     --transform and --augment list transforms of images, which are applied in order, separated by commas:
     \(ImageSettings.transforms)

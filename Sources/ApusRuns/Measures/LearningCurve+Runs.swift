@@ -75,8 +75,8 @@ package struct LearningCurveRuns {
       self.settings.dataSettings.split.validation = LearningCurveOptions.validationShare
     }
     _ = try DatasetDescription.find(settings.data)
-    report = try options.output.map { try LearningCurveReport(creating: $0) }
     weights = try settings.weights.map { try PretrainedWeights(path: $0) }
+    report = try options.output.map { try LearningCurveReport(creating: $0) }
   }
 
   /// Trains and measures all runs on the current device.

@@ -8,15 +8,17 @@ package struct PretrainedWeights {
   /// The checkpoint that contains the weights; `nil` if the file belongs to none.
   package let checkpoint: Checkpoint?
 
+  /// Finds the weights. Checks the files of a checkpoint, or the header of another file, but reads no tensors.
   package init(path: String) throws {
     if FileSystem.isDirectory(path) {
-      let found = try Checkpoint.find(path, warn: Diagnostics.write)
+      let found = try Checkpoint.read(path)
       (checkpoint, self.path) = (found, found.weightsPath)
     } else {
       let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
       let around = try? Checkpoint.find(folder) { _ in }
       checkpoint = around.flatMap { $0.weightsPath == path || $0.weightsPath == "./\(path)" ? $0 : nil }
       self.path = path
+      if checkpoint == nil { _ = try Safetensors.File(path: path) }
     }
   }
 

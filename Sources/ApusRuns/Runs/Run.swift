@@ -31,20 +31,7 @@ public struct Run {
   ///   a checkpoint.
   public init(at path: String, checkpoint choice: CheckpointChoice? = nil) throws {
     self.path = path
-    guard FileSystem.isDirectory(path) else {
-      let reason = FileSystem.exists(path) ? "it is a file, not the folder of a run or checkpoint" : "it does not exist"
-      throw DataError.inputOutput(path: path, operation: "read a checkpoint", reason: reason)
-    }
-    do throws(TrainingError) {
-      checkpoint = try Checkpoint.find(path, choice ?? .last, warn: Diagnostics.write)
-    } catch {
-      guard case .noCheckpoint(_, let damaged) = error else { throw error }
-      guard let first = damaged.first else {
-        throw DataError.inputOutput(
-          path: path, operation: "read a checkpoint", reason: "it has none; apus train --output \(path) makes one")
-      }
-      throw TrainingError.damaged(path: path, reason: "no checkpoint is intact: \(first)")
-    }
+    checkpoint = try Checkpoint.read(path, choice ?? .last)
     guard choice == nil || checkpoint.path != path else {
       throw OptionError("--checkpoint chooses a checkpoint of a run, but \(path) is a checkpoint itself")
     }
@@ -143,5 +130,23 @@ public struct Run {
   /// The error for a checkpoint whose data format does not fit its model.
   package var mismatch: TrainingError {
     .mismatch(path: checkpoint.path, reason: "its data are not those of the model \(settings.model.name)")
+  }
+}
+
+extension Checkpoint {
+  /// The chosen checkpoint of the run at `path`, or the checkpoint at `path`.
+  /// - Throws: `DataError` if there is no run, or the run has no checkpoint; `TrainingError` if every checkpoint is
+  ///   damaged.
+  static func read(_ path: String, _ choice: CheckpointChoice = .last) throws -> Checkpoint {
+    try RunFiles.check(path)
+    do throws(TrainingError) {
+      return try find(path, choice, warn: Diagnostics.write)
+    } catch {
+      guard case .noCheckpoint(_, let damaged) = error else { throw error }
+      guard let first = damaged.first else {
+        throw DataError.inputOutput(path: path, operation: "read a checkpoint", reason: "the run has none yet")
+      }
+      throw TrainingError.damaged(path: path, reason: "no checkpoint is intact: \(first)")
+    }
   }
 }

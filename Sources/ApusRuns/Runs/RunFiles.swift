@@ -18,6 +18,31 @@ package struct RunFiles {
 
   private static let configuration = "config.json"
   private static let metrics = "metrics.jsonl"
+  private static let checkpoints = "checkpoints"
+
+  /// Throws if `path` is not the folder of a run or of a checkpoint. All commands give the same message. If the folder
+  /// contains runs, the message names one of them.
+  package static func check(_ path: String) throws {
+    func refusal(_ reason: String) -> DataError {
+      .inputOutput(path: path, operation: "read a run", reason: reason)
+    }
+    guard FileSystem.isDirectory(path) else {
+      throw refusal(
+        FileSystem.exists(path) ? "it is a file, not the folder of a run or checkpoint" : "it does not exist")
+    }
+    let folder = try RunFiles(reading: path).folder
+    let (isRun, entries) = try reportingFiles { () throws(FileError) -> (Bool, [String]) in
+      for name in [configuration, checkpoints] where try folder.kind(of: name) != nil { return (true, []) }
+      return (false, try folder.entries())
+    }
+    if try isRun || Checkpoint.isCheckpoint(folder) { return }
+    // Of runs whose names end with dates or with numbers of one digit, the last is the newest.
+    let prefix = path.hasSuffix("/") ? path : path + "/"
+    let run = entries.last { (try? CheckpointStore(folder.folder($0)).names())?.isEmpty == false }
+    throw refusal(
+      run.map { "it is not the folder of a run, but contains runs: try \(prefix)\($0)" }
+        ?? "it is not the folder of a run: it has no \(configuration) and no \(checkpoints)")
+  }
 
   /// Opens the folder of a run for reading; the run may be in progress.
   package init(reading path: String) throws(DataError) {
@@ -75,7 +100,7 @@ package struct RunFiles {
   /// after step 0. Also removes the folder `runs` if this process created it and it is then empty.
   package func removeIfUnused() {
     let own: Set<String> = [
-      RunFiles.configuration, RunFiles.metrics, "checkpoints", "tensorboard", FolderLock.name,
+      RunFiles.configuration, RunFiles.metrics, RunFiles.checkpoints, "tensorboard", FolderLock.name,
     ]
     guard isNew, let names = try? checkpoints.names(), names.allSatisfy({ Int($0.drop { !$0.isNumber }) == 0 }),
       let entries = try? folder.entries(), Set(entries).isSubset(of: own)

@@ -12,15 +12,10 @@ package struct RunRecord {
   /// Reads the folder of a run.
   /// - Throws: if there is no run, or one of its files is damaged.
   package init(path: String) throws {
-    guard FileSystem.isDirectory(path) else {
-      let reason = FileSystem.exists(path) ? "it is a file, not the folder of a run" : "it does not exist"
-      throw DataError.inputOutput(path: path, operation: "read a run", reason: reason)
-    }
+    try RunFiles.check(path)
     files = try RunFiles(reading: path)
     guard let stored = try files.configuration() else {
-      throw DataError.inputOutput(
-        path: path, operation: "read a run",
-        reason: "there is no config.json in it; apus train --output \(path) makes a run")
+      throw DataError.inputOutput(path: path, operation: "read a run", reason: "there is no config.json in it")
     }
     settings = try RunSettings(stored: stored)
     configuration = stored.values

@@ -58,7 +58,7 @@ package struct TrainingRun {
   private static func resuming(
     _ path: String, _ output: String?, _ given: Arguments
   ) throws -> (RunSettings, RunFiles, Origin) {
-    guard FileSystem.exists(path) else { throw TrainingError.noCheckpoint(path: path, damaged: []) }
+    try RunFiles.check(path)
     let source = try RunFiles(reading: path)
     let isCheckpoint = try Checkpoint.isCheckpoint(source.folder)
     let isCopied = output != nil && output != path
@@ -236,5 +236,7 @@ package struct TrainingRun {
     } else {
       try trainer.resume(from: checkpoint)
     }
+    let (step, total) = (checkpoint.state.step, trainer.totalSteps)
+    if step < total { Diagnostics.write("resuming after step \(step) of \(total)") }
   }
 }

@@ -119,8 +119,9 @@ public final class Trainer {
   /// schedule and observers. `run()` then continues, with the same bits as a run that was not interrupted.
   ///
   /// The run must have the same number of examples, batch size, seed and optimizer; it may be longer.
-  /// - Throws: `mismatch` for the checkpoint of another run or model, `damaged` for a damaged one. The trainer must not
-  ///   be used after an error: it may have only a part of the state.
+  /// - Throws: `mismatch` for the checkpoint of another run or model, `alreadyTrained` if the checkpoint has more steps
+  ///   than the run, `damaged` for a damaged one. The trainer must not be used after an error: it may have only a part
+  ///   of the state.
   public func resume(from checkpoint: Checkpoint) throws(TrainingError) {
     let kept = checkpoint.state
     func require(_ isEqual: Bool, _ what: String) throws(TrainingError) {
@@ -130,7 +131,9 @@ public final class Trainer {
     try require(kept.batchSize == state.batchSize, "its batch size is \(kept.batchSize)")
     try require(kept.seed == state.seed, "its seed is \(kept.seed)")
     try require(kept.optimizer == state.optimizer, "its optimizer is \(kept.optimizer)")
-    try require(kept.step <= totalSteps, "it has \(kept.step) steps, more than the \(totalSteps) of this run")
+    guard kept.step <= totalSteps else {
+      throw .alreadyTrained(path: checkpoint.path, steps: kept.step, total: totalSteps)
+    }
     try checkpoint.load(into: model, device: device)
     try checkpoint.load(into: optimizer, device: device)
     random.key = kept.randomKey
