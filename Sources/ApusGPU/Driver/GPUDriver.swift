@@ -16,8 +16,8 @@ import ApusDevice
 ///   the bytes that it reads, not for the bytes that it writes.
 /// - `compile`: kernels are source until the device is known. The driver gets all programs of a plan at once, since
 ///   some drivers build in parallel.
-/// - `record` and `replay`: a plan runs many times with other memory. What does not change, such as the arguments of
-///   each launch, is prepared once.
+/// - `record` and `replay`: a plan runs many times, each time with different memory. What does not change, such as the
+///   arguments of each launch, is prepared once.
 /// - `synchronize`: work is asynchronous. The times of launches are known when the launches are done, so `synchronize`
 ///   returns the times.
 ///

@@ -148,7 +148,7 @@ struct Accumulators {
   }
 
   /// Merges the registers with other partial values of the same results; `other` maps the name of a register to the
-  /// name of the other value.
+  /// name of the value that is merged into it.
   func merge(_ other: (String) -> String, _ builder: inout KernelBuilder) {
     for item in items {
       add(one: item, value: other(item.value), position: item.position.map(other), &builder)

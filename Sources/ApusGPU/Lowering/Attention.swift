@@ -24,8 +24,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits a launch over `lines` heads, the heads of all examples of the batch. A work-item computes one register of
-  /// queries or of keys of one head.
+  /// Emits a launch over `lines` heads: the heads of all examples of the batch. A work-item computes the results of one
+  /// head for one register of queries or of keys.
   private mutating func launch(
     _ name: String, _ step: Attention, lines: Int, along extent: Int,
     _ fill: (PlanLowering, inout KernelTemplate, inout KernelBuilder) -> Void
@@ -163,6 +163,6 @@ extension PlanLowering {
   }
 
   /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit the registers of
-  /// both kernel classes. The number is a multiple of 4, because random words are generated in groups of four.
+  /// both kernel classes. The number is a multiple of 4, because Philox generates random words in blocks of four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
 }

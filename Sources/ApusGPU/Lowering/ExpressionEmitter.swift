@@ -19,7 +19,7 @@ struct ExpressionEmitter {
 
   private let program: Program
   private let rowLoop: BoundStridedLoop
-  /// The base offsets of all rows.
+  /// For each array, the offset to which the offsets of its rows are added.
   private var bases: [String]
   /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
   private var inputs: [Access?] = []

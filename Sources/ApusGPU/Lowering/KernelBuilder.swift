@@ -37,7 +37,8 @@ struct SlotTable: Sendable {
 struct KernelBuilder {
   let family: String
   let target: KernelTarget
-  /// The type of indices: 32 bits on GPUs, whose 64-bit division is slow, unless an index needs 64 bits.
+  /// The type of indices. On GPUs, which emulate 64-bit division by many instructions, indices have 32 bits unless one
+  /// needs 64.
   let index: String
   /// The pointer parameters, in order.
   private(set) var pointers: [Pointer] = []

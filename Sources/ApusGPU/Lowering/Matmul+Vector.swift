@@ -18,7 +18,8 @@ struct VectorTile: KernelShape {
   /// past the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { (n + width - 1) / width % vectors == 0 }
 
-  /// The number of elements of a right factor below which specialized kernels do not pay off.
+  /// The number of elements of a right factor from which on a product may use a special kernel: dot products, panels
+  /// that each work-item packs, or a tile for few rows.
   static let smallFactor = 1 << 16
 
   /// Returns the shapes worth measuring for products of `m` rows.
@@ -33,9 +34,9 @@ struct VectorTile: KernelShape {
       .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
   }
 
-  /// Returns the shapes among which the cost model chooses. They depend on the class of `m` (one row, at most 4, fewer
-  /// than 512, or more) and on whether panels are read in place, so that other batch sizes use kernels that are already
-  /// built. With 32 registers, all products of fewer than 512 rows with a small right factor have the same shape.
+  /// Returns the shapes among which the cost model chooses. Of `m`, they depend only on the class (one row, at most 4,
+  /// fewer than 512, or more), so that different batch sizes share kernels. With 32 registers, all products of fewer
+  /// than 512 rows with a small right factor have the same shape.
   static func defaults(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {
@@ -51,8 +52,8 @@ struct VectorTile: KernelShape {
 }
 
 extension PlanLowering {
-  /// Chooses the tile of a product of `m` × `n` results with `terms` terms, with as few columns as possible past the
-  /// end.
+  /// Chooses the tile of a product of `m` × `n` results, each a sum of `terms` terms. The cost of a tile includes the
+  /// columns of its last panel that are past the end.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, m: Int, n: Int, terms: Int, canReadInPlace: Bool = false
   ) -> VectorTile {
@@ -66,7 +67,7 @@ extension PlanLowering {
       // The cost includes the loads: one element per row, and the vectors of the panel.
       let products =
         (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
-      // Only whole panels are read in place; wider panels use the memory bandwidth better.
+      // Only whole panels are read in place. There, fewer and wider panels read longer runs of memory.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
       return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
     }
@@ -100,7 +101,7 @@ struct VectorTiling {
     segmentsPerBlock = max(1, segments)
   }
 
-  /// Creates the tiling of another product, for panels of the same width.
+  /// Creates the tiling of another product with the tile of `model`, so that its panels have the same width.
   init(m: Int, n: Int, segments: Int, terms: Int, like model: VectorTiling) {
     (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
     (rows, vectors, width) = (model.rows, model.vectors, model.width)
@@ -112,8 +113,9 @@ struct VectorTiling {
   var chunks: Int { (tiles + tilesPerItem - 1) / tilesPerItem }
   var parts: Int { (panels + panelsPerItem - 1) / panelsPerItem }
 
-  /// Distributes tiles to work-items: chunks are as large as fits the caches, but there are enough chunks for the
-  /// cores. If terms are read in several blocks, chunks are larger, because adjacent tiles share cache lines.
+  /// Distributes tiles to work-items in chunks. A chunk is as large as the caches allow, but not so large that there
+  /// are too few chunks for the cores. If terms are read in several blocks, chunks are larger, because adjacent tiles
+  /// share cache lines.
   /// - Parameters:
   ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
   ///   - enough: the number of work-items that occupies the cores. While there are fewer work-items and each has more
@@ -135,9 +137,9 @@ struct VectorTiling {
     }
   }
 
-  /// Gives each work-item one panel, which it packs, and as many tiles as the L2 cache holds, or fewer until there are
-  /// `enough` work-items. The split stops at about 64 rows per work-item, because each work-item of a panel packs the
-  /// panel again.
+  /// Gives each work-item one panel, which it packs, and as many tiles as the L2 cache holds. While there are fewer
+  /// than `enough` work-items, each gets fewer tiles, but at least about 64 rows, because each work-item of a panel
+  /// packs the panel again.
   mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
     let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
     var chunks = (tiles + most - 1) / most
@@ -220,20 +222,21 @@ private struct FactorAccess {
   let block: Int
 
   /// The maximum number of terms of a panel that a work-item packs at a time. More terms would not fit the private
-  /// memory of every runtime; with fewer, the rows of the left factor would be read in runs too short to prefetch.
+  /// memory of every OpenCL runtime; with fewer, the rows of the left factor would be read in runs too short to
+  /// prefetch.
   static let packedTerms = 512
 
   /// Returns the distance in bytes at which rows or columns of a factor share so few cache sets that they evict each
-  /// other. With few registers, tiles are small and panels are one cache line wide. Each cache line of a factor is then
-  /// read again for every few rows of a tile, and lines that are closer than a page (4096 bytes) conflict too (Zen 3,
-  /// 512x512x512: 87 GFLOP/s in place, 126 packed).
+  /// other. With few registers, tiles are small and panels are one cache line wide. Each of the many tiles then reads
+  /// the cache lines of a factor again, and lines that are closer than a page (4096 bytes) conflict too. On Zen 3, a
+  /// product of 512x512x512 reaches 87 GFLOP/s in place and 126 packed.
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
-    // If the rows of the right factor are short, its panels share cache lines.
+    // A right factor with short rows is read in place, because its panels share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    // A work-item packs its own panels if the product has so few rows that a separate kernel to pack the whole factor
-    // would cost too much, or if the right factor is stored transposed and the product is not small.
+    // A work-item packs its own panels in two cases: the product has few rows, so that a panel is read too few times to
+    // write it to memory in a separate kernel; or the right factor is stored transposed and the product is not small.
     let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
       (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace
@@ -243,7 +246,7 @@ private struct FactorAccess {
     // A left factor whose columns are 512 bytes apart has few rows, and stays in the L2 cache anyway.
     let distance = max(1024, Self.conflictDistance(hasFewRegisters))
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % distance == 0 && step.k > 384
-    // With narrow panels, the factor is read more often.
+    // With few registers, panels are narrow and the left factor is read more often. So it is packed for fewer columns.
     isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
@@ -304,7 +307,7 @@ extension PlanLowering {
       tiling, lane, left: (leftDtype, left.slot), right: (isPacked ? lane.dtype : step.dtype, right.slot), &builder)
     template["depth"] = builder.number(step.k)
     template["panelStride"] = builder.number(isPacked ? step.k * tiling.width : tiling.width)
-    // One of the strides of A is 1. A literal tells the compiler which.
+    // One of the strides of the left factor is 1. A literal tells the compiler which one.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
     template["bStride"] = builder.number(access.packsInItem ? tiling.width : right.rowStride)
@@ -361,15 +364,16 @@ extension PlanLowering {
       tiling.dealPanels(batch: count, bytesPerTile: bytesPerTile, enough: target.enoughPackingItems)
       return tiling
     }
-    // A product with one row is bound by reads of the right factor, so work-items read long runs of its rows.
+    // A product with one row is bound by reads of the right factor, so there are few work-items, each of which reads
+    // long runs of that factor's rows.
     tiling.deal(
       batch: count, bytesPerTile: bytesPerTile,
       enough: step.m == 1 ? 2 * target.computeUnits : target.enoughItems)
     return tiling
   }
 
-  /// Returns a tile no wider than the columns of the product if the packed right factor is large, so that padding does
-  /// not multiply its size.
+  /// If the packed right factor is large, returns a tile that is no wider than the product, so that padding does not
+  /// multiply the size of the packed factor.
   private func narrowed(_ tile: VectorTile, for step: Matmul) -> VectorTile {
     let panelBytes = step.batch.elementCount * step.k * step.dtype.byteCount * tile.vectors * width
     guard panelBytes > 1 << 20 else { return tile }
@@ -378,8 +382,8 @@ extension PlanLowering {
     return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
 
-  /// Whether a left factor that many panels read is small enough to be converted before the product. Other factors are
-  /// converted when they are read.
+  /// Whether the left factor is converted before the product: many panels read it, and it is small enough. Other
+  /// factors are converted when they are read.
   private func isConvertedAhead(_ step: Matmul) -> Bool {
     let bytes = step.batch.elementCount * step.m * step.k * step.dtype.lane.dtype.byteCount
     return step.m > 8 && step.n >= 512 && bytes <= VectorTiling.convertedBytes

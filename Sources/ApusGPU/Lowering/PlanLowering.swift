@@ -194,8 +194,8 @@ struct PlanLowering {
 
 /// The part of a step's work that a kernel does.
 enum KernelWork {
-  /// A share of the step's own work, with a name if several kernels divide this work; `flops` if the method of the
-  /// kernel needs another number of operations.
+  /// A share of the step's own work, with a name if several kernels divide this work; `flops` is the number of
+  /// operations if the kernel's method changes that number.
   case step(share: Double = 1, flops: Double? = nil, named: String? = nil)
   /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
   case part(String, read: Int, written: Int)

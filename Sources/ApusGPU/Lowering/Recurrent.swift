@@ -47,9 +47,9 @@ extension PlanLowering {
     var rows: Int
     /// The number of sequences that a work-group computes, `rows` at a time.
     var rowsPerGroup: Int
-    /// The number of registers of columns that share a load of a state in the backward pass.
+    /// In the backward pass, the number of registers of columns that are computed from one load of a state.
     var vectors = 1
-    /// The number of gates that share a load of a state in the forward pass.
+    /// In the forward pass, the number of gates that are computed from one load of a state.
     var gates: Int
   }
 
@@ -89,7 +89,7 @@ extension PlanLowering {
 
   /// Packs the weights into panels as wide as a load, in the workspace; returns `nil` if the kernel reads them in
   /// place. In place, the rows of a panel are often a large power of two apart, and a cache keeps few of them. A copy
-  /// costs about as much as reading the weights twice.
+  /// moves as many bytes as two passes over the weights.
   private mutating func packedWeights(of step: Recurrent, _ tile: RecurrentTile) -> Matrix? {
     let g = step.geometry
     let columns = step.pass == .forward ? g.gates * g.size : g.size

@@ -36,7 +36,7 @@ extension PlanLowering {
       .part("sum of \(shape.parts) parts", read: emitter.workspaceByteCount, written: 8 * shape.outputCount))
   }
 
-  /// Adds up `parts` copies of the result of a step, which are contiguous in the workspace, and applies the step's
+  /// Adds up `parts` partial results of a step, which follow each other in the workspace, and applies the step's
   /// epilogue.
   mutating func lowerSum(of parts: Int, lane: Lane, workspaceOffset: Int, _ epilogue: Epilogue) {
     let shape = epilogue.binding.domain
@@ -111,8 +111,8 @@ private struct ReductionEmitter {
   }
   private var accumulators: Accumulators { Accumulators(step, chains: chains, sets: shape.vectors) }
 
-  /// For a reduction along the innermost axis on a CPU, whether rows are split into parts; else whole rows are
-  /// distributed.
+  /// For a reduction along the innermost axis on a CPU, whether each row is split into parts; if not, a part has whole
+  /// rows.
   private var splitsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
   /// The number of elements of a row in a part.
   private var rowLength: Int {
@@ -127,7 +127,7 @@ private struct ReductionEmitter {
   }
   private var blocksPerRow: Int { (shape.columns.extent + block - 1) / block }
   private var blocks: Int { shape.rows.count * blocksPerRow }
-  /// The number of blocks per work-item, so that each has enough work.
+  /// The number of blocks per work-item: more than one if a block is little work.
   private var blocksPerItem: Int {
     isCPU ? max(1, min(8192 / max(1, block * shape.reducedCount), (blocks + 7) / 8)) : 1
   }

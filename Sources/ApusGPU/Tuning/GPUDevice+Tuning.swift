@@ -151,8 +151,8 @@ private struct Measurement<Driver: GPUDriver> {
   /// candidate is clearly faster.
   ///
   /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
-  /// candidates are compared by the ratios of their times to the times of the first candidate. Candidates that are far
-  /// slower after three rounds drop out.
+  /// candidates are compared by the ratios of their times to the times of the first candidate. After three rounds, only
+  /// candidates whose median ratio is at most 1.25 times the least one are timed further.
   private func times(_ candidates: [Candidate]) throws(DeviceError) -> (seconds: [Double], fastest: Int?) {
     guard !candidates.isEmpty else { return ([], nil) }
     var repeats: [Int] = []
@@ -181,7 +181,7 @@ private struct Measurement<Driver: GPUDriver> {
   }
 
   /// Returns ratios of the time of `one` to the time of `other`. A ratio is computed from two timings of `one` between
-  /// two timings of `other`. Stops early if `one` clearly does not save enough.
+  /// two timings of `other`. Stops once at least five ratios have a median of 0.98 or more.
   private func compare(
     _ one: (candidate: Candidate, repeats: Int), to other: (candidate: Candidate, repeats: Int)
   ) throws(DeviceError) -> [Double] {
