@@ -2,8 +2,8 @@
 // of a group copy $step columns of the left matrix and $step rows of the right matrix to local memory. Then each
 // work-item updates $itemRows × $itemColumns results in blocks of 4 × 4, so that it reads four elements at a time; the
 // blocks of neighboring work-items are adjacent. While the group adds the terms of one step, it loads the terms of the
-// next step to registers. The lowering fills in loads and stores, because a convolution is a product of implicit
-// matrices.
+// next step to registers. The lowering fills in loads and stores, because the kernel also computes convolutions, as
+// products of implicit matrices.
 //
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y):  row 4 y + i % 4 + i / 4 · $rowPitch of the tile, column 4 x + j % 4 + j / 4 · $columnPitch

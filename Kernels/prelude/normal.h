@@ -35,7 +35,7 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   t = SELECT_F(t > 12.0f, (VF)(12.0f), t);
   VF d = t + 2.0f;
   VF divisor = FMA((VF)(2.0f), t, (VF)(1.0f));
-  // One division serves both quotients.
+  // One division gives both 1/(t + 2), for q, and 1/(1 + 2t).
   VF inverse = 1.0f / (d * divisor);
   VF q_inverse = inverse * divisor;
   VF q = (t - 2.0f) * q_inverse;

@@ -108,8 +108,8 @@ static int is_one_block(const csimd_kernel *kernel, int64_t start, int64_t end) 
   return end - start <= kernel->block && (kernel->row == 0 || end - start <= kernel->row - start % kernel->row);
 }
 
-/// Reduces contiguous rows of one array with one reducer. Short rows cost a few dozen cycles, so the layout of the
-/// argument is examined once for all rows.
+/// Reduces contiguous rows of one array with one reducer. A short row takes only a few dozen cycles, so the layout of
+/// the argument is examined once for all rows.
 static void reduce_plain_rows(
     row_context *c, const csimd_argument *plain, const csimd_frame *frame, int64_t last, int64_t start, size_t count,
     int keeps_states) {
@@ -143,7 +143,7 @@ void csimd_reduce_rows(
     reduce_plain_rows(&context, plain, frame, last, start, (size_t)(end - start), keeps_states);
     return;
   }
-  // For short rows, the setup in `csimd_run` costs more than the reduction.
+  // Reducers that can read the arguments themselves skip `csimd_run`, which would repeat its setup for every row.
   int takes_joined = !keeps_states && takes_arguments(reduction);
   int is_one_block_row = !keeps_states && is_one_block(reduction->kernel, start, end);
   frame->shifts = shifts;

@@ -156,7 +156,7 @@ typedef struct {
 /// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_lines.h).
 #define CSIMD_SCAN_LINES 17
 /// Combines each of `lines` lines of `width` elements with all lines before the line (after the line, if reversed).
-/// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines, which is a multiple of
+/// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines; `earlier` is a multiple of
 /// CSIMD_CHAIN, or 0 at the start.
 typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
@@ -334,13 +334,13 @@ typedef struct {
   /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
   void (*unpack_taps)(
       size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
-  /// Transforms tiles `first ..< first + count` of all images: the 36 values of each channel are stored `distance`
-  /// elements apart, tiles `pitch` elements apart.
+  /// Transforms the patches of tiles `first ..< first + count`, counted over all images. The 36 values of a channel of
+  /// a tile are stored `distance` elements apart, and tiles `pitch` elements apart.
   void (*winograd_patches)(
       const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance,
       size_t pitch);
-  /// Transforms products to results; `results` is the start of the first tile's top row of pixels. Rows of pixels are
-  /// `line` elements apart, pixels `pixel` elements.
+  /// Transforms products to results; `results` is the start of the row of pixels in which the first tile begins. Rows
+  /// of pixels are `line` elements apart, pixels `pixel` elements.
   void (*winograd_results)(
       const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
       float *results, size_t line, size_t pixel);

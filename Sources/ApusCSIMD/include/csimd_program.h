@@ -29,7 +29,8 @@ typedef struct {
   int index;
   int lane;
   int dtype;
-  /// Whether the register may alias the array: 0 if an output could overwrite the array before its last use.
+  /// Whether the register may alias the array: 0 if an output could overwrite the array before the last use of the
+  /// register.
   int in_place;
   csimd_layout layout;
   /// The byte offset of the register in the workspace.
@@ -137,7 +138,7 @@ typedef struct {
   int is_regular;
 } csimd_tile;
 
-/// Runs a tile of at most `block` columns. Several rows run together, since calls for single short rows cost too much.
+/// Runs a tile of at most `block` columns. Several rows run together, so that short rows share one call of each loop.
 void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const csimd_tile *tile);
 
 /// How the reducers of a reduction read the outputs of its kernel.
@@ -197,8 +198,8 @@ void csimd_merge_columns(
     int64_t arrays, void *const *results);
 
 /// Must be called after group number `groups` of lines, counted from 1, was merged into the lowest level: merges each
-/// level whose chain is now full into the level above, and clears it. Levels are `distance` bytes apart, the lowest
-/// level first.
+/// level whose chain is now full into the level above, and clears the merged level. Levels are `distance` bytes apart,
+/// the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Combines all levels of `groups` groups of lines into the lowest level.
