@@ -230,8 +230,8 @@ static void take_columns(void *context, const csimd_operand *outputs, int64_t st
   }
 }
 
-/// Merges the group of lines that has just ended, number `groups`, into the levels (none has ended if `groups` is 0),
-/// then clears array 0 for the next group.
+/// If `groups` is not 0, merges group number `groups` of lines, which has just ended, into the levels. Then clears
+/// array 0 for the next group.
 static void change_lines(const column_context *c, int64_t first, int64_t last, int64_t groups) {
   size_t count = (size_t)(last - first);
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {

@@ -231,7 +231,7 @@ import Testing
     return (sums, sizes)
   }
 
-  /// The same elements with channels last.
+  /// Returns the elements of channels-first images in channels-last order.
   private func reordered(_ values: [Double], channels: Int, pixels: Int) -> [Double] {
     values.indices.map { position in
       let (image, pixel, channel) = (position / (channels * pixels), position / channels % pixels, position % channels)

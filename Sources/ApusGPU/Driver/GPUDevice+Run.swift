@@ -45,7 +45,7 @@ extension GPUDevice {
         try driver.replay(executable.recording, range, memories: memories)
         try logLaunches(of: executable, &state)
       }
-      // The input values of a measurement may be out of range as indices.
+      // The inputs of a measurement have arbitrary values, so indices among them may be out of range.
       if !executable.sites.isEmpty { try faults.clear() }
     }
   }

@@ -28,8 +28,8 @@ import ApusDevice
 /// may, at any time, call `compile` and `freeByteCount`, use modules and transfers, and release memory.
 /// `GPUDriverTests` checks this contract with any driver.
 protocol GPUDriver: AnyObject, Sendable {
-  /// A block of device memory, which is freed when the last reference is released. Work that was submitted before still
-  /// uses the block.
+  /// A block of device memory, which is freed when the last reference is released. Work that was submitted before the
+  /// release still uses the block.
   associatedtype Memory: AnyObject, Sendable
   associatedtype Module: GPUModule
   /// Launches with their arguments bound. A recording does not keep memory alive.
@@ -57,7 +57,7 @@ protocol GPUDriver: AnyObject, Sendable {
   /// Starts a range of launches, with `memories[slot]` bound to each slot. The range must not split a loop.
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
   /// Waits for all work. With `measuring`, the launches from now until the next call are measured, and the next call
-  /// returns their times in order of their start. Without it, the next call returns an empty array.
+  /// returns their times in order of their start. Without `measuring`, the next call returns an empty array.
   @discardableResult
   func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime]
 }

@@ -26,7 +26,8 @@ struct Accumulators {
 
   /// The maximum number of terms in a chain, a power of two.
   static let chain = SumCascade.chain
-  /// Returns the number of chains whose sums the register of `level` adds before it is carried to the next level.
+  /// Returns the number of chains whose sums the register of `level` adds before its own sum is carried to the next
+  /// level.
   private static func chains(of level: Int) -> Int { 1 << (chain.trailingZeroBitCount * level) }
 
   /// Whether terms are accumulated in chains, each ended by `endChain`.
@@ -114,7 +115,7 @@ struct Accumulators {
     }
   }
 
-  /// Accumulates registers for all sets, one element per lane.
+  /// Accumulates `registers`, one for each accumulator of each set. A register has one element per lane.
   /// - Parameters:
   ///   - positions: an expression for the indices of the elements, as VL.
   ///   - count: the number of lanes with elements; `nil` if the lanes are never combined, so that the other lanes need

@@ -62,8 +62,8 @@ extension PlanLowering {
       step.pass == .forward ? .step() : .step(share: 0.5, named: name))
   }
 
-  /// Returns code for the number of keys beyond its own position that a query attends to; at least the number of all
-  /// keys if attention is not causal.
+  /// Returns code for the number `ahead`: a query attends to keys up to `ahead` positions after its own. If attention
+  /// is not causal, `ahead` is at least the number of keys.
   private func ahead(_ step: Attention, _ builder: inout KernelBuilder) -> String {
     let limit = step.geometry.queries + step.geometry.keys
     guard step.isCausal, let offset = step.offset else { return builder.number(step.isCausal ? 0 : limit) }
@@ -85,7 +85,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the offsets of a head's mask and bias, and the code that applies them to a register of scores.
+  /// Fills in the offsets of a head's mask and bias, and the code that applies mask and bias to a register of scores.
   private func masks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {

@@ -4,7 +4,7 @@ import ApusDevice
 /// pieces.
 private let largestPreparedByteCount = 64 << 20
 
-/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` stores.
+/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` keeps in private memory.
 private let stageWidth = 1024
 
 /// The maximum number of elements of prepared channels in the private array of a work-item.

@@ -6,7 +6,7 @@ extension WinogradGeometry {
   private static let leastProducts = 1 << 24
 
   /// Returns the geometry of a pass. Returns `nil` if Winograd tiles cannot compute the pass, or if direct sums need
-  /// less time by an estimate from both numbers of multiply-adds.
+  /// less time by an estimate from the multiply-adds of both methods.
   /// - Parameter panelWidth: the multiple to which the number of result channels is padded.
   static func profitable(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, _ dtype: DType, panelWidth: Int

@@ -23,7 +23,8 @@ enum ConvolutionMethod {
   /// Chooses the method of a pass for images in an order; `nil` if no method reads that order.
   ///
   /// - Parameters:
-  ///   - product: The pass as a product of matrices, if it is one and its epilogue allows it.
+  ///   - product: The pass as a product of matrices; `nil` if the pass is no such product or if its epilogue excludes
+  ///     this method.
   ///   - mergesWeights: Whether the epilogue can traverse all weights of an output channel as one axis.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,

@@ -4,7 +4,7 @@ import ApusDevice
 struct GroupTile: KernelShape {
   /// The rows and columns of the group's results, and the terms in local memory at a time.
   let rows, columns, depth: Int
-  /// The rows and columns of a work-item's results, in squares of 4 × 4.
+  /// The rows and columns of the results of a work-item, which consist of squares of 4 × 4.
   let itemRows, itemColumns: Int
 
   init(_ rows: Int, _ columns: Int, _ itemRows: Int, _ itemColumns: Int, depth: Int = 16) {

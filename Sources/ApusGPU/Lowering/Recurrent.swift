@@ -41,7 +41,7 @@ extension PlanLowering {
       builder, groups: (g.batch + tile.rowsPerGroup - 1) / tile.rowsPerGroup, localSize: localSize)
   }
 
-  /// How the work of a recurrent kernel is divided. Results do not depend on it.
+  /// How the work of a recurrent kernel is divided. Results do not depend on the division.
   private struct RecurrentTile {
     /// The number of sequences that share a load of the weights.
     var rows: Int

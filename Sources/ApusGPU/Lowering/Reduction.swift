@@ -71,7 +71,8 @@ extension PlanLowering {
     } ?? 1
   }
 
-  /// Returns the number of parts. If few results have many elements each, a second launch that combines parts pays off.
+  /// Returns the number of parts. If few results have many elements each, several parts occupy the device, and a second
+  /// launch combines them.
   private func parts(of shape: ReductionShape) -> Int {
     let total = shape.outputCount * shape.reducedCount
     let limit = shape.isAlong ? shape.reducedCount / 1024 : shape.reduced.count / 16
@@ -249,7 +250,7 @@ private struct ReductionEmitter {
       groups: groups * shape.parts)
   }
 
-  /// Emits the row, the first column and the number of columns of block `unit`.
+  /// Emits variables for the row, the first column and the number of columns of block `unit`.
   private func emitBlock(_ frame: Frame, _ builder: inout KernelBuilder) {
     let index = builder.index
     builder.line("const \(index) row = unit / \(frame.blocksPerRow);")

@@ -52,7 +52,7 @@ extension PlanLowering {
       isVector
       ? "LOAD_\(step.dtype)(\(source), \(sourceOffset) + at, count)"
       : element(step.dtype, source, "\(sourceOffset) + at")
-    // The first element of a line in the direction of the scan, and the distance to the next.
+    // The offset of a line's first element in the direction of the scan, and the distance to the next element.
     template["origin"] = builder.number(step.isReversed ? (step.extent - 1) * step.inner : 0)
     template["stride"] = builder.number(step.isReversed ? -step.inner : step.inner, orTrivial: 1)
     for (name, value) in [

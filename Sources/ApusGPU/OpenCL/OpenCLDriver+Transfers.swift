@@ -144,7 +144,7 @@ extension OpenCLDriver {
     private let driver: OpenCLDriver
     private let block: HostBlocks.Block
     private let byteCount: Int
-    /// `nil` after the copy was waited for.
+    /// `nil` once a caller has waited for the copy.
     private let event: Mutex<CopyEvent?>
 
     fileprivate init(_ driver: OpenCLDriver, _ block: HostBlocks.Block, byteCount: Int, _ event: CopyEvent?) {

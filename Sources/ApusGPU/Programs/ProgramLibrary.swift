@@ -55,7 +55,8 @@ struct KernelSource: Hashable, Sendable {
 /// elementwise `Program` of a step.
 ///
 /// Kernels are looked up by their source, so that plans of the same structure share them. The missing kernels of a plan
-/// are built as one program, because each build compiles the prelude again.
+/// are built as one program, or as a few if the driver builds in parallel, because each build compiles the prelude
+/// again.
 final class ProgramLibrary<Driver: GPUDriver>: Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module
