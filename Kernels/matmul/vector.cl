@@ -1,5 +1,5 @@
-// A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each k,
-// the kernel multiplies every element of a column of A by a row of a panel of B.
+// A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each
+// term k, the kernel multiplies every element of column k of A by row k of a panel of B.
 //
 //            ┌ panel ┐            A is read in place, segment by segment of the terms, through one pointer
 //   k  ────  │ b0 b1 │            for each row of the tile. A segment is a part of the row or, if rows are

@@ -340,7 +340,7 @@ typedef struct {
       const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance,
       size_t pitch);
   /// Transforms products to results; `results` is the start of the row of pixels in which the first tile begins. Rows
-  /// of pixels are `line` elements apart, pixels `pixel` elements.
+  /// of pixels are `line` elements apart, and pixels `pixel` elements apart.
   void (*winograd_results)(
       const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
       float *results, size_t line, size_t pixel);
