@@ -112,7 +112,7 @@ typedef struct {
   /// Core results, each contiguous; their first element is element `core_start` of the domain.
   void *const *cores;
   int64_t core_start;
-  /// Offsets, in elements, that are added to the position of each argument; or NULL.
+  /// For each argument, an offset in elements that is added to its positions; or NULL.
   const int64_t *shifts;
   /// Memory for CSIMD_MAXIMUM_REGISTERS operands and the kernel's workspace.
   char *workspace;
@@ -147,8 +147,8 @@ enum {
   CSIMD_OUTPUTS_SEPARATE,
   /// A reducer by rows reads two outputs: minuends and subtrahends.
   CSIMD_OUTPUTS_SHARE_OPERANDS,
-  /// `sum_squared_difference` and `sum_difference` read these two outputs together, by rows or by columns. By columns,
-  /// the outputs are arguments, the minuends are contiguous, and all lines have the same subtrahends.
+  /// `sum_squared_difference` and `sum_difference` read minuends and subtrahends together, by rows or by columns. By
+  /// columns, the outputs are arguments, the minuends are contiguous, and all lines have the same subtrahends.
   CSIMD_OUTPUTS_DEVIATIONS
 };
 
@@ -177,7 +177,7 @@ void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *states, void *const *results, int keeps_states);
 
-/// Merges the accumulators of `parts` parts of each of `count` results pairwise and writes the results.
+/// For each of `count` results, merges the accumulators of its `parts` parts in pairs and writes the result.
 void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
@@ -202,7 +202,7 @@ void csimd_merge_columns(
 /// the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
-/// Combines all levels of `groups` groups of lines into the lowest level.
+/// After `groups` groups of lines, combines all levels into the lowest level.
 void csimd_total_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Bytes of an element of a lane, and (below) of a type.

@@ -22,7 +22,7 @@ struct VectorTile: KernelShape {
   /// that each work-item packs, or a tile for few rows.
   static let smallFactor = 1 << 16
 
-  /// Returns the shapes worth measuring for products of `m` rows.
+  /// Returns the shapes that tuning measures for products of `m` rows.
   static func candidates(m: Int, registers: Int) -> [VectorTile] {
     let wide =
       m >= 48
