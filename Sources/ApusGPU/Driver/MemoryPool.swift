@@ -53,9 +53,9 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
     state.withLock { $0.counts }
   }
 
-  /// Returns the block size for a request. Between two powers of two there are eight sizes, at distances of at least
-  /// 256 bytes. So requests of similar sizes share blocks, and a block wastes at most an eighth of its size or 256
-  /// bytes.
+  /// Returns the block size for a request. Between two powers of two there are eight sizes, or fewer where eight would
+  /// be less than 256 bytes apart. So requests of similar sizes share blocks, and a block wastes at most an eighth of
+  /// its size or 256 bytes.
   func capacity(for byteCount: Int) -> Int {
     let least = (max(byteCount + blockSlack, 512) + 7) & ~7
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))

@@ -24,8 +24,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits a launch over `lines` heads: the heads of all examples of the batch. A work-item computes the results of one
-  /// head for one register of queries or of keys.
+  /// Emits a launch over `lines` heads, of queries or of keys, counted over all examples of the batch. A work-item
+  /// computes the results of one head for one register of queries or of keys.
   private mutating func launch(
     _ name: String, _ step: Attention, lines: Int, along extent: Int,
     _ fill: (PlanLowering, inout KernelTemplate, inout KernelBuilder) -> Void

@@ -235,8 +235,9 @@ private struct FactorAccess {
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
     // A right factor with short rows is read in place, because its panels share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    // A work-item packs its own panels in two cases: the product has few rows, so that a panel is read too few times to
-    // write it to memory in a separate kernel; or the right factor is stored transposed and the product is not small.
+    // A work-item packs its own panels in two cases: the product has few rows, so that a panel is read only a few
+    // times, and a separate kernel that writes it to memory would be much of the work; or the right factor is stored
+    // transposed and the product is not small.
     let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
       (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace
@@ -246,7 +247,8 @@ private struct FactorAccess {
     // A left factor whose columns are 512 bytes apart has few rows, and stays in the L2 cache anyway.
     let distance = max(1024, Self.conflictDistance(hasFewRegisters))
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % distance == 0 && step.k > 384
-    // With few registers, panels are narrow and the left factor is read more often. So it is packed for fewer columns.
+    // With few registers, panels are narrow and the left factor is read more often. So it is packed for products with
+    // fewer columns too.
     isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
