@@ -89,8 +89,9 @@ static csimd_operand joined_operand(
   return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
 }
 
-/// Whether, by rows, reducers of two operands can read the kernel's arguments without running the kernel: the first
-/// operand is an array that is contiguous along a row, the second operand is one value per row or a constant.
+/// Whether, by rows, reducers of two operands can read the kernel's arguments without running the kernel. They can if
+/// the first operand is an array that is contiguous along a row, and the second operand is one value per row or a
+/// constant.
 static int takes_arguments(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   if (reduction->outputs == CSIMD_OUTPUTS_SEPARATE || kernel->instruction_count > 0) return 0;

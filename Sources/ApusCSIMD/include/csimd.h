@@ -372,7 +372,7 @@ typedef struct {
   void (*depthwise_multiply)(
       const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row, size_t rows,
       size_t columns);
-  /// Adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` for r < rows and p < columns to the 16 sums of weight
+  /// For r < rows and p < columns, adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` to the 16 sums of weight
   /// 3i + j, `sums[(3i + j)·16 + lane]`; `columns` must be at least 16.
   void (*depthwise_correlate)(
       const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, size_t columns, float *sums);
@@ -454,8 +454,8 @@ csimd_store csimd_find_store(const csimd_table *table, int dtype);
 /// has 4·count words of 8 bytes. NaN sorts as the greatest value.
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result);
 
-/// Writes the windows of an image as a matrix (im2col): line `tap` contains the values that the tap reads for each
-/// pixel of the result's rows `first_row..<last_row` (a row is one position of the two outer axes).
+/// Writes the windows of an image as a matrix (im2col). Line `tap` contains the values that the tap reads for each
+/// pixel of the result's rows `first_row..<last_row`. A row is one position of the two outer axes.
 ///
 /// Lines are `line_stride` elements apart, and elements have 4 or 8 bytes (`bytes`). Pixels outside the image are 0.
 /// One element past the image may be read.

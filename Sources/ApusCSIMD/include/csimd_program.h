@@ -54,7 +54,7 @@ typedef struct {
   /// Whether the instruction takes more time than its loads and stores, so that memory can be prefetched meanwhile.
   int is_long;
   /// For kernels that read large arrays: whether the memory after the operands is prefetched, and the argument whose
-  /// array is prefetched before its use, or −1.
+  /// next block is prefetched, or −1.
   int prefetches_operands, prefetched_argument;
   size_t slot;
 } csimd_instruction;
@@ -197,9 +197,9 @@ void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
 
-/// Must be called after group number `groups` of lines, counted from 1, was merged into the lowest level: merges each
-/// level whose chain is now full into the level above, and clears the merged level. Levels are `distance` bytes apart,
-/// the lowest level first.
+/// Merges each level whose chain is full into the level above, and clears the merged level. Must be called each time
+/// that a group of lines was merged into the lowest level; `groups` is the number of this group, counted from 1. Levels
+/// are `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// After `groups` groups of lines, combines all levels into the lowest level.

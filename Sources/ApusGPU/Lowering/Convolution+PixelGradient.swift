@@ -9,8 +9,8 @@ private struct GradientTiling {
   /// The taps and channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
-  /// The sum over rows of pixels is split into parts (split-K), and each part into blocks that stay in a cache: the
-  /// rows of pixels in a part, the number of parts, and the rows of pixels in a block.
+  /// The sum over rows of pixels is split into `parts` parts of `rowsPerPart` rows each (split-K). A part is processed
+  /// in blocks of `rowsPerBlock` rows, which stay in a cache.
   let rowsPerPart, parts, rowsPerBlock: Int
 
   init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {

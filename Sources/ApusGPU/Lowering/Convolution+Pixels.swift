@@ -31,9 +31,9 @@ struct PixelWindows {
       result: (g.output.y, g.output.z))
   }
 
-  /// Returns the windows of a gradient of the input: one grid for each remainder of the coordinates modulo the stride,
-  /// because the pixels of different remainders are reached by different taps. `slots` maps each tap to its index among
-  /// the taps of all grids.
+  /// Returns the windows of a gradient of the input: one grid for each remainder of the coordinates modulo the stride.
+  /// Pixels with different remainders are reached by different taps. `slots` maps each tap to its index among the taps
+  /// of all grids.
   static func inputGradient(_ g: ConvolutionGeometry) -> (windows: [PixelWindows], slots: [Int]) {
     var windows: [PixelWindows] = []
     var slots = [Int](repeating: 0, count: g.kernel.y * g.kernel.z)

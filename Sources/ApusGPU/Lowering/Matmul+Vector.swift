@@ -235,9 +235,9 @@ private struct FactorAccess {
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
     // A right factor with short rows is read in place, because its panels share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    // A work-item packs its own panels in two cases: the product has few rows, so that a panel is read only a few
-    // times, and a separate kernel that writes it to memory would be much of the work; or the right factor is stored
-    // transposed and the product is not small.
+    // A work-item packs its own panels in two cases. If the product has few rows, each panel is read only a few times,
+    // and a separate kernel that writes the panels to memory would be much of the work. The other case is a right
+    // factor that is stored transposed, unless the product is small.
     let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
       (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace

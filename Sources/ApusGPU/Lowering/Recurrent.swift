@@ -53,8 +53,8 @@ extension PlanLowering {
     var gates: Int
   }
 
-  /// Returns a tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add;
-  /// if the batch has too few sequences for every core, 4 sequences share a load of the weights.
+  /// Returns a tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add.
+  /// If the batch has too few sequences for every core, 4 sequences share a load of the weights.
   private func tile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     guard isCPU else { return RecurrentTile(rows: 4, rowsPerGroup: 4, gates: g.gates) }
@@ -104,8 +104,8 @@ extension PlanLowering {
     return panels
   }
 
-  /// Fills in the load of a register of weights in row `k`: gate `part + g` and elements from `at` on in the forward
-  /// pass, register `v` of columns in the backward pass.
+  /// Fills in the load of a register of weights in row `k`. In the forward pass, these are the weights of gate `part +
+  /// g` for the elements from `at` on; in the backward pass, register `v` of the columns from `at` on.
   private func fillWeight(
     _ step: Recurrent, _ panels: Matrix?, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
