@@ -54,7 +54,7 @@ typedef struct {
   /// Whether the instruction takes more time than its loads and stores, so that memory can be prefetched meanwhile.
   int is_long;
   /// For kernels that read large arrays: whether the memory after the operands is prefetched, and the argument whose
-  /// next block is prefetched, or −1.
+  /// later elements are prefetched, or −1.
   int prefetches_operands, prefetched_argument;
   size_t slot;
 } csimd_instruction;

@@ -52,7 +52,8 @@ extension GPUDevice {
   ///
   /// Later launches may have reused the memory of the indices, so the launches run again, up to each launch that reads
   /// indices. After each of these runs, the host searches the indices in order. So the reported index does not depend
-  /// on which work-item wrote to the register last.
+  /// on which work-item wrote to the register last. A launch in a loop reads different indices in each iteration; for
+  /// such a launch, the error names only the operation.
   func indexFailure(
     _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int, _ state: inout Submission
   ) throws(DeviceError) -> DeviceError {
