@@ -82,7 +82,7 @@ static void depthwise_multiply(
 
 // Accumulates the sums over one vector of each row. A row of pixels is read once and multiplied with three rows of `y`,
 // the gradient of the output. With `is_partial`, only the lanes in the mask `fresh` are accumulated, because the
-// previous vector included the others.
+// previous vector included the other lanes.
 INLINE void depthwise_column(
     const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows,
     float *sums) {

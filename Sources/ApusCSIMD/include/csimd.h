@@ -33,7 +33,7 @@ enum {
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
-/// Cache lines that can be prefetched while the deviations of 64 elements are accumulated.
+/// The number of cache lines that can be prefetched while the deviations of 64 elements are accumulated.
 #define CSIMD_DEVIATION_LINES 2
 
 /// An operand of a loop: an array (step 1), or a value that is broadcast to 16 lanes (step 0).
@@ -121,7 +121,7 @@ typedef struct {
 typedef struct {
   const char *name;
   int is_index;
-  /// Cache lines that can be prefetched while 64 cached elements are accumulated.
+  /// The number of cache lines that can be prefetched while 64 cached elements are accumulated.
   int prefetched_lines;
   /// Sets an accumulator to the identity.
   void (*begin)(void *state);
@@ -134,7 +134,7 @@ typedef struct {
   void (*finish)(const void *state, void *result);
   /// Sets `count` accumulators to the identity (for `is_index`: values to 0 and indices to −1, which means none).
   void (*begin_columns)(size_t count, void *numbers, int64_t *indices);
-  /// `numbers[i] = f(numbers[i], values[i])`; `index` is the index of all these values.
+  /// `numbers[i] = f(numbers[i], values[i])`; all these values have the index `index`.
   void (*take_columns)(size_t count, void *numbers, int64_t *indices, const csimd_operand *values, int64_t index);
   /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
   /// `is_index`.
@@ -426,8 +426,8 @@ typedef struct {
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);
-  /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `row` elements, the stride of
-  /// chains is `distance`.
+  /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `row` elements, and chains are
+  /// `distance` elements apart.
   void (*chain_sums[2])(
       size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c,
       size_t c_row);

@@ -177,7 +177,7 @@ extension PlanLowering {
     let taps = slots.count
     let isForward = step.pass == .output
     // For the output, all weights of a result channel are contiguous. For the gradient of the input, only the weights
-    // of one pair of channels are.
+    // of one pair of channels are contiguous.
     let channelsPerRun = isForward ? min(channels, width) : 1
     let runs = (channels + channelsPerRun - 1) / channelsPerRun
     let panels = (columns + panelWidth - 1) / panelWidth

@@ -10,7 +10,7 @@ struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
   private static let tilesOfPart = 16
-  /// The numbers of channels of x (`rows`) and of y (`columns`) in a block.
+  /// The numbers of channels of x, the input (`rows`), and of y, the output (`columns`), in a block.
   private static let block = (rows: 64, columns: 32)
   private static let mostItems = 16
   /// The maximum number of transformed elements that stay in the last-level cache.

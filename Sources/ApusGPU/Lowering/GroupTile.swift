@@ -63,14 +63,14 @@ extension PlanLowering {
 }
 
 extension KernelTemplate {
-  /// A factor of a product by tiles.
+  /// A factor of a product that is computed in tiles.
   enum Side: String {
     case left, right
 
     fileprivate var title: String { self == .left ? "Left" : "Right" }
   }
 
-  /// Creates the template of a product by tiles in local memory.
+  /// Creates the template of a product that is computed in tiles, with the factors in local memory.
   init(_ tile: GroupTile, _ lane: Lane, _ builder: inout KernelBuilder) {
     self.init("matmul/tiled.cl", lane, builder)
     builder.localArray("left", of: lane, count: tile.depth * (tile.rows + 4))
@@ -89,8 +89,8 @@ extension KernelTemplate {
   /// one row or column of results; without it, they read one term of neighboring rows or columns.
   /// - Parameters:
   ///   - quad: The number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
-  ///   - load: Returns code that loads the `quad` elements at `depth` and `row` or `column` into the given register and
-  ///     the registers after it.
+  ///   - load: Returns code that loads `quad` elements, beginning at term `depth` of the left factor's `row` or the
+  ///     right factor's `column`, into the given register and the registers after it.
   mutating func fetch(
     _ side: Side, of tile: GroupTile, alongDepth: Bool, quad: Int, load: (String) -> String
   ) {

@@ -442,7 +442,7 @@ private struct ReductionEmitter {
     }
   }
 
-  /// The first column of a vector of a block, and the number of its lanes with results.
+  /// The first column of vector number `set` of a block, and the number of lanes with results in each vector.
   private func column(ofSet set: Int) -> String { set == 0 ? "column" : "(column + \(set) * WIDTH)" }
   private var count: String { shape.vectors == 1 ? "count" : "WIDTH" }
 

@@ -4,7 +4,7 @@ extension PlanLowering {
   mutating func lower(_ step: Scan) {
     let lines = step.outer * step.inner
     guard lines * step.extent > 0 else { return }
-    // A line is a vector along the axis. Few long lines are split into chunks to occupy the device.
+    // A line is a vector along the axis. If there are few long lines, they are split into chunks to occupy the device.
     let isSplit = lines < (isCPU ? 2 : 4096) && step.extent > 4096
     let chunkSize = isSplit ? self.chunkSize(step) : step.extent
     let chunks = (step.extent + chunkSize - 1) / chunkSize
