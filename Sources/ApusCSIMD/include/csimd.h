@@ -83,7 +83,7 @@ typedef struct {
   /// The number of elements in a line, and (below) their stride in the first factor.
   size_t k;
   ptrdiff_t a_step;
-  /// Rows to skip at the start of each panel of `b`.
+  /// The number of rows to skip at the start of each panel of `b`.
   size_t first;
 } csimd_lines;
 

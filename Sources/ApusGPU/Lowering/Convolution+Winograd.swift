@@ -237,8 +237,8 @@ extension PlanLowering {
     let row = 9 * step.geometry.inputChannels
     template["source"] =
       "(\(builder.pointer(step.dtype.storage, slot: source.slot)) + \(builder.number(source.offset)))"
-    // For the output, all weights of a result are contiguous. For the gradient of the input, only the taps are
-    // contiguous, and their order is reversed.
+    // For the output, all weights of a result channel are contiguous. For the gradient of the input, only the weights
+    // of one pair of channels are contiguous, and the order of the taps is reversed.
     let isFlipped = tiling.grid.isFlipped
     for (name, value) in [
       ("termsPerRun", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),

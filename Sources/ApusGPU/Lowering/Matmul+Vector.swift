@@ -150,8 +150,8 @@ struct VectorTiling {
 }
 
 extension KernelTemplate {
-  /// Creates the template of a product by tiles in registers, for factors of two types in two slots. Fills in all
-  /// values except the included files for the tile and its factors.
+  /// Creates the template of a product that is computed in tiles, with the sums in registers. The factors have two
+  /// types and are in two slots. Fills in all values except the included files for the tile and its factors.
   init(
     _ tiling: VectorTiling, _ lane: Lane, left: (dtype: DType, slot: Int), right: (dtype: DType, slot: Int),
     _ builder: inout KernelBuilder

@@ -139,7 +139,8 @@ private struct Measurement<Driver: GPUDriver> {
     return (name, executable, digest.finalize())
   }
 
-  /// Returns the digest of the results that most candidates computed; if there is a tie, the first such digest.
+  /// Returns the digest of the results that most candidates computed. If several digests tie, returns the first of
+  /// them.
   private func agreement(_ digests: [[UInt8]]) -> [UInt8]? {
     var counts: [[UInt8]: Int] = [:]
     for digest in digests { counts[digest, default: 0] += 1 }
