@@ -55,7 +55,8 @@ while (start < $end) {
   }
   BARRIER();
 }
-// The loop below indexes this copy by a variable. `sums` has constant indices only, so it stays in registers.
+// The loop below indexes `results`, a copy of `sums`, by a variable. `sums` has constant indices only, so it stays in
+// registers.
 $T results[$itemRows * $itemColumns];
 UNROLL for (int i = 0; i < $itemRows; i += 1) {
   UNROLL for (int j = 0; j < $itemColumns; j += 1) results[i * $itemColumns + j] = sums[i][j];

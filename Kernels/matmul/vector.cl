@@ -1,7 +1,7 @@
 // A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each
 // term k, the kernel multiplies every element of column k of A by row k of a panel of B.
 //
-//            ┌ panel ┐            A is read in place, segment by segment of the terms, through one pointer
+//            ┌ panel ┐            A is read in place, one segment of terms at a time, through one pointer
 //   k  ────  │ b0 b1 │            for each row of the tile. A segment is a part of the row or, if rows are
 //   m │ a →  │ sums  │            the windows of an image, the channels of one pixel. If A is column-major,
 //                                 one pointer serves all rows of a whole tile.

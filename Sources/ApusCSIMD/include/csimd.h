@@ -191,7 +191,7 @@ typedef struct {
   const void *substitute;
   /// For each row, the sum of its exponentials.
   void *sums;
-  /// The exponentials, or NULL; with `quotients`, a scratch buffer for one row of them.
+  /// The exponentials, or NULL. If `quotients` is not NULL, a scratch buffer for the exponentials of one row.
   void *exponentials;
   /// The exponentials times the reciprocal of their row's sum, or NULL. They may overwrite `numbers`.
   void *quotients;
