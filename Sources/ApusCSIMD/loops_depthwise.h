@@ -1,4 +1,4 @@
-// Convolutions of one channel with one filter of 3 × 3 taps and stride 1, and (below) their weight gradients:
+// Convolutions of one channel with one filter of 3 × 3 taps and stride 1, and their weight gradients:
 //
 //     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i + first][p + j − padding]
 //

@@ -208,8 +208,8 @@ import Testing
     }
   }
 
-  /// A scan along columns has the same bits as along rows. The lines are longer than the blocks of 256 elements in the
-  /// cascade, and 19 columns are one whole register and a part of another.
+  /// A scan along columns has the same bits as a scan along rows. The lines are longer than the blocks of 256 elements
+  /// in the cascade, and 19 columns are one whole register and a part of another.
   @Test(arguments: [ReductionRow.sum, .product], [false, true])
   func columnsHaveTheBitsOfRows(_ combine: ReductionRow, _ isReversed: Bool) throws {
     let (extent, columns) = (4500, 19)

@@ -77,11 +77,13 @@ typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const 
 /// The lines of two factors `a` and `b` over which a product iterates. A line is `k` elements of a row of `a`, which
 /// are multiplied by `k` rows of `b`.
 typedef struct {
-  /// For the outer and the inner of two nested loops: the number of lines, and (below) their strides in both factors.
+  /// The numbers of iterations of the outer and of the inner loop over the lines.
   size_t count[2];
+  /// For each of the two loops, the distance between consecutive lines in `a` and in `b`.
   ptrdiff_t a[2], b[2];
-  /// The number of elements in a line, and (below) their stride in the first factor.
+  /// The number of elements in a line.
   size_t k;
+  /// The stride of these elements in `a`.
   ptrdiff_t a_step;
   /// The number of rows to skip at the start of each panel of `b`.
   size_t first;
@@ -257,9 +259,9 @@ typedef struct {
   const void *input, *product;
   /// The bias that is added to the product; NULL for none.
   const void *bias;
-  /// The incoming states and (below) the outgoing states; `cell` is for an LSTM only. An outgoing state may overwrite
-  /// the incoming one.
+  /// The incoming states; `cell` is for an LSTM only.
   const void *state, *cell;
+  /// The outgoing states. An outgoing state may overwrite the incoming state.
   void *next_state, *next_cell;
   /// The values that the backward pass needs, or NULL.
   void *kept;
@@ -431,8 +433,9 @@ typedef struct {
   void (*chain_sums[2])(
       size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c,
       size_t c_row);
-  /// For float32 and float64: one time step of a recurrent layer, and (below) its gradient.
+  /// For float32 and float64: one time step of a recurrent layer.
   void (*cell_forward[2])(const csimd_cell *cell);
+  /// For float32 and float64: the gradient of a time step.
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
 

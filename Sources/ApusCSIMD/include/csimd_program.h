@@ -61,8 +61,9 @@ typedef struct {
 
 /// An output of the program.
 typedef struct {
-  /// The register that is stored, and (below) the index of the value in which it is stored.
+  /// The register that is stored.
   int reg;
+  /// The index of the value in which the register is stored.
   int value;
   int lane;
   int dtype;
@@ -205,8 +206,9 @@ void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *level
 /// After `groups` groups of lines, combines all levels into the lowest level.
 void csimd_total_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
-/// Bytes of an element of a lane, and (below) of a type.
+/// Bytes of an element of a lane.
 int csimd_lane_bytes(int lane);
+/// Bytes of an element of an element type.
 int csimd_dtype_bytes(int dtype);
 
 /// The position of row-major element `index` in a layout.

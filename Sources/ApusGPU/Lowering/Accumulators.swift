@@ -104,7 +104,7 @@ struct Accumulators {
     builder.block("if ((chains & \(Self.chains(of: level) - 1)) == 0)") { carry(to: level + 1, &$0) }
   }
 
-  /// Adds the sums of all levels to the lowest one. Called before lanes or partial results are combined.
+  /// Adds the sums of the higher levels to the lowest level. Called before lanes or partial results are combined.
   func combineLevels(_ builder: inout KernelBuilder) {
     guard hasChains else { return }
     for item in items where item.isCascade {

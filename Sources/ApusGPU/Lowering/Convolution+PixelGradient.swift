@@ -30,7 +30,7 @@ private struct GradientTiling {
     // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
     let tasks = (g.outputChannels + 31) / 32 * ((taps * ((g.inputChannels + 11) / 12) + most - 1) / most)
     let perPart = max(1, (lines * tasks + 31) / 32)
-    // Unless there are fewer pixels in all, a part has at least 2,048, so that storing and adding its sums is little
+    // A part has at least 2,048 pixels, or all pixels if there are fewer, so that storing and adding its sums is little
     // work beside computing them.
     let leastLines = (2048 + g.output.z - 1) / g.output.z
     rowsPerPart = min(lines, max(perPart, leastLines))

@@ -39,7 +39,7 @@ extension PlanLowering {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
     var template = filled(step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, &builder)
-    // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent ones as a register has
+    // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent columns as a register has
     // lanes. Lines are not split in this case: on CPUs a line is split only if the step has no other line.
     let isVector = isCPU && step.inner > 1
     let columns = isVector ? width : 1

@@ -104,9 +104,9 @@ extension PlanLowering {
   }
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
-  /// Reserves the workspace from byte `first` on. It begins with the count of terms and the number of the block of each
-  /// sum, or of each row of sums if the elements of a row share indices. Then come the blocks, each with the upper
-  /// levels of a cascade.
+  /// Reserves the workspace from byte `first` on. The reserved memory begins with counts of terms, and then block
+  /// numbers: one count and one number for each sum or, if the elements of a row share indices, for each row of sums.
+  /// Then come the blocks. Each block has the upper levels of the cascades of one sum or one row.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, finish: String) {
