@@ -8,8 +8,8 @@
 //   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
 //
 // A query attends to the keys up to $ahead positions after its own. The kernel processes keys in blocks of $block, so
-// that it rescales the accumulators to a new maximum only once per block. $MASK, $OPEN and $ADDED apply the masks;
-// $WORDS, $KEEP, $DROP and $FACTOR apply dropout.
+// that it rescales the accumulators to a new maximum only once per block. $MASK, $OPEN and $ADDED apply the mask and
+// the bias; $WORDS, $KEEP, $DROP and $FACTOR apply dropout.
 //
 // Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $heads,
 // $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,

@@ -2,7 +2,7 @@
 // weights from the log-sum-exps that forward.cl stored.
 //
 //   dots     [batch, heads, queries] in the workspace: for each query, the dot product of its output and the gradient
-//            of that output; keys.cl reads the products too
+//            of that output; keys.cl reads these dot products too
 //   dQ       [batch, heads, queries, size]
 //
 // Parameters: $ADDED, $DROPGRADIENT, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype,

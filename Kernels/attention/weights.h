@@ -27,7 +27,7 @@ INLINE V FN(softmax_weight)(V score, V shift) { return FN(exp)(score - shift); }
 // The log-sum-exp of all scores, from the last shift and the sum of the unnormalized weights.
 INLINE V FN(softmax_logarithm)(V shift, V sum) { return SELECT(sum == 0, NO_KEYS, shift + FN(log)(sum)); }
 
-// The gradient of the product of a query and a key, whose score is scale · product plus an added value:
-// p · (d − dot) · scale. `p` is the weight, `d` the gradient of the weight, and `dot` the sum of p · d over all keys,
-// which is the dot product of the query's output and its gradient.
+// The gradient of q · k, the dot product of a query and a key: p · (d − dot) · scale. The score of the key is the
+// scaled dot product plus an added value. `p` is the weight of the key, `d` the gradient of the weight, and `dot` the
+// sum of p · d over all keys: the dot product of the query's output and the gradient of that output.
 INLINE V FN(softmax_gradient)(V p, V d, V dot, V scale) { return p * (d - dot) * scale; }

@@ -1,6 +1,6 @@
 // The gradient of the weights of a depthwise convolution with $tapsH × $tapsW taps, from x, the input, and y, the
-// gradient of the output: for each tap, the sum of the products of x and y over images and pixels. The kernel works row
-// by row and loads each register of x once for all $tileRows rows of y that use it.
+// gradient of the output. For each tap, the kernel sums the products of x and y over images and pixels. It works row by
+// row and loads each register of x once for all $tileRows rows of y that use it.
 //
 //   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]     m: row of y, u: row of x, both from row h on;
 //                                                                 s: column of taps

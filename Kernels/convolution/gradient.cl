@@ -1,6 +1,6 @@
-// The gradient of the weights from x, the input, and y, the gradient of the output: for each channel of y and each pair
-// (channel of x, tap), the sum of the products of y and x over images and positions. Both factors have rows of the same
-// width (convolution/image.cl). Lanes are neighboring positions; the kernel adds the lanes of each sum at the end.
+// The gradient of the weights from x, the input, and y, the gradient of the output. For each channel of y and each pair
+// (channel of x, tap), the kernel sums the products of y and x over images and positions. Both factors have rows of the
+// same width (convolution/image.cl). Lanes are neighboring positions; the kernel adds the lanes of each sum at the end.
 //
 //   sums[i][j] += y[image][channel i][q] · x[image][q + offset of (channel, tap) j]     q: position
 //

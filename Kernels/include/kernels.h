@@ -4,8 +4,8 @@
 /// Returns the text of a kernel file by its name ("prelude/math.h", "matmul/tiled.cl"), or NULL.
 ///
 /// Most `.cl` files are templates of a kernel's body or of a part of it. `KernelTemplate` in ApusGPU replaces each
-/// `$name`: a name of several capitals, such as `$EPILOGUE`, by lines of code or the rest of an expression, another
-/// name by an expression or a type. Many templates have these parameters:
+/// `$name`: a name of several capitals, such as `$EPILOGUE`, by lines of code or the rest of an expression, and any
+/// other name by an expression or a type. Many templates have these parameters:
 ///
 ///   - `$T`, `$V`: the scalar type of the lane, and its register of WIDTH elements (prelude/opencl.h)
 ///   - `$lane`: the suffix of the lane's functions, such as `f32`

@@ -1,4 +1,4 @@
-// Adds the levels of the cascade to sum number `at` in memory, if owned_chain.cl allocated a block for its levels.
+// Adds the levels of the cascade to sum number `at` in memory, if owned_chain.cl allocated a block for these levels.
 //
 // Parameters: $V, $blocks, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $until, $upper.
 if ($blocks[at] > 0) {

@@ -1,9 +1,9 @@
 // A matrix product; each work-group computes a tile of $tileRows × $tileColumns results. In each step, the work-items
 // of a group copy $step columns of the left matrix and $step rows of the right matrix to local memory. Then each
-// work-item updates $itemRows × $itemColumns results in blocks of 4 × 4, so that it reads four elements at a time; the
+// work-item updates $itemRows × $itemColumns results in blocks of 4 × 4, so that it reads four elements at a time. The
 // blocks of neighboring work-items are adjacent. While the group adds the terms of one step, it loads the terms of the
-// next step to registers. The lowering fills in loads and stores, because a convolution is a product of implicit
-// matrices.
+// next step to registers. The lowering fills in loads and stores, because the kernel also computes convolutions, as
+// products of implicit matrices.
 //
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y):  row 4 y + i % 4 + i / 4 · $rowPitch of the tile, column 4 x + j % 4 + j / 4 · $columnPitch
@@ -55,7 +55,8 @@ while (start < $end) {
   }
   BARRIER();
 }
-// The loop below indexes this copy by a variable. `sums` has constant indices only, so it stays in registers.
+// The loop below indexes `results`, a copy of `sums`, by a variable. `sums` has constant indices only, so it stays in
+// registers.
 $T results[$itemRows * $itemColumns];
 UNROLL for (int i = 0; i < $itemRows; i += 1) {
   UNROLL for (int j = 0; j < $itemColumns; j += 1) results[i * $itemColumns + j] = sums[i][j];

@@ -1,9 +1,9 @@
-// A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each k,
-// the kernel multiplies every element of a column of A by a row of a panel of B.
+// A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each
+// term k, the kernel multiplies every element of column k of A by row k of a panel of B.
 //
-//            ┌ panel ┐            A is read in place, through one pointer for each row of the tile and
-//   k  ────  │ b0 b1 │            segment of terms. A segment is a part of the row or, if rows are the
-//   m │ a →  │ sums  │            windows of an image, the channels of one pixel. If A is column-major,
+//            ┌ panel ┐            A is read in place, one segment of terms at a time, through one pointer
+//   k  ────  │ b0 b1 │            for each row of the tile. A segment is a part of the row or, if rows are
+//   m │ a →  │ sums  │            the windows of an image, the channels of one pixel. If A is column-major,
 //                                 one pointer serves all rows of a whole tile.
 //                                 B is packed in panels by an earlier launch, or each work-item packs its
 //                                 panel, one block of terms at a time, or B is read in place. B is read in

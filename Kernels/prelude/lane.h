@@ -8,7 +8,7 @@
 //   SELECT(m, a, b)  a where the mask m is true, else b
 //   MINIMUM(a, b) MAXIMUM(a, b)   NaN if a or b is NaN
 //   PRECEDES_MIN(a, b) PRECEDES_MAX(a, b)   masks: whether argmin or argmax prefers a to b
-//   EITHER(a, b) BOTH(a, b)   masks: whether one of two integers, or both, are not 0
+//   EITHER(a, b) BOTH(a, b)   masks: whether at least one, or each, of two integers is not 0
 //   TRUTH(m)         a mask as a VI of 0 or 1
 //   WRAPPING(a, op, b)   a op b; integers wrap around
 //   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around, and a divisor of 0 gives 0
@@ -50,7 +50,8 @@
 #define MAXIMUM(a, b) SELECT(IS_MAX(a, b), a, b)
 #define PRECEDES_MIN(a, b) (((a) < (b)) | (((a) != (a)) & ((b) == (b))))
 #define PRECEDES_MAX(a, b) OR_PRECEDES_MAX(0, a, b)
-// m | PRECEDES_MAX(a, b). In another order of the terms, clang would vectorize loops over scalars worse.
+// m | PRECEDES_MAX(a, b). The order of the terms was chosen by the code that clang's vectorizer makes of loops over
+// scalars.
 #define OR_PRECEDES_MAX(m, a, b) ((m) | ((a) > (b)) | (((a) != (a)) & ((b) == (b))))
 
 #define EITHER(a, b) (((a) | (b)) != 0)

@@ -35,7 +35,7 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   t = SELECT_F(t > 12.0f, (VF)(12.0f), t);
   VF d = t + 2.0f;
   VF divisor = FMA((VF)(2.0f), t, (VF)(1.0f));
-  // One division serves both quotients.
+  // One division gives both 1/(t + 2), for q, and 1/(1 + 2t).
   VF inverse = 1.0f / (d * divisor);
   VF q_inverse = inverse * divisor;
   VF q = (t - 2.0f) * q_inverse;
@@ -51,7 +51,7 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   p = FMA(p, q, (VF)(-9.27638263e-2f));
   p = FMA(p, q, (VF)(0.276978403f));
   // (1 + p)/(1 + 2t)·exp(−t²), with n = 1 + p. Two errors are added to the exponent: the quotient's relative error
-  // lost/n, and the rounding error of t². A line replaces 1/n, which is nearly linear for n from 1 to 1.29.
+  // lost/n, and the rounding error of t². A linear function approximates 1/n for n from 1 to 1.29.
   VF n = 1.0f + p;
   VF quotient = n * (inverse * d);
   VF lost = FMA(EXACT_FMA(-quotient, t, (VF)(0.5f)), (VF)(2.0f), p - quotient);
@@ -89,8 +89,8 @@ INLINE VF WIDE(normal_f32)(VF a, VF g) {
   p = FMA(p, q, (VF)(9.31455493e-2f));
   p = FMA(p, q, (VF)(-0.398887753f));
   p = EXACT_FMA(p, q, (VF)(0.695555329f));
-  // Corrects the rounding errors of d, of its inverse u and of the product g·u. A line replaces the derivative of p·u
-  // with respect to u, which is nearly linear.
+  // Corrects the rounding errors of d, of its inverse u and of the product g·u. A linear function approximates the
+  // derivative of p·u with respect to u.
   VF lost = FMA(-u, t - (d - 2.3125f), EXACT_FMA(-u, d, (VF)(1.0f)));
   lost = lost * FMA((VF)(4.47180891f), u, (VF)(0.167820141f));
   VF w = g * u;

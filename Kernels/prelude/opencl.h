@@ -174,9 +174,9 @@ typedef VECTOR(ushort) V_u16;
 // Compilers replace the load or store by one conversion instruction.
 #define HAS_HALF 1
 #if WIDTH == 16 && defined(__AVX512F__)
-// PoCL would emit two conversions of half the width, and permutations. The argument 8 (no exceptions) hides the
-// conversion from the compiler. Otherwise the compiler would compare float16 values, and there is no instruction for
-// that.
+// For vload_half16 and vstore_half16, PoCL would emit two conversions of half the width, and permutations. The argument
+// 8 (no exceptions) hides the conversion from the compiler, which would otherwise replace a comparison of converted
+// values by a comparison of float16 values. There is no instruction for the latter.
 INLINE VF FLOAT_FROM_HALF(V_u16 bits) {
   return __builtin_ia32_vcvtph2ps512_mask(as_short16(bits), (VF)(0.0f), (ushort)0xffff, 8);
 }

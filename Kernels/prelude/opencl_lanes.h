@@ -47,7 +47,8 @@ DEFINE_ACCESS(float, float)
 DEFINE_ACCESS(double, double)
 #endif
 
-// The high words of products, from the 64-bit products of even and of odd words: CPUs have instructions for these.
+// The high words of products. CPUs have instructions for the 64-bit products of the even words, or of the odd words, of
+// two registers.
 INLINE uint16 multiply_high(uint16 a, uint16 b) {
   uint16 even = as_uint16((as_ulong8(a) & 0xffffffffUL) * (as_ulong8(b) & 0xffffffffUL));
   uint16 odd = as_uint16((as_ulong8(a) >> 32) * (as_ulong8(b) >> 32));
@@ -72,7 +73,7 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
 // TRANSPOSE transposes WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds
-// interleaves the lanes of registers i and i + WIDTH / 2. The variant with `rows` also stores the result there.
+// interleaves the lanes of registers i and i + WIDTH / 2. The variant with `rows` also stores the result in `rows`.
 #define DEFINE_TRANSPOSE(type)                                                \
   OVERLOADED void TRANSPOSE(type##16 *tile) {                               \
     type##16 other[16];                                                       \

@@ -1,8 +1,8 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), one block in each lane, for any
 // dialect. Included after prelude/math.h.
 
-// The C loops define both macros before they include this file: the words of their keys are scalars (PHILOX_KEY), and
-// they compute both words of a product by one multiplication (PHILOX_PRODUCT).
+// The C loops define these two macros before they include this file, because the words of their keys are scalars, and
+// because one multiplication computes both words of a product.
 //   PHILOX_KEY                             the type of a word of the key and of the second half of the counter
 //   PHILOX_PRODUCT(high, low, a, factor)   sets the words of the 64-bit products of a VU and a constant
 #ifndef PHILOX_KEY

@@ -74,7 +74,8 @@ INLINE VF WIDE(round_float16)(VF a) {
   VI bits = AS_I(a) & 0x7fffffff;
   VI rounded = (bits + 0x0fff + ((bits >> 13) & 1)) & (VI)(~0x1fff);
   rounded = SELECT_I(rounded >= 0x47800000, (VI)(0x7f800000), rounded);
-  // Below 2^-14 the spacing of float16 is 2^-24, the spacing of float32 just above ½.
+  // Below 2^-14 the spacing of float16 is 2^-24, like the spacing of float32 just above ½. So adding ½ and subtracting
+  // it again rounds to a float16.
   VF tiny = (AS_F(bits) + 0.5f) - 0.5f;
   VF r = SELECT_F(bits < 0x38800000, tiny, AS_F(rounded));
   return SELECT_F(a == a, WITH_SIGN_OF(r, a), a);

@@ -54,7 +54,7 @@ INLINE VF WIDE(reduce_quarter)(VF a, VI *quadrant, VF *low) {
   VF j = t - ROUNDER;
   VI q = AS_I(t);
   VF first = EXACT_FMA(j, (VF)(-0x1.921fbp0f), a);
-  // The second product and its sum with `first`, both with their rounding errors (Knuth).
+  // The second product and its sum with `first`, each with its rounding error (the sum after Knuth).
   VF product = j * -0x1.5110b4p-22f;
   VF second = first + product;
   VF step = second - first;
@@ -183,7 +183,7 @@ INLINE VF WIDE(atan_f32)(VF a) {
   return WITH_SIGN_OF(SELECT_F(t > 1.0f, WIDE(complement)(x, tail), x + tail), a);
 }
 
-// The angle of the point (b, a).
+// The angle of the point with the coordinates x = b and y = a.
 INLINE VF WIDE(atan2_f32)(VF a, VF b) {
   VF y = ABSOLUTE_F(a);
   VF x = ABSOLUTE_F(b);
@@ -192,7 +192,7 @@ INLINE VF WIDE(atan2_f32)(VF a, VF b) {
   VF q = SELECT_F(least == greatest, (VF)(1.0f), least / greatest);
   q = SELECT_F(least == 0.0f, (VF)(0.0f), q);
   VF tail = WIDE(atan_tail)(q);
-  // r + r_low, so that the two reflections round once.
+  // The angle is r + r_low, so that both reflections together round only once.
   VF r = SELECT_F(y > x, 1.57079637f - q, q);
   VF r_low = SELECT_F(y > x, ((1.57079637f - r) - q) - (tail + 4.37113883e-8f), tail);
   VF flipped = 3.14159274f - r;

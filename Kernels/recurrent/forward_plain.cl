@@ -1,4 +1,4 @@
-// h = f(x + p), where f is tanh or relu and p the product of the previous state and the weights
+// h = f(x + p), where x is the input, p the product of the previous state and the weights, and f is tanh or relu
 //
 // Parameters: $V, $dtype, $function, $input.
 if (valid) {

@@ -19,7 +19,8 @@ typedef VI VI_line __attribute__((aligned(64), may_alias));
 typedef VD VD_line __attribute__((aligned(64), may_alias));
 typedef VL VL_line __attribute__((aligned(64), may_alias));
 
-// Copies fewer than 16 words of 4 or 8 bytes. A call of memcpy would cost more than the copy.
+// Copies fewer than 16 words of 4 or 8 bytes by at most four moves of constant size. These compile to loads and stores;
+// memcpy of a variable size would be a call.
 #define COPY_PART(name, S)                                           \
   INLINE void name(void *target, const void *source, size_t count) { \
     char *t = target;                                                \
@@ -93,7 +94,8 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
 }
 
 // Prefetches a block of at least k rows, k rows at a time. A tile of a product takes k steps, one for each term. Each
-// step prefetches a cache line of another row, so that a tile prefetches one column: a cache line of each of k rows.
+// step prefetches a cache line of a different row, so that a tile prefetches one column: a cache line of each of k
+// rows.
 typedef struct {
   /// The current k rows, the next column in these rows, and the last k rows of the block.
   const char *rows, *next, *last_rows;

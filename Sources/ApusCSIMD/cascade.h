@@ -1,5 +1,6 @@
-// The length of the accumulation chains of a cascade (see Kernels/reduce.def). csimd.h does not include this file: files
-// that import ApusCSIMD would also import Kernels, whose types of rows have the names of those of ApusDevice.
+// The length of the accumulation chains of a cascade (see Kernels/reduce.def). csimd.h does not include this file. If
+// it did, Swift files that import ApusCSIMD would also import Kernels, whose row types have the same names as types of
+// ApusDevice.
 
 #include "../../Kernels/include/chain.h"
 

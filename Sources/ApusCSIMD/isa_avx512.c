@@ -11,7 +11,7 @@
 #define CSIMD_REGISTERS 32
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), apply_to = function)
-// Debug information about source lines would take a fifth of the time to compile.
+// Debug information about source lines would take a fifth of the compile time, so it is left out.
 #pragma clang attribute push(__attribute__((nodebug)), apply_to = hasType(functionType))
 #include "loops.h"
 #pragma clang attribute pop

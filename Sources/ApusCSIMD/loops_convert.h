@@ -45,7 +45,7 @@ typedef uint16_t halves16 __attribute__((ext_vector_type(16), aligned(2), may_al
 
 #if HAS_HALF
 INLINE VF from_float16(halves16 h) { return FLOAT_FROM_HALF((VH)h); }
-// Stores every NaN with the same payload; it keeps its sign.
+// Every NaN gets the same payload and keeps its sign.
 INLINE halves16 to_float16(VF a) {
   return (halves16)HALF_FROM_FLOAT(a == a ? a : AS_F((AS_I(a) & INT32_MIN) | 0x7fc00000));
 }

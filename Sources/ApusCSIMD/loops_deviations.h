@@ -1,5 +1,5 @@
-// Sums of the differences from a second operand, such as the mean, and of their squares, in one pass, for one lane.
-// loops_reduce.h includes this file.
+// For one lane, the sums of the differences from a second operand, such as the mean, and the sums of the squared
+// differences, computed in one pass. loops_reduce.h includes this file.
 
 /// `sum_squared_difference` and `sum_difference` in one pass.
 static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd_operand *values, const char *ahead) {

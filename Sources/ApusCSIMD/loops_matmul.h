@@ -9,8 +9,8 @@
 
 #include "loops_tiles.h"
 
-// A product with one vector of columns. It reads the rows in place: packing them would cost as much as multiplying
-// them.
+// A product with one vector of columns. It reads the rows in place: each element is used in only one multiply-add,
+// which is no more work than packing the element.
 static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {

@@ -25,8 +25,8 @@ INLINE void FN(add_lines)(
 }
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-// Returns the product over a range of k with TRANSPOSE_WIDTH contiguous columns. Prefetches the memory `ahead` elements
-// after the memory that it reads; nothing if `ahead` is 0.
+// Returns the products of `a` and TRANSPOSE_WIDTH columns of `b` over a range of k; the columns are contiguous along k.
+// Prefetches the memory `ahead` elements after the memory that it reads; nothing if `ahead` is 0.
 INLINE transposed_row FN(add_columns)(
     size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column, size_t ahead) {
   transposed_row sum = (transposed_row)(0);

@@ -17,7 +17,7 @@ INLINE int is_pairs(const csimd_windows *w) {
 #define ODD(v) __builtin_shufflevector(v, v, 1, 3, 5, 7, 9, 11, 13, 15)
 #define WOVEN(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
 
-// Calls `body` for each eight neighboring windows, with
+// Calls `body` once for every eight neighboring windows, with
 //   y, i         the results of the windows begin at y + i
 //   u, l         the upper and the lower 16 pixels
 //   a, b, c, d   eight pixels each: upper left, upper right, lower left and lower right in the windows

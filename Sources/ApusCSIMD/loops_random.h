@@ -59,8 +59,8 @@ INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t see
 // The number of elements left, at most LANES.
 INLINE size_t lanes_left(size_t count, size_t start) { return count - start < LANES ? count - start : LANES; }
 
-// The random words at the given positions. For consecutive positions, `philox` uses all four words of each block; other
-// positions compute a block for each word.
+// The random words at the given positions. For consecutive positions, `philox` uses all four words of each block; at
+// other positions, a block is computed for each word.
 #define RANDOM_LOOP(name, S)                                                                              \
   INLINE int name##_follow(const S *numbers, size_t first, size_t count) {                                \
     S others = 0;                                                                                         \

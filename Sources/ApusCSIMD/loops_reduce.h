@@ -1,5 +1,6 @@
 // The reductions of reduce.def for one lane. An accumulator has four vectors, which accumulate in turn. At the end, the
-// vectors are combined, then the halves of the result: the order depends only on the count.
+// four vectors are combined into one, and the lanes of this vector are combined by halves: 8 lanes with 8, 4 with 4,
+// and so on. So the order depends only on the count.
 //
 // Elements are combined in a cascade of chains (see reduce.def): CSIMD_CHAIN groups of four vectors are one term of the
 // first level, and CSIMD_CHAIN terms of a level are one term of the next level.
@@ -8,8 +9,9 @@ typedef struct {
   /// The current chain. A full chain is added to `level[0]` when the next chain begins.
   V part[4];
   /// For each level, the sum of the current chain, whose terms are the full chains of the level below. A chain that
-  /// becomes full is added to the next level, and its own sum is not used after that: it is valid only if the number of
-  /// its terms is not a multiple of CSIMD_CHAIN. The last level has a single chain, of all its terms.
+  /// becomes full is added to the next level, and its own sum is not used after that. So an entry is valid only if the
+  /// number of terms of its level is not a multiple of CSIMD_CHAIN. The last level has a single chain, of all its
+  /// terms.
   V level[3];
   /// The number of accumulated groups of four vectors.
   uint64_t groups;

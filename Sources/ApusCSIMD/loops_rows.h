@@ -1,5 +1,5 @@
-// Copies of short float32 rows, for which a call of memcpy would cost more than the copy, and copies with non-temporal
-// stores (`stream`).
+// Copies of float32 rows by inlined vector moves, so that short rows need no call of memcpy each, and copies with
+// non-temporal stores (`stream`).
 
 #define COUNT_UP32 ((VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 

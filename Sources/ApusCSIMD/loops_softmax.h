@@ -36,7 +36,8 @@ INLINE void FN(softmax_vector)(
     __builtin_prefetch(at->next + byte + line + ROWS_AHEAD, 0, 2);
 }
 
-/// Processes one row; returns the maximum of the next row and the sum of the current row's exponentials.
+/// Runs the loop over the three rows; returns the maximum of the next row and the sum of the current row's
+/// exponentials.
 INLINE void FN(softmax_pass)(
     size_t n, const FN(softmax_lines) * at, V shift, V scale, SCALAR *next_maximum, SCALAR *total, int keeps,
     int divides, int streams) {

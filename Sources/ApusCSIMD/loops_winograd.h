@@ -1,6 +1,7 @@
 // Convolutions of 3 × 3 taps with stride 1 on tiles of 4 × 4 results (Lavin, Gray: "Fast algorithms for convolutional
-// neural networks", 2015), by the transforms of Kernels/prelude/winograd.h. Each of the 36 positions of the
-// Winograd domain is a matrix product over channels and tiles. Images have channels last; a vector holds 16 channels.
+// neural networks", 2015), by the transforms of Kernels/prelude/winograd.h. There is one matrix product, over channels
+// and tiles, for each of the 36 positions of the Winograd domain. Images have channels last; a vector holds 16
+// channels.
 
 #include "../../Kernels/prelude/winograd.h"
 
@@ -48,7 +49,7 @@ static void winograd_results(
       PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_result_line(m + i, 6, t + i, 6);
       PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_result_line(t + 6 * i, 1, y + 4 * i, 1);
-      // `results` begins at the first tile's top row.
+      // `results` is the start of the row of pixels in which the first tile begins.
       ptrdiff_t line_of = top - (ptrdiff_t)(first % (w->tiles_y * w->tiles_x) / w->tiles_x * 4);
       PATCH_LOOP for (int i = 0; i < 16; i += 1) {
         ptrdiff_t row = i / 4, column = i % 4;

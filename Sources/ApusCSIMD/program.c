@@ -49,7 +49,8 @@ static run_of run_at(const csimd_layout *layout, int64_t start, int64_t count) {
   return run;
 }
 
-/// Copies elements of the lane's own type; short runs are frequent.
+/// Copies elements that are stored in the lane's own type. Short runs are frequent, so it calls no function of the
+/// table.
 static void copy_run(char *target, const char *source, int64_t count, int64_t stride, int bytes) {
   if (stride == 1) {
     memcpy(target, source, (size_t)(count * bytes));
@@ -364,7 +365,8 @@ void csimd_run(
 
 // ---- Rows of a tile
 
-/// Loads a range of a tile's rows by transposition if the array is contiguous from row to row; otherwise returns 0.
+/// Loads a range of a tile's rows by transposition if elements of neighboring rows are adjacent in the array; otherwise
+/// returns 0.
 static int transpose_rows(
     const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const csimd_tile *tile, int64_t first,
     int64_t rows, char *slot) {
@@ -423,7 +425,8 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
       if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
       gather_rows(kernel, frame, i, tile, first, rows, &registers[i]);
     }
-    // All arguments of these rows have been read, so outputs cannot overwrite them; no output is written directly.
+    // All arguments of these rows have been read, so no output overwrites an argument before its use. No instruction
+    // writes an output directly.
     run_instructions(kernel, frame, registers, 0, rows * tile->columns, 0);
     for (int i = 0; i < kernel->output_count; i += 1) {
       const csimd_output *output = &kernel->outputs[i];

@@ -89,8 +89,9 @@ static csimd_operand joined_operand(
   return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
 }
 
-/// Whether, by rows, reducers of two operands can read the kernel's arguments without running the kernel: the first
-/// operand is an array that is contiguous along a row, the second operand is one value per row or a constant.
+/// Whether, by rows, reducers of two operands can read the kernel's arguments without running the kernel. They can if
+/// the first operand is an array that is contiguous along a row, and the second operand is one value per row or a
+/// constant.
 static int takes_arguments(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   if (reduction->outputs == CSIMD_OUTPUTS_SEPARATE || kernel->instruction_count > 0) return 0;
@@ -108,8 +109,8 @@ static int is_one_block(const csimd_kernel *kernel, int64_t start, int64_t end) 
   return end - start <= kernel->block && (kernel->row == 0 || end - start <= kernel->row - start % kernel->row);
 }
 
-/// Reduces contiguous rows of one array with one reducer. Short rows cost a few dozen cycles, so the layout of the
-/// argument is examined once for all rows.
+/// Reduces contiguous rows of one array with one reducer. A short row takes only a few dozen cycles, so the layout of
+/// the argument is examined once for all rows.
 static void reduce_plain_rows(
     row_context *c, const csimd_argument *plain, const csimd_frame *frame, int64_t last, int64_t start, size_t count,
     int keeps_states) {
@@ -143,7 +144,7 @@ void csimd_reduce_rows(
     reduce_plain_rows(&context, plain, frame, last, start, (size_t)(end - start), keeps_states);
     return;
   }
-  // For short rows, the setup in `csimd_run` costs more than the reduction.
+  // Reducers that can read the arguments themselves skip `csimd_run`, which would repeat its setup for every row.
   int takes_joined = !keeps_states && takes_arguments(reduction);
   int is_one_block_row = !keeps_states && is_one_block(reduction->kernel, start, end);
   frame->shifts = shifts;
@@ -230,8 +231,8 @@ static void take_columns(void *context, const csimd_operand *outputs, int64_t st
   }
 }
 
-/// Merges the group of lines that has just ended, number `groups`, into the levels (none has ended if `groups` is 0),
-/// then clears array 0 for the next group.
+/// If `groups` is not 0, merges group number `groups` of lines, which has just ended, into the levels. Then clears
+/// array 0 for the next group.
 static void change_lines(const column_context *c, int64_t first, int64_t last, int64_t groups) {
   size_t count = (size_t)(last - first);
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {

@@ -48,8 +48,8 @@ INLINE void transpose_registers(transposed_row *a) {
 #endif
 typedef transposed_row transposed_row_any __attribute__((aligned(4), may_alias));
 
-// Reads TRANSPOSE_WIDTH words of each row and prefetches the same number at `ahead`, unless it is NULL: the hardware of
-// many processors does not prefetch rows that are far apart.
+// Reads TRANSPOSE_WIDTH words of each row. Unless `ahead` is NULL, prefetches the same number of words there, because
+// the hardware of many processors does not prefetch rows that are far apart.
 INLINE void load_rows(size_t rows, const float *source, ptrdiff_t stride, const float *ahead, transposed_row *a) {
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) if (ahead && r < rows)
       __builtin_prefetch(ahead + (ptrdiff_t)r * stride, 0, 2);
@@ -57,8 +57,9 @@ INLINE void load_rows(size_t rows, const float *source, ptrdiff_t stride, const 
       a[r] = r < rows ? (transposed_row)LOAD(transposed_row, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
 }
 
-// Transposes `rows` (at most TRANSPOSE_WIDTH) rows of TRANSPOSE_WIDTH words: pairs are exchanged at distances 1, 2, 4
-// and so on. Each row of the target is written as TRANSPOSE_WIDTH words, one row after the other.
+// Transposes `rows` (at most TRANSPOSE_WIDTH) rows of TRANSPOSE_WIDTH words: in rounds, elements are exchanged between
+// rows at a distance of 1, then 2, 4 and so on. Each row of the target is written as TRANSPOSE_WIDTH words, one row
+// after the other.
 INLINE void transpose_block(
     size_t rows, const float *source, ptrdiff_t stride, const float *ahead, float *target, size_t step) {
   transposed_row a[TRANSPOSE_WIDTH];

@@ -12,7 +12,7 @@ typedef struct {
 
 static inline __attribute__((unused)) csimd_span csimd_span_of(const csimd_windows *w, int axis, ptrdiff_t tap) {
   ptrdiff_t shift = tap * w->dilation[axis] - w->padding[axis], stride = w->stride[axis];
-  // 0 ≤ o·stride + shift < input
+  // Result o reads pixel o·stride + shift, and 0 ≤ o·stride + shift < input must hold.
   ptrdiff_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
   ptrdiff_t last = w->input[axis] - shift <= 0 ? 0 : (w->input[axis] - shift + stride - 1) / stride;
   if (last > w->output[axis]) last = w->output[axis];

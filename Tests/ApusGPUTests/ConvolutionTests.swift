@@ -71,9 +71,9 @@ import Testing
       16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
   ]
 
-  /// Winograd geometries. In the first two, tiles extend past the edge of the image, and registers and panels past the
-  /// last channel. In the second, the patches are transformed in advance; in the others, the weights. The third has
-  /// more tasks than work-items.
+  /// Winograd geometries. In the first two geometries, tiles extend past the edge of the image, and registers and
+  /// panels extend past the last channel. The plan of the second geometry transforms the patches in advance, and the
+  /// plans of the other geometries transform the weights in advance. The third geometry has more tasks than work-items.
   nonisolated static let transformed: [ConvolutionGeometry] = [
     geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),
@@ -231,7 +231,7 @@ import Testing
     return (sums, sizes)
   }
 
-  /// The same elements with channels last.
+  /// Returns the elements of channels-first images in channels-last order.
   private func reordered(_ values: [Double], channels: Int, pixels: Int) -> [Double] {
     values.indices.map { position in
       let (image, pixel, channel) = (position / (channels * pixels), position / channels % pixels, position % channels)

@@ -133,8 +133,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     let (source, result) = (try driver.allocate(byteCount: 512), try driver.allocate(byteCount: 512))
     let geometry = try driver.allocate(byteCount: 256)
     try copyIn((0..<16).map { Int64(1) << $0 }, to: geometry)
-    // Nested loops with 2 x 3 iterations of 2 launches. The first launch reads the offsets 0, 2, 4, 6, 8, 10, and the
-    // second reads these offsets plus 1.
+    // Nested loops with 2 x 3 iterations of 2 launches. The first launch reads the numbers at the offsets 0, 2, 4, 6,
+    // 8, 10, and the second launch the numbers at the offsets 1, 3, 5, 7, 9, 11.
     let recording = try driver.record(
       [launch(), launch(offset: 1, slots: [1, 0, 2], tag: 1)],
       loops: [
@@ -293,7 +293,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 }
 
-/// A device whose driver has no hardware: the tests check how the device itself handles memory and transfers.
+/// `GPUDevice` with a driver that has no hardware: the tests check how `GPUDevice` handles memory and transfers.
 @Suite struct ModelDeviceTests {
   private func device() throws -> GPUDevice<CheckedDriver<ModelDriver>> {
     try GPUDevice(driver: CheckedDriver(ModelDriver()), options: GPUOptions())

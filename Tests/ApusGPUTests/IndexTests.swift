@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  /// Gathers elements 0 and `index` of 4.
+  /// Gathers the elements 0 and `index` of four elements.
   private func gather(_ index: Double, on device: any Device) throws -> [Double] {
     var builder = PlanBuilder()
     let source = builder.input([1, 2, 3, 4], .float32)
@@ -208,8 +208,8 @@ import Testing
     }
   }
 
-  /// A scan along columns has the same bits as along rows. The cascade crosses blocks of 256 elements, and 19 columns
-  /// are one whole register and a part of another.
+  /// A scan along columns has the same bits as a scan along rows. The lines are longer than the blocks of 256 elements
+  /// in the cascade, and 19 columns are one whole register and a part of another.
   @Test(arguments: [ReductionRow.sum, .product], [false, true])
   func columnsHaveTheBitsOfRows(_ combine: ReductionRow, _ isReversed: Bool) throws {
     let (extent, columns) = (4500, 19)

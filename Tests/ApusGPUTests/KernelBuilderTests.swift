@@ -60,8 +60,8 @@ import Testing
 }
 
 @Suite struct MemoryPoolTests {
-  /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as by networks of
-  /// different shapes.
+  /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as networks of
+  /// different shapes allocate them.
   @Test func releasedMemoryHasALimit() throws {
     let device = Harness.open(.cpu)
     let pool = MemoryPool(

@@ -94,8 +94,8 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
-  /// Opens a device with a program cache. Returns x + 1 over 100 elements, and the number of programs that the device
-  /// built from source for this sum.
+  /// Opens a device with a program cache. Returns x + 1 for 100 elements x, and the number of programs that the device
+  /// built from source for this plan.
   private func run(cacheDirectory: String) throws -> (numbers: [Double], builds: Int) {
     let device = Harness.open(.cpu, cacheDirectory: cacheDirectory)
     let numbers = try increments(100, on: device)
@@ -196,7 +196,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
   /// PoCL is the only platform whose memory size can be set.
   @Test(.enabled(if: Harness.isPoCL, "the test limits the memory of PoCL")) func memoryRunsOutCleanly() async {
     await #expect(processExitsWith: .success) {
-      // The device then has 1 GiB, and 256 MiB per allocation.
+      // The device then has 1 GiB, and an allocation has at most 256 MiB.
       setenv("POCL_MEMORY_LIMIT", "1", 1)
       let device = try OpenCL.open(0, options: GPUOptions())
       let quarter = device.info.maximumAllocationByteCount

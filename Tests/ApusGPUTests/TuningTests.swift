@@ -133,7 +133,7 @@ struct TuningTests {
   @Test func fivePercentLessTimeIsClear() {
     #expect(isClearlyLess([0.9, 0.94, 0.95, 0.95, 1.2]))
     #expect(!isClearlyLess([0.9, 0.94, 0.96, 0.96, 1.2]))
-    // Two of five ratios contradict.
+    // Two of five ratios are above 1.
     #expect(!isClearlyLess([0.5, 0.5, 0.5, 1.1, 1.2]))
     #expect(!isClearlyLess([1]) && !isClearlyLess([0.96]))
   }

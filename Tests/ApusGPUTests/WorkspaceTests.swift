@@ -41,7 +41,7 @@ import Testing
         let loops = try #require(csimd_open(nil))
         let executable = try CPUExecutable(
           plan, loops: loops, threadCount: threads, pairs: csimd_find_fast_pairs(loops))
-        // Each thread may use 2 MiB more, for buffers whose size follows the caches.
+        // Each thread may use 2 MiB more, for buffers whose size depends on the sizes of the caches.
         let workspace = executable.workspaceByteCounts.reduce(executable.sharedByteCount, +)
         #expect(
           workspace <= bound + (threads << 21),

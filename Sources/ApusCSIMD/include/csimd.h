@@ -33,7 +33,7 @@ enum {
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
-/// Cache lines that can be prefetched while the deviations of 64 elements are accumulated.
+/// The number of cache lines that can be prefetched while the deviations of 64 elements are accumulated.
 #define CSIMD_DEVIATION_LINES 2
 
 /// An operand of a loop: an array (step 1), or a value that is broadcast to 16 lanes (step 0).
@@ -77,13 +77,15 @@ typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const 
 /// The lines of two factors `a` and `b` over which a product iterates. A line is `k` elements of a row of `a`, which
 /// are multiplied by `k` rows of `b`.
 typedef struct {
-  /// For the outer and the inner of two nested loops: the number of lines, and (below) their strides in both factors.
+  /// The numbers of iterations of the outer and of the inner loop over the lines.
   size_t count[2];
+  /// For each of the two loops, the distance between consecutive lines in `a` and in `b`.
   ptrdiff_t a[2], b[2];
-  /// The number of elements in a line, and (below) their stride in the first factor.
+  /// The number of elements in a line.
   size_t k;
+  /// The stride of these elements in `a`.
   ptrdiff_t a_step;
-  /// Rows to skip at the start of each panel of `b`.
+  /// The number of rows to skip at the start of each panel of `b`.
   size_t first;
 } csimd_lines;
 
@@ -121,7 +123,7 @@ typedef struct {
 typedef struct {
   const char *name;
   int is_index;
-  /// Cache lines that can be prefetched while 64 cached elements are accumulated.
+  /// The number of cache lines that can be prefetched while 64 cached elements are accumulated.
   int prefetched_lines;
   /// Sets an accumulator to the identity.
   void (*begin)(void *state);
@@ -134,7 +136,7 @@ typedef struct {
   void (*finish)(const void *state, void *result);
   /// Sets `count` accumulators to the identity (for `is_index`: values to 0 and indices to −1, which means none).
   void (*begin_columns)(size_t count, void *numbers, int64_t *indices);
-  /// `numbers[i] = f(numbers[i], values[i])`; `index` is the index of all these values.
+  /// `numbers[i] = f(numbers[i], values[i])`; all these values have the index `index`.
   void (*take_columns)(size_t count, void *numbers, int64_t *indices, const csimd_operand *values, int64_t index);
   /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
   /// `is_index`.
@@ -156,7 +158,7 @@ typedef struct {
 /// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_lines.h).
 #define CSIMD_SCAN_LINES 17
 /// Combines each of `lines` lines of `width` elements with all lines before the line (after the line, if reversed).
-/// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines, which is a multiple of
+/// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines; `earlier` is a multiple of
 /// CSIMD_CHAIN, or 0 at the start.
 typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
@@ -191,7 +193,7 @@ typedef struct {
   const void *substitute;
   /// For each row, the sum of its exponentials.
   void *sums;
-  /// The exponentials, or NULL; with `quotients`, a scratch buffer for one row of them.
+  /// The exponentials, or NULL. If `quotients` is not NULL, a scratch buffer for the exponentials of one row.
   void *exponentials;
   /// The exponentials times the reciprocal of their row's sum, or NULL. They may overwrite `numbers`.
   void *quotients;
@@ -257,9 +259,9 @@ typedef struct {
   const void *input, *product;
   /// The bias that is added to the product; NULL for none.
   const void *bias;
-  /// The incoming states and (below) the outgoing states; `cell` is for an LSTM only. An outgoing state may overwrite
-  /// the incoming one.
+  /// The incoming states; `cell` is for an LSTM only.
   const void *state, *cell;
+  /// The outgoing states. An outgoing state may overwrite the incoming state.
   void *next_state, *next_cell;
   /// The values that the backward pass needs, or NULL.
   void *kept;
@@ -334,13 +336,13 @@ typedef struct {
   /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
   void (*unpack_taps)(
       size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
-  /// Transforms tiles `first ..< first + count` of all images: the 36 values of each channel are stored `distance`
-  /// elements apart, tiles `pitch` elements apart.
+  /// Transforms the patches of tiles `first ..< first + count`, counted over all images. The 36 values of a channel of
+  /// a tile are stored `distance` elements apart, and tiles `pitch` elements apart.
   void (*winograd_patches)(
       const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance,
       size_t pitch);
-  /// Transforms products to results; `results` is the start of the first tile's top row of pixels. Rows of pixels are
-  /// `line` elements apart, pixels `pixel` elements.
+  /// Transforms products to results; `results` is the start of the row of pixels in which the first tile begins. Rows
+  /// of pixels are `line` elements apart, and pixels `pixel` elements apart.
   void (*winograd_results)(
       const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
       float *results, size_t line, size_t pixel);
@@ -372,7 +374,7 @@ typedef struct {
   void (*depthwise_multiply)(
       const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row, size_t rows,
       size_t columns);
-  /// Adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` for r < rows and p < columns to the 16 sums of weight
+  /// For r < rows and p < columns, adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` to the 16 sums of weight
   /// 3i + j, `sums[(3i + j)·16 + lane]`; `columns` must be at least 16.
   void (*depthwise_correlate)(
       const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, size_t columns, float *sums);
@@ -426,13 +428,14 @@ typedef struct {
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);
-  /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `row` elements, the stride of
-  /// chains is `distance`.
+  /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `row` elements, and chains are
+  /// `distance` elements apart.
   void (*chain_sums[2])(
       size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c,
       size_t c_row);
-  /// For float32 and float64: one time step of a recurrent layer, and (below) its gradient.
+  /// For float32 and float64: one time step of a recurrent layer.
   void (*cell_forward[2])(const csimd_cell *cell);
+  /// For float32 and float64: the gradient of a time step.
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
 
@@ -454,8 +457,8 @@ csimd_store csimd_find_store(const csimd_table *table, int dtype);
 /// has 4·count words of 8 bytes. NaN sorts as the greatest value.
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result);
 
-/// Writes the windows of an image as a matrix (im2col): line `tap` contains the values that the tap reads for each
-/// pixel of the result's rows `first_row..<last_row` (a row is one position of the two outer axes).
+/// Writes the windows of an image as a matrix (im2col). Line `tap` contains the values that the tap reads for each
+/// pixel of the result's rows `first_row..<last_row`. A row is one position of the two outer axes.
 ///
 /// Lines are `line_stride` elements apart, and elements have 4 or 8 bytes (`bytes`). Pixels outside the image are 0.
 /// One element past the image may be read.

@@ -35,8 +35,8 @@ typedef struct {
 
 /// The processor units that multiply pairs of bfloat16 elements.
 typedef enum __attribute__((enum_extensibility(closed), swift_name("PairUnit"))) {
-  /// AVX512-BF16. The products of an element are added in the same order as by `csimd_table`, so the results have the
-  /// same bits, except for subnormals.
+  /// AVX512-BF16. The products of an element are added in the same order as by the functions of `csimd_table`, so the
+  /// results have the same bits, except for subnormals.
   CSIMD_PAIRS_VECTOR __attribute__((swift_name("vector"))),
   /// AMX-BF16; loops_amx.h defines the order of accumulation.
   CSIMD_PAIRS_MATRIX __attribute__((swift_name("matrix"))),
@@ -47,8 +47,8 @@ typedef enum __attribute__((enum_extensibility(closed), swift_name("PairUnit")))
 const csimd_pairs *csimd_find_pairs(const csimd_table *table, csimd_pair_unit unit);
 
 /// Returns the functions of the matrix unit or, if there is none, of the vector unit; NULL if there is neither. The
-/// vector unit of Intel CPUs does not count: they issue one AVX512-BF16 instruction every other cycle (0.49 times the
-/// multiply-adds of float32 in the same time, measured on Emerald Rapids).
+/// vector unit of Intel CPUs does not count, because these CPUs issue one AVX512-BF16 instruction only every other
+/// cycle. On Emerald Rapids, 0.49 times the multiply-adds of float32 were measured in the same time.
 const csimd_pairs *csimd_find_fast_pairs(const csimd_table *table);
 
 #endif

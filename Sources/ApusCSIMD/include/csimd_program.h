@@ -29,7 +29,8 @@ typedef struct {
   int index;
   int lane;
   int dtype;
-  /// Whether the register may alias the array: 0 if an output could overwrite the array before its last use.
+  /// Whether the register may alias the array: 0 if an output could overwrite the array before the last use of the
+  /// register.
   int in_place;
   csimd_layout layout;
   /// The byte offset of the register in the workspace.
@@ -53,15 +54,16 @@ typedef struct {
   /// Whether the instruction takes more time than its loads and stores, so that memory can be prefetched meanwhile.
   int is_long;
   /// For kernels that read large arrays: whether the memory after the operands is prefetched, and the argument whose
-  /// array is prefetched before its use, or −1.
+  /// later elements are prefetched, or −1.
   int prefetches_operands, prefetched_argument;
   size_t slot;
 } csimd_instruction;
 
 /// An output of the program.
 typedef struct {
-  /// The register that is stored, and (below) the index of the value in which it is stored.
+  /// The register that is stored.
   int reg;
+  /// The index of the value in which the register is stored.
   int value;
   int lane;
   int dtype;
@@ -111,7 +113,7 @@ typedef struct {
   /// Core results, each contiguous; their first element is element `core_start` of the domain.
   void *const *cores;
   int64_t core_start;
-  /// Offsets, in elements, that are added to the position of each argument; or NULL.
+  /// For each argument, an offset in elements that is added to its positions; or NULL.
   const int64_t *shifts;
   /// Memory for CSIMD_MAXIMUM_REGISTERS operands and the kernel's workspace.
   char *workspace;
@@ -137,7 +139,7 @@ typedef struct {
   int is_regular;
 } csimd_tile;
 
-/// Runs a tile of at most `block` columns. Several rows run together, since calls for single short rows cost too much.
+/// Runs a tile of at most `block` columns. Several rows run together, so that short rows share one call of each loop.
 void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const csimd_tile *tile);
 
 /// How the reducers of a reduction read the outputs of its kernel.
@@ -146,8 +148,8 @@ enum {
   CSIMD_OUTPUTS_SEPARATE,
   /// A reducer by rows reads two outputs: minuends and subtrahends.
   CSIMD_OUTPUTS_SHARE_OPERANDS,
-  /// `sum_squared_difference` and `sum_difference` read these two outputs together, by rows or by columns. By columns,
-  /// the outputs are arguments, the minuends are contiguous, and all lines have the same subtrahends.
+  /// `sum_squared_difference` and `sum_difference` read minuends and subtrahends together, by rows or by columns. By
+  /// columns, the outputs are arguments, the minuends are contiguous, and all lines have the same subtrahends.
   CSIMD_OUTPUTS_DEVIATIONS
 };
 
@@ -176,7 +178,7 @@ void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *states, void *const *results, int keeps_states);
 
-/// Merges the accumulators of `parts` parts of each of `count` results pairwise and writes the results.
+/// For each of `count` results, merges the accumulators of its `parts` parts in pairs and writes the result.
 void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
@@ -196,16 +198,17 @@ void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
 
-/// Must be called after group number `groups` of lines, counted from 1, was merged into the lowest level: merges each
-/// level whose chain is now full into the level above, and clears it. Levels are `distance` bytes apart, the lowest
-/// level first.
+/// Merges each level whose chain is full into the level above, and clears the merged level. Must be called each time
+/// that a group of lines was merged into the lowest level; `groups` is the number of this group, counted from 1. Levels
+/// are `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
-/// Combines all levels of `groups` groups of lines into the lowest level.
+/// After `groups` groups of lines, combines all levels into the lowest level.
 void csimd_total_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
-/// Bytes of an element of a lane, and (below) of a type.
+/// Bytes of an element of a lane.
 int csimd_lane_bytes(int lane);
+/// Bytes of an element of an element type.
 int csimd_dtype_bytes(int dtype);
 
 /// The position of row-major element `index` in a layout.

@@ -47,12 +47,13 @@ struct IndexSite: Sendable {
 }
 
 extension GPUDevice {
-  /// Returns the error for the first index out of range, after the checked launches ran with `memories` and stored
-  /// `number`.
+  /// Returns the error for the first index out of range. The launches that check indices ran with `memories`, and
+  /// stored `number` in the register.
   ///
   /// Later launches may have reused the memory of the indices, so the launches run again, up to each launch that reads
-  /// indices. The host then searches these indices in order: which index is reported does not depend on the work-item
-  /// that wrote to the register last.
+  /// indices. After each of these runs, the host searches the indices in order. So the reported index does not depend
+  /// on which work-item wrote to the register last. A launch in a loop reads different indices in each iteration; for
+  /// such a launch, the error names only the operation.
   func indexFailure(
     _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int, _ state: inout Submission
   ) throws(DeviceError) -> DeviceError {

@@ -31,7 +31,7 @@ extension GPUDevice {
     }
   }
 
-  /// Runs a plan to measure its kernels, which are not stored for later processes.
+  /// Runs a plan to measure its kernels. Unlike `run`, it does not cause the kernels to be stored for later processes.
   func measure(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) {
@@ -45,7 +45,7 @@ extension GPUDevice {
         try driver.replay(executable.recording, range, memories: memories)
         try logLaunches(of: executable, &state)
       }
-      // The input values of a measurement may be out of range as indices.
+      // The inputs of a measurement have arbitrary values, so indices among them may be out of range.
       if !executable.sites.isEmpty { try faults.clear() }
     }
   }
@@ -69,7 +69,8 @@ extension GPUDevice {
     return memories
   }
 
-  /// Uploads the scalar bank if it changed. The queue is in order, so pending runs still read their own values.
+  /// Uploads the scalar bank if it changed. The device runs copies and launches in order, so pending runs still read
+  /// the previous contents.
   private func setScalars(
     _ scalars: [Scalar], of executable: GPUExecutable<Driver>
   ) throws(DeviceError) {

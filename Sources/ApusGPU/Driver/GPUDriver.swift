@@ -16,8 +16,8 @@ import ApusDevice
 ///   the bytes that it reads, not for the bytes that it writes.
 /// - `compile`: kernels are source until the device is known. The driver gets all programs of a plan at once, since
 ///   some drivers build in parallel.
-/// - `record` and `replay`: a plan runs many times with other memory. What does not change, such as the arguments of
-///   each launch, is prepared once.
+/// - `record` and `replay`: a plan runs many times, each time with different memory. What does not change, such as the
+///   arguments of each launch, is prepared once.
 /// - `synchronize`: work is asynchronous. The times of launches are known when the launches are done, so `synchronize`
 ///   returns the times.
 ///
@@ -28,8 +28,8 @@ import ApusDevice
 /// may, at any time, call `compile` and `freeByteCount`, use modules and transfers, and release memory.
 /// `GPUDriverTests` checks this contract with any driver.
 protocol GPUDriver: AnyObject, Sendable {
-  /// A block of device memory, which is freed when the last reference is released. Work that was submitted before still
-  /// uses the block.
+  /// A block of device memory, which is freed when the last reference is released. Work that was submitted before the
+  /// release still uses the block.
   associatedtype Memory: AnyObject, Sendable
   associatedtype Module: GPUModule
   /// Launches with their arguments bound. A recording does not keep memory alive.
@@ -57,7 +57,7 @@ protocol GPUDriver: AnyObject, Sendable {
   /// Starts a range of launches, with `memories[slot]` bound to each slot. The range must not split a loop.
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
   /// Waits for all work. With `measuring`, the launches from now until the next call are measured, and the next call
-  /// returns their times in order of their start. Without it, the next call returns an empty array.
+  /// returns their times in order of their start. Without `measuring`, the next call returns an empty array.
   @discardableResult
   func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime]
 }

@@ -3,15 +3,16 @@ import ApusDevice
 /// A plan whose kernels are built and whose launches are bound.
 final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let recording: Driver.Recording
-  /// The costs of the launches, and the tag of the first launch, the number that identifies it in a profile
-  /// (`LaunchTime`). The tags of the other launches follow in order.
+  /// The cost of each launch, and the tag of the first launch. Profiles identify launches by their tags
+  /// (`LaunchTime.tag`). The tags of a plan are consecutive numbers.
   let costs: [StepCost]
   let firstTag: Int
   let slots: SlotTable
   let scalars: [Lane]
   /// Sizes of the plan's slabs, then of the workspace.
   let scratchSizes: [Int]
-  /// The number of launches up to the last check of indices, and the number of launches before inputs are overwritten.
+  /// The number of launches up to the last check of indices, and the number of launches before the first one that
+  /// overwrites an input.
   let checkedLaunches: Int
   let preservingLaunches: Int
   /// The ranges of launches that are started together: `checkedRanges` in a run that checks indices, `uncheckedRanges`

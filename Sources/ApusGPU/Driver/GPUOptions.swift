@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusSystem
 
-/// The options for logging, resources and kernels. Kernels of the other `kernelClass` may round the last bit
+/// The options for logging, resources and kernels. Kernels of the two kernel classes may round the last bit
 /// differently, and kernel shapes that `apus tune` stored in `cacheDirectory` may change the sign of a zero. The other
 /// options do not affect results.
 package struct GPUOptions: Sendable {

@@ -29,7 +29,8 @@ package struct KernelTarget: Sendable, Hashable {
 
   /// Consecutive work-items that run in lockstep and can read each other's registers.
   struct Subgroup: Sendable, Hashable {
-    /// The shuffle functions, by their macro in `Kernels/prelude/subgroup.h`: OpenCL's, Intel's or NVIDIA's PTX.
+    /// Whose shuffle functions the kernels call: OpenCL's, Intel's or those of NVIDIA's PTX. The raw value is the macro
+    /// that selects them in `Kernels/prelude/subgroup.h`.
     enum Access: String { case khr = "SUBGROUP_KHR", intel = "SUBGROUP_INTEL", ptx = "SUBGROUP_PTX" }
 
     /// A power of two, at most 256.
@@ -49,8 +50,8 @@ package struct KernelTarget: Sendable, Hashable {
   /// The number of elements in a register of a work-item.
   var width: Int { kernelClass == .cpu ? 16 : 1 }
 
-  /// For CPUs: the number of work-items that balances the load of the cores, for kernels that lose little from a finer
-  /// split.
+  /// For CPUs: the number of work-items that balances the load of the cores, for kernels that repeat little work in a
+  /// finer split.
   var enoughItems: Int { 16 * computeUnits }
 
   /// For CPUs: the number of work-items for kernels in which each work-item packs factors or stores sums between

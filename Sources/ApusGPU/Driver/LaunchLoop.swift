@@ -7,11 +7,12 @@ struct LaunchLoop: Sendable {
 }
 
 extension [LaunchLoop] {
-  /// Calls `body` for each launch of a range, in the order in which a replay runs them: the launches of a loop once for
-  /// each iteration. In the array, an inner loop follows the loop that contains it. The range must not split a loop.
+  /// Calls `body` for each launch of a range, in the order in which a replay runs them. For the launches of a loop,
+  /// calls `body` once per iteration. In the array, an inner loop follows the loop that contains it. The range must not
+  /// split a loop.
   ///
-  /// - Parameter body: Receives the index of the launch and the number that the current iteration of the enclosing
-  ///   loops adds to its geometry offset, `nil` outside of loops.
+  /// - Parameter body: Receives the index of the launch and, inside a loop, the number to add to the launch's geometry
+  ///   offset in this iteration. Outside of loops, the number is `nil`.
   func forEachLaunch<E: Error>(
     in launches: Range<Int>, _ body: (_ launch: Int, _ shift: Int?) throws(E) -> Void
   ) throws(E) {

@@ -3,14 +3,14 @@ import ApusSystem
 import Glibc
 import Synchronization
 
-/// The padding of every block in bytes. Kernels read whole registers (16 elements, or every second of 32) even where
-/// fewer elements remain.
+/// The padding of every block in bytes. Kernels read whole registers even where fewer elements remain: 16 elements, or
+/// with a stride of 2 every second of 32.
 let blockSlack = 256
 
 /// A pool of device memory blocks that are reused by size.
 ///
-/// A block may be reused while earlier work on it is still pending: the device's queue is in order, so the work of its
-/// next owner runs later.
+/// A block may be reused while earlier work on it is still pending: the device runs work in order, so the work of the
+/// block's next owner runs later.
 final class MemoryPool<Driver: GPUDriver>: Sendable {
   struct Block: Sendable {
     var memory: Driver.Memory
@@ -54,8 +54,9 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
     state.withLock { $0.counts }
   }
 
-  /// Returns the block size for a request. There are eight sizes between two powers of two, but none closer than 256
-  /// bytes, so that at most an eighth or 256 bytes are wasted and different shapes share blocks.
+  /// Returns the block size for a request. Between two powers of two there are eight sizes, or fewer where eight would
+  /// be less than 256 bytes apart. So requests of similar sizes share blocks, and a block wastes at most an eighth of
+  /// its size or 256 bytes.
   func capacity(for byteCount: Int) -> Int {
     let least = (max(byteCount + blockSlack, 512) + 7) & ~7
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))

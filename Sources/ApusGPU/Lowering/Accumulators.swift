@@ -26,7 +26,8 @@ struct Accumulators {
 
   /// The maximum number of terms in a chain, a power of two.
   static let chain = SumCascade.chain
-  /// Returns the number of chains whose sums the register of `level` adds before it is carried to the next level.
+  /// Returns the number of chains whose sums the register of `level` adds before its own sum is carried to the next
+  /// level.
   private static func chains(of level: Int) -> Int { 1 << (chain.trailingZeroBitCount * level) }
 
   /// Whether terms are accumulated in chains, each ended by `endChain`.
@@ -103,7 +104,7 @@ struct Accumulators {
     builder.block("if ((chains & \(Self.chains(of: level) - 1)) == 0)") { carry(to: level + 1, &$0) }
   }
 
-  /// Adds the sums of all levels to the lowest one. Called before lanes or partial results are combined.
+  /// Adds the sums of the higher levels to the lowest level. Called before lanes or partial results are combined.
   func combineLevels(_ builder: inout KernelBuilder) {
     guard hasChains else { return }
     for item in items where item.isCascade {
@@ -114,7 +115,7 @@ struct Accumulators {
     }
   }
 
-  /// Accumulates registers for all sets, one element per lane.
+  /// Accumulates `registers`, one for each accumulator of each set. A register has one element per lane.
   /// - Parameters:
   ///   - positions: an expression for the indices of the elements, as VL.
   ///   - count: the number of lanes with elements; `nil` if the lanes are never combined, so that the other lanes need
@@ -148,7 +149,7 @@ struct Accumulators {
   }
 
   /// Merges the registers with other partial values of the same results; `other` maps the name of a register to the
-  /// name of the other value.
+  /// name of the value that is merged into it.
   func merge(_ other: (String) -> String, _ builder: inout KernelBuilder) {
     for item in items {
       add(one: item, value: other(item.value), position: item.position.map(other), &builder)

@@ -25,8 +25,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits a launch over `lines` heads, the heads of all examples of the batch. A work-item computes one register of
-  /// queries or of keys of one head.
+  /// Emits a launch over `lines` heads, of queries or of keys, counted over all examples of the batch. A work-item
+  /// computes the results of one head for one register of queries or of keys.
   private mutating func launch(
     _ name: String, _ step: Attention, lines: Int, along extent: Int,
     _ fill: (PlanLowering, inout KernelTemplate, inout KernelBuilder) -> Void
@@ -63,8 +63,8 @@ extension PlanLowering {
       step.pass == .forward ? .step() : .step(share: 0.5, named: name))
   }
 
-  /// Returns code for the number of keys beyond its own position that a query attends to; at least the number of all
-  /// keys if attention is not causal.
+  /// Returns code for the number `ahead`: a query attends to keys up to `ahead` positions after its own. If attention
+  /// is not causal, `ahead` is at least the number of keys.
   private func ahead(_ step: Attention, _ builder: inout KernelBuilder) -> String {
     let limit = step.geometry.queries + step.geometry.keys
     guard step.isCausal, let offset = step.offset else { return builder.number(step.isCausal ? 0 : limit) }
@@ -86,7 +86,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the offsets of a head's mask and bias, and the code that applies them to a register of scores.
+  /// Fills in the offsets of a head's mask and bias, and the code that applies mask and bias to a register of scores.
   private func masks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -164,6 +164,6 @@ extension PlanLowering {
   }
 
   /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit the registers of
-  /// both kernel classes. The number is a multiple of 4, because random words are generated in groups of four.
+  /// both kernel classes. The number is a multiple of 4, because Philox generates random words in blocks of four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
 }

@@ -2,8 +2,8 @@ import ApusDevice
 
 extension GPUDevice {
   /// Returns when a convolution prefers channels-last images: never if no method reads such images, or if the output
-  /// channels or the input channels do not fill a register. An input gradient with a stride prefers them even if there
-  /// are few input channels.
+  /// channels or the input channels do not fill a register. An input gradient with a stride prefers such images even if
+  /// there are few input channels.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {

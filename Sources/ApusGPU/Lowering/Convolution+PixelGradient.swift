@@ -3,15 +3,15 @@ import ApusSystem
 
 /// How a gradient of weights is split into tiles and work-items for `Kernels/convolution/pixel_gradient.cl`.
 private struct GradientTiling {
-  /// The size of a tile: `rows` channels of `x` by `vectors` registers of channels of `y`.
+  /// The size of a tile: `rows` input channels by `vectors` registers of output channels.
   let rows, vectors: Int
   let width: Int
   let panels: Int
   /// The taps and channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
-  /// The sum over rows of pixels is split into parts (split-K). These are the rows of pixels in a part, the number of
-  /// parts, and the rows of pixels in a cache block.
+  /// The sum over rows of pixels is split into `parts` parts of `rowsPerPart` rows each (split-K). A part is processed
+  /// in blocks of `rowsPerBlock` rows, which stay in a cache.
   let rowsPerPart, parts, rowsPerBlock: Int
 
   init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {
@@ -31,7 +31,8 @@ private struct GradientTiling {
     // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
     let tasks = (g.outputChannels + 31) / 32 * ceilDivide(taps * ((g.inputChannels + 11) / 12), most)
     let perPart = max(1, (lines * tasks + 31) / 32)
-    // With fewer than about 2,000 pixels, storing and adding the sums of a part would take too long.
+    // A part has at least 2,048 pixels, or all pixels if there are fewer, so that storing and adding its sums is little
+    // work beside computing them.
     let leastLines = ceilDivide(2048, g.output.z)
     rowsPerPart = min(lines, max(perPart, leastLines))
     parts = ceilDivide(lines, rowsPerPart)

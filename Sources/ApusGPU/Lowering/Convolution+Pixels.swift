@@ -32,9 +32,9 @@ struct PixelWindows {
       result: (g.output.y, g.output.z))
   }
 
-  /// Returns the windows of a gradient of the input: one grid for each remainder of the coordinates modulo the stride,
-  /// because other taps reach the pixels of each remainder. `slots` maps each tap to its index among the taps of all
-  /// grids.
+  /// Returns the windows of a gradient of the input: one grid for each remainder of the coordinates modulo the stride.
+  /// Pixels with different remainders are reached by different taps. `slots` maps each tap to its index among the taps
+  /// of all grids.
   static func inputGradient(_ g: ConvolutionGeometry) -> (windows: [PixelWindows], slots: [Int]) {
     var windows: [PixelWindows] = []
     var slots = [Int](repeating: 0, count: g.kernel.y * g.kernel.z)
@@ -85,8 +85,8 @@ extension PlanLowering {
     let terms = isForward ? g.inputChannels : g.outputChannels
     // All grids use the panel width of the largest grid.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
-    // From 64 pixels on, the tile is chosen as for at least 512 pixels, so that other batch sizes use kernels that are
-    // already built.
+    // For 64 pixels or more, the tile is chosen as if there were at least 512, so that different batch sizes share
+    // kernels.
     let tile = chooseTile(
       "convolution \(step.pass) \(step.dtype) taps\(largest.taps.count)",
       m: largest.count < 64 ? largest.count : max(512, largest.count), n: columns, terms: largest.taps.count * terms)
@@ -138,8 +138,8 @@ extension PlanLowering {
     template["OUTPUT"] = outputIndex(of: windows, &builder)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     template["tapTable"] = builder.table(windows.taps.flatMap { [$0.down, $0.across] })
-    // The channels of a pixel outside of the image. Kernels read whole registers, so the zeros extend past the last
-    // channel.
+    // The channels of a pixel outside of the image are zeros. Kernels read whole registers, so these zeros extend past
+    // the last channel.
     let zeros = (tiling.terms + width) * step.dtype.byteCount
     template["zeros"] = builder.table([Int](repeating: 0, count: (zeros + 7) / 8))
     template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text
@@ -150,7 +150,7 @@ extension PlanLowering {
     launch(builder, groups: tiling.parts * tiling.chunks, .step(share: share))
   }
 
-  /// Returns code that declares `output`, the index among all results of result `first + m` of the grid.
+  /// Returns code that declares `output`, which is the index, among all results, of result `first + m` of the grid.
   private func outputIndex(of windows: PixelWindows, _ builder: inout KernelBuilder) -> String {
     let index = builder.index
     if windows.scale == (1, 1) { return "const \(index) output = first + m;" }
@@ -167,8 +167,8 @@ extension PlanLowering {
       """
   }
 
-  /// Emits the launch that packs the weights in the order in which kernels read them: panels of results, and in each
-  /// panel the taps in the order of `slots`, which contains the index of each tap in that order.
+  /// Emits the launch that packs the weights in the order in which kernels read them: panels of result channels, and in
+  /// each panel the taps. `slots` contains the position of each tap in a panel.
   private mutating func transposeWeights(
     _ step: Convolution, columns: Int, channels: Int, width panelWidth: Int, slots: [Int], to target: MemoryLocation
   ) {
@@ -177,7 +177,8 @@ extension PlanLowering {
     let source = location(value: step.right)
     let taps = slots.count
     let isForward = step.pass == .output
-    // For the output, all weights of a result are contiguous; for the gradient of the input, only the taps are.
+    // For the output, all weights of a result channel are contiguous. For the gradient of the input, only the weights
+    // of one pair of channels are contiguous.
     let channelsPerRun = isForward ? min(channels, width) : 1
     let runs = ceilDivide(channels, channelsPerRun)
     let panels = ceilDivide(columns, panelWidth)

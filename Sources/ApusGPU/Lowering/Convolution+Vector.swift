@@ -1,10 +1,11 @@
 import ApusDevice
 import ApusSystem
 
-/// The maximum size of prepared images in bytes; larger batches are split into pieces.
+/// The maximum size of the prepared images (`PreparedImage`) of a launch in bytes; larger batches are split into
+/// pieces.
 private let largestPreparedByteCount = 64 << 20
 
-/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` stores.
+/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` keeps in private memory.
 private let stageWidth = 1024
 
 /// The maximum number of elements of prepared channels in the private array of a work-item.
@@ -46,8 +47,8 @@ private struct PlaneTiling {
     }
     tile = Self.tile(rows: rows, lane: lane)!
     image = Self.image(g, step.pass, slack: tile.vectors * width)
-    // Each work-item computes all results of one group of one image, so there must be enough groups and images for
-    // several cores.
+    // A work-item that prepares channels itself computes all results of one group of one image, so there must be enough
+    // groups and images for several cores.
     let isSmall = channels * image.stride <= privateSize && g.batch * g.groups >= 16
     images = isSmall ? .preparedInItem : .prepared
   }
@@ -118,7 +119,7 @@ private struct GradientBlocking {
       let each = ceilDivide(count, chunks)
       return (each, ceilDivide(count, each))
     }
-    // If there are few tiles, each gets a work-item of its own, because they would share few loads.
+    // If there are few tiles, each tile gets a work-item of its own: the tiles of one work-item would share few loads.
     let areFew = blocks * blockColumns * items <= 4 * enough
     (rowsPerItem, rowChunks) = split(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))
@@ -142,15 +143,16 @@ extension PlanLowering {
       let images = lowerDensePlanes(step, to: nil, behind: 0)
       return needWorkspace(images)
     }
-    // The input gradient of a 1 × 1 kernel with a stride: the sums of the elements that windows read are computed
-    // first; then zeros are inserted between them.
+    // The input gradient of a 1 × 1 kernel with a stride: first the gradients of the elements that windows read are
+    // computed, then zeros are inserted between these gradients.
     let count = g.batch * g.inputChannels * g.output.wrappedProduct
     let sums = (count + 63) / 64 * 64
     needWorkspace(lowerDensePlanes(dense, to: 0, behind: sums))
     spread(step)
   }
 
-  /// Lowers a convolution without zeros between the results; its workspace begins at element `start`.
+  /// Lowers a convolution whose results have no zeros between them. The workspace that it uses begins at element
+  /// `start`.
   /// - Parameter sums: the workspace offset, in elements, at which the sums are written without the epilogue; `nil` to
   ///   apply the epilogue.
   /// - Returns: the size of the workspace in bytes.
@@ -248,8 +250,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits the epilogue of the gradient of the input of a strided pointwise convolution. The gradient is 0 except at
-  /// the elements that windows read; the sums for these elements are at the start of the workspace.
+  /// Emits the epilogue for the input gradient of a strided pointwise convolution. The gradient is 0 except at the
+  /// elements that windows read; the sums for these elements are at the start of the workspace.
   private mutating func spread(_ step: Convolution) {
     let g = step.geometry
     let lane = step.dtype.lane
@@ -323,7 +325,7 @@ extension PlanLowering {
     let positions = GradientFactor(
       .positions(g, like: input.image, slack: width), step.dtype, channels: g.outputChannels, width: width)
     let isWide = size == 8
-    // A group with one output channel has one row.
+    // If a group has one output channel, one row per tile is enough.
     let (tileRows, tileColumns) = isWide ? (3, 4) : rows == 1 ? (1, 9) : (4, 6)
     let tiles = g.groups * ceilDivide(rows, tileRows) * ceilDivide(columns, tileColumns)
 

@@ -2,12 +2,13 @@ import ApusDevice
 import ApusSystem
 
 extension WinogradGeometry {
-  /// The minimum number of multiply-adds of the direct sums. With fewer, additional launches and kernels cost more than
-  /// they save.
+  /// The minimum number of multiply-adds of the direct sums. With fewer, the additional launches would take longer than
+  /// the multiply-adds that Winograd saves.
   private static let leastProducts = 1 << 24
 
-  /// Returns the geometry of a pass, or `nil` if direct sums are faster.
-  /// - Parameter panelWidth: the multiple to which the number of columns is padded.
+  /// Returns the geometry of a pass. Returns `nil` if Winograd tiles cannot compute the pass, or if direct sums need
+  /// less time by an estimate from the multiply-adds of both methods.
+  /// - Parameter panelWidth: the multiple to which the number of result channels is padded.
   static func profitable(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, _ dtype: DType, panelWidth: Int
   ) -> WinogradGeometry? {
@@ -45,7 +46,8 @@ struct WinogradTiling {
   /// The number of columns of a panel.
   let width: Int
 
-  /// Creates the tiling of a pass; `nil` if direct sums are faster.
+  /// Creates the tiling of a pass. `nil` for the gradient of the weights, if `WinogradGeometry.profitable` returns
+  /// `nil`, or if too many elements would be transformed in advance.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, registerWidth: Int) {
     width = Self.vectors * registerWidth
     guard pass != .weightGradient, let grid = WinogradGeometry.profitable(g, pass: pass, dtype, panelWidth: width)
@@ -236,8 +238,8 @@ extension PlanLowering {
     let row = 9 * step.geometry.inputChannels
     template["source"] =
       "(\(builder.pointer(step.dtype.storage, slot: source.slot)) + \(builder.number(source.offset)))"
-    // For the output, all weights of a result are contiguous. For the gradient of the input, only the taps are
-    // contiguous, and their order is reversed.
+    // For the output, all weights of a result channel are contiguous. For the gradient of the input, only the weights
+    // of one pair of channels are contiguous, and the order of the taps is reversed.
     let isFlipped = tiling.grid.isFlipped
     for (name, value) in [
       ("termsPerRun", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),

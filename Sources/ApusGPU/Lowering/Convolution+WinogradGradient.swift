@@ -11,7 +11,7 @@ struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
   private static let tilesOfPart = 16
-  /// The numbers of channels of x (`rows`) and of y (`columns`) in a block.
+  /// The numbers of channels of x, the input (`rows`), and of y, the output (`columns`), in a block.
   private static let block = (rows: 64, columns: 32)
   private static let mostItems = 16
   /// The maximum number of transformed elements that stay in the last-level cache.
@@ -19,7 +19,8 @@ struct WinogradGradientTiling {
 
   let grid: WinogradGeometry
 
-  /// Creates the tiling; `nil` if direct sums are faster.
+  /// Creates the tiling. `nil` if `WinogradGeometry.profitable` returns `nil`, if channels do not fill whole panels and
+  /// registers, or if too many elements would be transformed in advance.
   init?(_ g: ConvolutionGeometry, _ dtype: DType, registerWidth: Int) {
     let width = WinogradTiling.vectors * registerWidth
     guard let grid = WinogradGeometry.profitable(g, pass: .weightGradient, dtype, panelWidth: width),

@@ -23,7 +23,8 @@ enum ConvolutionMethod {
   /// Chooses the method of a pass for images in an order; `nil` if no method reads that order.
   ///
   /// - Parameters:
-  ///   - product: The pass as a product of matrices, if it is one and its epilogue allows it.
+  ///   - product: The pass as a product of matrices; `nil` if the pass is no such product or if its epilogue excludes
+  ///     this method.
   ///   - mergesWeights: Whether the epilogue can traverse all weights of an output channel as one axis.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
@@ -59,7 +60,7 @@ enum ConvolutionMethod {
 }
 
 extension ConvolutionGeometry {
-  /// Whether kernels multiply matrices of pixels: for two spatial axes and one group.
+  /// Whether the kernels for channels-last images support the convolution: it has two spatial axes and one group.
   fileprivate func hasPixelProducts(_ dtype: DType) -> Bool {
     kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x && input.x == 1 && groups == 1
       && dtype.isFloatingPoint

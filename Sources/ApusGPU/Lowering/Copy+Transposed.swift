@@ -2,8 +2,8 @@ import ApusDevice
 import ApusSystem
 
 extension Program {
-  /// Returns the axis of `rows` along which the source of a plain copy is contiguous, if the result is contiguous along
-  /// another axis and both axes are long enough for a transpose in registers; else `nil`.
+  /// For a plain copy whose result is contiguous along the columns, returns the axis of `rows` along which the source
+  /// is contiguous. Returns `nil` for other programs, or if an axis is too short for a transpose in registers.
   func transposedAxis(_ rows: StridedLoop, _ columns: (extent: Int, strides: [Int])) -> Int? {
     guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
       dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8

@@ -20,8 +20,9 @@ extension PlanLowering {
     }
   }
 
-  /// The maximum number of segments per launch. Kernels for several segments always have this number of segments, or
-  /// fewer if `pointerLimit` requires it, so that optimizers of one kind share a kernel.
+  /// The maximum number of segments per launch. A kernel for several segments always has room for this number of
+  /// segments, or for as many as `pointerLimit` allows. So, for example, optimizer steps for different numbers of
+  /// parameters share a kernel.
   private static let segmentLimit = 8
   /// The maximum number of pointers per kernel: some devices accept only 1 KiB of arguments.
   private static let pointerLimit = 100
@@ -61,7 +62,7 @@ extension PlanLowering {
   }
 
   /// Emits one launch over segments of the same structure, with a kernel for `size` segments.
-  /// - Parameter share: the fraction of the step's elements.
+  /// - Parameter share: the fraction of the step's elements that `segments` contain.
   private mutating func launch(_ program: Program, _ segments: [Segment], size: Int, share: Double) {
     let isLarge = segments.contains(where: \.isLarge)
     var starts: [Int64] = []

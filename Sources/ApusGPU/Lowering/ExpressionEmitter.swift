@@ -19,7 +19,7 @@ struct ExpressionEmitter {
 
   private let program: Program
   private let rowLoop: BoundStridedLoop
-  /// The base offsets of all rows.
+  /// For each array, the offset to which the offsets of its rows are added.
   private var bases: [String]
   /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
   private var inputs: [Access?] = []
@@ -206,8 +206,8 @@ struct ExpressionEmitter {
   }
 
   /// Returns code for a constant that may depend on the shape, such as the divisor of a mean: it is read from the
-  /// geometry, so that shapes share the kernel. Multiples of 0.5 up to 8 are taken for constants of formulas and stay
-  /// in the source (`nil`).
+  /// geometry, so that shapes share the kernel. Multiples of 0.5 from -8 to 8 are taken for constants of formulas and
+  /// stay in the source (`nil`).
   private func constant(_ instruction: Instruction, _ builder: inout KernelBuilder) -> String? {
     guard instruction.function == .constant, instruction.result.dtype.isFloatingPoint,
       let immediate = instruction.immediate, case let value = immediate.double, value.isFinite,

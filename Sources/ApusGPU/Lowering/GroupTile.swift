@@ -5,7 +5,7 @@ import ApusSystem
 struct GroupTile: KernelShape {
   /// The rows and columns of the group's results, and the terms in local memory at a time.
   let rows, columns, depth: Int
-  /// The rows and columns of a work-item's results, in squares of 4 × 4.
+  /// The rows and columns of the results of a work-item, which consist of squares of 4 × 4.
   let itemRows, itemColumns: Int
 
   init(_ rows: Int, _ columns: Int, _ itemRows: Int, _ itemColumns: Int, depth: Int = 16) {
@@ -20,7 +20,7 @@ struct GroupTile: KernelShape {
   /// Returns the local memory of a group in bytes, for elements of `byteCount` bytes.
   func localByteCount(_ byteCount: Int) -> Int { depth * (rows + columns + 8) * byteCount }
 
-  /// All tiles. All work-items of a tile load the same number of elements, also in groups of four.
+  /// All tiles. All work-items of a tile load the same number of elements, also if they load four at a time.
   static let all = [
     GroupTile(32, 32, 4, 4), GroupTile(64, 64, 8, 8), GroupTile(128, 128, 8, 8), GroupTile(64, 64, 4, 4),
     GroupTile(128, 64, 8, 8), GroupTile(64, 128, 8, 8), GroupTile(128, 128, 8, 8, depth: 8), GroupTile(32, 128, 4, 8),
@@ -29,8 +29,8 @@ struct GroupTile: KernelShape {
 }
 
 extension PlanLowering {
-  /// Chooses the tile of a product of `rows` × `columns` results, `batch` times. Large tiles read less; small tiles
-  /// waste less at the edges and occupy more of the device.
+  /// Chooses the tile for `batch` products of `rows` × `columns` results each. Large tiles read less; small tiles waste
+  /// less at the edges and occupy more of the device.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane
   ) -> GroupTile {
@@ -64,14 +64,14 @@ extension PlanLowering {
 }
 
 extension KernelTemplate {
-  /// A factor of a product by tiles.
+  /// A factor of a product that is computed in tiles.
   enum Side: String {
     case left, right
 
     fileprivate var title: String { self == .left ? "Left" : "Right" }
   }
 
-  /// Creates the template of a product by tiles in local memory.
+  /// Creates the template of a product that is computed in tiles, with the factors in local memory.
   init(_ tile: GroupTile, _ lane: Lane, _ builder: inout KernelBuilder) {
     self.init("matmul/tiled.cl", lane, builder)
     builder.localArray("left", of: lane, count: tile.depth * (tile.rows + 4))
@@ -86,12 +86,12 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in the copy of a factor to local memory. Neighboring work-items read neighboring terms of a row or column
-  /// (`alongDepth`), or neighboring rows or columns.
+  /// Fills in the copy of a factor to local memory. With `alongDepth`, neighboring work-items read neighboring terms of
+  /// one row or column of results; without it, they read one term of neighboring rows or columns.
   /// - Parameters:
   ///   - quad: The number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
-  ///   - load: Returns code that loads the `quad` elements at `depth` and `row` or `column` into the given register and
-  ///     the registers after it.
+  ///   - load: Returns code that loads `quad` elements, beginning at term `depth` of the left factor's `row` or the
+  ///     right factor's `column`, into the given register and the registers after it.
   mutating func fetch(
     _ side: Side, of tile: GroupTile, alongDepth: Bool, quad: Int, load: (String) -> String
   ) {

@@ -14,7 +14,7 @@ struct SlotTable: Sendable {
 
   /// The workspace that a step uses in addition to its values.
   var workspace: Int { inputs + outputs + slabs }
-  /// The scalar bank: 8 bytes per entry, in the entry's lane.
+  /// The scalar bank: an entry has 8 bytes and holds a number of the entry's lane.
   var bank: Int { workspace + 1 }
   /// The numbers that launches read: extents, strides and offsets, as `int64`.
   var geometry: Int { workspace + 2 }
@@ -32,12 +32,13 @@ struct SlotTable: Sendable {
 
 /// Builds the source of one kernel and the arguments of one launch of it.
 ///
-/// The source does not contain the numbers of `number`, `word` and `table`, such as extents, strides and offsets. The
-/// kernel reads them from the plan's geometry, so that launches of different shapes share a kernel.
+/// The source does not contain the numbers that `number`, `word` and `table` add, such as extents, strides and offsets.
+/// The kernel reads them from the plan's geometry, so that launches of different shapes share a kernel.
 struct KernelBuilder {
   let family: String
   let target: KernelTarget
-  /// The type of indices: 32 bits on GPUs, whose 64-bit division is slow, unless an index needs 64 bits.
+  /// The type of indices. On GPUs, which emulate 64-bit division by many instructions, indices have 32 bits unless one
+  /// needs 64.
   let index: String
   /// The pointer parameters, in order.
   private(set) var pointers: [Pointer] = []

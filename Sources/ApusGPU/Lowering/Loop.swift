@@ -39,7 +39,7 @@ extension PlanLowering {
     }
   }
 
-  /// Lowers the body for one position in the sequences.
+  /// Lowers the body for one position in the sequences over which the loop iterates.
   private func lowered(_ step: Loop, at position: Int, device: String) throws(DeviceError) -> PlanLowering {
     let locations = step.body.values.indices.map { value in
       let location = step.location(of: value)

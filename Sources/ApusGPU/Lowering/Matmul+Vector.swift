@@ -19,10 +19,11 @@ struct VectorTile: KernelShape {
   /// past the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
-  /// The number of elements of a right factor below which specialized kernels do not pay off.
+  /// The number of elements of a right factor from which on a product may use a special kernel: dot products, panels
+  /// that each work-item packs, or a tile for few rows.
   static let smallFactor = 1 << 16
 
-  /// Returns the shapes worth measuring for products of `m` rows.
+  /// Returns the shapes that tuning measures for products of `m` rows.
   static func candidates(m: Int, registers: Int) -> [VectorTile] {
     let wide =
       m >= 48
@@ -34,9 +35,9 @@ struct VectorTile: KernelShape {
       .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
   }
 
-  /// Returns the shapes among which the cost model chooses. They depend on the class of `m` (one row, at most 4, fewer
-  /// than 512, or more) and on whether panels are read in place, so that other batch sizes use kernels that are already
-  /// built. With 32 registers, all products of fewer than 512 rows with a small right factor have the same shape.
+  /// Returns the shapes among which the cost model chooses. Of `m`, they depend only on the class (one row, at most 4,
+  /// fewer than 512, or more), so that different batch sizes share kernels. With 32 registers, all products of fewer
+  /// than 512 rows with a small right factor have the same shape.
   static func defaults(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {
@@ -52,8 +53,8 @@ struct VectorTile: KernelShape {
 }
 
 extension PlanLowering {
-  /// Chooses the tile of a product of `m` × `n` results with `terms` terms, with as few columns as possible past the
-  /// end.
+  /// Chooses the tile of a product of `m` × `n` results, each a sum of `terms` terms. The cost of a tile includes the
+  /// columns of its last panel that are past the end.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, m: Int, n: Int, terms: Int, canReadInPlace: Bool = false
   ) -> VectorTile {
@@ -67,7 +68,7 @@ extension PlanLowering {
       // The cost includes the loads: one element per row, and the vectors of the panel.
       let products =
         ceilDivide(n, panel) * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
-      // Only whole panels are read in place; wider panels use the memory bandwidth better.
+      // Only whole panels are read in place. There, fewer and wider panels read longer runs of memory.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
       return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
     }
@@ -101,7 +102,7 @@ struct VectorTiling {
     segmentsPerBlock = max(1, segments)
   }
 
-  /// Creates the tiling of another product, for panels of the same width.
+  /// Creates the tiling of another product with the tile of `model`, so that its panels have the same width.
   init(m: Int, n: Int, segments: Int, terms: Int, like model: VectorTiling) {
     (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
     (rows, vectors, width) = (model.rows, model.vectors, model.width)
@@ -113,8 +114,9 @@ struct VectorTiling {
   var chunks: Int { ceilDivide(tiles, tilesPerItem) }
   var parts: Int { ceilDivide(panels, panelsPerItem) }
 
-  /// Distributes tiles to work-items: chunks are as large as fits the caches, but there are enough chunks for the
-  /// cores. If terms are read in several blocks, chunks are larger, because adjacent tiles share cache lines.
+  /// Distributes tiles to work-items in chunks. A chunk is as large as the caches allow, but not so large that there
+  /// are too few chunks for the cores. If terms are read in several blocks, chunks are larger, because adjacent tiles
+  /// share cache lines.
   /// - Parameters:
   ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
   ///   - enough: the number of work-items that occupies the cores. While there are fewer work-items and each has more
@@ -136,9 +138,9 @@ struct VectorTiling {
     }
   }
 
-  /// Gives each work-item one panel, which it packs, and as many tiles as the L2 cache holds, or fewer until there are
-  /// `enough` work-items. The split stops at about 64 rows per work-item, because each work-item of a panel packs the
-  /// panel again.
+  /// Gives each work-item one panel, which it packs, and as many tiles as the L2 cache holds. While there are fewer
+  /// than `enough` work-items, each gets fewer tiles, but at least about 64 rows, because each work-item of a panel
+  /// packs the panel again.
   mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
     let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
     var chunks = ceilDivide(tiles, most)
@@ -149,8 +151,8 @@ struct VectorTiling {
 }
 
 extension KernelTemplate {
-  /// Creates the template of a product by tiles in registers, for factors of two types in two slots. Fills in all
-  /// values except the included files for the tile and its factors.
+  /// Creates the template of a product that is computed in tiles, with the sums in registers. The factors have two
+  /// types and are in two slots. Fills in all values except the included files for the tile and its factors.
   init(
     _ tiling: VectorTiling, _ lane: Lane, left: (dtype: DType, slot: Int), right: (dtype: DType, slot: Int),
     _ builder: inout KernelBuilder
@@ -221,20 +223,22 @@ private struct FactorAccess {
   let block: Int
 
   /// The maximum number of terms of a panel that a work-item packs at a time. More terms would not fit the private
-  /// memory of every runtime; with fewer, the rows of the left factor would be read in runs too short to prefetch.
+  /// memory of every OpenCL runtime; with fewer, the rows of the left factor would be read in runs too short to
+  /// prefetch.
   static let packedTerms = 512
 
   /// Returns the distance in bytes at which rows or columns of a factor share so few cache sets that they evict each
-  /// other. With few registers, tiles are small and panels are one cache line wide. Each cache line of a factor is then
-  /// read again for every few rows of a tile, and lines that are closer than a page (4096 bytes) conflict too (Zen 3,
-  /// 512x512x512: 87 GFLOP/s in place, 126 packed).
+  /// other. With few registers, tiles are small and panels are one cache line wide. Each of the many tiles then reads
+  /// the cache lines of a factor again, and lines that are closer than a page (4096 bytes) conflict too. On Zen 3, a
+  /// product of 512x512x512 reaches 87 GFLOP/s in place and 126 packed.
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
-    // If the rows of the right factor are short, its panels share cache lines.
+    // A right factor with short rows is read in place, because its panels share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    // A work-item packs its own panels if the product has so few rows that a separate kernel to pack the whole factor
-    // would cost too much, or if the right factor is stored transposed and the product is not small.
+    // A work-item packs its own panels in two cases. If the product has few rows, each panel is read only a few times,
+    // and a separate kernel that writes the panels to memory would be much of the work. The other case is a right
+    // factor that is stored transposed, unless the product is small.
     let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
       (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace
@@ -244,7 +248,8 @@ private struct FactorAccess {
     // A left factor whose columns are 512 bytes apart has few rows, and stays in the L2 cache anyway.
     let distance = max(1024, Self.conflictDistance(hasFewRegisters))
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % distance == 0 && step.k > 384
-    // With narrow panels, the factor is read more often.
+    // With few registers, panels are narrow and the left factor is read more often. So it is packed for products with
+    // fewer columns too.
     isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
@@ -305,7 +310,7 @@ extension PlanLowering {
       tiling, lane, left: (leftDtype, left.slot), right: (isPacked ? lane.dtype : step.dtype, right.slot), &builder)
     template["depth"] = builder.number(step.k)
     template["panelStride"] = builder.number(isPacked ? step.k * tiling.width : tiling.width)
-    // One of the strides of A is 1. A literal tells the compiler which.
+    // One of the strides of the left factor is 1. A literal tells the compiler which one.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
     template["bStride"] = builder.number(access.packsInItem ? tiling.width : right.rowStride)
@@ -362,15 +367,16 @@ extension PlanLowering {
       tiling.dealPanels(batch: count, bytesPerTile: bytesPerTile, enough: target.enoughPackingItems)
       return tiling
     }
-    // A product with one row is bound by reads of the right factor, so work-items read long runs of its rows.
+    // A product with one row is bound by reads of the right factor, so there are few work-items, each of which reads
+    // long runs of that factor's rows.
     tiling.deal(
       batch: count, bytesPerTile: bytesPerTile,
       enough: step.m == 1 ? 2 * target.computeUnits : target.enoughItems)
     return tiling
   }
 
-  /// Returns a tile no wider than the columns of the product if the packed right factor is large, so that padding does
-  /// not multiply its size.
+  /// If the packed right factor is large, returns a tile that is no wider than the product, so that padding does not
+  /// multiply the size of the packed factor.
   private func narrowed(_ tile: VectorTile, for step: Matmul) -> VectorTile {
     let panelBytes = step.batch.elementCount * step.k * step.dtype.byteCount * tile.vectors * width
     guard panelBytes > 1 << 20 else { return tile }
@@ -379,8 +385,8 @@ extension PlanLowering {
     return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
 
-  /// Whether a left factor that many panels read is small enough to be converted before the product. Other factors are
-  /// converted when they are read.
+  /// Whether the left factor is converted before the product: many panels read it, and it is small enough. Other
+  /// factors are converted when they are read.
   private func isConvertedAhead(_ step: Matmul) -> Bool {
     let bytes = step.batch.elementCount * step.m * step.k * step.dtype.lane.dtype.byteCount
     return step.m > 8 && step.n >= 512 && bytes <= VectorTiling.convertedBytes

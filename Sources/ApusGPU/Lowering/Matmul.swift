@@ -62,7 +62,7 @@ extension PlanLowering {
   /// Returns the maximum offset of the arrays that an epilogue reads and writes.
   func maximumOffset(of epilogue: Epilogue) -> Int { bind(epilogue.program, epilogue.binding).maximumOffset }
 
-  /// Whether all arrays that an epilogue reads and writes can be traversed as one axis from axis `first` on.
+  /// Whether the axes from `first` on can be merged into one axis for all arrays that an epilogue reads and writes.
   func canMerge(_ epilogue: Epilogue, from first: Int) -> Bool {
     let bound = bind(epilogue.program, epilogue.binding)
     let domain = epilogue.binding.domain
@@ -72,8 +72,8 @@ extension PlanLowering {
   /// Fills in `$ROW` and `$EPILOGUE` of a template that defines `output`, the row-major index over the axes of rows,
   /// and `column` and `count` along the other axes.
   ///
-  /// - Parameter mergingFrom: the first axis of a row, if all arrays can be traversed as one axis from there on.
-  ///   Otherwise, or if it is `nil`, a row is the last axis.
+  /// - Parameter mergingFrom: the first axis of a row, if `canMerge` holds for this axis. Otherwise, or if it is `nil`,
+  ///   a row is the last axis.
   /// - Returns: the number of elements of a row.
   @discardableResult
   func fillEpilogue(

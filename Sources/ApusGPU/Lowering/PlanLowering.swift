@@ -32,7 +32,8 @@ struct PlanLowering {
   let slots: SlotTable
   /// The kernel shapes that were measured to be the fastest; `nil` leaves all choices to the cost models.
   let choices: TuningTable?
-  /// The locations of the values in the body of a loop; `nil` in a whole plan, where their storage determines them.
+  /// The locations of the values in the body of a loop; `nil` in a whole plan, where the storage of each value
+  /// determines its location.
   private let locations: [MemoryLocation]?
   private(set) var launches: [LoweredLaunch] = []
   /// Launches that run several times. An inner loop follows the loop that contains it.
@@ -143,7 +144,7 @@ struct PlanLowering {
     workspaceByteCount = max(workspaceByteCount, byteCount)
   }
 
-  /// Records that the next launch reads indices; returns the number that it stores if an index is out of range.
+  /// Records that the next launch reads indices; returns the number that the launch stores if an index is out of range.
   mutating func noteIndices(_ list: IndexList) -> Int {
     sites.append(
       IndexSite(
@@ -194,8 +195,8 @@ struct PlanLowering {
 
 /// The part of a step's work that a kernel does.
 enum KernelWork {
-  /// A share of the step's own work, with a name if several kernels divide this work; `flops` if the method of the
-  /// kernel needs another number of operations.
+  /// A share of the step's own work, with a name if several kernels divide this work; `flops` is the number of
+  /// operations if the kernel's method changes that number.
   case step(share: Double = 1, flops: Double? = nil, named: String? = nil)
   /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
   case part(String, read: Int, written: Int)

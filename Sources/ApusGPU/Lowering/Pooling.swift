@@ -160,8 +160,8 @@ extension PlanLowering {
 
   // MARK: - Backward
 
-  /// Returns code that adds the contributions of a window, from `gradient`, to its elements. `add(offset, number)`
-  /// returns the code that adds `number` at `offset`.
+  /// Returns code that distributes `gradient`, the gradients of windows, to the elements of the windows. `add(offset,
+  /// number)` returns the code that adds `number` at `offset`.
   private func contributions(
     _ step: Pooling, _ shared: KernelTemplate, add: (_ offset: String, _ number: String) -> String
   ) -> String {

@@ -42,20 +42,20 @@ extension PlanLowering {
       builder, groups: ceilDivide(g.batch, tile.rowsPerGroup), localSize: localSize)
   }
 
-  /// How the work of a recurrent kernel is divided. Results do not depend on it.
+  /// How the work of a recurrent kernel is divided. Results do not depend on the division.
   private struct RecurrentTile {
     /// The number of sequences that share a load of the weights.
     var rows: Int
     /// The number of sequences that a work-group computes, `rows` at a time.
     var rowsPerGroup: Int
-    /// The number of registers of columns that share a load of a state in the backward pass.
+    /// In the backward pass, the number of registers of columns that are computed from one load of a state.
     var vectors = 1
-    /// The number of gates that share a load of a state in the forward pass.
+    /// In the forward pass, the number of gates that are computed from one load of a state.
     var gates: Int
   }
 
-  /// Returns a tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add;
-  /// if the batch has too few sequences for every core, 4 sequences share a load of the weights.
+  /// Returns a tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add.
+  /// If the batch has too few sequences for every core, 4 sequences share a load of the weights.
   private func tile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     guard isCPU else { return RecurrentTile(rows: 4, rowsPerGroup: 4, gates: g.gates) }
@@ -90,7 +90,7 @@ extension PlanLowering {
 
   /// Packs the weights into panels as wide as a load, in the workspace; returns `nil` if the kernel reads them in
   /// place. In place, the rows of a panel are often a large power of two apart, and a cache keeps few of them. A copy
-  /// costs about as much as reading the weights twice.
+  /// moves as many bytes as two passes over the weights.
   private mutating func packedWeights(of step: Recurrent, _ tile: RecurrentTile) -> Matrix? {
     let g = step.geometry
     let columns = step.pass == .forward ? g.gates * g.size : g.size
@@ -105,8 +105,8 @@ extension PlanLowering {
     return panels
   }
 
-  /// Fills in the load of a register of weights in row `k`: gate `part + g` and elements from `at` on in the forward
-  /// pass, register `v` of columns in the backward pass.
+  /// Fills in the load of a register of weights in row `k`. In the forward pass, these are the weights of gate `part +
+  /// g` for the elements from `at` on; in the backward pass, register `v` of the columns from `at` on.
   private func fillWeight(
     _ step: Recurrent, _ panels: Matrix?, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {

@@ -37,7 +37,7 @@ extension PlanLowering {
       .part("sum of \(shape.parts) parts", read: emitter.workspaceByteCount, written: 8 * shape.outputCount))
   }
 
-  /// Adds up `parts` copies of the result of a step, which are contiguous in the workspace, and applies the step's
+  /// Adds up `parts` partial results of a step, which follow each other in the workspace, and applies the step's
   /// epilogue.
   mutating func lowerSum(of parts: Int, lane: Lane, workspaceOffset: Int, _ epilogue: Epilogue) {
     let shape = epilogue.binding.domain
@@ -72,7 +72,8 @@ extension PlanLowering {
     } ?? 1
   }
 
-  /// Returns the number of parts. If few results have many elements each, a second launch that combines parts pays off.
+  /// Returns the number of parts. If few results have many elements each, several parts occupy the device, and a second
+  /// launch combines them.
   private func parts(of shape: ReductionShape) -> Int {
     let total = shape.outputCount * shape.reducedCount
     let limit = shape.isAlong ? shape.reducedCount / 1024 : shape.reduced.count / 16
@@ -112,8 +113,8 @@ private struct ReductionEmitter {
   }
   private var accumulators: Accumulators { Accumulators(step, chains: chains, sets: shape.vectors) }
 
-  /// For a reduction along the innermost axis on a CPU, whether rows are split into parts; else whole rows are
-  /// distributed.
+  /// For a reduction along the innermost axis on a CPU, whether each row is split into parts; if not, a part has whole
+  /// rows.
   private var splitsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
   /// The number of elements of a row in a part.
   private var rowLength: Int {
@@ -128,7 +129,7 @@ private struct ReductionEmitter {
   }
   private var blocksPerRow: Int { ceilDivide(shape.columns.extent, block) }
   private var blocks: Int { shape.rows.count * blocksPerRow }
-  /// The number of blocks per work-item, so that each has enough work.
+  /// The number of blocks per work-item: more than one if a block is little work.
   private var blocksPerItem: Int {
     isCPU ? max(1, min(8192 / max(1, block * shape.reducedCount), (blocks + 7) / 8)) : 1
   }
@@ -250,7 +251,7 @@ private struct ReductionEmitter {
       groups: groups * shape.parts)
   }
 
-  /// Emits the row, the first column and the number of columns of block `unit`.
+  /// Emits variables for the row, the first column and the number of columns of block `unit`.
   private func emitBlock(_ frame: Frame, _ builder: inout KernelBuilder) {
     let index = builder.index
     builder.line("const \(index) row = unit / \(frame.blocksPerRow);")
@@ -442,7 +443,7 @@ private struct ReductionEmitter {
     }
   }
 
-  /// The first column of a vector of a block, and the number of its lanes with results.
+  /// The first column of vector number `set` of a block, and the number of lanes with results in each vector.
   private func column(ofSet set: Int) -> String { set == 0 ? "column" : "(column + \(set) * WIDTH)" }
   private var count: String { shape.vectors == 1 ? "count" : "WIDTH" }
 

@@ -2,9 +2,9 @@ import ApusSystem
 
 extension KernelBuilder {
   /// Emits loops over `rows` rows of `columns` elements, distributed to work-items. On a CPU, a work-item processes a
-  /// run of about `elementsPerGroup` elements in registers; on a GPU, each of the 256 work-items of a group processes
-  /// every 256th of the group's `elementsPerGroup` elements. The code of `body` can use `column` and `count`, the code
-  /// of `begin` can use `row`.
+  /// run of about `elementsPerGroup` elements in registers. On a GPU, each of the 256 work-items of a group processes
+  /// every 256th of the group's `elementsPerGroup` elements. The code of `begin` can use `row`, and the code of `body`
+  /// also `column` and `count`.
   ///
   /// The kernel must define a variable `start` with the index of the first group of these rows: 0, unless the rows of
   /// several segments share the launch.

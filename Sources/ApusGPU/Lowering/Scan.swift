@@ -5,7 +5,7 @@ extension PlanLowering {
   mutating func lower(_ step: Scan) {
     let lines = step.outer * step.inner
     guard lines * step.extent > 0 else { return }
-    // A line is a vector along the axis. Few long lines are split into chunks to occupy the device.
+    // A line is a vector along the axis. If there are few long lines, they are split into chunks to occupy the device.
     let isSplit = lines < (isCPU ? 2 : 4096) && step.extent > 4096
     let chunkSize = isSplit ? self.chunkSize(step) : step.extent
     let chunks = ceilDivide(step.extent, chunkSize)
@@ -40,7 +40,7 @@ extension PlanLowering {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
     var template = filled(step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, &builder)
-    // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent ones as a register has
+    // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent columns as a register has
     // lanes. Lines are not split in this case: on CPUs a line is split only if the step has no other line.
     let isVector = isCPU && step.inner > 1
     let columns = isVector ? width : 1
@@ -53,7 +53,7 @@ extension PlanLowering {
       isVector
       ? "LOAD_\(step.dtype)(\(source), \(sourceOffset) + at, count)"
       : element(step.dtype, source, "\(sourceOffset) + at")
-    // The first element of a line in the direction of the scan, and the distance to the next.
+    // The offset of a line's first element in the direction of the scan, and the distance to the next element.
     template["origin"] = builder.number(step.isReversed ? (step.extent - 1) * step.inner : 0)
     template["stride"] = builder.number(step.isReversed ? -step.inner : step.inner, orTrivial: 1)
     for (name, value) in [

@@ -105,8 +105,9 @@ extension PlanLowering {
   }
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
-  /// Reserves the workspace, from byte `first` on: for each sum (or each row of sums whose elements share indices) the
-  /// count of its terms and the number of its block, then the blocks, each with the upper levels of a cascade.
+  /// Reserves the workspace from byte `first` on. The reserved memory begins with counts of terms, and then block
+  /// numbers: one count and one number for each sum or, if the elements of a row share indices, for each row of sums.
+  /// Then come the blocks. Each block has the upper levels of the cascades of one sum or one row.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, finish: String) {
@@ -116,7 +117,7 @@ extension PlanLowering {
     }
     let lane = step.dtype.lane
     let isShared = scatter.indices.isShared
-    // At most one block per full chain.
+    // A sum gets a block when its first chain is full, so there are at most as many blocks as full chains.
     let most = step.count / Accumulators.chain
     let counts = isShared ? units * step.extent : step.outer * step.extent * step.inner
     let blocks = isShared ? step.outer * most * step.inner : units * piece * most
@@ -187,7 +188,7 @@ extension PlanLowering {
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
     for name in ["CHAINS", "ENDCHAIN", "FINISH"] { template[name] = "" }
     guard step.hasChains else { return }
-    // Lists with a similar number of indices share kernels.
+    // There are only two numbers of levels, so that lists of similar lengths share kernels.
     let levels = step.count < 1 << 16 ? 3 : 7
     template["levels"] = String(levels)
     template["chain"] = String(Accumulators.chain)

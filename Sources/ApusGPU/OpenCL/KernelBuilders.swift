@@ -18,7 +18,8 @@ final class KernelBuilders: Sendable {
   /// The sockets of the builders. A builder exits when its socket is closed.
   private let builders = Mutex<[Int32]>([])
 
-  /// Creates builders for a PoCL device, one per core but at most four; `nil` if they would not save time.
+  /// Creates builders for a PoCL device, one per core but at most four. `nil` for other devices, for sub-devices, for
+  /// the kernel class `gpu`, on a single core, if PoCL's cache is off, and if no helper process can start.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
     let cores = Int(copencl_core_count())
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
@@ -59,7 +60,7 @@ final class KernelBuilders: Sendable {
     }
   }
 
-  /// Starts all missing builders: the others load the compiler while the first one builds.
+  /// Starts all missing builders, so that the others load the compiler while the first one builds.
   private func startBuilders(_ builders: inout [Int32]) {
     while builders.count < count, let builder = start() { builders.append(builder) }
   }

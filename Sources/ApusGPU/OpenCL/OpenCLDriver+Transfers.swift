@@ -28,9 +28,9 @@ final class CopyEvent: @unchecked Sendable {
   }
 }
 
-/// Host memory for copies in both directions. On GPUs the blocks are page-locked, so that a GPU can access
-/// them directly. To allocate such a block, the host creates a buffer and waits until it is mapped. So blocks are
-/// reused.
+/// Host memory for copies in both directions. On GPUs the blocks are page-locked, so that a GPU can access them
+/// directly. To allocate such a block, the host creates a buffer and waits until it is mapped. To save these waits,
+/// blocks are reused.
 final class HostBlocks: @unchecked Sendable {
   /// A block, which one copy uses at a time.
   struct Block: @unchecked Sendable {
@@ -135,7 +135,8 @@ final class HostBlocks: @unchecked Sendable {
 }
 
 extension OpenCLDriver {
-  /// The maximum size in bytes of an upload that is first copied to a host block. Larger uploads wait for the queue.
+  /// The maximum size in bytes of an upload that is first copied to a host block. For a larger upload, `copyIn` waits
+  /// until the device has read the caller's memory.
   private static let stagingLimit = 64 << 20
 
   /// A copy to a host block.
@@ -143,7 +144,7 @@ extension OpenCLDriver {
     private let driver: OpenCLDriver
     private let block: HostBlocks.Block
     private let byteCount: Int
-    /// `nil` after the copy was waited for.
+    /// `nil` once a caller has waited for the copy.
     private let event: Mutex<CopyEvent?>
 
     fileprivate init(_ driver: OpenCLDriver, _ block: HostBlocks.Block, byteCount: Int, _ event: CopyEvent?) {

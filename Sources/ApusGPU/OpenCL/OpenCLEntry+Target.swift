@@ -30,9 +30,9 @@ extension OpenCLEntry {
       .map { KernelTarget.Subgroup(size: 16, access: $0.access) }
   }
 
-  /// For CPUs: the number of kernel registers, of 16 32-bit elements each, that fit into the registers of a core. The
-  /// device reports only the width of its registers; their number follows from the instruction set: 32 of 512 bits with
-  /// AVX-512, 16 of 256 bits with AVX2, 16 of 128 bits with SSE, and 32 of 128 bits with NEON.
+  /// For CPUs: the number of kernel registers, of sixteen 32-bit elements each, that fit into the registers of a core.
+  /// The device reports only the width of its registers; their number follows from the instruction set: 32 of 512 bits
+  /// with AVX-512, 16 of 256 bits with AVX2, 16 of 128 bits with SSE, and 32 of 128 bits with NEON.
   private var registerCount: Int {
     switch number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self) {
     case 16...: return 32

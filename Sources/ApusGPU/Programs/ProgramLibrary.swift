@@ -55,7 +55,8 @@ struct KernelSource: Hashable, Sendable {
 /// elementwise `Program` of a step.
 ///
 /// Kernels are looked up by their source, so that plans of the same structure share them. The missing kernels of a plan
-/// are built as one program, because each build has a fixed cost.
+/// are built as one program, or as a few if the driver builds in parallel, because each build compiles the prelude
+/// again.
 final class ProgramLibrary<Driver: GPUDriver>: Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module
@@ -188,8 +189,8 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     BackgroundWork.start { self.storePending(while: { !BackgroundWork.isEnding }) { $0.isRepeated } }
   }
 
-  /// Writes to disk the pending programs that satisfy `condition`, the programs with the most kernels first. When
-  /// `hasTime` returns false, the other programs stay pending.
+  /// Writes to disk the pending programs that satisfy `condition`, the programs with the most kernels first. Once
+  /// `hasTime` returns false, the programs that are not yet written stay pending.
   private func storePending(while hasTime: () -> Bool, where condition: (Program) -> Bool) {
     storing.withLock { _ in
       let programs = state.withLock { state in
@@ -218,7 +219,8 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     return (0..<count).map { part in stride(from: part, to: kernels.count, by: count).map { kernels[$0] } }
   }
 
-  /// Returns the error of the first kernel that fails to build on its own, or the error of the whole program.
+  /// Returns the error of the first kernel that fails to build on its own. If every kernel builds on its own, returns
+  /// `error`, the error of the program with all of them.
   private func failure(_ error: DeviceError, of kernels: [KernelSource]) -> DeviceError {
     guard kernels.count > 1 else { return error }
     for kernel in kernels {

@@ -139,7 +139,8 @@ private struct Measurement<Driver: GPUDriver> {
     return (name, executable, digest.finalize())
   }
 
-  /// Returns the digest of the results that most candidates computed; if there is a tie, the first such digest.
+  /// Returns the digest of the results that most candidates computed. If several digests tie, returns the first of
+  /// them.
   private func agreement(_ digests: [[UInt8]]) -> [UInt8]? {
     var counts: [[UInt8]: Int] = [:]
     for digest in digests { counts[digest, default: 0] += 1 }
@@ -151,8 +152,8 @@ private struct Measurement<Driver: GPUDriver> {
   /// candidate is clearly faster.
   ///
   /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
-  /// candidates are compared by the ratios of their times to the times of the first candidate. Candidates that are far
-  /// slower after three rounds drop out.
+  /// candidates are compared by the ratios of their times to the times of the first candidate. After three rounds, only
+  /// candidates whose median ratio is at most 1.25 times the least one are timed further.
   private func times(_ candidates: [Candidate]) throws(DeviceError) -> (seconds: [Double], fastest: Int?) {
     guard !candidates.isEmpty else { return ([], nil) }
     var repeats: [Int] = []
@@ -181,7 +182,7 @@ private struct Measurement<Driver: GPUDriver> {
   }
 
   /// Returns ratios of the time of `one` to the time of `other`. A ratio is computed from two timings of `one` between
-  /// two timings of `other`. Stops early if `one` clearly does not save enough.
+  /// two timings of `other`. Stops once at least five ratios have a median of 0.98 or more.
   private func compare(
     _ one: (candidate: Candidate, repeats: Int), to other: (candidate: Candidate, repeats: Int)
   ) throws(DeviceError) -> [Double] {
@@ -222,8 +223,8 @@ extension GPUDevice {
     try result.get()
   }
 
-  /// Returns a buffer with the same values in each run: numbers from -1 to 1 with enough digits that sums depend on the
-  /// order of additions, or small integers.
+  /// Returns a buffer with the same values in each run. Floating-point numbers are from -1 to 1 and have so many digits
+  /// that sums depend on the order of additions; integers are small.
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {

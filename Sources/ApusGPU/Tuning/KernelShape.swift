@@ -15,8 +15,8 @@ struct KernelChoice: Hashable, Sendable {
 }
 
 extension PlanLowering {
-  /// Chooses the shape of a kernel: the one measured to be the fastest for such sizes, else the one with the lowest
-  /// cost.
+  /// Chooses the shape of a kernel: the fastest shape of the measurement for `problem` or, if there is none, the shape
+  /// with the lowest cost.
   /// - Parameters:
   ///   - problem: The key of the choice, see ``KernelChoice``.
   ///   - defaults: The shapes that the cost model chooses from. There are few, so that plans share kernels.

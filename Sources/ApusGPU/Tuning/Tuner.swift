@@ -60,7 +60,7 @@ final class Tuner: Sendable {
     }
   }
 
-  /// Returns whether a tuning run is active that has not measured a problem yet, and marks the problem as measured.
+  /// Returns whether a tuning run is active and has not measured the problem yet; if so, marks the problem as measured.
   func begins(_ problem: String) -> Bool {
     state.withLock { $0.report != nil && $0.seen.insert(problem).inserted }
   }

@@ -61,10 +61,11 @@ const char *_Nonnull copencl_failure(void);
 // platforms that cache built programs on disk. Such a platform (PoCL) builds only one kernel at a time per process,
 // even if several threads build.
 
-/// The first argument (argv[0]) of a builder, and (below) the descriptor of its end of the socket. The second argument
-/// is the index of its device among the devices of all platforms. A process with these two arguments and the socket is
-/// a builder; environment variables, which a user may set, have no influence.
+/// The first argument (argv[0]) of a builder. The second argument is the index of the builder's device among the
+/// devices of all platforms. A process is a builder if it has these two arguments and the socket. Environment
+/// variables, which a user may set, have no influence.
 #define COPENCL_BUILDER_NAME "apus-kernel-builder"
+/// The descriptor of a builder's end of the socket.
 #define COPENCL_BUILDER_SOCKET 3
 
 /// The header of a job for a builder. It is followed by the options, the names of the kernels and the source, each
@@ -83,9 +84,9 @@ typedef struct COpenCLJob {
 /// loaded.
 int copencl_can_start_builders(void);
 
-/// Starts `/proc/self/exe` as a builder for a device, with this environment and no descriptors except the socket; the
-/// standard descriptors refer to /dev/null. The started process forks the builder and exits; the caller must wait for
-/// `process`. Returns 0 or an error of `posix_spawn`.
+/// Starts `/proc/self/exe` as a builder for a device, with this environment. Its only descriptors are the socket and
+/// the three standard descriptors, which refer to /dev/null. The started process forks the builder and exits; the
+/// caller must wait for `process`. Returns 0 or an error of `posix_spawn`.
 int copencl_start_builder(int socket, int device, char *_Nullable const *_Nonnull environment, int *_Nonnull process);
 
 /// The number of cores that this process may use.
