@@ -35,13 +35,13 @@ final class PlaneConvolutionStep: CPUStep {
     let work =
       geometry.stripRows * geometry.width * geometry.resultChannels * geometry.tapCount
     grain = max(1, 1_000_000 / max(1, work))
-    stripOffset = (geometry.paddedSize * 4 + 63) & ~63
+    stripOffset = roundUp(geometry.paddedSize * 4, toMultipleOf: 64)
     // The last tile may compute one extra channel.
     coreOffset = stripOffset + (geometry.resultChannels / geometry.groups + 1) * geometry.stripSize * 4
     epilogueOffset =
       coreOffset
       + (epilogue.hasTarget
-        ? 0 : (geometry.resultChannels * geometry.stripRows * geometry.result.z * 4 + 63) & ~63)
+        ? 0 : roundUp(geometry.resultChannels * geometry.stripRows * geometry.result.z * 4, toMultipleOf: 64))
     workspaceByteCount = epilogueOffset + epilogue.workspaceByteCount
     sharedByteCount = weights.byteCount
   }

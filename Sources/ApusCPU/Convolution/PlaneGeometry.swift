@@ -122,7 +122,7 @@ struct PlaneGeometry {
   /// The channel stride of a strip's result.
   var stripSize: Int { vectorCount(rows: stripRows) * 16 }
 
-  func vectorCount(rows: Int) -> Int { ((rows - 1) * width + result.z + 15) / 16 }
+  func vectorCount(rows: Int) -> Int { ceilDivide((rows - 1) * width + result.z, 16) }
 
   /// The offset of each tap of a group, channel by channel.
   var tapOffsets: [Int] {

@@ -43,7 +43,7 @@ final class PlaneWeightGradientStep: CPUStep {
     partCount = max(
       1, min(strips, work / 1_000_000, max(2, 16 / blocks), 8_000_000 / max(1, weightCount)))
     merger = try PartMerger(count: weightCount, parts: partCount, lane: .float32, builder)
-    gradientOffset = (geometry.paddedSize * 4 + 63) & ~63
+    gradientOffset = roundUp(geometry.paddedSize * 4, toMultipleOf: 64)
     sumsOffset = gradientOffset + channelGrain * geometry.stripSize * 4
     workspaceByteCount =
       max(sumsOffset + channelGrain * geometry.tapCount * 64, epilogue.workspaceByteCount)

@@ -34,7 +34,7 @@ struct PlaneWeights {
     for group in 0..<geometry.groups {
       for start in stride(from: 0, to: perGroup, by: limit) {
         let channels = start..<min(start + limit, perGroup)
-        let width = channels.count == 1 ? 1 : (channels.count + 1) / 2 * 2
+        let width = channels.count == 1 ? 1 : roundUp(channels.count, toMultipleOf: 2)
         blocks.append(Block(group: group, channels: channels, width: width, offset: offset))
         offset += width * geometry.tapCount
       }

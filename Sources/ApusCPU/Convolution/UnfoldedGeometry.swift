@@ -62,7 +62,7 @@ struct UnfoldedGeometry {
 
   // MARK: - Temporary memory
 
-  private func bytes(_ count: Int) -> Int { (count * lane.byteCount + 63) & ~63 }
+  private func bytes(_ count: Int) -> Int { roundUp(count * lane.byteCount, toMultipleOf: 64) }
   /// The bytes of a matrix of windows.
   var linesByteCount: Int { bytes(tapCount * pitch(matrixPixels)) }
   /// The bytes of the output pixels of a matrix, for one group.
@@ -75,7 +75,7 @@ struct UnfoldedGeometry {
   /// The row stride of a matrix with this number of pixels: a multiple of 16 elements, but not of 64, so that the same
   /// columns of consecutive rows map to different cache sets.
   private func pitch(_ pixels: Int) -> Int {
-    let whole = (pixels + 15) & ~15
+    let whole = roundUp(pixels, toMultipleOf: 16)
     return whole % 64 == 0 ? whole + 16 : whole
   }
 

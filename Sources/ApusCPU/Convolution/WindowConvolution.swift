@@ -44,7 +44,8 @@ final class WindowConvolutionStep: CPUStep {
         columns: schedule.rowsOfTask * results.width, stride: results.channel,
         resultByteCount: epilogue.isPlain ? geometry.images * results.image * MemoryLayout<Float>.size : 0, loops)
       : nil
-    channelsLastByteCount = results.isPlanar ? (schedule.largestTask * MemoryLayout<Float>.size + 63) & ~63 : 0
+    channelsLastByteCount =
+      results.isPlanar ? roundUp(schedule.largestTask * MemoryLayout<Float>.size, toMultipleOf: 64) : 0
     workspaceByteCount = max(
       channelsLastByteCount + (block?.scratchByteCount ?? 0) + epilogue.workspaceByteCount, weights.workspaceByteCount)
     let wordCount = pairs == nil ? 0 : geometry.images * geometry.source.image

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A pass of a convolution as windows of its source: the input or, for the input gradient, the output's gradient. The
 /// output and the weight gradient have one phase; the input gradient has one for each pixel position modulo the stride.
@@ -50,7 +51,7 @@ struct WindowGeometry {
     (self.source, results) = (source, isGradient ? input : output)
     var phases: [Phase] = []
     var offset = 0
-    let height = source.channels * ((results.channels + 15) / 16 * 16)
+    let height = source.channels * roundUp(results.channels, toMultipleOf: 16)
     for y in 0..<(isGradient ? g.stride.y : 1) {
       for x in 0..<(isGradient ? g.stride.z : 1) {
         let phase = Phase(

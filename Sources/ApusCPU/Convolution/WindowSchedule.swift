@@ -72,7 +72,7 @@ struct WindowSchedule {
   /// Chooses whether images (0), rows (1) or pixels (2) are the rows of a product: pixels if there are enough to fill
   /// tiles, otherwise the axis that makes the tallest tiles.
   static func axisOfRows(_ counts: SIMD3<Int>) -> Int {
-    func height(_ count: Int) -> Double { Double(count) / Double((count + 11) / 12) }
+    func height(_ count: Int) -> Double { Double(count) / Double(ceilDivide(count, 12)) }
     guard height(counts.z) < Double(enoughRows) else { return 2 }
     return [2, 1, 0].max { height(counts[$0]) < height(counts[$1]) }!
   }

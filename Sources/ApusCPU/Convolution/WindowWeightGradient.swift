@@ -51,7 +51,7 @@ final class WindowWeightGradientStep: CPUStep {
     loops = builder.loops
     let count = taps.y * taps.x * geometry.source.channels * geometry.results.channels
     parts = max(1, min(geometry.images, Self.enoughParts, Self.mostNumbers / max(1, count)))
-    let panels = (geometry.results.channels + 31) / 32
+    let panels = ceilDivide(geometry.results.channels, 32)
     tapGrain = count <= Self.mostOwnNumbers && parts * panels >= Self.enoughParts ? taps.y : 1
     let tasks = parts * (taps.y / tapGrain)
     blocks = min(panels, ceilDivide(Self.enoughParts, tasks))
@@ -61,7 +61,8 @@ final class WindowWeightGradientStep: CPUStep {
       tapGrain == 1
       ? Self.longestChain : max(Self.shortestChain, min(Self.longestChain, Self.mostOwnNumbers / read))
     let rows = taps.y * taps.x * geometry.source.channels
-    storedByteCount = epilogue.hasTarget ? 0 : (Self.storedChannels * rows * MemoryLayout<Float>.size + 63) & ~63
+    storedByteCount =
+      epilogue.hasTarget ? 0 : roundUp(Self.storedChannels * rows * MemoryLayout<Float>.size, toMultipleOf: 64)
     transposedCount =
       geometry.results.isPlanar
       ? max(chain, geometry.results.width) * ceilDivide(panels, max(1, blocks)) * 32 : 0
@@ -101,7 +102,7 @@ final class WindowWeightGradientStep: CPUStep {
   }
 
   private func channels(of block: Int) -> Range<Int> {
-    let panels = (geometry.results.channels + 31) / 32
+    let panels = ceilDivide(geometry.results.channels, 32)
     return (panels * block / blocks * 32)..<min(panels * (block + 1) / blocks * 32, geometry.results.channels)
   }
 

@@ -1,4 +1,5 @@
 import ApusCSIMD
+import ApusSystem
 
 /// Transposes blocks into rows that are far apart in memory.
 ///
@@ -60,9 +61,10 @@ struct BlockTransposition {
     isBuffered =
       resultByteCount >= CacheLimits.scatteredByteCount && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
     // Rows with a power-of-two stride would map to the same cache sets.
-    scratchStride = (columns + 15) / 16 * 16 + 16
+    scratchStride = roundUp(columns, toMultipleOf: 16) + 16
     scratchByteCount =
-      isStreamed ? Int(CSIMD_TRANSPOSE_SCRATCH) : isBuffered ? (rows * scratchStride * byteCount + 63) & ~63 : 0
+      isStreamed
+      ? Int(CSIMD_TRANSPOSE_SCRATCH) : isBuffered ? roundUp(rows * scratchStride * byteCount, toMultipleOf: 64) : 0
   }
 
   /// Transposes a block: row `r`, column `c` of the result is element `c·sourceStride + r` of the source.

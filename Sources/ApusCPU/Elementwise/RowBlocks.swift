@@ -66,7 +66,7 @@ final class RowBlockStep: CPUStep {
       .map { ($0, plan.values[$0].byteCount / rows.rowCount) }
     var shared = 0
     sharedOffsets = steps.map { step in
-      defer { shared += (step.sharedByteCount + 63) & ~63 }
+      defer { shared += roundUp(step.sharedByteCount, toMultipleOf: 64) }
       return shared
     }
     sharedByteCount = shared

@@ -37,7 +37,7 @@ final class ScatterAddStep: CPUStep {
     workspaceByteCount = step.inner * lane.byteCount + 64
     // Narrow types are summed in their lane's type: these sums are in the shared memory, before the counts.
     countsOffset =
-      step.dtype.isLane ? 0 : (step.outer * step.extent * step.inner * lane.byteCount + 63) & ~63
+      step.dtype.isLane ? 0 : roundUp(step.outer * step.extent * step.inner * lane.byteCount, toMultipleOf: 64)
     hasChains = lane.dtype.isFloatingPoint && step.count > SumCascade.chain
     let sumsPerRow = indices.servesRows ? 1 : step.inner
     sharedByteCount =

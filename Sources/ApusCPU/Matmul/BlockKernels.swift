@@ -85,7 +85,7 @@ struct BlockKernels {
     return ceilDivide(k, unit) * wordMultiple
   }
   /// The size of `rows` packed rows in bytes; `packRows` may write up to 15 words past them.
-  func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * words(k) + 16) * lane.byteCount + 63) & ~63 }
+  func sliverByteCount(rows: Int, k: Int) -> Int { roundUp((rows * words(k) + 16) * lane.byteCount, toMultipleOf: 64) }
   /// The size of `columns` packed columns in bytes, rounded up to whole panels.
   func panelByteCount(columns: Int, k: Int) -> Int {
     roundUp(columns, toMultipleOf: panelWidth) * words(k) * lane.byteCount

@@ -236,7 +236,7 @@ struct BlockSchedule {
   }
 
   /// Rounds the rows of a task up to whole slivers, whose heights divide 12.
-  private mutating func setRowGrain(_ rows: Int, of m: Int) { rowGrain = min(m, (rows + 11) / 12 * 12) }
+  private mutating func setRowGrain(_ rows: Int, of m: Int) { rowGrain = min(m, roundUp(rows, toMultipleOf: 12)) }
 
   /// Splits rows and columns. A block of rows stays in a cache; if that gives too few tasks for the threads, there are
   /// more and smaller blocks. A task has as many panels as possible while enough tasks remain, but at least enough work

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A batched floating-point matrix product, computed by `TiledProduct`. The epilogue runs on a task's tile right after
 /// the product of the tile.
@@ -43,7 +44,7 @@ final class FloatMatmulStep: CPUStep {
     epilogue = try TileEpilogue(
       step.epilogue, lane, width: product.n, elements: product.rowGrain * product.columnGrain, builder)
     workspaceByteCount = product.workspaceByteCount + epilogue.workspaceByteCount
-    sharedByteCount = (a.sharedByteCount + b.sharedByteCount + product.sharedByteCount + 63) & ~63
+    sharedByteCount = roundUp(a.sharedByteCount + b.sharedByteCount + product.sharedByteCount, toMultipleOf: 64)
     results = step.epilogue.binding.results.filter(\.layout.isIdentity).map(\.value)
   }
 

@@ -91,9 +91,9 @@ struct MatmulShape {
       let canSplitColumns = columns >= 2 * Self.leastColumns
       guard canSplitRows || canSplitColumns else { break }
       if canSplitRows && (rows >= columns || !canSplitColumns) {
-        rows = (rows / 2 + 15) / 16 * 16
+        rows = roundUp(rows / 2, toMultipleOf: 16)
       } else {
-        columns = (columns / 2 + 15) / 16 * 16
+        columns = roundUp(columns / 2, toMultipleOf: 16)
       }
       tiles *= 2
     }

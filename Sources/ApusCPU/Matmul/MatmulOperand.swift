@@ -53,7 +53,7 @@ struct MatmulOperand {
     order = MatrixOrder(
       isTransposed: isTransposed, leading: max(1, isConverted || lines <= 1 ? width : natural))
     let copies = isRepeated ? 1 : batch.elementCount
-    sharedByteCount = isConverted ? (copies * rows * columns * step.dtype.lane.byteCount + 63) & ~63 : 0
+    sharedByteCount = isConverted ? roundUp(copies * rows * columns * step.dtype.lane.byteCount, toMultipleOf: 64) : 0
   }
 
   /// The layout of one matrix that contains the rows of all matrices of the batch, or `nil` if these rows are not

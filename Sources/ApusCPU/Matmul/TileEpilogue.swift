@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The epilogue of a product's tiles: a tile is computed in the result or in a scratch buffer, and then the epilogue
 /// runs on the tile.
@@ -23,7 +24,7 @@ struct TileEpilogue {
   ) throws(DeviceError) {
     self.epilogue = try EpilogueKernel(epilogue, lanes: [lane], builder)
     (self.width, size) = (width, lane.byteCount)
-    tileByteCount = self.epilogue.hasTarget ? 0 : (elements * size + 63) & ~63
+    tileByteCount = self.epilogue.hasTarget ? 0 : roundUp(elements * size, toMultipleOf: 64)
   }
 
   /// Whether tiles are stored without an epilogue.

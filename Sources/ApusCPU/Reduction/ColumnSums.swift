@@ -10,7 +10,7 @@ final class ColumnSums {
   let results: UnsafeMutableRawPointer
   var resultByteCount: Int { width * size }
   /// Bytes that the product's tasks share.
-  var sharedByteCount: Int { (groupCount * width * size + 63) & ~63 }
+  var sharedByteCount: Int { roundUp(groupCount * width * size, toMultipleOf: 64) }
 
   private let value: Int
   private let width: Int

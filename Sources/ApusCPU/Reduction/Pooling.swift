@@ -35,7 +35,7 @@ final class PoolingStep: CPUStep {
     rightSize = step.pass == .select ? inputSize : step.right == nil ? 0 : outputSize
     resultSize = step.pass == .backward ? inputSize : outputSize
     grain = max(1, TaskLimits.elementCount / max(1, outputSize * step.window.wrappedProduct + inputSize))
-    scratchByteCount = (step.output.z * 16 + 63) & ~63
+    scratchByteCount = roundUp(step.output.z * 16, toMultipleOf: 64)
     let converted = step.dtype.isLane ? 0 : leftSize + rightSize
     workspaceByteCount =
       scratchByteCount + (converted + (epilogue.hasTarget ? 0 : grain * resultSize)) * lane.byteCount + 256
@@ -59,7 +59,7 @@ final class PoolingStep: CPUStep {
       if let resultBase {
         core = resultBase + planes.lowerBound * resultSize * lane.byteCount
       } else {
-        workspace += (planes.count * resultSize * lane.byteCount + 63) & ~63
+        workspace += roundUp(planes.count * resultSize * lane.byteCount, toMultipleOf: 64)
       }
       for (number, plane) in planes.enumerated() {
         pool(

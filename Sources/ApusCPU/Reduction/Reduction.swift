@@ -31,7 +31,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
     var offsets: [Int] = []
     for lane in table.resultLanes {
       offsets.append(offset)
-      if !epilogue.hasTarget { offset += (shape.keptCount * lane.byteCount + 63) & ~63 }
+      if !epilogue.hasTarget { offset += roundUp(shape.keptCount * lane.byteCount, toMultipleOf: 64) }
     }
     coreOffsets = offsets
     partsOffset = offset

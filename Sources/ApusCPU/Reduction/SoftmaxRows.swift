@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// Consecutive steps of a plan that compute a softmax or log-sum-exp of rows. The steps are the maximum; the shift that
 /// is subtracted (the maximum, or a scalar if the maximum is not finite); the exponentials, if they are stored; their
@@ -165,7 +166,7 @@ final class SoftmaxRowsStep: RowwiseStep {
     sum = steps[pattern.sum] as! ReductionStep
     weight = steps.reduce(0) { $0 + $1.weight }
     run = pattern.lane.entry(of: builder.loops.pointee.softmax_rows)
-    rowOffset = (steps.map(\.workspaceByteCount).max()! + 63) & ~63
+    rowOffset = roundUp(steps.map(\.workspaceByteCount).max()!, toMultipleOf: 64)
     workspaceByteCount = rowOffset + (pattern.quotients == nil ? 0 : pattern.length * pattern.lane.byteCount)
     streams = false
     if let quotients = pattern.quotients, !builder.mayAlias(quotients, pattern.numbers) {

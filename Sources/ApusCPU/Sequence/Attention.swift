@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// Attention computed in blocks of queries and keys: the weights of each block are computed, used and discarded
 /// (Dao et al., 2022), with a running maximum and sum for each query (Milakov, Gimelshein, 2018).
@@ -40,7 +41,7 @@ final class AttentionStep: CPUStep {
       blocks.product.columnByteCount(g.width, k: blocks.keysOfBlock)
     )
     rowByteCount = blocks.product.rowByteCount(blocks.queriesOfBlock, k: max(g.size, blocks.keysOfBlock))
-    weightByteCount = (blocks.weightByteCount + 63) & ~63
+    weightByteCount = roundUp(blocks.weightByteCount, toMultipleOf: 64)
     workspaceByteCount =
       weightByteCount + blocks.rowByteCount + keyByteCount + valueByteCount + rowByteCount + blocks.wordByteCount
   }

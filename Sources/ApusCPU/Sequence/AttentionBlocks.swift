@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The operands, blocks of queries and keys, and masks that both passes of attention share.
 ///
@@ -30,13 +31,13 @@ struct AttentionBlocks {
   /// The number of keys of a block: `keyBlock`, or all keys if there are fewer.
   var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
   /// The row stride of a block's weights, in elements.
-  var stride: Int { (keysOfBlock + 15) & ~15 }
+  var stride: Int { roundUp(keysOfBlock, toMultipleOf: 16) }
   /// The number of queries of a block: `rowBlock`, or all queries if there are fewer.
   var queriesOfBlock: Int { min(geometry.queries, Self.rowBlock) }
   /// Bytes of the weights of a block, padded for the last vector.
   var weightByteCount: Int { (queriesOfBlock * stride + 16) * lane.byteCount }
   /// Bytes of an array with one value for each query of a task.
-  var rowByteCount: Int { (min(geometry.queries, Self.queryBlock) * lane.byteCount + 63) & ~63 }
+  var rowByteCount: Int { roundUp(min(geometry.queries, Self.queryBlock) * lane.byteCount, toMultipleOf: 64) }
 
   /// The blocks of a task's queries.
   func rowBlocks(_ queries: Range<Int>) -> [Range<Int>] {

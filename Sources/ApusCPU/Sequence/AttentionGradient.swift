@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The gradients of attention. A task computes one head of keys and all heads of queries that share this head. The
 /// weights `P` are recomputed from `L`, the log-sum-exp of each query in the forward pass (Dao et al., 2022):
@@ -37,7 +38,7 @@ final class AttentionGradientStep: CPUStep {
     rowByteCount = max(
       product.rowByteCount(queries, k: max(g.size, g.width, blocks.keysOfBlock)),
       product.rowByteCount(blocks.keysOfBlock, k: queries))
-    weightByteCount = (blocks.weightByteCount + 63) & ~63
+    weightByteCount = roundUp(blocks.weightByteCount, toMultipleOf: 64)
     workspaceByteCount =
       2 * weightByteCount + blocks.rowByteCount + keyByteCount + valueByteCount + columnByteCount + rowByteCount
       + blocks.wordByteCount

@@ -55,5 +55,5 @@ package struct WinogradGeometry: Sendable {
   package var tileCount: Int { images * tilesPerImage }
 
   /// The distance between tiles in elements: with a power of two, cache lines would map to the same cache sets.
-  package static func pitch(_ channels: Int) -> Int { (channels + 15) / 16 * 16 + 16 }
+  package static func pitch(_ channels: Int) -> Int { roundUp(channels, toMultipleOf: 16) + 16 }
 }

@@ -58,7 +58,7 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
   /// be less than 256 bytes apart. So requests of similar sizes share blocks, and a block wastes at most an eighth of
   /// its size or 256 bytes.
   func capacity(for byteCount: Int) -> Int {
-    let least = (max(byteCount + blockSlack, 512) + 7) & ~7
+    let least = roundUp(max(byteCount + blockSlack, 512), toMultipleOf: 8)
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))
     let rounded = roundUp(least, toMultipleOf: step)
     return rounded > driver.info.maximumAllocationByteCount + blockSlack ? least : rounded

@@ -29,8 +29,8 @@ private struct GradientTiling {
     tapBlocks = ceilDivide(taps, tapsPerItem)
     let lines = g.batch * g.output.y
     // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
-    let tasks = (g.outputChannels + 31) / 32 * ceilDivide(taps * ((g.inputChannels + 11) / 12), most)
-    let perPart = max(1, (lines * tasks + 31) / 32)
+    let tasks = ceilDivide(g.outputChannels, 32) * ceilDivide(taps * ceilDivide(g.inputChannels, 12), most)
+    let perPart = max(1, ceilDivide(lines * tasks, 32))
     // A part has at least 2,048 pixels, or all pixels if there are fewer, so that storing and adding its sums is little
     // work beside computing them.
     let leastLines = ceilDivide(2048, g.output.z)

@@ -141,7 +141,7 @@ extension PlanLowering {
     // The channels of a pixel outside of the image are zeros. Kernels read whole registers, so these zeros extend past
     // the last channel.
     let zeros = (tiling.terms + width) * step.dtype.byteCount
-    template["zeros"] = builder.table([Int](repeating: 0, count: (zeros + 7) / 8))
+    template["zeros"] = builder.table([Int](repeating: 0, count: ceilDivide(zeros, 8)))
     template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text
     template["LEFT"] = template.with(file: "convolution/pixel_tap.cl").text
     template.fillRight(packedTerms: nil)

@@ -29,7 +29,7 @@ extension PlanLowering {
     let columnTiles = ceilDivide(columns, tile.columns)
     // A long sum for few results is split into parts to occupy the device. The split determines the bits of the sum, so
     // it does not depend on the tile.
-    let squares = (rows + 63) / 64 * ((columns + 63) / 64) * g.groups
+    let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64) * g.groups
     let parts = step.pass == .weightGradient ? max(1, min(64, depth / 1024, 512 / squares)) : 1
     let partSize = ceilDivide(depth, parts)
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct

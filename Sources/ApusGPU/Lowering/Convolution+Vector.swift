@@ -146,7 +146,7 @@ extension PlanLowering {
     // The input gradient of a 1 × 1 kernel with a stride: first the gradients of the elements that windows read are
     // computed, then zeros are inserted between these gradients.
     let count = g.batch * g.inputChannels * g.output.wrappedProduct
-    let sums = (count + 63) / 64 * 64
+    let sums = roundUp(count, toMultipleOf: 64)
     needWorkspace(lowerDensePlanes(dense, to: 0, behind: sums))
     spread(step)
   }
@@ -161,7 +161,7 @@ extension PlanLowering {
     let size = step.dtype.lane.dtype.byteCount
     let tiling = PlaneTiling(step, width: width)
     let perGroup = tiling.blocks * tiling.channels * g.kernel.wrappedProduct * tiling.tile.rows
-    let images = start + (g.groups * perGroup + 63) / 64 * 64
+    let images = start + roundUp(g.groups * perGroup, toMultipleOf: 64)
     packWeights(step, rows: tiling.rows, channels: tiling.channels, tileRows: tiling.tile.rows, to: start)
     guard tiling.images == .prepared else {
       launchPlanes(step, tiling, weights: start, images: images, 0..<g.batch, to: sums)
@@ -341,7 +341,7 @@ extension PlanLowering {
     }
     let resultCount = g.outputChannels * columns
     let partCount = parts.reduce(0, +)
-    let leftOffset = (partCount * resultCount + 63) / 64 * 64
+    let leftOffset = roundUp(partCount * resultCount, toMultipleOf: 64)
     let rightOffset = leftOffset + imagesPerPiece * positions.preparedCount
     needWorkspace((rightOffset + imagesPerPiece * input.preparedCount) * size)
     var firstPart = 0

@@ -136,7 +136,7 @@ extension PlanLowering {
     template["IMAGE"] = copyText(
       image, first: first, from: location, dtype: dtype, isPrivate: false, &template, &builder)
     // A work-item copies a few thousand elements. If there are few large images, they are split into bands of rows.
-    let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
+    let imagesPerItem = max(1, min(8192 / image.stride, ceilDivide(count, 16)))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
     let rowsPerBand = ceilDivide(image.target.y, bands)
     for (name, value) in [

@@ -23,7 +23,7 @@ extension PlanLowering {
       builder.declare("const \(builder.index) \(name) = \(number);")
     }
     let real = values.first { $0.dtype.isFloatingPoint }.map(\.dtype.lane)
-    let perGroup = isCPU ? max(1, (step.count + 63) / 64) : 256
+    let perGroup = isCPU ? max(1, ceilDivide(step.count, 64)) : 256
     template["REAL"] = real.map { "typedef \($0.scalar) REAL;" } ?? ""
     template["index"] = builder.index
     template["perGroup"] = builder.number(perGroup)

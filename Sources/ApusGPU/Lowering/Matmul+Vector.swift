@@ -287,7 +287,7 @@ extension PlanLowering {
       hasFewRegisters: hasFewRegisters)
     var workspace = 0
     if keepsSums {
-      workspace = (step.batch.elementCount * step.m * step.n * lane.dtype.byteCount + 255) / 256 * 256
+      workspace = roundUp(step.batch.elementCount * step.m * step.n * lane.dtype.byteCount, toMultipleOf: 256)
     }
     if access.isLeftPacked { left = packRows(of: left, step, &workspace) }
     let tiling = tiling(of: step, left, right, access)

@@ -57,7 +57,7 @@ extension PlanLowering {
     for (axis, stride) in zip(distinct, extents.contiguousStrides) {
       packed.batch[axis] = stride * panels * rows * panel
     }
-    workspace += (count * lane.dtype.byteCount + 255) / 256 * 256
+    workspace += roundUp(count * lane.dtype.byteCount, toMultipleOf: 256)
     return packed
   }
 }

@@ -196,7 +196,7 @@ extension PlanLowering {
   private mutating func lowerScatter(_ step: Pooling) {
     let lane = step.dtype.lane
     let volume = step.input.wrappedProduct
-    let planesPerItem = max(1, min(8192 / max(1, volume), (step.planes + 15) / 16))
+    let planesPerItem = max(1, min(8192 / max(1, volume), ceilDivide(step.planes, 16)))
     let items = ceilDivide(step.planes, planesPerItem)
     var builder = KernelBuilder(family: "pooling_scatter", target: target, isLarge: true)
     var shared = names(step, &builder)

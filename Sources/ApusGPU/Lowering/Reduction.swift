@@ -131,7 +131,7 @@ private struct ReductionEmitter {
   private var blocks: Int { shape.rows.count * blocksPerRow }
   /// The number of blocks per work-item: more than one if a block is little work.
   private var blocksPerItem: Int {
-    isCPU ? max(1, min(8192 / max(1, block * shape.reducedCount), (blocks + 7) / 8)) : 1
+    isCPU ? max(1, min(8192 / max(1, block * shape.reducedCount), ceilDivide(blocks, 8))) : 1
   }
 
   var workspaceByteCount: Int {
@@ -240,7 +240,7 @@ private struct ReductionEmitter {
         blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4], groups: items * shape.parts)
     }
     let itemsPerBlock = shape.isAlong ? shape.itemsPerOutput : 1
-    let groups = (blocks * itemsPerBlock + 255) / 256
+    let groups = ceilDivide(blocks * itemsPerBlock, 256)
     let count = builder.number(groups)
     builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
     builder.line("const \(index) item = (\(index))GROUP_ID() - part * \(count);")

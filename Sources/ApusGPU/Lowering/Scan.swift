@@ -21,7 +21,7 @@ extension PlanLowering {
   /// elements. For sums, the size of a chunk is a power of 16, so that the sum of a chunk is one term of a level of the
   /// cascade.
   private func chunkSize(_ step: Scan) -> Int {
-    guard step.isSum else { return max(512, (step.extent + 1023) / 1024) }
+    guard step.isSum else { return max(512, ceilDivide(step.extent, 1024)) }
     return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16
   }
 

@@ -43,7 +43,7 @@ extension PlanLowering {
     let pieces = ceilDivide(step.inner, piece)
     let units = step.outer * pieces
     let unitsPerItem = max(
-      1, min((units + 7) / 8, 8192 / max(1, (step.count + step.extent) * piece)))
+      1, min(ceilDivide(units, 8), 8192 / max(1, (step.count + step.extent) * piece)))
     let isConverted = lane.dtype != step.dtype
 
     var scatter = scatter(step, "scatter_owned", isLarge: true)
@@ -58,7 +58,7 @@ extension PlanLowering {
       ? scatter.builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
       : "\(scatter.template["result"]!) + \(scatter.template["firstResult"]!)"
     let sumsByteCount =
-      isConverted ? (step.outer * step.extent * step.inner * lane.dtype.byteCount + 7) / 8 * 8 : 0
+      isConverted ? roundUp(step.outer * step.extent * step.inner * lane.dtype.byteCount, toMultipleOf: 8) : 0
     let chains = ownedChains(step, &scatter, units: units, piece: piece, behind: sumsByteCount)
     (scatter.template["BEGIN"], scatter.template["FINISH"]) = (chains.begin, chains.finish)
     scatter.template["ADD"] = addition(step, scatter, chains.count)
@@ -181,7 +181,7 @@ extension PlanLowering {
     }
     scatter.builder.append(scatter.template)
     launch(
-      scatter.builder, groups: (total + 255) / 256, localSize: 256)
+      scatter.builder, groups: ceilDivide(total, 256), localSize: 256)
   }
 
   /// Fills in the code that keeps the cascade of a sum in registers.

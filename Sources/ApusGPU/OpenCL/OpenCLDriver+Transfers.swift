@@ -67,7 +67,7 @@ final class HostBlocks: @unchecked Sendable {
       let free = state.free
       let fits = free.indices.filter { free[$0].capacity >= byteCount && free[$0].capacity <= 4 * byteCount + 4096 }
       if let best = fits.min(by: { free[$0].capacity < free[$1].capacity }) { return state.free.remove(at: best) }
-      let capacity = (max(byteCount, 1) + 4095) & ~4095
+      let capacity = roundUp(max(byteCount, 1), toMultipleOf: 4096)
       return mapping.flatMap { pageLocked(capacity, $0) } ?? heap(capacity)
     }
   }

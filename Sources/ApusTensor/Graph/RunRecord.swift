@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// For each output of a plan, the inputs and other outputs that it depends on differentiably.
 struct DependencyTable {
@@ -17,7 +18,7 @@ struct DependencyTable {
   ///   - outputs: the nodes whose values the run computes, in this order.
   init(_ nodes: [Unmanaged<Node>], inputs: [Unmanaged<Node>], outputs: [Unmanaged<Node>]) {
     (inputCount, outputCount) = (inputs.count, outputs.count)
-    width = (inputs.count + outputs.count + 63) / 64
+    width = ceilDivide(inputs.count + outputs.count, 64)
     guard width * nodes.count <= DependencyTable.wordLimit else { return }
     var rows = [UInt64](repeating: 0, count: width * nodes.count)
     var (rest, results) = (inputs[...], outputs[...])
