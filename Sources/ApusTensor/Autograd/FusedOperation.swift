@@ -39,7 +39,7 @@ package struct FusedOperation: Sendable {
     return Array(found.prefix(resultCount))
   }
 
-  /// The gradients of the inputs, with a custom gradient of their own.
+  /// The gradients of the inputs. Their own custom gradient is `second`.
   private func first(
     _ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]
   ) -> [Tensor?] {

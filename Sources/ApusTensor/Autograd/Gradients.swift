@@ -58,7 +58,7 @@ struct BackwardPass: ~Copyable {
   private(set) var edges: [Int32] = []
   /// The index in `edges` of the first input of each node.
   private var firstEdge: [Int32] = []
-  /// Whether gradients flow through a node to a target.
+  /// For each node, whether gradients flow through it to a target: a tensor whose gradient the caller asked for.
   private var isNeeded: [Bool] = []
   /// The index of each target in `order`, −1 for targets that were not reached.
   private var targets: [Int] = []

@@ -79,7 +79,8 @@ extension Op {
   }
 }
 
-/// The numbers of SELU, for which zero mean and unit variance are a fixed point (Klambauer et al., 2017).
+/// The constants of SELU. With them and suitably scaled weights, a layer maps inputs of mean 0 and variance 1 to
+/// outputs of the same mean and variance (Klambauer et al., 2017).
 package enum Selu {
   package static let alpha = 1.6732632423543772
   package static let scale = 1.0507009873554805

@@ -134,7 +134,8 @@ extension DType {
 
 extension Tensor {
   /// The result type of an operation on several tensors, by PyTorch's rule: as `DType.promoted`, but tensors without
-  /// axes count only if their category is above all other categories (floating-point above integers above `bool`).
+  /// axes count only if their category is above that of all tensors with axes (floating-point above integers above
+  /// `bool`).
   static func promotedType(_ tensors: [Tensor]) -> DType {
     func common(_ list: [Tensor]) -> DType? {
       list.first.map { first in list.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) } }

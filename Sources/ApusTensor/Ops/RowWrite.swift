@@ -33,7 +33,7 @@ extension Op {
 
 /// A list of distinct rows of an array.
 package struct RowList {
-  /// The indices in ascending order, `int64` `[count]`; unused entries at the end hold the array's extent.
+  /// The indices in ascending order, `int64` `[count]`; unused entries at the end hold the number of rows of the array.
   package let indices: Tensor
   /// The rows at these indices, `[count, …]`; zeros for unused entries.
   package let rows: Tensor
