@@ -37,8 +37,8 @@ private struct AnomalyCheck {
     for (index, operation) in operations.enumerated() {
       indices[ObjectIdentifier(operation.node)] = index
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
-      // Keeping a materialized input prevents the plan from overwriting its buffer. All inputs of a loop are kept,
-      // because `inside` runs the loop again from them.
+      // Keeping a materialized input prevents the plan from overwriting its buffer. All inputs of a loop except scalars
+      // are kept, because `inside` runs the loop again from them.
       for input in operation.inputs
       where input.isMaterialized || operation.whole.op === Op.loop && input.op !== Op.scalar {
         kept.append(Tensor(node: input))

@@ -52,7 +52,7 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 /// The pass copies the edges of the graph under the device's lock. While the pass lasts, it counts as a tensor that
 /// refers to each node, so that an evaluation on another thread stores the nodes' values.
 struct BackwardPass: ~Copyable {
-  /// The output and its dependencies, inputs first. Owned by the pass.
+  /// The output and its dependencies, inputs before their users. The pass owns these nodes.
   private(set) var order: [Unmanaged<Node>] = []
   /// The indices in `order` of the inputs of each node, concatenated.
   private(set) var edges: [Int32] = []

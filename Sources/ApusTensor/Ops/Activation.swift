@@ -144,9 +144,9 @@ extension Tensor {
 private enum Gelu {
   /// `1/√(2π)`, the normal density at 0.
   static let densityAtZero = 0.3989422804014327
-  /// `√(2/π)`, the factor of the argument of tanh.
+  /// `√(2/π)`. The argument of tanh is this factor times `x + 0.044715·x³`.
   static let tanhScale = 0.7978845608028654
-  /// The coefficient of `x³` in the argument of tanh.
+  /// The coefficient of `x³` in this sum.
   static let tanhCubic = 0.044715
 }
 
@@ -232,7 +232,7 @@ extension Op {
   }
 }
 
-/// Instructions in the lane of one node.
+/// Emits instructions in the lane of one node.
 private struct ActivationCode {
   var builder: ProgramBuilder
   let node: GraphNode

@@ -146,7 +146,7 @@ extension Op {
   static let minimum = binary(.minimum, gradient: extremumRule { x, y in x .< y })
   static let maximum = binary(.maximum, gradient: extremumRule { x, y in x .> y })
 
-  /// The gradient goes to the selected operand; half to each if both are equal.
+  /// The gradient goes to the selected operand. If both operands are equal, each gets half of the gradient.
   private static func extremumRule(
     _ isFirst: @escaping @Sendable (Tensor, Tensor) -> Tensor
   ) -> GradientRule {

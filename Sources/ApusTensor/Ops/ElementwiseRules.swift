@@ -106,7 +106,7 @@ extension DType {
     return first
   }
 
-  /// The type that holds the values of both types, by PyTorch's rule: floating-point before integer before `bool`, then
+  /// The type to which both types are promoted, by PyTorch's rule: floating-point before integer before `bool`, then
   /// the wider one; `float16` with `bfloat16` gives `float32`, `uint8` with `int8` gives `int32`.
   public static func promoted(_ left: DType, _ right: DType) -> DType {
     if left == right { return left }
