@@ -22,7 +22,8 @@ import Testing
     "attention", "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
 
-  /// Cases whose subscripts or results fix the shapes, and reductions that refuse empty inputs.
+  /// Whether a case has no empty shape because its subscript or result fixes the shapes, or because it is a reduction
+  /// that refuses empty inputs.
   private static func admitsNoEmptyShape(_ name: String) -> Bool {
     let fixed: Set<String> = [
       "broadcast", "subscript(ranges)", "subscript(beyond)", "subscript(empty)", "replacing", "replacing(index)",

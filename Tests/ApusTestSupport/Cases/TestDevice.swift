@@ -47,7 +47,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()
 
-  /// The reference device, the CPU, and every OpenCL device with both kernel classes.
+  /// The reference device, the CPU, and every OpenCL device, once with each kernel class.
   public static let all: [TestDevice] = [reference] + opened.devices
 
   /// The errors of devices that could not be opened. Tests fail if there is an error.
