@@ -5,8 +5,9 @@ import Synchronization
 extension ComputeDevice {
   private static let opened = Mutex<[String: ComputeDevice]>([:])
 
-  /// Returns the device with a name: `cpu`, `opencl`, `opencl:N`, or `auto`; `opencl:N.P/C` names a sub-device: the
-  /// compute units of `opencl:N` are divided into `C` equal parts, and `P`, counted from 0, says which part.
+  /// Returns the device with one of the names `cpu`, `opencl`, `opencl:N`, `opencl:N.P/C` and `auto`. The name
+  /// `opencl:N.P/C` means a sub-device. The compute units of `opencl:N` are divided into `C` equal parts, and `P`,
+  /// counted from 0, says which part.
   ///
   /// A device is opened once per process. `auto` selects a discrete OpenCL GPU; without one, or if OpenCL fails, it
   /// selects the CPU.

@@ -156,7 +156,7 @@ private final class ConcurrentLayers: Sendable {
     let y = withDevice(device) {
       namingOperations(after: (key, "Layer")) {
         entered[number].signal()
-        // A timeout instead of a deadlock, in case there is only one thread.
+        // If there is only one thread, the wait ends after 2 seconds; without a timeout it would never end.
         _ = entered[1 - number].wait(timeout: .now() + 2)
         return Tensor([0, 1] as [Float]).log()
       }

@@ -22,7 +22,8 @@ import Testing
     "attention", "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
 
-  /// Cases whose subscripts or results fix the shapes, and reductions that refuse empty inputs.
+  /// Whether a case may lack an empty shape: its subscript or its result fixes the shapes, or it is a reduction over
+  /// all axes that is not compared for empty inputs.
   private static func admitsNoEmptyShape(_ name: String) -> Bool {
     let fixed: Set<String> = [
       "broadcast", "subscript(ranges)", "subscript(beyond)", "subscript(empty)", "replacing", "replacing(index)",
@@ -34,8 +35,8 @@ import Testing
     return fixed.contains(name) || reductions.contains { name == $0 + "(all)" }
   }
 
-  /// Every case has an input shape without elements, and an input shape with an axis of extent 1 or without axes,
-  /// unless the operation does not allow such shapes.
+  /// Every case has an input shape without elements (except as `admitsNoEmptyShape` says), and an input shape with an
+  /// axis of extent 1 or without axes (except for those in `fixed`).
   @Test func everyCaseHasTheSmallestShapes() {
     let large = Set(OpCase.large.map(\.name))
     let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }

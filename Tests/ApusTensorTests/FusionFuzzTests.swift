@@ -47,7 +47,7 @@ import Testing
   }
 }
 
-/// A graph of random operations on small tensors, which start with few different shapes.
+/// A graph of random operations on small tensors. The first tensors have few different shapes.
 private struct RandomGraph {
   var values: [Tensor] = []
   var kept: [Tensor] = []

@@ -36,7 +36,8 @@ import Testing
     #expect(try (x.transposed() * 2 + 1).array() == expected.map { $0 * 2 + 1 })
   }
 
-  /// Long and short rows, rows that all begin at a cache line and rows that do not, and axes of few elements.
+  /// The shapes have long and short rows, rows that all begin at a cache line and rows that do not, and axes of few
+  /// elements.
   @Test(
     arguments: [
       [4, 3025, 100], [3, 100, 5003], [5, 100_003, 3], [2, 5, 200_003], [1, 1040, 2055], [2, 48, 30_001],

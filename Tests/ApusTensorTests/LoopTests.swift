@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Loops agree with the same body unrolled in Swift, and errors name what is wrong; also custom gradients for several
-/// results.
+/// A loop gives the same results as its body unrolled in Swift, and errors name what is wrong. One test covers custom
+/// gradients for several results.
 @Suite struct LoopTests {
   /// A recurrence with every feature of a body: weights from outside, several carried values (one of them an integer),
   /// outputs that are also carried, and outputs that are not.

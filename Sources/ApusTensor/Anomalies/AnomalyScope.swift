@@ -17,8 +17,8 @@ public typealias Anomaly = ApusDevice.Anomaly
 ///   try optimizer.minimize { crossEntropy(model(images), labels) }
 /// }
 /// ```
-/// Every intermediate value is kept in memory and read by the host: a training step takes two or three times as long.
-/// Sums may be rounded differently, because operations are not fused. Outside of `body`, nothing is checked.
+/// Every intermediate value is kept in memory and read by the host, so a training step takes two or three times as
+/// long. Sums may be rounded differently, because operations are not fused. Outside of `body`, nothing is checked.
 @discardableResult
 public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
   try AnomalyScope.run(checks: true, body)

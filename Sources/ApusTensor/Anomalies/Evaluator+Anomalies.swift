@@ -21,7 +21,8 @@ private struct AnomalyCheck {
 
   private let roots: [Node]
   private let scope: AnomalyScope
-  /// In order of creation, so that inputs come before their users, and forward operations before their gradients.
+  /// The evaluated operations in order of creation: inputs come before their users, forward operations before their
+  /// gradients.
   private var operations: [Operation] = []
   private var indices: [ObjectIdentifier: Int] = [:]
   /// Tensors that keep alive the values that the check reads.
@@ -36,8 +37,8 @@ private struct AnomalyCheck {
     for (index, operation) in operations.enumerated() {
       indices[ObjectIdentifier(operation.node)] = index
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
-      // Keeping a materialized input prevents the plan from overwriting its buffer. All inputs of a loop are kept,
-      // because `inside` runs the loop again from them.
+      // Keeping a materialized input prevents the plan from overwriting its buffer. All inputs of a loop except scalars
+      // are kept, because `inside` runs the loop again from them.
       for input in operation.inputs
       where input.isMaterialized || operation.whole.op === Op.loop && input.op !== Op.scalar {
         kept.append(Tensor(node: input))
@@ -56,7 +57,7 @@ private struct AnomalyCheck {
     if node.op === Op.result {
       whole = inputs[0]
       inputs = (0..<whole.inputCount).map { whole.input($0) }
-      // Result `i` has the value of input `i`.
+      // Result `i` of an operation with a custom gradient has the value of its input `i`.
       if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
     }
     operations.append(Operation(node: node, inputs: inputs, whole: whole))

@@ -1,5 +1,5 @@
 /// An operation with one fused step for its value and one for its gradient. Derivatives of the gradient are computed
-/// from the definition, in ordinary operations.
+/// from `definition`, which consists of ordinary operations.
 ///
 /// Tensors other than the inputs, such as masks, are passed as `constants`. A tensor that the gradient rule captured
 /// instead would stay referenced, so that each evaluation would have to store its value.
@@ -39,13 +39,13 @@ package struct FusedOperation: Sendable {
     return Array(found.prefix(resultCount))
   }
 
-  /// The gradients of the inputs, with a custom gradient of their own.
+  /// The gradients of the inputs. Their own custom gradient is `second`.
   private func first(
     _ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]
   ) -> [Tensor?] {
     let indices = gradients.indices.filter { gradients[$0] != nil }
     guard !indices.isEmpty else { return inputs.map { _ in nil } }
-    // `second` differentiates the definition, with respect to the inputs. So no gradient flows back through `results`,
+    // `second` differentiates `definition` with respect to the inputs. So no gradient flows back through `results`,
     // which `forward` computed from the inputs.
     let arguments = gradients.compactMap(\.self) + inputs + constants + results
     let (count, others, all) = (indices.count + inputs.count, constants.count, arguments.count)
@@ -61,7 +61,7 @@ package struct FusedOperation: Sendable {
     }
   }
 
-  /// The gradients of `arguments`, computed from the definition. `seconds` are the gradients of the results of `first`.
+  /// The gradients of `arguments`, computed from `definition`. `seconds` are the gradients of the results of `first`.
   /// - Parameter arguments: the gradients of the results at `indices`, then the inputs.
   private func second(
     _ seconds: [Tensor?], _ indices: [Int], _ arguments: [Tensor], _ constants: [Tensor]

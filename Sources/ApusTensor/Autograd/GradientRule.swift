@@ -34,7 +34,8 @@ struct GradientInput {
   /// The gradient of the result. For an operation that has several results, the first of their gradients that is not
   /// `nil`.
   var gradient: Tensor
-  /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
+  /// For an operation that has several results, the gradients of all results, with `nil` for results that nothing
+  /// depends on.
   let resultGradients: [Tensor?]?
   /// Bit `i`: whether the gradient of input `i` is needed (all inputs from 63 on share bit 63).
   let neededMask: UInt64
@@ -55,7 +56,7 @@ struct GradientInput {
     return wide
   }
 
-  /// The gradients of all results, `nil` for those that nothing depends on.
+  /// The gradients of all results, with `nil` for results that nothing depends on.
   var gradients: [Tensor?] { resultGradients ?? [gradient] }
 
   func isNeeded(_ index: Int) -> Bool { neededMask >> UInt64(min(index, 63)) & 1 == 1 }

@@ -52,13 +52,13 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 /// The pass copies the edges of the graph under the device's lock. While the pass lasts, it counts as a tensor that
 /// refers to each node, so that an evaluation on another thread stores the nodes' values.
 struct BackwardPass: ~Copyable {
-  /// The output and its dependencies, inputs first. Owned by the pass.
+  /// The output and its dependencies, inputs before their users. The pass owns these nodes.
   private(set) var order: [Unmanaged<Node>] = []
   /// The indices in `order` of the inputs of each node, concatenated.
   private(set) var edges: [Int32] = []
   /// The index in `edges` of the first input of each node.
   private var firstEdge: [Int32] = []
-  /// Whether gradients flow through a node to a target.
+  /// For each node, whether gradients flow through it to a target: a tensor whose gradient the caller asked for.
   private var isNeeded: [Bool] = []
   /// The index of each target in `order`, −1 for targets that were not reached.
   private var targets: [Int] = []

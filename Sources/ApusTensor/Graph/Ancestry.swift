@@ -16,9 +16,9 @@ package struct Ancestry {
     values.append(value)
   }
 
-  /// Returns the numbers of the recorded values from which a path of the graph leads to the tensor through no other
-  /// recorded value, in ascending order. Also returns the names of the operations on these paths, in order of creation.
-  /// The search stops at materialized nodes.
+  /// Searches the graph from the tensor back to recorded values and materialized nodes, and no further. Returns the
+  /// numbers of the recorded values that it reaches, in ascending order, and the names of the operations that it
+  /// passes, in order of creation.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

@@ -144,7 +144,7 @@ struct Evaluator: ~Copyable {
 
   /// Appends `root` and its dependencies to `order`, inputs before their users, and counts the edges to each node.
   private mutating func visit(_ root: Node) {
-    // Moved out and back, since the closures modify `self`.
+    // The traversal is moved out of `self` and back, because its closures modify `self`.
     var traversal = Traversal<Unmanaged<Node>>()
     swap(&traversal, &self.traversal)
     traversal.run(from: Unmanaged.passUnretained(root)) { vertex, index in
@@ -231,7 +231,7 @@ struct Evaluator: ~Copyable {
   /// The graph as plain data, for the planner.
   private func snapshot() -> GraphSnapshot {
     var result = GraphSnapshot()
-    // Outputs are in the same order as nodes.
+    // `outputNodes` has the same order as `order`.
     var outputs = outputNodes[...]
     for unmanaged in order {
       let isOutput = outputs.first?.toOpaque() == unmanaged.toOpaque()

@@ -122,7 +122,7 @@ private struct Capture {
   private let placeholders: [Node]
   /// The serial of the oldest placeholder. Older nodes depend on no placeholder.
   private let firstSerial: UInt64
-  /// Nodes that depend on parameters, inputs first.
+  /// The nodes that depend on parameters, and copied constants; inputs come before their users.
   private var order: [Node] = []
   private var invariants: [Node] = []
   private var depends: [ObjectIdentifier: Bool] = [:]

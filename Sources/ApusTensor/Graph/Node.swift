@@ -46,7 +46,8 @@ final class Node: @unchecked Sendable {
       hasFailed = newValue != nil
     }
   }
-  /// Whether computing or uploading the value failed. Stored, since traversals read it for every node.
+  /// Whether computing or uploading the value failed. It is stored here, not in `notes`, because traversals read it for
+  /// every node.
   private(set) var hasFailed = false
   /// A range that contains all integers of the value, if the host knows one.
   var numbers: ClosedRange<Int>? {

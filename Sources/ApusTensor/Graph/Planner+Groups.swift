@@ -53,10 +53,10 @@ extension Planner {
   static let maximumMembers = 48
   /// The maximum number of distinct nodes that a group reads from outside.
   static let maximumArguments = 20
-  /// The maximum number of earlier groups with an equal program that a group is compared with. Without a maximum, all
-  /// pairs of a long chain, where each group reads the result of the group before it, would be compared in vain.
+  /// A group is compared with at most this many earlier groups that have an equal program. Without a maximum, all pairs
+  /// of a long chain, where each group reads the result of the group before it, would be compared in vain.
   static let maximumTrials = 8
-  /// The maximum number of groups that the path search of such a comparison visits.
+  /// The maximum number of groups that a path search of `isIndependent` visits.
   static let maximumTrialVisits = 512
   /// The maximum number of groups that any other path search visits.
   static let maximumVisits = 16384
@@ -179,7 +179,7 @@ extension Planner {
   }
 
   /// Whether two groups can be merged: no dependency path leads from one to the other through a third group or through
-  /// memory.
+  /// memory, and the merged group stays within the limits.
   private func canMerge(_ one: Int, _ other: Int) -> Bool {
     let members = groups[one].segments[0] + groups[other].segments[0]
     guard members.count <= Planner.maximumMembers else { return false }

@@ -21,7 +21,7 @@ private struct HalfPrecisionWidening {
   let kept: Set<Int>
   /// The twins of 16-bit nodes.
   private var twins: [Int: Int] = [:]
-  /// Casts of 16-bit nodes to `float32`, and the twins that they are equal to.
+  /// The keys are casts to `float32` of 16-bit nodes that have a twin; the values are these twins.
   private var aliases: [Int: Int] = [:]
   /// Casts to `float32` of 16-bit nodes without a twin. Each checkpoint region that reads such a node has a cast of its
   /// own, because regions do not share values.
@@ -143,7 +143,7 @@ extension GraphNode {
       inputTypes: [type], region: region, kind: .elementwise(emit))
   }
 
-  /// `float32` numbers rounded to the type of `node`, as `float32`.
+  /// A `float32` node with the values of `input`, rounded to the type of `node`.
   fileprivate static func rounded(_ input: Int, of node: GraphNode) -> GraphNode {
     let dtype = node.dtype
     return GraphNode(

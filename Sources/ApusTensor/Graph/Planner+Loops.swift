@@ -6,7 +6,7 @@ struct PlannedLoop {
   var body: Plan
   /// The sources of the body's inputs. Scalars are no inputs: the body reads them from the scalar bank.
   var inputs: [Input]
-  /// The destinations of the body's outputs: first the carried values, then the sequences that a node reads.
+  /// The destinations of the body's outputs: first the carried values, then the output sequences that other nodes read.
   var outputs: [Loop.Target]
   /// For each carried value, the node that it equals before the first iteration.
   var initial: [Int]

@@ -20,7 +20,7 @@ extension Planner {
     splitUnreadableViews()
   }
 
-  /// Views of views become one view.
+  /// Turns each view of a view into one view of the value in memory.
   private mutating func flattenViews() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind else { continue }

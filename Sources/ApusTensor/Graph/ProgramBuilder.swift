@@ -67,8 +67,8 @@ struct ProgramBuilder {
   /// States that all values of a register are representable in `dtype`, so that they are not rounded again.
   mutating func declare(_ register: Int, as dtype: DType) { chosen[register] = dtype }
 
-  /// Converts a value, which has the lane of `dtype`, to `dtype`: rounds it to a 16-bit type, wraps it to an 8-bit
-  /// type.
+  /// Converts a value in the lane of `dtype` to `dtype`: rounds it if `dtype` is a 16-bit type, and wraps it if `dtype`
+  /// is an 8-bit integer type.
   mutating func narrow(_ register: Int, to dtype: DType) -> Int {
     if dtype == .float16 || dtype == .bfloat16 {
       if isKnown(register, as: dtype) { return register }

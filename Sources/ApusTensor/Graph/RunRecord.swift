@@ -8,7 +8,7 @@ struct DependencyTable {
   /// The number of words in a row of the table. A row has a bit for each input, then a bit for each output.
   private let width: Int
   private var bits: [UInt64] = []
-  /// 64 MiB of words. If a row for each node of the graph would need more, each output counts as depending on all
+  /// 64 MiB of words. If the rows of all nodes of the graph would need more, each output counts as depending on all
   /// inputs and outputs.
   private static let wordLimit = 1 << 23
 

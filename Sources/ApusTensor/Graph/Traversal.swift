@@ -1,4 +1,5 @@
-/// A depth-first traversal of an acyclic graph, which leaves a vertex after all of its inputs: a topological order.
+/// A depth-first traversal of an acyclic graph. It leaves each vertex after all inputs of the vertex, so it leaves the
+/// vertices in a topological order.
 ///
 /// Inputs are followed in their order. Nothing is called recursively, so a chain of a million nodes does not overflow
 /// the stack of the thread.

@@ -79,7 +79,8 @@ extension Op {
   }
 }
 
-/// The numbers of SELU, for which zero mean and unit variance are a fixed point (Klambauer et al., 2017).
+/// The constants of SELU. With them and suitably scaled weights, a layer maps inputs of mean 0 and variance 1 to
+/// outputs of the same mean and variance (Klambauer et al., 2017).
 package enum Selu {
   package static let alpha = 1.6732632423543772
   package static let scale = 1.0507009873554805
@@ -143,9 +144,9 @@ extension Tensor {
 private enum Gelu {
   /// `1/√(2π)`, the normal density at 0.
   static let densityAtZero = 0.3989422804014327
-  /// `√(2/π)`, the factor of the argument of tanh.
+  /// `√(2/π)`. The argument of tanh is this factor times `x + 0.044715·x³`.
   static let tanhScale = 0.7978845608028654
-  /// The coefficient of `x³` in the argument of tanh.
+  /// The coefficient of `x³` in this sum.
   static let tanhCubic = 0.044715
 }
 
@@ -231,7 +232,7 @@ extension Op {
   }
 }
 
-/// Instructions in the lane of one node.
+/// Emits instructions in the lane of one node.
 private struct ActivationCode {
   var builder: ProgramBuilder
   let node: GraphNode

@@ -25,8 +25,8 @@ extension Tensor {
     }
   }
 
-  /// The largest element of each window; the windows are the same as for `adaptiveAveragePooled`. If the number of
-  /// windows divides the extent of each spatial axis, the gradient goes to the first maximum in row-major order;
+  /// The largest element of each window; the windows are the same as for `adaptiveAveragePooled`. If the extent of each
+  /// spatial axis is a multiple of its number of windows, the gradient goes to the first maximum in row-major order;
   /// otherwise equal maxima share it.
   ///
   /// - Parameter output: the number of windows, one for each spatial axis or one for all.
@@ -59,7 +59,8 @@ extension Tensor {
     return Tensor.accepts(Shape(shape.prefix(2) + sizes), name) ? sizes : nil
   }
 
-  /// The window of an equivalent ordinary pooling; `nil` if an axis does not divide evenly.
+  /// The window of an equivalent ordinary pooling; `nil` if the extent of an axis is no multiple of its number of
+  /// windows.
   private func evenWindows(_ sizes: [Int]) -> [Int]? {
     let extents = Array(shape.dropFirst(2))
     guard zip(extents, sizes).allSatisfy({ $0 % $1 == 0 }) else { return nil }

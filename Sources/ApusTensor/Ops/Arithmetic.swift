@@ -27,15 +27,16 @@ extension Op {
 }
 
 extension Tensor {
-  /// The sum of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as `int32`.
+  /// Adds element by element, in the broadcast shape and promoted type of both tensors; two `bool` tensors count as
+  /// `int32`.
   public static func + (left: Tensor, right: Tensor) -> Tensor { arithmetic(.add, left, right) }
-  /// The difference of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
-  /// `int32`.
+  /// Subtracts element by element, in the broadcast shape and promoted type of both tensors; two `bool` tensors count
+  /// as `int32`.
   public static func - (left: Tensor, right: Tensor) -> Tensor { arithmetic(.subtract, left, right) }
-  /// The product of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
-  /// `int32`.
+  /// Multiplies element by element, in the broadcast shape and promoted type of both tensors; two `bool` tensors count
+  /// as `int32`.
   public static func * (left: Tensor, right: Tensor) -> Tensor { arithmetic(.multiply, left, right) }
-  /// The quotient of the elements, in the broadcast shape of both; integers and `bool` are divided as `float32`
+  /// Divides element by element, in the broadcast shape of both tensors; integers and `bool` are divided as `float32`
   /// numbers.
   public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
   /// Replaces the left side, whose shape and type may change, with the sum.
@@ -56,11 +57,11 @@ extension Op {
     gradient: .composed { c in
       let (x, p) = (c.input(0), c.input(1))
       return [
-        // p · x^(p−1), and 0 where p is 0 even at x = 0.
+        // p · x^(p−1). Where p is 0, the gradient is 0, even at x = 0.
         c.isNeeded(0)
           ? (p .== 0).select(Tensor.number(0, dtype: x.dtype, device: x.device), c.gradient * p * x.power(p - 1))
           : nil,
-        // y · log x, and 0 where x is not positive.
+        // y · log x. Where x is not positive, the gradient is 0.
         c.isNeeded(1)
           ? (x .> 0).select(
             c.gradient * c.output * x.log(), Tensor.number(0, dtype: x.dtype, device: x.device))
@@ -145,7 +146,7 @@ extension Op {
   static let minimum = binary(.minimum, gradient: extremumRule { x, y in x .< y })
   static let maximum = binary(.maximum, gradient: extremumRule { x, y in x .> y })
 
-  /// The gradient goes to the selected operand; half to each if both are equal.
+  /// The gradient goes to the selected operand. If both operands are equal, each gets half of the gradient.
   private static func extremumRule(
     _ isFirst: @escaping @Sendable (Tensor, Tensor) -> Tensor
   ) -> GradientRule {

@@ -134,7 +134,8 @@ private struct AttentionParts {
 }
 
 extension Tensor {
-  /// The largest extent of the last axis of queries, keys and values: devices hold such a row in registers.
+  /// The largest extent of the last axis of queries, keys and values. Devices hold a vector along this axis in
+  /// registers.
   package static let attentionLimit = 256
 
   /// Attention as one step. Returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.

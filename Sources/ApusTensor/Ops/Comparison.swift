@@ -54,9 +54,9 @@ extension Op {
 }
 
 extension Tensor {
-  /// `then` where this tensor, a `bool` condition, holds, and `other` elsewhere (`torch.where`). The result has the
-  /// broadcast shape of all three, and the promoted type of `then` and `other`. A condition of another type holds where
-  /// it is not 0. `replacing(where:with:)` keeps the type of the tensor that it changes.
+  /// `then` where this tensor, the condition, is true, and `other` elsewhere (`torch.where`). If the condition is not
+  /// `bool`, it is true where it is not 0. The result has the broadcast shape of all three tensors, and the promoted
+  /// type of `then` and `other`. `replacing(where:with:)` keeps the type of the tensor that it changes.
   public func select(_ then: Tensor, _ other: Tensor) -> Tensor {
     let dtype = Tensor.promotedType([then, other])
     return Tensor(

@@ -141,7 +141,7 @@ extension Tensor {
     }
   }
 
-  /// Adds a bias for each channel; in mixed precision the sum has the product type.
+  /// Adds a bias for each channel. In mixed precision the bias is first cast to the type of products.
   private func plus(channelBias bias: Tensor?) -> Tensor {
     guard let bias else { return self }
     return self + bias.narrowed.reshaped(to: Shape([bias.elementCount] + Array(repeating: 1, count: rank - 2)))

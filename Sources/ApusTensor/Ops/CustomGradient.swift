@@ -159,7 +159,7 @@ public func withGradient(
 }
 
 /// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing).
-/// This saves the memory of these values and computes them twice.
+/// This saves the memory of these values, which are then computed twice.
 ///
 /// `function` is called once; the gradient repeats the operations that `function` built from `inputs`. Other tensors
 /// that `function` uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on

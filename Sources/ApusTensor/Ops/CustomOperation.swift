@@ -162,7 +162,7 @@ final class CustomCall: Sendable {
   let results: ResultList
   let sizes: [Int]
   let count: Int
-  /// The product type at the call; the gradient rule runs in the same precision.
+  /// The type of products in mixed precision at the time of the call. The gradient rule runs in the same precision.
   private let productType: DType?
 
   init(_ operation: CustomOperation, _ inputs: [Tensor]) throws(ShapeError) {

@@ -104,7 +104,7 @@ private struct Labelled {
   }
 
   /// The product of both tensors, summed over shared labels that are not in `needed`. It is computed as one batched
-  /// matrix product, or elementwise if no label is summed or an operand repeats along a summed axis.
+  /// matrix product, or elementwise if no label is summed or an operand is broadcast along a summed axis.
   func contracted(with other: Labelled, keeping needed: Set<Character>) throws(ShapeError) -> Labelled {
     let extents = try sharedExtents(with: other)
     let (left, right) = (summed(keeping: needed.union(other.labels)), other.summed(keeping: needed.union(labels)))

@@ -106,7 +106,7 @@ extension DType {
     return first
   }
 
-  /// The type that holds the values of both types, by PyTorch's rule: floating-point before integer before `bool`, then
+  /// The type to which both types are promoted, by PyTorch's rule: floating-point before integer before `bool`, then
   /// the wider one; `float16` with `bfloat16` gives `float32`, `uint8` with `int8` gives `int32`.
   public static func promoted(_ left: DType, _ right: DType) -> DType {
     if left == right { return left }
@@ -134,7 +134,8 @@ extension DType {
 
 extension Tensor {
   /// The result type of an operation on several tensors, by PyTorch's rule: as `DType.promoted`, but tensors without
-  /// axes count only if their category is above all other categories (floating-point above integers above `bool`).
+  /// axes count only if their category is above that of all tensors with axes (floating-point above integers above
+  /// `bool`).
   static func promotedType(_ tensors: [Tensor]) -> DType {
     func common(_ list: [Tensor]) -> DType? {
       list.first.map { first in list.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) } }

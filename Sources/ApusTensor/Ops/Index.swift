@@ -253,7 +253,8 @@ extension Tensor {
 }
 
 /// The sizes of a gather or scatter. The array that is indexed has the shape `[outer, extent, inner]`, where `extent`
-/// is the indexed axis. The other array has the shape `[outer, count, inner]`, with the indices in place of that axis.
+/// is the extent of the indexed axis. The other array has the shape `[outer, count, inner]`, with the indices in place
+/// of that axis.
 private struct IndexParts {
   var outer: Int
   var extent: Int

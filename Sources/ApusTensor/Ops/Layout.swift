@@ -22,7 +22,7 @@ extension Op {
 
 extension Tensor {
   /// The same elements in row-major order under another shape; one extent may be −1 and is inferred (as 0 if another
-  /// one is 0).
+  /// extent is 0).
   ///
   /// - Precondition: both shapes have the same number of elements.
   public func reshaped(to shape: Shape) -> Tensor {

@@ -77,7 +77,7 @@ extension Tensor {
   /// `selfᵀ · gradient`, summed over the batch axes that `target` does not have.
   fileprivate func transposedProduct(_ gradient: Tensor, like target: Tensor) -> Tensor {
     guard target.rank == 2, rank > 2 else { return transposed().matmul(gradient) }
-    // One product over all rows instead of one for each batch.
+    // This computes one product over the rows of all batches instead of one product for each batch.
     let batch = Shape(gradient.shape.dropLast(2))
     let count = batch.elementCount * shape[rank - 2]
     let rows = broadcast(to: Shape(Array(batch) + shape.suffix(2))).reshaped(to: [count, shape[rank - 1]])

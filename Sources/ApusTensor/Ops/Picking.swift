@@ -1,11 +1,12 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: source, and integer indices of its shape without the axis. Attributes: the axis, and an `IndexLabel`.
+  /// Inputs: the source, and integer indices in the shape of the source without the axis. Attributes: the axis, and an
+  /// `IndexLabel`.
   ///
   /// The gradient is an elementwise selection, which is fused into adjacent steps: for a cross-entropy, into the step
-  /// of the softmax. The selection compares every position of the axis with an index, so for a long axis `gather` does
-  /// less work.
+  /// of the softmax. The selection compares every position of the axis with an index, so for a long axis the gradient
+  /// of `gather` is less work.
   static let pick: Op = Op(
     name: "pick",
     shape: { inputs, attributes throws(ShapeError) in

@@ -153,8 +153,8 @@ extension Tensor {
   ///   - dilation: the distance between the elements of a window, one number for each spatial axis or one for all.
   ///   - roundsUp: whether a window may reach beyond the end (PyTorch's `ceil_mode`).
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` if `window` has an extent for all axes but the
-  ///   first.
+  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` for `self: [channels, spatial…]`,
+  ///   with as many spatial axes as `window` has extents.
   /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func maxPooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
@@ -184,10 +184,10 @@ extension Tensor {
   /// - Parameters:
   ///   - window: as for `maxPooled`, likewise `stride`, `padding` and `roundsUp`.
   ///   - countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Positions beyond the
-  ///     padding, which a window reaches if sizes are rounded up, never count.
+  ///     padding, which a window can reach with `roundsUp`, never count.
   /// - Returns: `[batch, channels, ⌊(in + before + after − window) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` if `window` has an extent for all axes but the
-  ///   first.
+  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` for `self: [channels, spatial…]`,
+  ///   with as many spatial axes as `window` has extents.
   /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func averagePooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],

@@ -106,9 +106,9 @@ extension Tensor {
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
 
-  /// The maximum over `axes`, which have extent 1 in the result. No gradient flows through it. It is subtracted from
-  /// `x`, so that the exponential does not overflow. NaN and infinite maxima are replaced by 0, because `x − maximum`
-  /// could be ∞ − ∞.
+  /// The maximum over `axes`, which have extent 1 in the result. No gradient flows through it. The caller subtracts it
+  /// from the tensor, so that the exponential does not overflow. NaN and infinite maxima are replaced by 0, because the
+  /// difference could be ∞ − ∞.
   package func exponentialShift(_ axes: [Int]?) -> Tensor {
     let peak = max(axes: axes, keepingAxes: true).stopGradient()
     return peak.isFinite().select(peak, peak.literal(0))

@@ -1,6 +1,6 @@
 import ApusDevice
 
-// Functions composed of other operations, with custom gradients in terms of their results.
+// Functions composed of other operations. `cbrt` and `hypot` have custom gradients in terms of their results.
 
 extension Tensor {
   /// The cube root of each element, also of negative numbers, in the same shape; integers and `bool` count as
@@ -17,7 +17,8 @@ extension Tensor {
 
   private func cubeRoot() -> Tensor {
     let root = abs().power(constant(1.0 / 3)).copySign(self)
-    // 1/3 is not representable in the type. One Newton step, (2·y + x/y²)/3, restores the lost digits.
+    // 1/3 is not representable in the type, so `root` is inexact. One Newton step, (2·y + x/y²)/3, restores the lost
+    // digits.
     let better = root - (root - self / root.squared()) * constant(1.0 / 3)
     return isFinite().logicalAnd(self .!= 0).select(better, root)
   }

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: an array, replacement rows, and their distinct row indices; a row whose index is out of range is ignored.
-  /// The write is in place if nothing else reads the array afterwards.
+  /// Inputs: an array, replacement rows, and the indices of these rows in the array. The indices in range are distinct;
+  /// a row whose index is out of range is ignored. The write is in place if nothing else reads the array afterwards.
   static let rowWrite: Op = Op(
     name: "rowWrite",
     shape: { inputs, _ throws(ShapeError) in
@@ -33,7 +33,7 @@ extension Op {
 
 /// A list of distinct rows of an array.
 package struct RowList {
-  /// The indices in ascending order, `int64` `[count]`; unused entries at the end hold the array's extent.
+  /// The indices in ascending order, `int64` `[count]`; unused entries at the end hold the number of rows of the array.
   package let indices: Tensor
   /// The rows at these indices, `[count, …]`; zeros for unused entries.
   package let rows: Tensor
@@ -74,7 +74,8 @@ extension Tensor {
     return RowList(indices: isUsed.select(first, shape[0]), rows: sums)
   }
 
-  /// Follows sums, scalar factors and casts of a gradient to the lookups that it comes from.
+  /// Follows a gradient through sums, scalar factors and casts back to the lookups that it comes from. Returns `false`
+  /// if another operation is on the way.
   private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
     var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
     while let (node, change) = stack.popLast() {

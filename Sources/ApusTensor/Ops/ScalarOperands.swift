@@ -30,7 +30,7 @@ extension Tensor {
   /// Divides the left side, whose element type may change, by the number.
   public static func /= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left / right }
 
-  /// `xᵖ` of each element, in the same shape.
+  /// `xᵖ` for each element `x` and the exponent `p`, in the same shape.
   public func power<Number: TensorElement>(_ exponent: Number) -> Tensor { power(literal(exponent)) }
   /// The smaller of each element and the number, in the same shape. At a tie the element gets half of the gradient.
   public func minimum<Number: TensorElement>(_ other: Number) -> Tensor { minimum(literal(other)) }
@@ -76,12 +76,12 @@ extension Tensor {
   /// - Precondition: the tensor and the number are integers or Booleans.
   public func shiftedRight<Number: TensorElement>(by bits: Number) -> Tensor { shiftedRight(by: literal(bits)) }
 
-  /// `then` where this tensor, a `bool` condition, holds, and the number elsewhere, in the broadcast shape of both
+  /// `then` where this tensor, the condition, is true, and the number elsewhere, in the broadcast shape of both
   /// tensors.
   public func select<Number: TensorElement>(_ then: Tensor, _ other: Number) -> Tensor {
     select(then, then.literal(other))
   }
-  /// The number where this tensor, a `bool` condition, holds, and `other` elsewhere, in the broadcast shape of both
+  /// The number where this tensor, the condition, is true, and `other` elsewhere, in the broadcast shape of both
   /// tensors.
   public func select<Number: TensorElement>(_ then: Number, _ other: Tensor) -> Tensor {
     select(other.literal(then), other)
@@ -120,16 +120,16 @@ extension Tensor {
   public static func .> (left: Tensor, right: Double) -> Tensor { left.compared(.greater, with: right) }
   /// Whether each element is not below the number: `bool`, in the tensor's shape.
   public static func .>= (left: Tensor, right: Double) -> Tensor { left.compared(.greaterOrEqual, with: right) }
-  /// `xᵖ` of each element, in the same shape.
+  /// `xᵖ` for each element `x` and the exponent `p`, in the same shape.
   public func power(_ exponent: Double) -> Tensor { power(literal(exponent)) }
   /// The smaller of each element and the number, in the same shape. At a tie the element gets half of the gradient.
   public func minimum(_ other: Double) -> Tensor { minimum(literal(other)) }
   /// The larger of each element and the number, in the same shape. At a tie the element gets half of the gradient.
   public func maximum(_ other: Double) -> Tensor { maximum(literal(other)) }
-  /// `then` where this tensor, a `bool` condition, holds, and the number elsewhere, in the broadcast shape of both
+  /// `then` where this tensor, the condition, is true, and the number elsewhere, in the broadcast shape of both
   /// tensors.
   public func select(_ then: Tensor, _ other: Double) -> Tensor { select(then, then.literal(other)) }
-  /// The number where this tensor, a `bool` condition, holds, and `other` elsewhere, in the broadcast shape of both
+  /// The number where this tensor, the condition, is true, and `other` elsewhere, in the broadcast shape of both
   /// tensors.
   public func select(_ then: Double, _ other: Tensor) -> Tensor { select(other.literal(then), other) }
 }

@@ -41,7 +41,7 @@ struct Region {
     if let reason = shape.invalidReason { throw ShapeError("subscript", reason) }
   }
 
-  /// Takes `count` elements of the next axis, or, if `count` is `nil`, one element and removes the axis.
+  /// Takes `count` elements of the next axis. If `count` is `nil`, takes one element and removes the axis.
   private mutating func take(_ first: Int, _ step: Int, _ count: Int?) {
     start.append(count == 0 ? 0 : first)
     self.step.append(step)

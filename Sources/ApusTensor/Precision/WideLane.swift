@@ -1,8 +1,8 @@
 import ApusDevice
 
-// Every result of an operation is rounded to its type. If the type has 16 bits, a function that consists of several
-// operations computes them in `float32`. So its result is rounded once, and overflows only if the exact value does.
-// Programs keep intermediate values in `float32` registers in any case.
+// Every operation rounds its result to the result's type. If this type has 16 bits, a function of several operations
+// computes in `float32`. So its result is rounded once, and overflows only if the exact value does. Programs keep
+// intermediate values in `float32` registers in any case.
 
 extension Tensor {
   /// The tensor itself or, if its type has 16 bits, its values as `float32`.

@@ -9,8 +9,8 @@ extension Tensor {
     return key.bits([count], device: device).argsort()
   }
 
-  /// Random integers in `lower ..< upper`, `int64` of shape `shape`. The distribution deviates from uniform by at most
-  /// `(upper − lower) / 2³²`.
+  /// Random integers in `lower ..< upper`, `int64` of shape `shape`. For a range of `n` numbers, the relative deviation
+  /// of each probability from `1/n` is at most `n/2³²`.
   ///
   /// - Precondition: the range has 1 to 2³² numbers.
   public static func randomIntegers(

@@ -21,7 +21,8 @@ public struct RandomKey: Hashable, Sendable, Codable {
     RandomKey(seed: SplitMix64.mixed(seed &+ (index &+ 1) &* SplitMix64.gamma))
   }
 
-  /// A key for the next draw, which this key then skips. Copies of the returned key sample the same numbers.
+  /// Returns a key for the next draw, and advances this key past that draw. Copies of the returned key sample the same
+  /// numbers.
   package mutating func one() -> RandomKey { RandomKey(seed: seed, counter: nextDraw()) }
 
   /// Returns the number of the next draw, and advances the counter.

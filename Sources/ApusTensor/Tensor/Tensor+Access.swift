@@ -33,7 +33,7 @@ extension Evaluator {
 }
 
 extension Tensor {
-  /// Whether the value is computed (or being computed on the device), so that the tensor refers to no graph.
+  /// Whether the value has been computed, or is being computed on the device.
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 
   /// Starts copying the value to the host. `Reading.array()` waits for the copy, but not for work that is submitted to

@@ -172,7 +172,8 @@ extension Scalar {
 }
 
 extension Scalar {
-  /// A number given as a `Double` for tensors of any type: an integer if it is a whole number.
+  /// A number for tensors of any type, given as a `Double`: `.integer` if it is a whole number that fits in 64 bits,
+  /// else `.float`.
   init(bound value: Double) {
     let isWhole = value.magnitude < 0x1p63 && value.rounded(.towardZero) == value
     self = isWhole ? .integer(Int64(value)) : .float(value)

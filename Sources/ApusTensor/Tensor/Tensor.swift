@@ -10,7 +10,8 @@ import Synchronization
 /// - Shapes of operands broadcast: they are aligned at their last axes, and extents are equal, or one of them is 1 or
 ///   missing. The broadcast shape has the larger extents.
 /// - Element types of operands are promoted: floating-point before integer before `bool`, then the wider one. A tensor
-///   without axes counts only if its kind (floating-point, integer or `bool`) is above the kinds of all others.
+///   without axes counts only if its kind (floating-point, integer or `bool`) is above the kind of every tensor with
+///   axes.
 /// - A number takes the element type of the tensor next to it. An integer or `bool` tensor and a floating-point number
 ///   give `float32`, a `bool` tensor and an integer give `int64`.
 /// - Negative axes count from the end: −1 is the last axis.

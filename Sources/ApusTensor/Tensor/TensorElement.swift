@@ -41,10 +41,10 @@ public struct BFloat16: TensorElement, Hashable {
 }
 
 extension BFloat16: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, CustomStringConvertible {
-  /// The nearest number to the literal's `Float`.
+  /// The number nearest to the literal as a `Float`.
   public init(integerLiteral value: Int) { self.init(Float(value)) }
 
-  /// The nearest number to the literal's `Float`.
+  /// The number nearest to the literal as a `Float`.
   public init(floatLiteral value: Float) { self.init(value) }
 
   public var description: String { Float(self).description }

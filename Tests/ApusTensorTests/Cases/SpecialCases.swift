@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 import Foundation
 
-/// An operation on special values: zeros, infinities, NaN, ties, and numbers whose squares exceed their type. Expected
-/// values are PyTorch's unless the documentation's table of conventions states others.
+/// An operation on special values: zeros, infinities, NaN, ties, and numbers whose squares exceed the range of their
+/// type. Expected values are PyTorch's unless the documentation's table of conventions states others.
 struct SpecialCase: Sendable {
   let name: String
   let dtype: DType
@@ -22,7 +22,7 @@ struct SpecialCase: Sendable {
     self.tolerance = tolerance ?? (dtype.isFloatingPoint ? ofType : 0)
   }
 
-  /// A difference that is always allowed: subnormal `float16` numbers have fewer digits.
+  /// An absolute difference that is allowed in addition, because subnormal `float16` numbers have fewer digits.
   private var floor: Double { dtype == .float16 ? 0x1p-24 : 0 }
 
   func isRight(_ value: Double, _ expected: Double) -> Bool {

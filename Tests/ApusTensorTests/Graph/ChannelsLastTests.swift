@@ -42,8 +42,8 @@ import Testing
       return pooled.mean(axes: [2, 3])
     }
 
-    /// The result, the gradients with respect to all inputs, and the gradients of the sum of the squares of these
-    /// gradients.
+    /// The result, the gradients with respect to all inputs, and the second derivatives: the gradients of `Σ g²` over
+    /// the elements `g` of the first gradients.
     func results() throws -> [[Double]] {
       let sources = [input] + weights + scales
       let (y, first, second) = recordingGradients { () -> (Tensor, [Tensor], [Tensor]) in
@@ -157,8 +157,8 @@ import Testing
     #expect(steps.count == 4 && steps.allSatisfy { $0.order == .channelsFirst })
   }
 
-  /// Reductions over various axes, also the channels, and broadcasting of tensors with fewer axes, on channels-last
-  /// images.
+  /// On channels-last images: reductions over various axes, also the channels, and broadcasting of tensors with fewer
+  /// axes.
   @Test func orderedReductionsAndBroadcasts() throws {
     func results(_ device: ComputeDevice) throws -> [[Double]] {
       try withDevice(device) { () throws in

@@ -141,7 +141,7 @@ import Testing
     #expect(step.prologue.instructions.count == 2 && step.axes == [1])
   }
 
-  /// The maximum, the exponentials, their sum and the quotient.
+  /// The steps compute the maximum, the exponentials, their sum and the quotient.
   @Test func softmaxIsFourSteps() throws {
     #expect(try steps { [input([8, 6]).softmax()] }.count == 4)
   }

@@ -8,9 +8,9 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
   private let geometry: Attention.Geometry
   private let isCausal: Bool
   private let offset: Int?
-  /// Whether the mask varies along batch, heads, queries and keys; `nil` without a mask.
+  /// For each of the axes batch, heads, queries and keys, whether the mask varies along it; `nil` without a mask.
   private let mask: [Bool]?
-  /// Whether the added mask varies along each of these axes; `nil` without an added mask.
+  /// For each of the same four axes, whether the added mask varies along it; `nil` without an added mask.
   private let added: [Bool]?
   private let dropoutRate: Double?
 

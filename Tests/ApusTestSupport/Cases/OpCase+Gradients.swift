@@ -26,8 +26,8 @@ extension OpCase {
   ///
   /// Devices that build kernels at run time skip second derivatives of composed operations, because the components have
   /// separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run only first derivatives of
-  /// operations that are not composed. The tests with `cpu` kernels also cover first derivatives of composed operations
-  /// and second derivatives of all others.
+  /// operations that are not composed. The tests with `cpu` kernels also cover first derivatives of composed
+  /// operations, and second derivatives of operations that are not composed.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     let isLeftToParts = device.extent == .everything ? false : try isComposed(on: device)

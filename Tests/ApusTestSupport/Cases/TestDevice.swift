@@ -11,8 +11,9 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
-    /// The first type with every shape. The other types with the first shape; of these, composed operations run only
-    /// with `float16`. First derivatives of all operations, and second derivatives of operations that are not composed.
+    /// The first type with every shape, and the other types with the first shape; composed operations only with the
+    /// first type and `float16`. First derivatives of all operations, and second derivatives of operations that are not
+    /// composed.
     case everyType
     /// The first type with every shape; first derivatives of operations that are not composed.
     case everyShape
@@ -46,7 +47,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()
 
-  /// The reference device, the CPU, and every OpenCL device with both kernel classes.
+  /// The reference device, the CPU, and every OpenCL device, once with each kernel class.
   public static let all: [TestDevice] = [reference] + opened.devices
 
   /// The errors of devices that could not be opened. Tests fail if there is an error.

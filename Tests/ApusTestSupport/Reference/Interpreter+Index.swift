@@ -50,7 +50,7 @@ extension Interpreter {
   }
 
   /// Calls `body(element, place)` for each element of an array `[outer, count, inner]`. `place` is the element of an
-  /// array `[outer, extent, inner]` that the index of `element` selects. Both are row-major numbers.
+  /// array `[outer, extent, inner]` that the index of `element` selects. Both are row-major indices.
   private func forEachIndex(
     _ indices: Operand, _ outer: Int, _ count: Int, _ inner: Int, extent: Int, _ body: (Int, Int) -> Void
   ) {

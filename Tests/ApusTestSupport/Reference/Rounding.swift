@@ -1,4 +1,4 @@
-/// A binary floating-point format, computed from its definition: a number is a multiple of the spacing at its exponent.
+/// A binary floating-point format. Each of its numbers is a multiple of the spacing at the exponent of that number.
 public struct Rounding: Sendable {
   let fractionBits: Int
   let leastExponent: Int
