@@ -1,6 +1,7 @@
 import ApusSystem
 
-/// The King James Bible, as the Debian package `bible-kjv` prints it: one verse per line, `Ge1:1 In the beginning …`.
+/// The King James Bible, as the program of the Debian package `bible-kjv` prints it: one verse per line, such as
+/// `Ge1:1 In the beginning …`.
 enum Bible {
   static let program = "/usr/bin/bible"
   private static let remedy = "install it with: apt-get install bible-kjv"

@@ -71,7 +71,7 @@ public struct TextDataset: Sendable {
     self.test = test
   }
 
-  /// Holds out every tenth text.
+  /// Splits the texts: every tenth is held out for the test.
   public init(name: String, classNames: [String], all: LabelledTexts) throws(DataError) {
     let numbers = all.texts.indices
     func part(_ numbers: some Sequence<Int>) -> LabelledTexts {

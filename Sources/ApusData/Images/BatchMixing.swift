@@ -1,4 +1,5 @@
-/// A method that mixes the images of a batch in pairs; each image also gets a fraction of its partner's class.
+/// A method that mixes each image of a batch with another image of the batch, its partner, and their classes in the
+/// same proportion.
 public struct BatchMixing: Hashable, Sendable {
   /// How two images are mixed.
   public enum Kind: String, Hashable, Sendable, CaseIterable {

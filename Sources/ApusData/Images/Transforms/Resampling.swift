@@ -134,7 +134,8 @@ private struct Resampler {
     _ rows: ResampledAxis, from source: UnsafePointer<UInt8>, rowBytes: Int, to target: UnsafeMutablePointer<UInt8>
   ) {
     let (count, newCount) = (width * channels, newWidth * channels)
-    // RGB pixels are loaded and stored as four values, one more than a pixel has. So both rows need room at their end.
+    // RGB pixels are loaded and stored as four values, one more than a pixel has. So `row` and `newRow` need room at
+    // their ends.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: count + newCount + 8) { room in
       let row = room.baseAddress!
       let newRow = row + count + 4
