@@ -114,7 +114,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// A random order of the classes; it decides which classes an incomplete round contains.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      // The index of a random number is negative here, so it is none of the indices of `balanced`, which are positions.
+      // These random numbers have negative indices, so none of them is one that `balanced` draws at a position.
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 

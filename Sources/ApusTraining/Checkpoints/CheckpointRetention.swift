@@ -84,7 +84,8 @@ final class CheckpointSchedule: TrainingObserver {
       best = (progress.step, value)
       return .saveCheckpoint
     }
-    // If a batch contains all examples, every step is an epoch; a step of a few milliseconds is not worth a checkpoint.
+    // If a batch contains all examples, every step is an epoch. The limit of one second then avoids a checkpoint after
+    // every step.
     return progress.isEpochEnd && ContinuousClock.seconds - lastSave >= 1 ? .saveCheckpoint : .continue
   }
 
