@@ -68,8 +68,8 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if sources have a text after a
-  /// colon, which names the path; `true` if they have no colon.
+  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if the source string has a text
+  /// after a colon, which names the path; `true` if the source string has no colon.
   public var isInstalled: Bool? {
     if let defaultPath { return FileSystem.exists(defaultPath) }
     return argument == nil ? true : nil
@@ -150,9 +150,9 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether the training and test splits of a source are fixed. They are not for texts and tables that a user names
-  /// after a colon, for image folders without a folder per split, and for data sets of kind `other`. Of such a source,
-  /// runs hold out a fraction of the examples.
+  /// Whether the training and test splits of a source are fixed. Runs hold out a fraction of the examples if the source
+  /// is a text or table that a user names after a colon, an image folder without a folder per split, or a data set of
+  /// kind `other`; these sources have no fixed splits.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {

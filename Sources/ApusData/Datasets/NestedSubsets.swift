@@ -35,7 +35,7 @@ public struct NestedSubsets: Hashable, Sendable {
   /// - Precondition: `size` is not negative and at most the number of examples.
   public func subset(_ size: Int) -> [Int32] { Array(order[..<size]) }
 
-  /// The number of the random stream that orders examples with equal keys. The streams that shuffle the classes are
-  /// numbered from 0, so they are different ones.
+  /// The number of the random stream that orders examples with equal keys. It is far above the numbers of the streams
+  /// that shuffle the examples of the classes, which count from 0.
   private static let tieStream: UInt64 = 1 << 40
 }

@@ -96,7 +96,7 @@ public struct Split: Hashable, Sendable {
     return numbers.shuffled { random.integer(below: $0, at: $1) }
   }
 
-  /// The number of the random stream of class 0. The streams that order the examples of epochs are numbered from 0, so
-  /// they are different ones.
+  /// The number of the random stream of class 0. It is far above the numbers of the streams that order the examples of
+  /// epochs, which count from 0.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }

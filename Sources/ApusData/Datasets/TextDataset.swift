@@ -55,7 +55,7 @@ public struct TextDataset: Sendable {
   public let classNames: [String]
   /// The training texts.
   public let train: LabelledTexts
-  /// The texts of the final measurement; at least one.
+  /// The texts on which a model is measured; at least one.
   public let test: LabelledTexts
 
   /// - Throws: when a split is empty.

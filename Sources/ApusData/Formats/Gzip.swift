@@ -1,6 +1,6 @@
 import CZlib
 
-/// A gzip stream of one or more members, each with its checksum and size verified by zlib.
+/// Inflates a gzip stream of one or more members. zlib verifies the checksum and the size of each member.
 final class Inflater {
   /// The first bytes of a member.
   static let magic: [UInt8] = [0x1f, 0x8b]
