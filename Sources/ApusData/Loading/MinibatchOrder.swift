@@ -114,7 +114,8 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// A random order of the classes; it decides which classes an incomplete round contains.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      // These random numbers have negative indices, so none of them is one that `balanced` draws at a position.
+      // The indices of these random numbers are negative. `balanced` uses the indices from 0, so its random numbers are
+      // others.
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 

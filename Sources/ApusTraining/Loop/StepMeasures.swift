@@ -62,7 +62,7 @@ struct StepMeasures {
     }
   }
 
-  /// Adds the values that were read to the means of the epoch.
+  /// Waits for the pending values and adds them to the means of the epoch.
   /// - Parameter loss: the minimized loss.
   /// - Returns: the reported loss, and the norm of the gradients if it was measured.
   func add(

@@ -80,7 +80,8 @@ private struct Replay {
 
   init(reference: ComputeDevice) { self.reference = reference }
 
-  /// The worst element of an operation's result, or `nil` when all are equal.
+  /// The difference in the element of an operation's result that differs most relative to its tolerance; `nil` when all
+  /// elements are equal.
   mutating func difference(of operation: PendingOperation) throws -> StepComparison.Difference? {
     let result = operation.result
     var inputs: [Tensor] = []
