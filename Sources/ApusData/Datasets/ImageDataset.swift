@@ -143,8 +143,8 @@ public struct PixelStatistics: Hashable, Sendable {
   static func histogram(
     _ pixels: UnsafeBufferPointer<UInt8>, from start: Int, _ area: Int, every step: Int
   ) -> [Int] {
-    // Four tables, used in turn. Neighboring pixels are often equal: with one table, an increment would often wait
-    // until the previous increment of the same counter is stored.
+    // The pixels are counted in four tables in turn. Neighboring pixels are often equal: with one table, an increment
+    // would often wait until the previous increment of the same counter is stored.
     var tables = [Int](repeating: 0, count: 4 * 256)
     for image in stride(from: start, to: pixels.count, by: step) {
       for index in image..<image + area { tables[(index & 3) << 8 | Int(pixels[index])] += 1 }

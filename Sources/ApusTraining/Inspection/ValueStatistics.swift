@@ -32,7 +32,7 @@ public struct ValueStatistics: Sendable {
   public init(_ name: String, _ values: [Float], shape: [Int], hasUnits: Bool) {
     self.name = name
     self.shape = shape
-    // Passes over the array without copies: a matrix may have a hundred million elements.
+    // The array is traversed and not copied, because a matrix may have a hundred million elements.
     var (count, zeros, sum) = (0, 0, 0.0)
     var (low, high) = (Float.infinity, -Float.infinity)
     for value in values where value.isFinite {

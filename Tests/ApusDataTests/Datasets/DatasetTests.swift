@@ -16,7 +16,7 @@ struct DatasetTests {
     for set in [train, test] {
       for label in 0..<10 { #expect(set.labels.count { $0 == label } == set.count / 10) }
     }
-    // NumPy's x.mean() and x.std(ddof=1), where x is the training pixels / 255 in float64.
+    // The expected values are NumPy's x.mean() and x.std(ddof=1), where x is the training pixels / 255 in float64.
     let statistics = try #require(data.statistics)
     #expect(abs(statistics.mean[0] - 0.2860405969887955) < 1e-14)
     #expect(abs(statistics.standardDeviation[0] - 0.35302424826730616) < 1e-14)

@@ -151,7 +151,7 @@ struct ByteReaderTests {
     let bytes = (0..<700_001).map { _ in UInt8.random(in: 0...255, using: &random) }
     let cut = gzipped(Array(bytes[..<262_100]))
     let stored = gzipped(Array(bytes[..<262_100])) + gzipped(Array(bytes[262_100...]))
-    // The second member starts near the end of the reader's first chunk, which has 2¹⁸ bytes.
+    // `cut` is the first member of `stored`. It ends near the end of the reader's first chunk, which has 2¹⁸ bytes.
     #expect(cut.count < stored.count)
     for path in [try scratch.write(bytes, to: "plain"), try scratch.write(stored, to: "members.gz")] {
       let reader = try ByteReader(path: path)
