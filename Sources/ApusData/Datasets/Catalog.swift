@@ -150,9 +150,9 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether the training and test splits of a source are fixed. Runs hold out a fraction of the examples if the source
-  /// is a text or table that a user names after a colon, an image folder without a folder per split, or a data set of
-  /// kind `other`; these sources have no fixed splits.
+  /// Whether the training and test splits of a source are fixed. Three kinds of sources have no fixed splits, so runs
+  /// hold out a fraction of their examples: texts and tables that a user names after a colon, image folders without a
+  /// folder per split, and data sets of kind `other`.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {

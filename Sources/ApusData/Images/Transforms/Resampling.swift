@@ -14,8 +14,8 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
   /// differs: it also clamps to 0 ... 255 between the two axes.
   case bicubic
 
-  /// The radius of the filter in pixels of the source or, when downsizing with a filter other than `bilinear`, in pixels
-  /// of the output.
+  /// The radius of the filter in pixels of the source. When downsizing with a filter other than `bilinear`, the radius
+  /// is in pixels of the output.
   fileprivate var support: Double {
     switch self {
     case .antialias, .bilinear: 1
