@@ -128,8 +128,8 @@ enum JPEG {
   }
 
   /// Finds, by bisection, a range that contains the byte at which the library detects the damage. The library does not
-  /// report this offset. But if the first bytes of a file contain the damage, decoding them alone gives the error of the
-  /// whole file; otherwise it gives a premature end.
+  /// report this offset. But if the first bytes of a file contain the damage, decoding them alone gives the error of
+  /// the whole file; otherwise it gives a premature end.
   /// - Parameters:
   ///   - tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
   ///   - isWrong: whether decoding the first `first` bytes gives the error of the whole file

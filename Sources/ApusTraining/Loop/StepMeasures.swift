@@ -2,7 +2,7 @@ import ApusNN
 import ApusTensor
 
 /// The measurements of a training batch: the objective's measures, the reported loss if it differs from the minimized
-/// loss, and the norm of the gradients if an observer needs it. They use the outputs and gradients of the training step.
+/// loss, and the norm of the gradients if an observer needs it. They use the outputs and gradients of the step.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool
