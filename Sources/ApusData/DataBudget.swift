@@ -3,8 +3,9 @@ import ApusSystem
 /// The memory limits for decoded data. They are checked before decoding, because a file of a few megabytes can expand
 /// to many gigabytes.
 enum DataBudget {
-  /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory that the process
-  /// may use. The rest leaves room for the two or three copies that exist during the transfer to a device.
+  /// The most bytes of host memory for the pixels of a file, for a table, or for the batches of a loader: an eighth of
+  /// the memory that the process may use. The rest leaves room for the two or three copies of the data that exist
+  /// during the transfer to a device.
   static let memoryByteCount = HostMemory.byteCount / 8
   /// The most bytes of a text. Its tokens and the working memory of the tokenizer take about 30 bytes for each byte of
   /// the text.

@@ -46,7 +46,7 @@ public func evaluate(
 }
 
 extension Tensor {
-  /// Booleans as they are, numbers as float32.
+  /// The tensor itself if it is `bool`, otherwise the tensor converted to float32.
   fileprivate var asMeasured: Tensor { dtype == .bool ? self : cast(to: .float32) }
 }
 

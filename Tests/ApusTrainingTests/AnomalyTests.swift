@@ -125,7 +125,7 @@ import Testing
     }
   }
 
-  /// Anomaly detection does not change the loss and prepares few more plans.
+  /// With anomaly detection, the training loss differs by less than 10⁻⁵, and a run prepares at most eight plans.
   @Test func checkedRunsAreLikeOthers() throws {
     var run = SmallRun()
     try withDevice(run.device) { () throws -> Void in
@@ -133,7 +133,7 @@ import Testing
       run.options.detectsAnomalies = true
       let plans = run.device.preparedPlanCount
       let checked = try run.trainer().run()
-      // Plans for two batch sizes, the evaluation, and the initial values.
+      // There are plans for two batch sizes, the evaluation, and the initial values.
       #expect(run.device.preparedPlanCount - plans <= 8)
       #expect(abs(checked.trainLoss! - plain.trainLoss!) < 1e-5)
     }

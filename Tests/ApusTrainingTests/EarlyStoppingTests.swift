@@ -7,7 +7,7 @@ import Testing
 
 /// Each reason for which a run is stopped early.
 @Suite struct EarlyStoppingTests {
-  /// A linear model whose validation loss falls from epoch to epoch.
+  /// A trainer of a linear model. With the default learning rate, the validation loss falls from epoch to epoch.
   private func trainer(
     _ stopping: EarlyStopping?, epochs: Int = 10, rate: Double = 0.01, hasValidation: Bool = true,
     _ change: (inout TrainingOptions) -> Void = { _ in }

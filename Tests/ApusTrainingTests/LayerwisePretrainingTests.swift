@@ -7,7 +7,8 @@ import Testing
 @testable import ApusTraining
 
 struct LayerwisePretrainingTests {
-  /// 64 points in a plane, embedded in 12 dimensions: a layer of six units can reconstruct them.
+  /// 64 points of a plane in a space with one dimension for each element of `shape`. As a plane has two dimensions, a
+  /// layer of a few units can reconstruct the points.
   private struct Plane: ExampleSource {
     let points: Tensor
     let shape: Shape

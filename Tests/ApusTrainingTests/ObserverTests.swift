@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// Reads the newest measured steps.
+  /// Records `lastStep` after each step.
   private final class Reader: TrainingObserver {
     var steps: [MeasuredStep?] = []
     let needsGradientNorm: Bool

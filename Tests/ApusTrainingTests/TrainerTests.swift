@@ -145,7 +145,7 @@ private struct Line: ExampleSource {
     run.options.batchSize = nil
     try withDevice(run.device) { () throws in
       _ = try run.trainer().run()
-      // Plans for the initial values, the step and the evaluation.
+      // The three plans are those of the initial values, the step and the evaluation.
       #expect(run.device.preparedPlanCount == 3)
     }
   }
@@ -258,7 +258,8 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// A run cannot be resumed with another batch size, seed or optimizer, or for fewer steps than it has.
+  /// A run cannot be resumed with another batch size, seed or optimizer, or with a length of fewer steps than it has
+  /// done.
   @Test func resumingWithOtherSettingsIsRefused() throws {
     try SmallRun().inDirectory { run, _ in
       _ = try run.trainer().run()

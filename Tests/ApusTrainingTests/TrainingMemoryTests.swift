@@ -32,7 +32,7 @@ import Testing
     for batchSize in [8, 512] {
       let before = device.memory
       let planned = try TrainingMemory(on: device) { trainer(batchSize) }
-      // Nothing was allocated.
+      // Planning allocates nothing.
       #expect(device.memory == before)
       #expect(planned.batchSize == batchSize)
       #expect(planned.modelByteCount == 4 * (8 * 9 + 8 + 2048 * 64 + 64 + 640 + 10))

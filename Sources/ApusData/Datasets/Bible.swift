@@ -1,6 +1,7 @@
 import ApusSystem
 
-/// The King James Bible, as the Debian package `bible-kjv` prints it: one verse per line, `Ge1:1 In the beginning …`.
+/// The King James Bible, as the program of the Debian package `bible-kjv` prints it: one verse per line, such as
+/// `Ge1:1 In the beginning …`.
 enum Bible {
   static let program = "/usr/bin/bible"
   private static let remedy = "install it with: apt-get install bible-kjv"
@@ -25,7 +26,7 @@ enum Bible {
 
   static let groupNames = groups.map(\.name)
 
-  /// The verses without their numbers, each labelled with the group of its book.
+  /// The verses without their references (`Ge1:1`), each labelled with the group of its book.
   static func verses() throws(DataError) -> LabelledTexts {
     var (texts, labels) = ([String](), [Int32]())
     var books: [Substring] = []

@@ -3,7 +3,8 @@ import Synchronization
 
 /// A data set that a source string can name: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …
 public struct DatasetDescription: Sendable {
-  /// The kind of content and the closure that reads it; the closure receives the text after the colon of a source.
+  /// The kind of content. For images and texts, a closure reads the content; it receives the text after the colon of a
+/// source string.
   enum Content: Sendable {
     /// Labelled images; the size `[channels, height, width]` or the class names are `nil` when they depend on the
     /// files.
@@ -67,8 +68,8 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if sources have a text after a
-  /// colon, which names the path; `true` if they have no colon.
+  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if the source string has a text
+  /// after a colon, which names the path; `true` if the source string has no colon.
   public var isInstalled: Bool? {
     if let defaultPath { return FileSystem.exists(defaultPath) }
     return argument == nil ? true : nil
@@ -149,9 +150,9 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether the training and test splits of a source are fixed. Sources without fixed splits are a user's texts and
-  /// tables, image folders without folders for the splits, and data sets of kind `other`; runs hold out a fraction of
-  /// their examples.
+  /// Whether the training and test splits of a source are fixed. Three kinds of sources have no fixed splits, so runs
+  /// hold out a fraction of their examples: texts and tables that a user names after a colon, image folders without a
+  /// folder per split, and data sets of kind `other`.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {

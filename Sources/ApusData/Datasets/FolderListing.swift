@@ -75,7 +75,7 @@ struct FolderListing {
     return found.sorted(by: Self.precedes)
   }
 
-  /// Compares names by their bytes.
+  /// Whether the bytes of `one` precede those of `other` in lexicographic order.
   private static func precedes(_ one: String, _ other: String) -> Bool {
     one.utf8.lexicographicallyPrecedes(other.utf8)
   }

@@ -64,8 +64,8 @@ public struct ImageDataset: Sendable {
     statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
   }
 
-  /// The data set with at most `count` training images, nearly the same fraction of each class; `nil` keeps all images.
-  /// With the same seed, a smaller subset is contained in every larger one.
+  /// The data set with at most `count` training images, about the same fraction of each class. `nil` keeps all training
+  /// images. With the same seed, a smaller subset is contained in every larger one.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()
@@ -98,8 +98,8 @@ extension DataError {
 /// Mean and standard deviation of each channel, for pixel values that are scaled to 0...1.
 ///
 /// `mean = Σ v / n` and `standardDeviation = √(Σ (v − mean)² / (n − 1))`, where `v = pixel / 255`. The sums are over
-/// the `n` pixels of a channel in all images. `torch.std` computes the same deviation, but for a single pixel it gives
-/// NaN, and this type 0.
+/// the `n` pixels of a channel in all images. `torch.std` computes the same deviation for two pixels or more; for a
+/// single pixel, `torch.std` gives NaN, and this type gives 0.
 public struct PixelStatistics: Hashable, Sendable {
   /// The mean of each channel.
   public var mean: [Double]
@@ -143,8 +143,8 @@ public struct PixelStatistics: Hashable, Sendable {
   static func histogram(
     _ pixels: UnsafeBufferPointer<UInt8>, from start: Int, _ area: Int, every step: Int
   ) -> [Int] {
-    // Four tables, used in turn. Neighboring pixels are often equal: with one table, an increment would often wait
-    // until the previous increment of the same counter is stored.
+    // The pixels are counted in four tables in turn. Neighboring pixels are often equal: with one table, an increment
+    // would often wait until the previous increment of the same counter is stored.
     var tables = [Int](repeating: 0, count: 4 * 256)
     for image in stride(from: start, to: pixels.count, by: step) {
       for index in image..<image + area { tables[(index & 3) << 8 | Int(pixels[index])] += 1 }

@@ -26,7 +26,7 @@ public struct ImageSubset: ImageSource {
 private struct JoinedImages: ImageSource {
   let parts: [any ImageSource]
   let labels: [Int32]
-  /// The number of the first image of each source.
+  /// For each part, the number of its first image in the concatenation.
   let starts: [Int]
 
   init(_ parts: [any ImageSource]) {

@@ -2,9 +2,9 @@ import ApusSystem
 
 /// Nested subsets of examples: the subset of size `n` is the first `n` examples of one order.
 ///
-/// If the examples have classes, each subset has nearly the class proportions of the whole set. Example `j = 0, 1, …`
-/// of a class of `m` examples has the sort key `(2j + 1) / (2m)`, as in the apportionment of Webster and Sainte-Laguë.
-/// The order of examples within a class, and the order of examples with equal keys, is random.
+/// If the examples have classes, each subset has nearly the class proportions of the whole set. The `m` examples of a
+/// class are shuffled; number `j` of them, counted from 0, has the sort key `(2j + 1) / (2m)`, as in the apportionment
+/// of Webster and Sainte-Laguë. Examples with equal keys are in random order.
 public struct NestedSubsets: Hashable, Sendable {
   /// All examples in order; the subset of size `n` is the first `n` of them.
   public let order: [Int32]
@@ -35,7 +35,7 @@ public struct NestedSubsets: Hashable, Sendable {
   /// - Precondition: `size` is not negative and at most the number of examples.
   public func subset(_ size: Int) -> [Int32] { Array(order[..<size]) }
 
-  /// The number of the random stream that orders examples with equal keys. The streams that order the examples within a
-  /// class have the numbers 0, 1, …, far below it.
+  /// The number of the random stream that orders examples with equal keys. It is far above the numbers of the streams
+  /// that shuffle the examples of the classes, which count from 0.
   private static let tieStream: UInt64 = 1 << 40
 }

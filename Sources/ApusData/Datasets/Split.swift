@@ -82,8 +82,8 @@ public struct Split: Hashable, Sendable {
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // Each class gives at most one example more than its quota, rounded down. If too many classes are at their limits,
-    // the split stays smaller than `wanted`.
+    // Each class gives its quota, rounded down, or one example more. If too many classes are at their limits, the split
+    // stays smaller than `wanted`.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1
@@ -96,7 +96,7 @@ public struct Split: Hashable, Sendable {
     return numbers.shuffled { random.integer(below: $0, at: $1) }
   }
 
-  /// The number of the random stream of class 0. The streams that order the examples of epochs have the numbers 0, 1,
-  /// …, far below it.
+  /// The number of the random stream of class 0. It is far above the numbers of the streams that order the examples of
+  /// epochs, which count from 0.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }

@@ -27,7 +27,7 @@ enum Synthetic {
       let width = 4 + random.unit(at: 3 * blob + 2) * 12
       for index in canvas.indices {
         let (dy, dx) = (Double(index / side) - y, Double(index % side) - x)
-        // A rational bell function instead of exp, whose last bit depends on the C library.
+        // A rational bell function: the last bit of `exp` would depend on the C library.
         let bell = 1 / (1 + (dy * dy + dx * dx) / width)
         canvas[index] += bell * bell
       }

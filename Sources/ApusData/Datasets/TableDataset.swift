@@ -168,8 +168,8 @@ extension TableDataset {
         train: chosen.map { rows[Int($0)] }, validation: split.validation, test: split.test))
   }
 
-  /// Mean and standard deviation of the training targets, as `StandardScaler` computes them: the deviation is 1 if all
-  /// targets are equal. `nil` for classes.
+  /// Mean and standard deviation of the training targets, as scikit-learn's `StandardScaler` computes them: the
+  /// deviation is 1 if all targets are equal. `nil` for classes.
   public var targetStatistics: (mean: Double, standardDeviation: Double)? {
     guard case .numbers(let numbers) = targets else { return nil }
     let (mean, deviation) = TableEncoder.Rule.standardization(split.train.map { numbers[Int($0)] })

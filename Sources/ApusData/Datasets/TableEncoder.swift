@@ -6,7 +6,7 @@ public struct TableEncoding: Hashable, Sendable {
   public enum Scaling: String, CaseIterable, Hashable, Sendable {
     /// `(x − mean) / σ` with `σ = √(Σ (x − mean)² / n)` over the `n` training rows, as scikit-learn's `StandardScaler`.
     case standard
-    /// `(x − min) / (max − min)`, as `MinMaxScaler`.
+    /// `(x − min) / (max − min)` with the extremes of the training rows, as scikit-learn's `MinMaxScaler`.
     case minMax = "minmax"
     case none
   }
@@ -52,7 +52,7 @@ public struct TableEncoder: Hashable, Sendable {
     case number(fill: Double, offset: Double, scale: Double, indicatesMissing: Bool)
     /// One feature for each of these categories.
     case oneHot([String])
-    /// The index of the category in this list, counted from 1; 0 for other categories.
+    /// One feature: the index of the category in this list, counted from 1; 0 for an unknown or missing category.
     case codes([String])
     /// No feature.
     case dropped

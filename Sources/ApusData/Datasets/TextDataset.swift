@@ -55,7 +55,7 @@ public struct TextDataset: Sendable {
   public let classNames: [String]
   /// The training texts.
   public let train: LabelledTexts
-  /// The texts of the final measurement; at least one.
+  /// The texts on which a model is measured; at least one.
   public let test: LabelledTexts
 
   /// - Throws: when a split is empty.
@@ -71,7 +71,7 @@ public struct TextDataset: Sendable {
     self.test = test
   }
 
-  /// Holds out every tenth text.
+  /// Splits the texts: every tenth is held out for the test.
   public init(name: String, classNames: [String], all: LabelledTexts) throws(DataError) {
     let numbers = all.texts.indices
     func part(_ numbers: some Sequence<Int>) -> LabelledTexts {

@@ -1,6 +1,6 @@
 import CZlib
 
-/// A gzip stream of one or more members, each with its checksum and size verified by zlib.
+/// Inflates a gzip stream of one or more members. zlib verifies the checksum and the size of each member.
 final class Inflater {
   /// The first bytes of a member.
   static let magic: [UInt8] = [0x1f, 0x8b]
@@ -16,7 +16,7 @@ final class Inflater {
     self.path = path
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
-    // 15 selects a window of 2¹⁵ bytes, and 16 more a gzip header. Swift cannot import the macro `inflateInit2`.
+    // 15 selects a window of 2¹⁵ bytes; adding 16 selects the gzip format. Swift cannot import `inflateInit2`, a macro.
     let code = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard code == Z_OK else { throw failure("zlib could not start (code \(code))") }
   }

@@ -39,8 +39,8 @@ public struct IDXArray: Hashable, Sendable {
 
   /// Reads a file, plain or compressed by gzip.
   ///
-  /// The header is verified: the file must contain exactly the elements that the header declares. At most one byte
-  /// beyond them is inflated.
+  /// The file must contain exactly the elements that the header declares. At most one byte after the elements is
+  /// inflated.
   public init(path: String) throws(DataError) {
     try self.init(ByteReader(path: path))
   }

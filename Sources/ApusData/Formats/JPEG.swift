@@ -97,10 +97,10 @@ enum JPEG {
     tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
   }
 
-  /// The limit of pixels times scans of a file: a file of a few kilobytes can have hundreds of scans of millions of
-  /// pixels.
+  /// The largest product of the numbers of pixels and scans of a file. A file of a few kilobytes can have hundreds of
+  /// scans of millions of pixels.
   private static let mostWork = 1 << 30
-  /// The limit of pixels times scans that are decoded to locate damage.
+  /// The limit of the work to locate damage: decodings of the file, times its pixels, times its scans.
   private static let searchWork = 1 << 28
 
   /// An upper bound of the number of scans. Each scan starts with 0xFF 0xDA; its data never contain these bytes, but
@@ -128,8 +128,8 @@ enum JPEG {
   }
 
   /// Finds, by bisection, a range that contains the byte at which the library detects the damage. The library does not
-  /// report this offset. But decoding only the first bytes of a file gives the error of the whole file if these bytes
-  /// contain the damage, and a premature end if they do not.
+  /// report this offset. But if the first bytes of a file contain the damage, decoding them alone gives the error of
+  /// the whole file; otherwise it gives a premature end.
   /// - Parameters:
   ///   - tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
   ///   - isWrong: whether decoding the first `first` bytes gives the error of the whole file

@@ -64,7 +64,8 @@ public enum Safetensors {
     }
   }
 
-  /// The size of a tensor in bytes; `nil` when it is not a whole number or out of range.
+  /// The size of a tensor in bytes; `nil` when the size is not a whole number or does not fit `Int`, or when an extent
+  /// is negative.
   static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
     var bits = type.bitCount
     for extent in shape {

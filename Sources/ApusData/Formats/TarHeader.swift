@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// The error of an invalid header or pax record, with its offset in the parsed bytes.
+/// The error of an invalid header or pax record. `offset` is the place of the error in the parsed bytes.
 struct TarError: Error {
   var offset: Int
   var reason: String
@@ -139,7 +139,7 @@ struct TarAttributes: Equatable {
     }
   }
 
-  /// Overwrites attributes that `other` sets.
+  /// Overwrites the attributes that are not `nil` in `other`.
   mutating func update(with other: TarAttributes) {
     name = other.name ?? name
     byteCount = other.byteCount ?? byteCount

@@ -2,8 +2,8 @@ import Glibc
 
 /// An affine map about the center of an image, from output coordinates to source coordinates.
 ///
-/// It is the inverse of a map that applies `R(angle) · shear · scale` and then the translation, as torchvision's
-/// `affine` does. Rotation and shear angles are in degrees, clockwise; the translation is in pixels.
+/// It is the inverse of torchvision's `affine`, which scales, shears, rotates and then translates an image. Rotation
+/// and shear angles are in degrees, clockwise; the translation is in pixels.
 struct AffineMap {
   /// The source coordinates of the output coordinates `(x, y)`, relative to the center, are
   /// `(xx · x + xy · y + x0, yx · x + yy · y + y0)`.

@@ -1,4 +1,5 @@
-/// A method that mixes the images of a batch in pairs; each image also gets a fraction of its partner's class.
+/// A method that mixes each image of a batch with a partner from the batch. The classes of the two are mixed in the
+/// same proportion.
 public struct BatchMixing: Hashable, Sendable {
   /// How two images are mixed.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
@@ -52,7 +53,7 @@ public struct MixPlan: Hashable, Sendable {
   /// The columns of cutmix's rectangle; may be empty, and is empty for mixup.
   public var columns: Range<Int>
 
-  /// Samples a plan with one λ for the batch, as the authors of both papers do.
+  /// Samples a plan with one λ for the batch, as the authors of mixup and of CutMix do.
   ///
   /// For cutmix, the rectangle has `√(1 − λ)` of both extents and a random center, and is clipped at the edges. Then λ
   /// is replaced by the fraction of the area outside the rectangle.

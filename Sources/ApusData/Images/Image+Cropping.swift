@@ -1,4 +1,4 @@
-/// The pixels beyond the edges of an image.
+/// The values that stand for the pixels beyond the edges of an image.
 public enum EdgeMode: Hashable, Sendable {
   /// One value in all channels.
   case constant(UInt8)

@@ -27,8 +27,8 @@ extension Image {
       pixels.withUnsafeBufferPointer { source in
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: row) { sums in
           for y in 0..<size.height {
-            // The sums of the vertical pass are not rounded. After both passes they are at most 256 · 255, which fits
-            // 32 bits.
+            // The sums of the vertical pass are not rounded. After the horizontal pass, the sums are at most 256 · 255,
+            // which fits 32 bits.
             sums.update(repeating: 0)
             for (tap, weight) in weights.enumerated() {
               let old = (EdgeMode.reflect.source(of: 2 * y + tap - 2, height) ?? 0) * row

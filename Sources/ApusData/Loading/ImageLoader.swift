@@ -8,8 +8,8 @@ import Glibc
 public final class ImageLoader: @unchecked Sendable {
   /// The image size, the transforms and the threads of a loader.
   public struct Options: Hashable, Sendable {
-    /// `[channels, height, width]` of the loaded images: 1 channel is gray, 3 channels are RGB. Images with the other
-    /// number of channels are converted.
+    /// `[channels, height, width]` of the loaded images: 1 channel is gray, 3 channels are RGB. An image with 1 or 3
+    /// channels is converted to this number of channels.
     public var imageSize: [Int]
     /// The transforms of each image; they must produce images of one size.
     public var pipeline: ImagePipeline

@@ -12,7 +12,7 @@ final class LoaderQueue: @unchecked Sendable {
   private var first: Int
   /// The batch of the next piece of work.
   private var current: Int
-  /// The first position of the next piece of work in the epoch.
+  /// The position in the epoch at which the next piece of work begins.
   private var position: Int
   private var isStopped = false
 

@@ -114,7 +114,8 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// A random order of the classes; it decides which classes an incomplete round contains.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      // The index of a random number is negative here, so it is none of the indices of `balanced`, which are positions.
+      // The indices of these random numbers are negative. `balanced` uses the indices from 0, so its random numbers are
+      // others.
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 

@@ -1,8 +1,8 @@
 /// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text can be
 /// encoded, and decoding restores it byte for byte.
 ///
-/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within words (with the
-/// space before them), runs of digits and runs of other characters.
+/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within a word, a run of
+/// digits or a run of other characters, together with the space before it.
 public struct BytePairTokenizer: Tokenizer, Hashable {
   public static let kind = "bpe"
 

@@ -19,8 +19,8 @@ struct PairMerger {
     for index in words.indices { add(index, words[index].count) }
   }
 
-  /// Of the pairs that occur at least twice, the pair with the highest score; if scores are equal, the pair with the
-  /// smallest left symbol, then with the smallest right symbol.
+  /// Of the pairs that occur at least twice, the pair with the highest score. If several pairs have this score, the
+  /// smallest left symbol decides, then the smallest right symbol.
   ///
   /// - Parameter score: the score of a pair that occurs `count` times, and whose symbols occur `left` and `right`
   ///   times.

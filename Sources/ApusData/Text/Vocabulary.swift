@@ -11,8 +11,9 @@ public struct Vocabulary: Hashable, Sendable {
     guard numbers.count == words.count else { return nil }
   }
 
-  /// Reserved words, then the most frequent other words, up to `size` words in all.
-  /// - Parameter counts: the number of occurrences of each word; equally frequent words are in ascending order.
+  /// Reserved words, then the most frequent other words, up to `size` words in all. Equally frequent words are sorted
+  /// as strings.
+  /// - Parameter counts: the number of occurrences of each word.
   init(reserved: [String], counts: [String: Int], size: Int) {
     let known = Set(reserved)
     let sorted = counts.filter { !known.contains($0.key) }

@@ -1,7 +1,7 @@
 @_spi(_Unicode) import Swift
 
 /// WordPiece (Schuster, Nakajima, 2012) as BERT uses it (Devlin et al., 2019): each word is split into the longest
-/// known pieces, from the left; pieces that do not begin a word have the prefix `##`.
+/// known pieces, from the left. Pieces that do not begin a word have the prefix `##`.
 ///
 /// Text is split into words at spaces and around punctuation and Chinese characters. A word that known pieces do not
 /// cover is one unknown token.
@@ -28,10 +28,10 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
   /// Learns pieces from a text after lowercasing.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
-  /// Learns pieces from a text. The first pieces are the reserved ones. The next are the characters of the text, with
-  /// the prefix `##` where they do not begin a word, sorted as strings, up to `size` pieces in all. Then each round
-  /// merges the pair `ab` with the largest `count(ab) / (count(a) · count(b))`, which increases the likelihood of the
-  /// text most. The rounds end when there are `size` pieces, or when no pair occurs twice.
+  /// Learns pieces from a text. The first pieces are the reserved ones. They are followed by the characters of the
+  /// text, sorted as strings, up to `size` pieces in all; characters that do not begin a word have the prefix `##`.
+  /// Then each round merges the pair `ab` with the largest `count(ab) / (count(a) · count(b))`, which increases the
+  /// likelihood of the text most. The rounds end when there are `size` pieces, or when no pair occurs twice.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordPieceTokenizer.words(of: text, isLowercased) { counts[word, default: 0] += 1 }

@@ -26,8 +26,8 @@ public enum CheckpointChoice: Hashable, Sendable {
   case step(Int)
 }
 
-/// Requests a checkpoint when the last one is `saveEvery` seconds old, at the end of an epoch if the last one is at
-/// least a second old, and after each epoch that is the best so far.
+/// Requests a checkpoint in three cases: when the last one is `saveEvery` seconds old; at the end of an epoch, if the
+/// last one is at least a second old; and after each epoch that is the best so far.
 final class CheckpointSchedule: TrainingObserver {
   private let saveEvery: Double
   private let measure: SelectionMeasure?
@@ -84,7 +84,8 @@ final class CheckpointSchedule: TrainingObserver {
       best = (progress.step, value)
       return .saveCheckpoint
     }
-    // If a batch contains all examples, every step is an epoch; a step of a few milliseconds is not worth a checkpoint.
+    // If a batch contains all examples, every step is an epoch. The limit of one second then avoids a checkpoint after
+    // every step.
     return progress.isEpochEnd && ContinuousClock.seconds - lastSave >= 1 ? .saveCheckpoint : .continue
   }
 

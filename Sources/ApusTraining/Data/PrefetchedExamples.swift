@@ -57,7 +57,7 @@ extension ExampleSource {
   }
 }
 
-/// As `withDevice`, but keeps the type of the error.
+/// Calls `body` as `withDevice` does, but keeps the type of the error.
 private func withDeviceOf<R>(_ device: ComputeDevice, _ body: () throws(DataError) -> R) throws(DataError) -> R {
   try withDevice(device) { () -> Result<R, DataError> in
     do throws(DataError) { return .success(try body()) } catch { return .failure(error) }

@@ -105,7 +105,7 @@ private struct ImagePass: ExamplePass {
       mix.distributions(of: batch.labels, classCount: images.classCount),
       shape: [batch.count, images.classCount], device: images.device)
     guard mix.kind == .mixup else { return (inputs, targets) }
-    // A tensor instead of a Swift number, so that every mixing ratio runs the same plan.
+    // The mixing ratio is a tensor, not a Swift number, so that all ratios run the same plan.
     let share = Tensor([Float(mix.ownShare)], device: images.device)
     let partners = inputs[Tensor(mix.partners, device: images.device)]
     return (inputs * share + partners * (1 - share), targets)

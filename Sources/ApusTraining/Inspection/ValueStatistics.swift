@@ -4,7 +4,7 @@ import ApusTensor
 
 /// The distribution of the elements of a tensor.
 public struct ValueStatistics: Sendable {
-  /// The source of the elements: the key of a parameter, or the path of a layer.
+  /// The source of the elements: the key of a parameter, or the path and type of a layer.
   public var name: String
   /// The extents of the tensor.
   public var shape: [Int]
@@ -27,11 +27,12 @@ public struct ValueStatistics: Sendable {
   /// The statistics of the given elements.
   /// - Parameters:
   ///   - shape: the extents, whose product is the number of elements.
-  ///   - hasUnits: whether the values are a layer's output: `[batch, units, …]`, or `[batch, time, units]` of rank 3.
+  ///   - hasUnits: whether the values are a layer's output: `[batch, time, units]` if the rank is 3, otherwise
+  ///     `[batch, units, …]`.
   public init(_ name: String, _ values: [Float], shape: [Int], hasUnits: Bool) {
     self.name = name
     self.shape = shape
-    // Passes over the array without copies: a matrix may have a hundred million elements.
+    // The array is traversed and not copied, because a matrix may have a hundred million elements.
     var (count, zeros, sum) = (0, 0, 0.0)
     var (low, high) = (Float.infinity, -Float.infinity)
     for value in values where value.isFinite {

@@ -7,13 +7,13 @@ enum CRC32C {
     (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0x82f6_3b78 : value >> 1 }
   }
 
-  /// The checksum before the masking of `masked`.
+  /// The checksum itself, without the rotation and the constant of `masked`.
   static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
     ~bytes.reduce(~UInt32(0)) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
   }
 
-  /// The checksum as records contain it: rotated by 15 bits plus a constant, so that the checksum of a record that
-  /// contains checksums is unrelated to these checksums.
+  /// The checksum as records contain it: rotated by 15 bits, plus a constant. So the checksum of a record that contains
+  /// checksums is unrelated to these checksums.
   static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
     let value = checksum(bytes)
     return (value >> 15 | value << 17) &+ 0xa282_ead8

@@ -94,8 +94,8 @@ public struct Progress {
     // The last column stays free: some terminals begin a new line as soon as it is written.
     let columns = width() - 1
     let least = 8
-    // The bar has 8 to 24 columns. On a terminal of fewer than 55 columns, the fields may take all columns; then there
-    // is a bar only if they leave 9, for the bar and a space.
+    // The bar has 8 to 24 columns. If there are fewer than 55 columns, the fields may take all of them; a bar is then
+    // drawn only if the fields leave at least 9 columns, for the bar and a space.
     var text = StatusLine(fields(status, now)).fitted(to: columns < 55 ? columns : columns - least - 1)
     let room = min(columns - text.displayWidth - 1, 24)
     if room >= least { text = bar(status, width: room) + " " + text }

@@ -37,8 +37,8 @@ public final class EarlyStopping: TrainingObserver {
   /// The newest value, if it was finite.
   private var last: Double?
 
-  /// - Precondition: `patience` or `target` is given, for the gradient norm only `target`. `patience` is positive,
-  ///   `change` is finite and not negative, and `target` is finite.
+  /// - Precondition: at least one of `patience` and `target` is given; for the gradient norm, only `target` is.
+  ///   `patience` is positive, `change` is finite and not negative, and `target` is finite.
   public init(_ measure: Measure = .loss, patience: Int? = nil, change: Double = 0, target: Double? = nil) {
     guard patience != nil || target != nil, patience ?? 1 > 0, change >= 0, change.isFinite, target?.isFinite != false,
       measure != .gradientNorm || patience == nil

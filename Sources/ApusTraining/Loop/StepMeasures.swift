@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// The measurements of a training batch, which use the outputs and gradients of its step: the objective's measures, the
-/// reported loss if it differs from the minimized loss, and the norm of the gradients if an observer needs it.
+/// The measurements of a training batch: the objective's measures, the reported loss if it differs from the minimized
+/// loss, and the norm of the gradients if an observer needs it. They use the outputs and gradients of the step.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool
@@ -62,7 +62,7 @@ struct StepMeasures {
     }
   }
 
-  /// Adds the values that were read to the means of the epoch.
+  /// Waits for the pending values and adds them to the means of the epoch.
   /// - Parameter loss: the minimized loss.
   /// - Returns: the reported loss, and the norm of the gradients if it was measured.
   func add(

@@ -46,8 +46,8 @@ extension Trainer {
   }
 
   /// Passes the metric of the epoch to a schedule that depends on one: the metric of the validation examples if there
-  /// are any, otherwise the training loss. Test examples are never used: a metric that has influenced a run is a biased
-  /// estimate.
+  /// are any, otherwise that of the training examples. Test examples are never used: a metric that has influenced a run
+  /// is a biased estimate of the metric on new examples.
   private func informSchedule() {
     guard var schedule = schedule as? any MetricSchedule else { return }
     let metrics = progress().selection

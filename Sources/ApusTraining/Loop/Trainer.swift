@@ -120,8 +120,8 @@ public final class Trainer {
   ///
   /// The run must have the same number of examples, batch size, seed and optimizer; it may be longer.
   /// - Throws: `mismatch` for the checkpoint of another run or model, `alreadyTrained` if the checkpoint has more steps
-  ///   than the run, `damaged` for a damaged one. The trainer must not be used after an error: it may have only a part
-  ///   of the state.
+  ///   than the run, `damaged` for a damaged checkpoint. The trainer must not be used after an error: it may have only
+  ///   a part of the state.
   public func resume(from checkpoint: Checkpoint) throws(TrainingError) {
     let kept = checkpoint.state
     func require(_ isEqual: Bool, _ what: String) throws(TrainingError) {

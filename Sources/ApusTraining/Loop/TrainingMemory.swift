@@ -71,8 +71,8 @@ public struct MemoryLimit: Hashable, Sendable {
       byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
   }
 
-  /// The fraction of the memory or of the largest allocation that training needs, whichever is larger. Training fits if
-  /// this fraction is at most 1.
+  /// The larger of two fractions that training needs: of the total memory, and of the largest allocation. Training fits
+  /// if it is at most 1.
   func share(_ memory: TrainingMemory) -> Double {
     max(
       Double(memory.byteCount) / Double(max(1, byteCount)),

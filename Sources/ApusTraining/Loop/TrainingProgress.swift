@@ -44,8 +44,9 @@ public struct TrainingProgress: Sendable {
   /// The newest results on each split.
   public var results: RunResults { state.results }
 
-  /// The results that may influence a run: of the validation examples if the run has any, otherwise of the training
-  /// examples. A measure that has influenced a run is a biased estimate, so test results must not influence it.
+  /// The results that may influence a run: those of the validation examples if the run has any, otherwise those of the
+  /// training examples. A result that has influenced a run is a biased estimate of the results on new examples, so test
+  /// results must not influence a run.
   public var selection: SplitMetrics? { results[selectionSplit] }
 
   /// The split of `selection`: validation if the run has such examples, otherwise training.

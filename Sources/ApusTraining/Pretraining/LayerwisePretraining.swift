@@ -31,7 +31,7 @@ public struct LayerwisePretraining: Sendable {
   public var batchSize: Int
   /// The update rule of the optimizer.
   public var rule: any UpdateRule
-  /// The fraction of a layer's input elements that are set to 0 while it is trained.
+  /// The fraction of a layer's input elements that are set to 0 while the layer is trained.
   public var corruption: Double
   /// Equal seeds give equal random numbers.
   public var seed: UInt64

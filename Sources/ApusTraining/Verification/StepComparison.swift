@@ -24,7 +24,7 @@ public struct StepComparison: Sendable {
     public var value: Double
     /// The value that the device `reference` gives.
     public var expected: Double
-    /// The difference as a fraction of the tolerance; the devices diverge above 1.
+    /// The difference as a fraction of the tolerance; a fraction above 1 is a divergence.
     public var share: Double
 
     /// Whether the difference exceeds the tolerance.
@@ -45,8 +45,8 @@ public struct StepComparison: Sendable {
   /// - Parameters:
   ///   - devices: each runs the whole step, and its results are compared with those of `reference`.
   ///   - reference: the device that repeats each operation.
-  ///   - step: builds the step on a device, without evaluating anything; the first tensor is the loss, of one element,
-  ///     the others have any shape.
+  ///   - step: builds the step on a device, without evaluating anything. The first tensor is the loss, which has one
+  ///     element; the other tensors may have any shape.
   /// - Throws: what `step` throws, and `DeviceError` when a value cannot be computed.
   public init(
     on devices: [ComputeDevice], reference: ComputeDevice, step: (ComputeDevice) throws -> [Tensor]
@@ -80,7 +80,8 @@ private struct Replay {
 
   init(reference: ComputeDevice) { self.reference = reference }
 
-  /// The worst element of an operation's result, or `nil` when all are equal.
+  /// The difference in the element of an operation's result that differs most relative to its tolerance; `nil` when all
+  /// elements are equal.
   mutating func difference(of operation: PendingOperation) throws -> StepComparison.Difference? {
     let result = operation.result
     var inputs: [Tensor] = []

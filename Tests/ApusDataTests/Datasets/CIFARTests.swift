@@ -62,7 +62,7 @@ struct CIFARTests {
       #expect(data.imageSize == [3, 32, 32] && data.classNames[8] == "ship" && data.classNames.count == 10)
       #expect(train.labels == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5] && test.labels == [9, 0])
       #expect(train.pixels[3072 * 2..<3072 * 3] == record([], first: 1)[...])
-      // Red, green and blue of the second pixel in the first row.
+      // The expected values are the red, green and blue of the second pixel in the first row.
       #expect(test.image(0).pixels[3..<6] == [101, UInt8(1125 % 251), UInt8(2149 % 251)])
       #expect(data.statistics == PixelStatistics(of: train))
     }

@@ -16,7 +16,7 @@ struct DatasetTests {
     for set in [train, test] {
       for label in 0..<10 { #expect(set.labels.count { $0 == label } == set.count / 10) }
     }
-    // NumPy's x.mean() and x.std(ddof=1), where x is the training pixels / 255 in float64.
+    // The expected values are NumPy's x.mean() and x.std(ddof=1), where x is the training pixels / 255 in float64.
     let statistics = try #require(data.statistics)
     #expect(abs(statistics.mean[0] - 0.2860405969887955) < 1e-14)
     #expect(abs(statistics.standardDeviation[0] - 0.35302424826730616) < 1e-14)
@@ -152,7 +152,7 @@ struct MNISTDirectoryTests {
     _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 10], to: "train-labels-idx1-ubyte")
     try FileManager.default.removeItem(atPath: scratch.file("train-labels-idx1-ubyte.gz"))
     #expect(try failure(scratch).contains("in record 1: label 10"))
-    // As many labels as images, but more pixels than fit in memory.
+    // This file declares as many images as there are labels, but more pixels than fit in memory.
     let huge = gzipped([0, 0, 8, 3, 0, 0, 0, 2, 0, 2, 0, 0, 0, 2, 0, 0]) + zeros
     _ = try scratch.write(huge, to: "train-images-idx3-ubyte.gz")
     _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 3], to: "train-labels-idx1-ubyte")

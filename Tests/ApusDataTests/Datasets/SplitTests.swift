@@ -72,7 +72,8 @@ struct SplitTests {
 }
 
 struct ClassBalanceTests {
-  /// scikit-learn: compute_class_weight("balanced", classes=[0, 1, 3], y=[0, 0, 0, 1, 1, 3, 0, 0]).
+  /// The expected weights of classes 0, 1 and 3 are those of scikit-learn:
+  /// `compute_class_weight("balanced", classes=[0, 1, 3], y=[0, 0, 0, 1, 1, 3, 0, 0])`.
   @Test func weightsAreThoseOfScikitLearn() {
     let balance = ClassBalance(labels: [0, 0, 0, 1, 1, 3, 0, 0], classCount: 4)
     #expect(balance.counts == [5, 2, 0, 1])

@@ -10,7 +10,7 @@ extension Fixture {
 }
 
 struct ImageFileTests {
-  /// Smooth colors with a texture.
+  /// An image of smooth colors with random noise.
   static func scene(_ height: Int, _ width: Int, _ channels: Int, seed: UInt64 = 1) -> Image {
     let random = CounterRandom(seed: seed, stream: 0)
     var pixels: [UInt8] = []
@@ -105,7 +105,7 @@ struct ImageFileTests {
       let error = #expect(throws: DataError.self) { try Image(decoding: Array(jpeg.prefix(length)), path: "x") }
       #expect(error?.description.hasPrefix("x: not a valid JPEG file at byte \(length): ") == true, "\(error!)")
     }
-    // An end-of-image marker in the middle of the data.
+    // An end-of-image marker in the middle of the data is reported with the offset of its second byte.
     let data = jpeg.indices.first { jpeg[$0] == 0xff && jpeg[$0 + 1] == 0xda }! + 14
     #expect(jpeg.count > data + 40)
     for place in data..<jpeg.count - 4 {
@@ -130,7 +130,7 @@ struct ImageFileTests {
     #expect(text.hasPrefix("x: not a valid JPEG file: "), "\(text)")
     let found = try #require(text.firstMatch(of: /between byte (\d+) and byte (\d+)/)).output
     #expect(Int(found.1)! <= place + 1 && Int(found.2)! >= place + 1, "\(place): \(text)")
-    // More scans than the limit allows.
+    // 64 more scan markers: 65 scans of 36 million pixels exceed the limit of 2³⁰.
     let scan = [0xff, 0xda] as [UInt8]
     let many = bytes.prefix(place) + (0..<64).flatMap { _ in scan } + bytes.suffix(from: place)
     let refused = #expect(throws: DataError.self) { try Image(decoding: Array(many), path: "x") }

@@ -151,7 +151,7 @@ struct ByteReaderTests {
     let bytes = (0..<700_001).map { _ in UInt8.random(in: 0...255, using: &random) }
     let cut = gzipped(Array(bytes[..<262_100]))
     let stored = gzipped(Array(bytes[..<262_100])) + gzipped(Array(bytes[262_100...]))
-    // The second member starts near the end of the first chunk.
+    // `cut` is the first member of `stored`. It ends near the end of the reader's first chunk, which has 2¹⁸ bytes.
     #expect(cut.count < stored.count)
     for path in [try scratch.write(bytes, to: "plain"), try scratch.write(stored, to: "members.gz")] {
       let reader = try ByteReader(path: path)
@@ -173,8 +173,8 @@ struct ByteReaderTests {
     let random = CounterRandom(seed: 1, stream: 1)
     let bytes = (0..<262_144).map { UInt8(truncatingIfNeeded: random[$0]) }
     let second = gzipped(Array("second".utf8))
-    // The reader's first chunk has 2¹⁸ bytes. Depending on the length of the first member, it ends before, inside or
-    // after the two magic bytes of the second member.
+    // The reader's first chunk has 2¹⁸ bytes. Depending on the length of the first member, the chunk ends before,
+    // inside or after the two magic bytes of the second member.
     var ends: Set<Int> = []
     for length in 261_990..<262_144 {
       let first = gzipped(Array(bytes[..<length]))

@@ -4,7 +4,8 @@ import Testing
 @testable import ApusData
 
 struct BatchMixingTests {
-  /// Beta(α, α) has mean ½, variance 1 / (4 (2α + 1)), and fourth central moment 3 / (16 (2α + 1) (2α + 3)).
+  /// Beta(α, α) has mean ½, variance 1 / (4 (2α + 1)), fourth central moment 3 / (16 (2α + 1) (2α + 3)), and eighth
+  /// central moment 105 / (256 (2α + 1) (2α + 3) (2α + 5) (2α + 7)).
   @Test(arguments: [0.05, 0.2, 0.5, 1, 1.5, 4, 30])
   func sharesAreBetaDistributed(alpha: Double) {
     var random = ImageRandom(seed: 7, epoch: 0, batch: 0)

@@ -269,7 +269,7 @@ struct ImageLoaderTests {
     let loader = try ImageLoader(
       source, batches: order(0), epoch: 0, options: options("resize 16", workers: 3, ahead: 2))
     #expect(try loader.next() != nil)
-    // Exactly two more batches are read ahead.
+    // One batch was returned, and exactly two more are read ahead: 24 images.
     for _ in 0..<200 where source.count.value.load(ordering: .relaxed) < 24 { usleep(10_000) }
     usleep(50_000)
     #expect(source.count.value.load(ordering: .relaxed) == 24)

@@ -63,7 +63,7 @@ struct MinibatchOrderTests {
       #expect(batches.count == 11 && batches[10].count == 1)
       var counts = [0, 0, 0]
       for example in batches.examples { counts[Int(labels[Int(example)]) / 2] += 1 }
-      // 1001 examples of three classes: random classes get the two extra examples.
+      // 1001 = 3 · 333 + 2: two classes, chosen at random, get one more example.
       #expect(counts.sorted() == [333, 334, 334])
       extra.insert(counts)
       // Classes are mixed within a batch.

@@ -29,7 +29,7 @@ struct TextDataTests {
     #expect(data.train.count + data.test.count == 31_102 && data.test.count == 3_110)
     #expect(data.train.texts[0] == "In the beginning God created the heaven and the earth.")
     #expect(data.train.labels.first == 0 && data.test.labels.last == 5)
-    // Verses of the Pentateuch, and of Matthew to Acts.
+    // The numbers of verses in the Pentateuch, and in Matthew to Acts.
     let labels = data.train.labels + data.test.labels
     #expect(labels.count { $0 == 0 } == 5_852 && labels.count { $0 == 4 } == 4_786)
     #expect(Set(labels).count == data.classNames.count)

@@ -43,7 +43,7 @@ struct TokenizerTests {
     #expect(tokenizer.characters == ["a", "b", "c", "\u{301}"] && tokenizer.count == 6)
     #expect(tokenizer.encode("cabx") == [4, 2, 3, ReservedToken.unknown])
     #expect(tokenizer.decode([4, 0, 2, 1]) == "ca\u{FFFD}")
-    // The most frequent characters, if the vocabulary is too small for all.
+    // If `size` is too small for all characters, the most frequent ones are learned.
     #expect(CharacterTokenizer(learning: "cabab", size: 4).characters == ["a", "b"])
   }
 
@@ -60,7 +60,8 @@ struct TokenizerTests {
     #expect(WordTokenizer(learning: "A a A", size: 9, isLowercased: true).encode("A a") == [2, 2])
   }
 
-  /// Computed by hand: in `ab ab abc bc`, the most frequent pair is `a` and `b`. The next is a blank and `ab`.
+  /// The merges were computed by hand: in `ab ab abc bc`, the most frequent pair is `a` and `b`. After their merge, the
+  /// most frequent pair is a blank and `ab`.
   @Test func bytePairsAreLearntByFrequency() {
     let tokenizer = BytePairTokenizer(learning: "ab ab abc bc", size: 259)
     let (a, b, blank) = (Int32(98), Int32(99), Int32(33))
@@ -69,7 +70,7 @@ struct TokenizerTests {
     for text in ["", " ", "\u{0}\n\t  x", Self.text, "🙂 在 e\u{301}"] {
       #expect(Array(tokenizer.decode(tokenizer.encode(text)).utf8) == Array(text.utf8))
     }
-    // Only the first byte of a character.
+    // The token of the byte 0xF0, the first of four bytes of a character, is decoded alone.
     #expect(tokenizer.decode([0xF0 + 1]) == "\u{FFFD}")
   }
 

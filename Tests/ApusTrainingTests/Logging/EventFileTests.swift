@@ -20,7 +20,7 @@ struct EventFileTests {
     #expect(CRC32C.checksum((0..<32).reversed()) == 0x113f_db5c)
     #expect(CRC32C.checksum("123456789".utf8) == 0xe306_9283)
     #expect(CRC32C.checksum([]) == 0)
-    // The values of TensorFlow: crc32c::Mask(crc32c::Value("foo")).
+    // The expected values are TensorFlow's: crc32c::Value("foo") and crc32c::Mask of this value.
     #expect(CRC32C.checksum("foo".utf8) == 0xcfc4_ae1d && CRC32C.masked("foo".utf8) == 0xfebe_8a61)
   }
 
@@ -46,7 +46,7 @@ struct EventFileTests {
     #expect(bytes { $0.set(7) { _ in } } == [0x3a, 0])
   }
 
-  /// The first record that TensorFlow 2.16 writes to a file, at time 1.5.
+  /// The record has the bytes of the first record that TensorFlow 2.16 writes to a file, for the time 1.5.
   @Test func records() throws {
     var event = ProtocolMessage()
     event.set(1, 1.5)

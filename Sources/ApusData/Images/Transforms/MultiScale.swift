@@ -1,5 +1,5 @@
 /// Resizes the shorter side of each image to one of several lengths, chosen at random (the scale jittering of Simonyan,
-/// Zisserman, 2014). A subsequent crop makes the sizes equal.
+/// Zisserman, 2014). The resulting sizes differ, so a crop should follow in the pipeline.
 public struct MultiScale: ImageTransform {
   public static let name = "scales"
   public static let usage = "scales N N … [bilinear|box|bicubic]"

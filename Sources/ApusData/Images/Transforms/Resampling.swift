@@ -14,8 +14,8 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
   /// differs: it also clamps to 0 ... 255 between the two axes.
   case bicubic
 
-  /// The radius of the filter, in pixels of the source or of the output, whichever are larger; for `bilinear`, in
-  /// pixels of the source.
+  /// The radius of the filter in pixels of the source. When downsizing with a filter other than `bilinear`, the radius
+  /// is in pixels of the output.
   fileprivate var support: Double {
     switch self {
     case .antialias, .bilinear: 1
@@ -134,7 +134,8 @@ private struct Resampler {
     _ rows: ResampledAxis, from source: UnsafePointer<UInt8>, rowBytes: Int, to target: UnsafeMutablePointer<UInt8>
   ) {
     let (count, newCount) = (width * channels, newWidth * channels)
-    // RGB pixels are loaded and stored as four values, one more than a pixel has. So both rows need room at their end.
+    // RGB pixels are loaded and stored as four values, one more than a pixel has. So `row` and `newRow` need room at
+    // their ends.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: count + newCount + 8) { room in
       let row = room.baseAddress!
       let newRow = row + count + 4

@@ -30,8 +30,8 @@ public struct ResizeShorter: ImageTransform {
 
   public func outputSize(_ input: ImageSize?) -> ImageSize? { input.map { ResizeShorter.size($0, length) } }
 
-  /// The output size. The longer side is truncated to a whole number and limited to `2²⁶ / length`, or to `length` if
-  /// that is more. So with a `length` of at most 8,192, the output has at most 2²⁶ pixels.
+  /// The output size. The longer side is truncated to a whole number and limited to the larger of `2²⁶ / length` and
+  /// `length`. So with a `length` of at most 8,192, the output has at most 2²⁶ pixels.
   static func size(_ size: ImageSize, _ length: Int) -> ImageSize {
     let (short, long) = (min(size.height, size.width), max(size.height, size.width))
     let other = min(length * long / short, max(length, (1 << 26) / length))
