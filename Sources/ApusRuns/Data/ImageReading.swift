@@ -40,8 +40,8 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// Resizes the shorter side to 8/7 of the size and crops the center: to 256 and 224 pixels, for example, as is
-  /// common. If the size is at most 64 pixels or not square, images are only resized. If they already have the size,
+  /// Resizes the shorter side to 8/7 of the size and crops the center. For a size of 224, the shorter side gets the usual
+  /// 256 pixels. If the size is at most 64 pixels or not square, images are only resized. If they already have the size,
   /// the pipeline is empty.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }

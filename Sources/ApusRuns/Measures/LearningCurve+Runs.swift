@@ -53,7 +53,7 @@ extension Run {
   }
 }
 
-/// Trains a model on growing parts of the data, one run after the other.
+/// Trains a model on growing subsets of the training examples, one run after the other.
 package struct LearningCurveRuns {
   private var settings: RunSettings
   private let options: LearningCurveOptions
@@ -99,7 +99,7 @@ package struct LearningCurveRuns {
         try body(MeasuredSubset(size: size, run: run, number: number, count: sizes.count * options.repeats))
       }
       points.append(LearningCurve.Point(size: size, runs: runs))
-      // Writes the results so far: they are not lost when a later run fails.
+      // The results so far are written, so that they are not lost if a later run fails.
       try report?.write(LearningCurve(points), settings)
     }
     return LearningCurve(points)

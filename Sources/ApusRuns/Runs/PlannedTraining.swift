@@ -58,7 +58,7 @@ package struct PlannedTraining {
   }
 }
 
-/// Makes the steps measure the norm of the gradients, as early stopping by this norm does.
+/// Makes the planned steps compute the norm of the gradients, which early stopping by this norm needs.
 private final class NormReader: TrainingObserver {
   var needsGradientNorm: Bool { true }
 }

@@ -42,7 +42,8 @@ public struct RunSettings: Sendable {
   public var maxNorm: Double?
   /// Whether each result is checked for NaN and infinities.
   public var detectsAnomalies = false
-  /// The seed of all random numbers except those that split the data; below 2⁶³.
+  /// The seed of all random numbers except those that split the data, which have a seed of their own
+  /// (`dataSettings.split.seed`); below 2⁶³.
   public var seed: UInt64 = 0
   /// The safetensors file, run or checkpoint with the initial weights; `nil` for random ones.
   public var weights: String?
