@@ -40,9 +40,9 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// Resizes the shorter side to 8/7 of the size and crops the center. For a size of 224, the shorter side gets the usual
-  /// 256 pixels. If the size is at most 64 pixels or not square, images are only resized. If they already have the size,
-  /// the pipeline is empty.
+  /// Resizes the shorter side to 8/7 of the size, such as 256 pixels for a size of 224, and crops the center. If the
+  /// size is at most 64 pixels or not square, images are only resized. If they already have the size, the pipeline is
+  /// empty.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }
     guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }
