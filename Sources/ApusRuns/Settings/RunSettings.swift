@@ -53,7 +53,8 @@ public struct RunSettings: Sendable {
   public var replacesHead = false
   /// The number of outputs of the last layer; `nil` for the classes of the data.
   public var classes: Int?
-  /// The number of seconds between two checkpoints within an epoch. The end of an epoch also writes a checkpoint.
+  /// The number of seconds between two checkpoints within an epoch. A checkpoint is also written at the end of an epoch
+  /// if the previous checkpoint is at least a second old.
   public var saveEvery = 60.0
   /// When the run stops early; `nil` for never.
   public var earlyStop: EarlyStopSettings?
