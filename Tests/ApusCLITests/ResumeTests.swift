@@ -89,7 +89,7 @@ struct ResumeTests {
     #expect(try digest(Invocation(killed + ["--resume", scratch.file("killed")])) == whole)
   }
 
-  /// SIGINT, SIGTERM and SIGHUP save a run, which can be resumed.
+  /// A run that gets SIGINT, SIGTERM or SIGHUP saves a checkpoint and ends. It can be resumed.
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] as [(Int32, Int32)])
   func signalsSave(signal: Int32, status: Int32) throws {
     let run = words("run", steps: 100_000)

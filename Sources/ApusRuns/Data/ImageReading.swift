@@ -5,7 +5,7 @@ import Apus
 package struct ImageReading: Hashable, Sendable {
   /// `[channels, height, width]`
   package var size: [Int]
-  /// The steps, such as resizing and cropping, that change every image to an input.
+  /// The transforms, such as resizing and cropping, that change every image to an input.
   package var transform: ImagePipeline
 
   package init(size: [Int], transform: ImagePipeline = ImagePipeline()) {

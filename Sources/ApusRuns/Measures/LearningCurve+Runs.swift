@@ -9,8 +9,8 @@ public struct LearningCurveOptions: Sendable {
   /// The folder for the numbers, the chart and a page; `nil` for none.
   public var output: String?
 
-  /// The validation fraction if the settings have none. Data without their own validation split hold out this fraction:
-  /// of the training examples if the data have their own test split, otherwise of all examples.
+  /// The fraction of examples that is held out for validation if the settings give none and the data have no validation
+  /// split. It is a fraction of the training examples if the data have their own test split, otherwise of all examples.
   package static let validationShare = 0.2
 
   /// Three runs for each of five fractions, without files.

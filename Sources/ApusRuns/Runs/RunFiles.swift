@@ -7,7 +7,7 @@ import Glibc
 /// The folder may come from anywhere, so its contents are not trusted; see `Folder`.
 package struct RunFiles {
   package let folder: Folder
-  /// The locked folder of a process that trains; `nil` for readers.
+  /// The folder with its lock if this process trains; `nil` if it only reads.
   private(set) var locked: RunFolder?
   /// Whether this process created the folder.
   package private(set) var isNew = false

@@ -26,7 +26,7 @@ public struct RunSettings: Sendable {
   public var weightDecay = 0.0
   /// The element types in which matrix products and convolutions are computed.
   public var precision = Precision.float32
-  /// The global norm to which gradients are clipped; `nil` or 0 for none.
+  /// The global norm to which gradients are clipped; `nil` or 0 for no clipping.
   public var clipNorm: Double?
   /// The magnitude to which each element of the gradients is clipped; `nil` for no clipping.
   public var clipValue: Double?
