@@ -25,8 +25,8 @@ enum ErrorsCommand: Command {
     "wrong label" or your own tags, separated by semicolons. You can also add a column for a tag: its title is the tag,
     and any mark in a row gives the row this tag. Rows without a tag or comment count as not examined. --tags then
     prints for each tag the fraction of the examined examples that have it, the accuracy if these examples were
-    classified correctly, and the accuracy if all errors with the tag were (ceiling). The ceiling assumes that the tag
-    is as frequent among all errors as among the examined ones.
+    classified correctly, and the accuracy if all errors with the tag were corrected (ceiling). The ceiling assumes that
+    the tag is as frequent among all errors as among the examined ones.
     """
 
   static func run(_ arguments: Arguments) throws {
