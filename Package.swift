@@ -18,8 +18,8 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusRuns", ["Apus", "ApusSystem"]),
 ]
 
-/// Some modules and all modules below them. SwiftPM compiles a module again only if a module file that it depends on
-/// directly has changed. The file of a module that only re-exports others never changes, so the modules below it are
+/// The named modules and all modules below them. SwiftPM compiles a module again only if a module file that it depends
+/// on directly has changed. The file of a module that only re-exports others never changes, so the modules below it are
 /// listed too.
 func closure(_ names: [String]) -> [Target.Dependency] {
   var found: [String] = []
@@ -53,8 +53,8 @@ let package = Package(
     .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng"),
     .systemLibrary(name: "CTurboJPEG", path: "Sources/CTurboJPEG", pkgConfig: "libturbojpeg"),
     .target(name: "Kernels", path: "Kernels"),
-    // SwiftPM starts jobs in descending order of their names. The name begins with `Apus` so that these loops, which
-    // take long, come after the modules for which others wait.
+    // SwiftPM starts jobs in descending order of their names. The name of this target begins with `Apus`, so that its
+    // compilation, which takes long, starts after the modules for which others wait.
     .target(name: "ApusCSIMD", dependencies: ["Kernels"]),
     .target(name: "COpenCL"),
     .target(name: "CSHA256"),

@@ -81,7 +81,8 @@ def conv(name):
         clock(passes[chosen], problem=name, operations=2 * y.numel() * w[0].numel(), **{"pass": chosen})
 
 
-# The shapes of the inputs as a function of the matrix size, and the operation. As in Apus, results are new tensors.
+# For each operation: a function from the matrix size to the shapes of the inputs, and a function that computes the
+# result. As in Apus, results are new tensors.
 ONE, TWO, THREE = (lambda n, count=count: [(n, n)] * count for count in (1, 2, 3))
 OPERATIONS = {
     "copy": (ONE, torch.clone), "negate": (ONE, torch.neg), "relu": (ONE, torch.relu), "rsqrt": (ONE, torch.rsqrt),

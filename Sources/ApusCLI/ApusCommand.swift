@@ -32,7 +32,7 @@ enum ApusCommand {
   /// the command and tells how to show its help.
   private static func message(of error: any Error) -> String {
     let text = String(describing: error) + (hint(for: error).map { " (\($0))" } ?? "")
-    // A child process that refused its command line has already printed these lines.
+    // If a child process refused its command line, it has already printed the lines that are added below.
     guard ExitCode(for: error) == .usage, !(error is ChildFailure) else { return text }
     let known = CommandLine.arguments.dropFirst().first.flatMap { word in commands.first { $0.name == word } }
     let name = ["apus", known?.name].compactMap(\.self).joined(separator: " ")

@@ -4,7 +4,8 @@ import ApusRuns
 /// The exit codes of the command, on which scripts rely.
 enum ExitCode: Int32, CaseIterable {
   case success = 0
-  /// The run itself failed: it diverged or ran out of memory, a kernel did not build, or devices disagree.
+  /// The run itself failed: it diverged or ran out of memory, an index was out of range, a kernel did not build, or
+  /// devices disagree.
   case failure = 1
   /// The command line is invalid (`EX_USAGE`).
   case usage = 64
@@ -71,7 +72,9 @@ enum ExitCode: Int32, CaseIterable {
   var meaning: String {
     switch self {
     case .success: "Success."
-    case .failure: "The run failed: it diverged or ran out of memory, a kernel did not build, or devices disagree."
+    case .failure:
+      "The run failed: it diverged or ran out of memory, an index was out of range, a kernel did not build, or devices "
+        + "disagree."
     case .usage: "The command line is invalid, or APUS_DEVICE is not the name of a device."
     case .data: "The data or the model are invalid, or options contradict the data, the weights or a run."
     case .device:

@@ -35,6 +35,8 @@ struct WorkloadTests {
     }
   }
 
+  /// `bytes` is the number of bytes for each element of the result: 4 + 2 for a cast from `float32` to `float16`,
+  /// 4 + 4 + 1 for a comparison of two `float32` matrices.
   @Test(arguments: [("to-float16-256x256", 6), ("less-256x256", 9)])
   func anOperationCountsTheBytesItReadsAndWrites(name: String, bytes: Int) throws {
     let workloads = try OpBandwidth.find(name)

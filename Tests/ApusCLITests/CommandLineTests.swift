@@ -42,7 +42,7 @@ struct CommandLineTests {
       train.contains("  --layers SPEC               a chain of layers instead of the model's, for\n")
         && train.contains("\n                              example \"dense 64, relu, dense 10\"\n"), "\(train)")
     #expect(train.contains("      move by up to a fraction S of height and width\n  rotate D [fill V]\n"))
-    // Commands to copy are not joined.
+    // Lines that contain commands to copy are not joined.
     #expect(try Invocation("help", "completions").output.contains("/completions\n       apus completions bash > ~/"))
   }
 

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Bad input and failing machines: each gives one exit code and one message.
+/// Each bad input, and each fault of the machine, gives one exit code and one message.
 struct FaultTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory

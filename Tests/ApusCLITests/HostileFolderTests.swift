@@ -6,7 +6,7 @@ import Testing
 
 @testable import ApusCLI
 
-/// Run folders prepared by an attacker: no command changes anything outside them, traps or hangs.
+/// If an attacker has prepared a run folder, no command traps, hangs, or changes anything outside of the folder.
 struct HostileFolderTests {
   private let scratch: ScratchDirectory
   private let run: String

@@ -27,7 +27,7 @@ struct LearningCurveTests {
       words(["--fractions", "1,0.25,0.5", "--repeats", "2", "--seed", "5", "--output", output, "--json"]))
     #expect(run.status == 0, "\(run.errors)")
     let lines = try records(run)
-    // A fifth of the 96 images is held out, the same fraction of each class.
+    // A fifth of the 96 images is held out, nearly the same fraction of each class.
     let whole = try #require(lines.last?["points"]?.array)
     let sizes = whole.compactMap { $0["examples"]?.integer }
     #expect(sizes.count == 3 && sizes == sizes.sorted() && lines.dropLast().count == 6)

@@ -4,7 +4,7 @@ import Testing
 
 /// The memory that training needs, and the runs that are refused because of it.
 @Suite struct MemoryTests {
-  /// No machine has memory for these batches, and no memory is allocated for them.
+  /// No machine has memory for a batch of ten million images. The command only plans its memory and allocates none.
   @Test(arguments: ["cpu", "opencl"]) func aSummaryRefusesABatchThatCannotFit(_ device: String) throws {
     let words = ["summary", "resnet18", "--device", device, "--json"]
     let run = try Invocation(words + ["--batch-size", "10000000"])

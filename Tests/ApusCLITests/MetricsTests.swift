@@ -19,7 +19,7 @@ struct MetricsTests {
       })
   }
 
-  /// Runs of each kind together write all fields of the table, and no others.
+  /// Together, runs on classes, on numbers and on images write all fields of the table, and no others.
   @Test func theTableHasAllFields() throws {
     let scratch = try ScratchDirectory()
     let images = try TinyImages()

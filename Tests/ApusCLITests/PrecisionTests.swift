@@ -45,7 +45,8 @@ struct PrecisionTests {
     #expect(half.status == 64 && half.errors.contains("did you mean mixed?"), "\(half.errors)")
   }
 
-  /// A diverging run ends with a message; the checkpoint before is complete, and the run can resume from it.
+  /// A diverging run ends with a message. The checkpoint before the divergence is complete, and the run can resume from
+  /// it.
   @Test func brokenRunsStopAndAreKept() throws {
     let words = [
       "mlp", "--optimizer", "sgd", "--learning-rate", "1e30", "--steps", "20", "--batch-size", "32", "--save-every",

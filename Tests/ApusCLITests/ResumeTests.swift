@@ -63,7 +63,8 @@ struct ResumeTests {
     #expect(!again.errors.contains("resuming"), "\(again.errors)")
   }
 
-  /// A run that is already longer is no other run: the message names its steps and the options.
+  /// If a run has already done more steps than the options allow, the message states the steps and names the options.
+  /// It does not say that the run has another model.
   @Test(arguments: [["--steps", "5"], ["--epochs", "1"]])
   func runsDoNotBecomeShorter(length: [String]) throws {
     _ = try digest(Invocation(words("run", steps: 7)))
@@ -75,7 +76,8 @@ struct ResumeTests {
     #expect(run.errors.contains("\(message) (--steps, --epochs)"), "\(run.errors)")
   }
 
-  /// Kills at any time, also before the first checkpoint, lose nothing that was saved.
+  /// A run is killed several times, also before its first checkpoint. After the last resumption it ends with the same
+  /// bits as a run that is not killed.
   @Test func killedRunsAreResumed() throws {
     let whole = try digest(Invocation(words("whole", steps: 1500)))
     let killed = words("killed", steps: 1500) + ["--save-every", "0.02"]
@@ -87,7 +89,7 @@ struct ResumeTests {
     #expect(try digest(Invocation(killed + ["--resume", scratch.file("killed")])) == whole)
   }
 
-  /// SIGINT, SIGTERM and SIGHUP save a run, which can be resumed.
+  /// A run that gets SIGINT, SIGTERM or SIGHUP saves a checkpoint and ends. It can be resumed.
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] as [(Int32, Int32)])
   func signalsSave(signal: Int32, status: Int32) throws {
     let run = words("run", steps: 100_000)
@@ -150,7 +152,7 @@ struct ResumeTests {
     #expect(stopped.status == 74 && stopped.errors.contains("cannot read a checkpoint: the run has none yet"))
   }
 
-  /// A run whose newest checkpoint is damaged resumes from the checkpoint before, with a message.
+  /// A run whose newest checkpoint is damaged resumes from the previous checkpoint, and a message reports the damage.
   @Test func damagedCheckpoints() throws {
     let whole = try digest(Invocation(words("whole", steps: 8)))
     _ = try digest(Invocation(words("run", steps: 3)))

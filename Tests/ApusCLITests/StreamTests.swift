@@ -108,7 +108,7 @@ struct StreamTests {
     }
     kill(run.processIdentifier, SIGKILL)
     _ = try end(run)
-    // The process releases the lock, however it ends.
+    // The lock is released at the end of the process, even if a signal kills the process.
     let next = try Invocation(
       "train", "--resume", scratch.file("run"), "--set", "save_every=60", "--json", "--steps", "1")
     let isLocked = next.errors.contains("is writing to this run")

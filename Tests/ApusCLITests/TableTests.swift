@@ -80,7 +80,8 @@ struct TableTests {
     let (loss, root) = (
       try measured.member("test_loss", as: Double.self), try measured.member("root_mean_squared_error", as: Double.self)
     )
-    // Errors and training losses are in the units of the target, whose standard deviation is about 140,000.
+    // Errors are in the units of the target, whose standard deviation is about 140,000, and losses are in the square of
+    // these units.
     #expect(root! > 500 && root! < 30_000 && abs(root! * root! / loss! - 1) < 1e-9)
     #expect(abs(try #require(try run.member("test_loss", as: Double.self)) / loss! - 1) < 1e-4)
     let last = try #require(try run.member("train_loss", as: Double.self)).squareRoot()
@@ -94,7 +95,7 @@ struct TableTests {
     let text = try Invocation("evaluate", path, "--device", "cpu")
     #expect(text.output.contains("R²") && text.output.contains("32 test rows of"), "\(text.output)")
 
-    // Columns in another order, without the target; one town is unknown, and one row has missing values.
+    // This table has its columns in another order and no target. One town is unknown, and one row has missing values.
     let fresh = try scratch.write(Array("age,area,town\n10,110,Kiel\n10,110,Rome\n,110,\n".utf8), to: "fresh.csv")
     let seen = try Invocation("predict", path, fresh, "--device", "cpu", "--json")
     #expect(seen.status == 0 && seen.lines.count == 4, "\(seen.errors)")

@@ -68,7 +68,7 @@ struct TrainTests {
     #expect(failed.status == 74 && !failed.errors.contains("mlp in"), "\(failed.errors)")
   }
 
-  /// Errors of the library name the options that avoid them.
+  /// The command adds the options that avoid an error to the message of the library.
   @Test func errorsLeadToOptions() throws {
     let file = try scratch.write(Array("a,b\n".utf8), to: "table.csv")
     for (path, source) in [(file, "csv:\(file)"), (scratch.path, "image-folder:\(scratch.path)")] {
@@ -185,7 +185,8 @@ struct TrainTests {
       return try run.member("weights_sha256", as: String.self)
     }
     #expect(optimizerNames.count == 15 && scheduleNames.count == 13)
-    // At most two optimizers may give the weights of another one. Some schedules have no effect on the first two steps.
+    // At most two optimizers may give the same weights as another one. Some schedules have no effect on the first two
+    // steps.
     #expect(Set(digests.prefix(optimizerNames.count)).count >= optimizerNames.count - 2, "\(digests)")
     print("command: \(digests.count) optimizers and schedules trained")
   }
@@ -208,7 +209,8 @@ struct TrainTests {
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
     let metrics = try String(contentsOfFile: scratch.file("whole") + "/metrics.jsonl", encoding: .utf8)
     let rates = metrics.matches(of: /"learning_rate":([^,}]+)/).map { String($0.1) }
-    // The losses hardly change: the learning rate fell after ten epochs without improvement, and then again.
+    // The losses hardly change. The learning rate falls after more than ten epochs without improvement, so it falls
+    // twice in 30 epochs.
     #expect(Set(rates).count == 3, "\(rates)")
   }
 

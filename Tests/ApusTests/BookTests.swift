@@ -31,7 +31,7 @@ import Testing
     text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
   }
 
-  /// The lines of each fragment of a file that is between `start` and the next `end`.
+  /// For each `start` in a file, the lines from there to the next `end`.
   private func fragments(_ path: String, from start: String, to end: String) throws -> [[String]] {
     try text(path).components(separatedBy: start).dropFirst().map { lines($0.components(separatedBy: end)[0]) }
   }

@@ -1,5 +1,5 @@
 // Sets a separate PoCL kernel cache for every test process, so that programs are built from source and the user's cache
-// is not used. A cache that `POCL_CACHE_DIR` already names is kept. The variable is set before the first thread starts:
+// is not used. If `POCL_CACHE_DIR` is already set, it is not changed. It is set before the first thread starts, because
 // to change the environment while threads read it would be a data race.
 #define _XOPEN_SOURCE 700
 #include "environment.h"

@@ -92,7 +92,8 @@ run("rprop-limits", lambda p: O.Rprop(p, 2e-3, etas=(0.4, 1.5), step_sizes=(1e-3
 
 class Formula(O.Optimizer):
     """An optimizer that PyTorch lacks, from its paper: step_of(parameter, gradient, state, step count) updates a
-    parameter and the tensors of its state, whose names are `names`."""
+    parameter and the tensors of its state, whose names are `names`. In the formulas of the functions below, w is the
+    parameter, g its gradient, v the velocity and s the running mean of g^2."""
 
     def __init__(self, parameters, step_of, names):
         super().__init__(parameters, {})
@@ -137,7 +138,8 @@ run("lamb", lambda p: Formula(p, lamb, ["exp_avg", "exp_avg_sq"]))
 
 
 def run_look_ahead(case, rate, momentum):
-    """Sutskever et al., 2013, equations 3 and 4: the gradient is evaluated at w + momentum * v."""
+    """Sutskever et al., 2013, equations 3 and 4: the gradient is evaluated at w + momentum * v, where w are the
+    parameters and v their velocities."""
     m = net()
     m.load_state_dict(start)
     parameters = dict(m.named_parameters())
@@ -168,7 +170,7 @@ run_look_ahead("nesterov-look-ahead", 0.05, 0.9)
 
 def groups(m):
     """Three groups: the weights of the convolution, with a tenth of the rate; parameters with one axis, without decay;
-    the rest."""
+    all other parameters."""
     named = list(m)
     vectors = [p for p in named if p.dim() <= 1]
     return [

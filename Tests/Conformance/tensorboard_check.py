@@ -36,8 +36,8 @@ check("two files", len(files) == 2, files)
 
 # Load() checks the checksums of the records. Every event must be encoded as the protobuf library encodes it. The sum
 # below has a term for each part of EventFileTests.writesWhatTheScriptReads: 2 for the head of a file (the version and
-# the start of the session), otherwise 1 for each value with a tag. Speeds, which the log computes from `seconds`, are
-# such values.
+# the start of the session), otherwise 1 for each value with a tag. The speeds, which the log computes from `seconds`,
+# are values with tags.
 count = 0
 for name in files:
     for record in event_file_loader.RawEventFileLoader(os.path.join(folder, name)).Load():

@@ -24,8 +24,8 @@ The tolerances:
 
 The bias of a convolution before a norm has the gradient 0 except for rounding. So the tolerance of the biases of all
 convolutions is larger by 40 * u * `terms.KEY`, where u is 2^-53 or 2^-24. The gradient of the bias of a channel is a
-sum of n terms. `terms.KEY` is sqrt(n) * s, where s is the norm, over the channels, of the sums of the magnitudes of
-these terms.
+sum of n terms. `terms.KEY` is sqrt(n) times the norm of a vector, which has for each channel the sum of the magnitudes
+of these terms.
 
 The two columns "torch" are the errors of PyTorch's results and gradients in float32, compared with float64.
 

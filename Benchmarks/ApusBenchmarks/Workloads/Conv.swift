@@ -45,7 +45,7 @@ public struct Conv: TypedWorkload {
   }
 
   private func check() throws(ProblemError) {
-    // Check the bounds of each number first, so that the computations below do not overflow.
+    // The bounds of each number are checked first, so that the computations below do not overflow.
     guard Conv.letters.allSatisfy({ self[$0] >= ($0 == "P" ? 0 : 1) && self[$0] <= 1 << 24 }) else {
       throw ProblemError(description: "\(name): the padding must be 0…2²⁴ and all other sizes 1…2²⁴")
     }

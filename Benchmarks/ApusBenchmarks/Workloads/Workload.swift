@@ -2,7 +2,7 @@ import Apus
 
 /// A benchmark that gives one or more lines of `apus bench`.
 public protocol Workload: Sendable {
-  /// The value of `--problem`, or the name of a step.
+  /// The value of `--problem`, or for `apus bench step` the name of the workload.
   var name: String { get }
 
   /// Measures on a device, and calls `report` with each line as soon as it is complete.

@@ -2,7 +2,7 @@ import ApusRuns
 
 /// The texts of `--help`.
 enum Help {
-  /// The largest number of columns of a line.
+  /// The maximum length of a line of help, in columns of the terminal.
   static let width = 80
 
   /// The text of `apus --help`: the usage, and a line for each command.
@@ -42,8 +42,8 @@ enum Help {
     return lines.joined(separator: "\n")
   }
 
-  /// Wraps a text. Blocks between blank lines that fit are left as they are. In other blocks, lines without an indent
-  /// are joined to a paragraph, and each indented line is wrapped with a hanging indent.
+  /// Wraps a text, which blank lines divide into blocks. A block whose lines all fit is left as it is. In other blocks,
+  /// lines without an indent are joined to a paragraph, and each indented line is wrapped with a hanging indent.
   private static func paragraphs(_ text: String) -> String {
     text.split(separator: "\n\n").map { block in
       let lines = block.split(separator: "\n")
@@ -66,7 +66,8 @@ enum Help {
     }.joined(separator: "\n\n")
   }
 
-  /// Two columns, the second one wrapped. Results of commands have lines of at most 98 columns.
+  /// Writes rows as two columns of text. The second column is wrapped, so that a line has at most `total` characters:
+  /// by default 98, for the results of commands.
   static func rows(_ rows: [(String, String)], width total: Int = 98) -> String {
     let width = min(28, (rows.map(\.0.count).max() ?? 0) + 2)
     return rows.map { label, help in

@@ -14,7 +14,7 @@ enum ErrorsCommand: Command {
     "output", .file, help: "write all misclassified examples to a CSV file with columns for tags")
   static let tags = Option("tags", .file, help: "count the tags in a file of --output, after you filled them in")
   static let count = Option(
-    "count", .count, help: "the number of misclassified examples to list, the worst first (default: 20)")
+    "count", .count, help: "the number of misclassified examples to list, largest losses first (default: 20)")
   static let json = Flag("json", help: "print one JSON object for each listed example, then one for all")
   static let declarations = [
     run.declaration, data.declaration, part.declaration, device.declaration, threshold.declaration, output.declaration,
@@ -24,8 +24,9 @@ enum ErrorsCommand: Command {
     Examine about a hundred misclassified examples, and write into the tag columns why each of them is hard: "blurry",
     "wrong label" or your own tags, separated by semicolons. You can also add a column for a tag: its title is the tag,
     and any mark in a row gives the row this tag. Rows without a tag or comment count as not examined. --tags then
-    prints for each tag the fraction of the examined examples that have it, and the highest accuracy that work on such
-    examples could reach (ceiling).
+    prints for each tag the fraction of the examined examples that have it, the accuracy if these examples were
+    classified correctly, and the accuracy if all errors with the tag were corrected (ceiling). The ceiling assumes that
+    the tag is as frequent among all errors as among the examined ones.
     """
 
   static func run(_ arguments: Arguments) throws {

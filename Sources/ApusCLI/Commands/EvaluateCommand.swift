@@ -41,10 +41,12 @@ enum EvaluateCommand: Command {
   static let discussion = """
     Classifiers are measured as a whole and by class. Averages leave out classes that neither occur nor are predicted;
     - stands for 0 divided by 0. The area under the ROC curve (AUC) is the probability that the model ranks an example
-    of the class above an example of another class. The calibration error is the mean difference between confidence and
-    accuracy, in 15 bins. Choose thresholds with the validation examples, and report results for --part test. If there
-    are no validation examples, --human-error uses the test examples. Models that predict a number are measured in the
-    target's own units; their loss is the mean squared error. Slices are listed with the worst first.
+    of the class above an example of another class. The calibration error divides the examples into 15 bins by
+    confidence. It is the mean of the absolute difference between confidence and accuracy over the bins, weighted by the
+    number of examples. Choose thresholds with the validation examples, and report results for --part test. If there are
+    no validation examples, --human-error uses the test examples. Models that predict a number are measured in the
+    target's own units; their loss is the mean squared error. Slices are listed by ascending accuracy, or for numbers by
+    descending mean absolute error.
     """
 
   private static func options(_ arguments: Arguments) -> EvaluationOptions {

@@ -36,7 +36,7 @@ enum GenerateCommand: Command {
     let given = arguments[prompt] ?? ""
     let text = given.isEmpty ? "\n" : given
     var tokens = format.tokenizer.encode(text)
-    // The tokenizer may return no tokens, as WordPiece does for a line break.
+    // The tokenizer may return no tokens: WordPiece returns none for a line break.
     if tokens.isEmpty { tokens = [ReservedToken.unknown] }
     let clock = ContinuousClock()
     let start = clock.now

@@ -12,14 +12,14 @@ enum LearningCurveCommand: Command {
     "repeats", .count(upTo: 1000), help: "the number of runs for each fraction (default: 3)")
   static let output = Option("output", .folder, help: "the folder for the numbers, the figure and a page")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
-  /// The options of a training run that a learning curve does not take. Its runs store no checkpoints and are measured
-  /// only at their end, so the options of checkpoints and of early stopping do not apply. Models of text have no
-  /// learning curves.
+  /// The options of `apus train` that this command does not take. The runs of a learning curve store no checkpoints and
+  /// are measured only at their end, so the options of checkpoints and of early stopping do not apply. Models of text
+  /// have no learning curves, so their options do not apply either.
   private static let unused = Set(
     [RunOptions.saveEvery.name, RunOptions.earlyStop.name, RunOptions.keep.name]
       + RunOptions.textDeclarations.map(\.name))
   private static let validation = RunOptions.validationOption(default: "\(LearningCurveOptions.validationShare)")
-  /// The options of a training run without the unused ones, and the options of the curve.
+  /// The options of `apus train` without the unused ones, and the options of the curve.
   static let declarations =
     RunOptions.declarations.filter { !unused.contains($0.name) }
     .map { $0.name == validation.name ? validation.declaration : $0 }

@@ -47,7 +47,8 @@ enum PlotCommand: Command {
     ])
   }
 
-  /// Opens the file of the page. This is done first, so that a path that cannot be written is an early error.
+  /// Opens the file of the page. The command calls this before the model runs, so that a path that cannot be written is
+  /// an early error.
   static func page(of source: RunRecord, output: String?) throws(DataError) -> AtomicFile {
     try reportingFiles { () throws(FileError) in
       if let output { return try AtomicFile(path: output) }

@@ -11,8 +11,8 @@ enum SummaryCommand: Command {
     },
     isRequired: false,
     help:
-      "the name of a model, the folder of a run or checkpoint, or a safetensors file (./NAME if a model has the name); "
-      + "with --layers any name")
+      "the name of a model, the folder of a run or checkpoint, or a safetensors file (./NAME if NAME is also a "
+      + "model); with --layers any name")
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
   static let classes = RunOptions.classes

@@ -134,7 +134,7 @@ private final class TuningReport: Sendable {
 }
 
 extension TuningRecord.Candidate {
-  /// The reason why the candidate has no time.
+  /// The reason why the candidate was not timed.
   fileprivate var reason: String {
     if case .failed(let text) = outcome { text } else { "its results differ from those of most kernels" }
   }

@@ -22,8 +22,8 @@ enum VerifyCommand: Command {
     ] + RunOptions.textDeclarations
   static let discussion = """
     Each device runs one step, including the update, from the same weights and examples. Then the CPU repeats every
-    operation with its inputs from the device, and compares the results within tolerances. The exit code is 1 if an
-    operation exceeds its tolerance, or if the losses differ by more than 1e-5 of their value.
+    operation with the inputs that the operation had on the device, and compares the results within tolerances. The
+    exit code is 1 if an operation exceeds its tolerance, or if the losses differ by more than 1e-5 of their value.
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -16,8 +16,8 @@ public protocol DataFormat: Sendable {
 
   /// Whether a model with these settings predicts numbers and so has no accuracy. Early stopping by accuracy, or a best
   /// checkpoint by accuracy, is then an error. This function is called before the folder of the run is created, so that
-  /// the error leaves no folder. With the default, `false`, only the trainer finds the error, after it has read the
-  /// data.
+  /// the error leaves no folder. With the default, `false`, the trainer still finds the error, but only after the data
+  /// were read.
   static func predictsNumbers(_ settings: RunSettings) throws -> Bool
 
   /// Reads the data of a new or resumed run.
@@ -86,8 +86,8 @@ public enum ModelOutputs: Hashable, Sendable {
   case classes([String])
   /// A number `(x − mean) / deviation`, where `x` is the predicted target in its own units.
   case number(target: String, mean: Double, deviation: Double)
-  /// A logit for each token of the vocabulary, as the next token. `perCharacter` is the number of tokens per character
-  /// in the measured text, from which bits per character follow; `nil` if it is not known.
+  /// For each token of the vocabulary, the logit that it is the next token. `perCharacter` is the number of tokens per
+  /// character in the measured text, from which bits per character follow; `nil` if it is not known.
   case tokens(perCharacter: Double?)
 }
 
@@ -147,7 +147,8 @@ public enum DataKinds {
     registered.withLock { $0.reversed() } + [TableFormat.self, ImageFormat.self, TextFormat.self]
   }
 
-  /// Adds a kind. It takes precedence over the earlier kinds, if it serves the settings of a run.
+  /// Adds a kind. If it serves the settings of a run, it takes precedence over the kinds of Apus and over those that
+  /// were added before.
   /// - Precondition: No other kind has the same key.
   public static func register(_ kind: any DataFormat.Type) {
     guard !all.contains(where: { $0.key == kind.key }) else { fatalError("DataKinds: \(kind.key) is registered twice") }

@@ -23,7 +23,7 @@ extension ImageFormat: DataFormat {
     guard !data.test.labels.isEmpty else {
       throw OptionError("--test-share 0: \(settings.data) has no other images to test with")
     }
-    // Called before the statistics are computed, for which thousands of image files may be read.
+    // This call comes before the statistics are computed, because they may need the pixels of thousands of files.
     try willLoad(ImageFormat.planned(data, settings, network), data.train.labels.count)
     let format = try ImageFormat.reading(data, settings, network)
     var task = LearningTask(

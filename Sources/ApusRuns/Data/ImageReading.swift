@@ -5,7 +5,7 @@ import Apus
 package struct ImageReading: Hashable, Sendable {
   /// `[channels, height, width]`
   package var size: [Int]
-  /// The steps, such as resizing and cropping, that change every image to an input.
+  /// The transforms, such as resizing and cropping, that change every image to an input.
   package var transform: ImagePipeline
 
   package init(size: [Int], transform: ImagePipeline = ImagePipeline()) {
@@ -40,9 +40,9 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// Resizes the shorter side to 8/7 of the size and crops the center: to 256 and 224 pixels, for example, as is
-  /// common. If the size is at most 64 pixels or not square, images are only resized. If they already have the size,
-  /// the pipeline is empty.
+  /// Resizes the shorter side to 8/7 of the size, such as 256 pixels for a size of 224, and crops the center. If the
+  /// size is at most 64 pixels or not square, images are only resized. If they already have the size, the pipeline is
+  /// empty.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }
     guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }

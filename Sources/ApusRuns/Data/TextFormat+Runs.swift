@@ -149,7 +149,7 @@ extension TextNetwork {
   /// The known tokenizer, else a tokenizer that is trained on the text. Warns if more than a quarter of the text's
   /// tokens are unknown.
   fileprivate func tokenizer(_ known: (any Tokenizer)?, for text: String, _ source: String) -> any Tokenizer {
-    // Never `nil`, because `--tokenizer` accepts only kinds of the catalog.
+    // `learn` returns `nil` only for an unknown kind, and `--tokenizer` accepts only kinds of the catalog.
     let tokenizer = known ?? TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
     let share = tokenizer.unknownShare(of: text)
     if share > 0.25 {

@@ -9,8 +9,8 @@ public struct LearningCurveOptions: Sendable {
   /// The folder for the numbers, the chart and a page; `nil` for none.
   public var output: String?
 
-  /// The validation fraction if the settings have none. Data without their own validation split hold out this fraction:
-  /// of the training examples if the data have their own test split, otherwise of all examples.
+  /// The fraction of examples that is held out for validation if the settings give none and the data have no validation
+  /// split. It is a fraction of the training examples if the data have their own test split, otherwise of all examples.
   package static let validationShare = 0.2
 
   /// Three runs for each of five fractions, without files.
@@ -53,7 +53,7 @@ extension Run {
   }
 }
 
-/// Trains a model on growing parts of the data, one run after the other.
+/// Trains a model on growing subsets of the training examples, one run after the other.
 package struct LearningCurveRuns {
   private var settings: RunSettings
   private let options: LearningCurveOptions
@@ -99,7 +99,7 @@ package struct LearningCurveRuns {
         try body(MeasuredSubset(size: size, run: run, number: number, count: sizes.count * options.repeats))
       }
       points.append(LearningCurve.Point(size: size, runs: runs))
-      // Writes the results so far: they are not lost when a later run fails.
+      // The results so far are written, so that they are not lost if a later run fails.
       try report?.write(LearningCurve(points), settings)
     }
     return LearningCurve(points)

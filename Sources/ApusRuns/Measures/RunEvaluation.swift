@@ -125,7 +125,7 @@ public struct RunEvaluation {
       slices: slices?.validationSlices ?? [])
   }
 
-  /// Throws if the examples include the training examples of the model: variance is measured on other examples.
+  /// Throws if the examples include training examples of the model, because variance is measured on held-out examples.
   private static func checkHeldOut(_ data: MeasuredData, _ stored: Run) throws {
     guard data.part == .train || data.part == .all, try stored.isOwn(data.source) else { return }
     throw OptionError(

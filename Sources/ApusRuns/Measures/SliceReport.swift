@@ -1,6 +1,6 @@
 import Apus
 
-/// The results of a model on groups of examples, the worst first.
+/// The results of a model on groups of examples, sorted by ascending accuracy or by descending mean absolute error.
 package struct SliceReport {
   /// A group, with the positions of its examples among the measured examples.
   private struct Line {

@@ -3,7 +3,7 @@ import ApusSystem
 
 /// Values of options from a file, from `--set` or from an earlier run.
 package struct Configuration {
-  /// The source of the values, such as a path or `--set`, which errors name.
+  /// The source of the values, such as a path or `--set`. Errors name it.
   package let origin: String
   package let values: JSONObject
 

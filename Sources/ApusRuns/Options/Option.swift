@@ -43,7 +43,7 @@ package struct Declaration: Sendable {
   package enum Role: Sendable { case flag, option, requiredArgument, optionalArgument }
 
   package let role: Role
-  /// The name without hyphens; for arguments the placeholder.
+  /// The name without the two hyphens before it; for arguments the placeholder.
   package let name: String
   package let placeholder: String
   package let expectation: String

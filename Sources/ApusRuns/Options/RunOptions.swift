@@ -23,10 +23,11 @@ package enum RunOptions {
     "precision", .precision,
     help:
       "\(list(Precision.named.map(\.key))): mixed computes products in float16, with float32 weights and a scaled "
-      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale; Intel CPUs with AMX and AMD CPUs with AVX512-BF16 "
-      + "have instructions for products in bfloat16 (default: float32)")
+      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale; CPUs compute bfloat16 products with AMX or, if "
+      + "they are not Intel's, with AVX512-BF16, and all other 16-bit products as float32 products (default: float32)")
   package static let seed = Option(
-    "seed", .seed, help: "the seed of all random numbers, below 2^63 (default: 0)")
+    "seed", .seed,
+    help: "the seed of all random numbers except those that split the data; below 2^63 (default: 0)")
   package static let classes = Option(
     "classes", .count, help: "outputs of the last layer (default: the data's classes)")
   package static let saveEvery = Option(
@@ -157,7 +158,9 @@ package enum RunOptions {
     RunOption(validation, \.dataSettings.split.validation, unless: 0),
     RunOption(
       Option(
-        "split-seed", .seed, help: "the seed of the held-out examples, which are stratified by class (default: 0)"),
+        "split-seed", .seed,
+        help:
+          "the seed that selects the held-out examples and those of --train-count, stratified by class (default: 0)"),
       \.dataSettings.split.seed, unless: 0),
     RunOption(
       Option(

@@ -1,7 +1,8 @@
 import Apus
 
 extension RunReport {
-  /// The weights of attention layers: over patches or pixels as overlays of some images, over channels as a chart.
+  /// The weights of attention layers. Attention over patches or pixels is drawn on up to four images, attention over
+  /// channels as a chart.
   func attention() throws -> Report.Section? {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {
@@ -61,8 +62,8 @@ extension RunReport {
     return ImageGrid("Attention", cells, columnCount: 1 + columns.count)
   }
 
-  /// The weights of the channels, averaged over the examples and in descending order, for each of the last eight layers
-  /// with attention over channels.
+  /// A chart with a curve for each of the last eight layers with attention over channels. A curve shows the weights of
+  /// the channels, averaged over the examples, in descending order.
   private func channels(_ maps: [AttentionMap]) throws -> LineChart? {
     let series = try maps.filter { $0.kind == .channels }.suffix(8).map { map -> LineChart.Series in
       let weights = try map.weights.mean(axis: 0).array(of: Float.self).sorted(by: >)

@@ -21,7 +21,7 @@ package struct PlannedTraining {
     makeExamples = { format.plannedExamples($0, settings, upload: $1) }
   }
 
-  /// A run of a model that `model` builds, without a data format.
+  /// A run without a data format, whose model `model` builds.
   /// - Parameters:
   ///   - input: the extents of an example, without the batch axis, and its element type.
   ///   - model: Builds the model.
@@ -58,7 +58,7 @@ package struct PlannedTraining {
   }
 }
 
-/// Makes the steps measure the norm of the gradients, as early stopping by this norm does.
+/// Makes the planned steps compute the norm of the gradients, which early stopping by this norm needs.
 private final class NormReader: TrainingObserver {
   var needsGradientNorm: Bool { true }
 }

@@ -134,7 +134,7 @@ public struct Run {
 }
 
 extension Checkpoint {
-  /// The chosen checkpoint of the run at `path`, or the checkpoint at `path`.
+  /// If `path` is the folder of a run, its chosen checkpoint; if `path` is the folder of a checkpoint, that checkpoint.
   /// - Throws: `DataError` if there is no run, or the run has no checkpoint; `TrainingError` if every checkpoint is
   ///   damaged.
   static func read(_ path: String, _ choice: CheckpointChoice = .last) throws -> Checkpoint {

@@ -7,7 +7,7 @@ import Glibc
 /// The folder may come from anywhere, so its contents are not trusted; see `Folder`.
 package struct RunFiles {
   package let folder: Folder
-  /// The locked folder of a process that trains; `nil` for readers.
+  /// The folder with its lock if this process trains; `nil` if it only reads.
   private(set) var locked: RunFolder?
   /// Whether this process created the folder.
   package private(set) var isNew = false
@@ -36,7 +36,8 @@ package struct RunFiles {
       return (false, try folder.entries())
     }
     if try isRun || Checkpoint.isCheckpoint(folder) { return }
-    // Of runs whose names end with dates or with numbers of one digit, the last is the newest.
+    // The entries are sorted. If the names of runs end with dates or with numbers of one digit, the last run is the
+    // newest.
     let prefix = path.hasSuffix("/") ? path : path + "/"
     let run = entries.last { (try? CheckpointStore(folder.folder($0)).names())?.isEmpty == false }
     throw refusal(

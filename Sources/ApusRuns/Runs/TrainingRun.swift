@@ -90,8 +90,9 @@ package struct TrainingRun {
   }
 
   /// The settings of a resumed run: the stored settings, changed by the given options. Only the options marked as
-  /// `changeable` may change, such as the length of the run, the device and the checkpoints that are kept. Tables and
-  /// folders of images may have moved: `resume` compares the format of the loaded data with the format of the run.
+  /// `changeable` may change, such as the length of the run, the device and the checkpoints that are kept. `--data` may
+  /// name another path, because tables and folders of images may have moved. `resume` later checks that the loaded data
+  /// have the format of the run.
   /// - Throws: `TrainingError.mismatch` if another option has changed.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored)

@@ -26,7 +26,7 @@ public struct RunSettings: Sendable {
   public var weightDecay = 0.0
   /// The element types in which matrix products and convolutions are computed.
   public var precision = Precision.float32
-  /// The global norm to which gradients are clipped; `nil` or 0 for none.
+  /// The global norm to which gradients are clipped; `nil` or 0 for no clipping.
   public var clipNorm: Double?
   /// The magnitude to which each element of the gradients is clipped; `nil` for no clipping.
   public var clipValue: Double?
@@ -42,7 +42,8 @@ public struct RunSettings: Sendable {
   public var maxNorm: Double?
   /// Whether each result is checked for NaN and infinities.
   public var detectsAnomalies = false
-  /// The seed of all random numbers except those that split the data; below 2⁶³.
+  /// The seed of all random numbers except those that split the data, which have a seed of their own
+  /// (`dataSettings.split.seed`); below 2⁶³.
   public var seed: UInt64 = 0
   /// The safetensors file, run or checkpoint with the initial weights; `nil` for random ones.
   public var weights: String?
@@ -52,7 +53,8 @@ public struct RunSettings: Sendable {
   public var replacesHead = false
   /// The number of outputs of the last layer; `nil` for the classes of the data.
   public var classes: Int?
-  /// The number of seconds between two checkpoints within an epoch. The end of an epoch also writes a checkpoint.
+  /// The number of seconds between two checkpoints within an epoch. A checkpoint is also written at the end of an epoch
+  /// if the previous checkpoint is at least a second old.
   public var saveEvery = 60.0
   /// When the run stops early; `nil` for never.
   public var earlyStop: EarlyStopSettings?

@@ -7,7 +7,7 @@ import Testing
 @testable import ApusRuns
 @testable import ApusTensor
 
-// The Swift examples of CONTRIBUTING.md, word for word, but for the second, which is in
+// The Swift examples of CONTRIBUTING.md, word for word, except the second, which is in
 // `Tests/ApusTensorTests/ContributingExamples.swift`. `BookTests` compares them.
 
 // example

@@ -1,1 +1,1 @@
-// Nothing to call: linking the target is enough, since its constructor runs before `main`.
+// This header declares nothing. Linking the target is enough, because its constructor runs before `main`.
