@@ -144,7 +144,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Bytes of the packed factors: one panel of windows and all pixels or, if `isTransposed`, one block of pixels.
+  /// Bytes of the packed factors: a panel of windows and all pixels; if `isTransposed`, only a block of pixels.
   private static func productByteCount(
     _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
   ) -> Int {
