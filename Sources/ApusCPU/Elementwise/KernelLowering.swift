@@ -236,7 +236,8 @@ struct KernelLowering {
     }
   }
 
-  /// The loop that writes the result of a comparison as bytes; `nil` unless the only use of the result is one output.
+  /// The loop that writes the result of a comparison as bytes; `nil` for other instructions, and for a result that is
+  /// not used by exactly one output and nothing else.
   private func truths(at index: Int) -> csimd_loop? {
     let register = arguments.count + index
     let isRead = instructions.contains { $0.reads(register) }
@@ -303,7 +304,7 @@ struct KernelLowering {
     for index in instructions.indices where instructions[index].is_uniform == 0 {
       let ending = live.keys.filter { uses[$0] == index }.sorted()
       // The result may reuse the slot of an earlier result of the same size that is read here for the last time. It
-      // must not overwrite the slot of an argument: if this is a broadcast value, the loop reads it for each group.
+      // must not overwrite the slot of an argument: the loop reads the slot of a broadcast value again for each group.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {
