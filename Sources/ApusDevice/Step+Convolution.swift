@@ -177,8 +177,8 @@ extension Convolution {
 
 extension Convolution {
   /// The input gradient of a strided 1 × 1 convolution without padding, as a convolution of stride 1. Its result has
-  /// the gradients of only those inputs that windows read, one input for each element of `y`; the gradients of all other
-  /// inputs are 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
+  /// the gradients of only those inputs that windows read, one input for each element of `y`. The gradients of all
+  /// other inputs are 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)
