@@ -78,8 +78,8 @@ struct BlockSchedule {
   private static let mostRowsForColumnsInPlace = 192
   /// The maximum number of columns of the product with which the left factor is read in place.
   private static let mostColumnsForRowsInPlace = 256
-  /// The limit in place of `mostColumnsForRowsInPlace` if rows would otherwise be packed into shared memory. Tasks would
-  /// then read packed rows from other threads' caches.
+  /// The limit in place of `mostColumnsForRowsInPlace` if rows would otherwise be packed into shared memory. Tasks
+  /// would then read packed rows from other threads' caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
   /// element along k is then in another page.
