@@ -48,8 +48,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
     try self.init(threadCount: Self.threadCount(threads), simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
-  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has this unit; `nil`
-  ///   leaves the choice to `csimd_find_fast_pairs`.
+  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs. If the machine lacks this unit, elements
+  ///   are not multiplied in pairs. `nil` leaves the choice to `csimd_find_fast_pairs`.
   init(
     threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
@@ -116,8 +116,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
     }
-    // No input has been overwritten: a buffer of another device is found before the first step, and an invalid index
-    // before a donated buffer is overwritten.
+    // No input has been overwritten: buffers of another device are found before the first step, and invalid indices are
+    // found before a donated buffer is overwritten.
     if let failure { throw RunFailure(failure) }
   }
 

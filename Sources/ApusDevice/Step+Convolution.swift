@@ -54,7 +54,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 }
 
 extension ConvolutionGeometry {
-  /// Whether each output pixel depends only on the input pixel at the same position: the convolution is a matrix
+  /// Whether each output pixel depends only on the input pixel at the same position. If so, the convolution is a matrix
   /// product for each group of channels.
   package var isPointwise: Bool {
     kernel.wrappedProduct == 1 && stride.wrappedProduct == 1 && padding == SIMD3(0, 0, 0) && input == output

@@ -57,8 +57,8 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    // The bytes of a row. A strip of the output or of the input gradient has the result channels of all groups, a strip
-    // of the weight gradient those of one group.
+    // The bytes of a row. A strip of the output or of the input gradient has the result channels of all groups. A strip
+    // of the weight gradient has the result channels of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
     // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit into
@@ -101,7 +101,7 @@ struct PlaneGeometry {
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
   }
 
-  /// Whether the convolution is depthwise with 3 × 3 taps and its rows fill vectors: `depthwise_multiply` then writes
+  /// Whether the convolution is depthwise with 3 × 3 taps and its rows fill vectors. If so, `depthwise_multiply` writes
   /// results in place and reads each pixel once for all rows of taps.
   var isDepthwise: Bool {
     groups == sourceChannels && groups == resultChannels && kernel == SIMD3(1, 3, 3) && dilation == SIMD3(1, 1, 1)

@@ -6,7 +6,7 @@ import ApusSystem
 /// can also be computed from channels-first images. Results that must be channels-first are transposed while they are
 /// in a cache.
 ///
-/// If results read the same taps, their windows are the rows of a strided matrix. The results are a row of pixels, a
+/// If results read the same taps, their windows are the rows of a strided matrix. These results are a row of pixels, a
 /// column of pixels, or one pixel of several images. The windows are multiplied in place by panels of the weights.
 /// Taps outside of the image are skipped, so nothing is padded. For bfloat16 factors on a machine with bfloat16 pair
 /// instructions, the source is first copied into words of two channels.

@@ -236,8 +236,8 @@ struct KernelLowering {
     }
   }
 
-  /// The loop that writes the result of a comparison as bytes; `nil` for other instructions, and for a result that is
-  /// not used by exactly one output and nothing else.
+  /// The loop that writes the result of a comparison as bytes; `nil` for other instructions, and if anything other than
+  /// one output uses the result.
   private func truths(at index: Int) -> csimd_loop? {
     let register = arguments.count + index
     let isRead = instructions.contains { $0.reads(register) }
@@ -262,8 +262,8 @@ struct KernelLowering {
     }
   }
 
-  /// Uses non-temporal stores for outputs that do not fit into the caches, unless the output overwrites an argument:
-  /// that memory was just read.
+  /// Uses non-temporal stores for outputs that do not fit into the caches, unless an output overwrites an argument,
+  /// whose memory was just read.
   private mutating func chooseStreams() {
     let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
     let all = Set(tensors + outputs.map { Int($0.value) })

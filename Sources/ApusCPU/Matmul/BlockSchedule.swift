@@ -89,9 +89,9 @@ struct BlockSchedule {
   /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
   /// place, 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
   private static let mostDistanceInPlace = 49152
-  /// The maximum number of elements of a right factor, and (below) of a left factor, of which each thread packs its own
-  /// copy: the copy stays in an L2 cache. A product with at least `manyRows` rows reads its copy more often, so its
-  /// right factor may have twice as many elements.
+  /// The maximum number of elements of a right factor of which each thread packs its own copy, which stays in an L2
+  /// cache. A product with at least `manyRows` rows reads its copy more often, so its right factor may have twice as
+  /// many elements. `mostRowNumbersOfThread` limits a left factor in the same way.
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768
