@@ -203,7 +203,7 @@ public struct ChannelsLastPreference: Hashable, Sendable {
 
   /// When the convolution uses channels-last images.
   public var condition: Condition
-  /// Whether the device also reads `x` with channels first (`Convolution.Order.mixed`), so that it needs no conversion.
+  /// Whether the device also reads `x` with channels first (`Convolution.Order.mixed`), which needs no conversion.
   public var readsChannelsFirst: Bool
 
   /// Channels-first images in all cases.

@@ -26,7 +26,7 @@ struct KernelLowering {
   }
 
   /// The kernel's register for each register of the program. The numbers differ, because constants are instructions of
-  /// the program and arguments of the kernel.
+  /// the program, but arguments of the kernel.
   private var registers: [Int] = []
   /// For each register of the kernel: whether it is the same for all elements.
   private var isUniform: [Bool] = []
@@ -249,9 +249,9 @@ struct KernelLowering {
     return csimd_find_truths(builder.loops, instruction.function.name, Int32(instruction.lane.rawValue))
   }
 
-  /// Has an argument copied to a slot, instead of read in place, if the argument is itself an output and an output
-  /// overwrites its array. Outputs are stored one after the other at the end of a block, so the array could change
-  /// before the argument is stored.
+  /// Makes the kernel copy an argument to a slot, instead of reading it in place, if the argument is itself an output
+  /// and an output overwrites its array. Outputs are stored one after the other at the end of a block, so the array
+  /// could change before the argument is stored.
   private mutating func restrictInPlaceArguments() {
     for argument in arguments.indices where arguments[argument].in_place != 0 {
       let isStored = outputs.contains { $0.reg == argument }

@@ -73,10 +73,10 @@ struct BlockSchedule {
   /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows then map to the
   /// same L2 cache sets.
   private static let distanceOfConflicts = 16384
-  /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows, more
-  /// tiles read a panel that was packed once.
+  /// The right factor is read in place if the left factor has at most this number of rows. With more rows, more tiles
+  /// read a panel that was packed once.
   private static let mostRowsForColumnsInPlace = 192
-  /// The maximum number of columns of the product with which the left factor is read in place.
+  /// The left factor is read in place if the product has at most this number of columns.
   private static let mostColumnsForRowsInPlace = 256
   /// The limit in place of `mostColumnsForRowsInPlace` if rows would otherwise be packed into shared memory. Tasks
   /// would then read packed rows from other threads' caches.
