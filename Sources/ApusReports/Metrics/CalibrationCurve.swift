@@ -28,7 +28,7 @@ public struct CalibrationCurve: Hashable, Sendable {
     let step = 1 / Double(binCount)
     for (probability, isTrue) in zip(probabilities, isTrue) {
       let value = Double(probability)
-      // The product is rounded, so it may give a neighboring bin; the loops then move to the right one. The edges of
+      // The product is rounded, so it may give a neighboring bin; the loops then move to the correct one. The edges of
       // the bins are i · step, as in numpy.linspace.
       var position = min(binCount - 1, Int(value * Double(binCount)))
       while position > 0, value <= Double(position) * step { position -= 1 }
