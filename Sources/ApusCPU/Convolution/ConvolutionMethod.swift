@@ -77,7 +77,7 @@ extension ConvolutionGeometry {
   }
 
   /// Whether windows of a channels-first input are best read in place. This is so for
-  /// (a) kernels with at least five columns and at most `fewChannels` input channels;
+  /// (a) kernels with at least five columns, if there are at most `fewChannels` input channels;
   /// (b) the output of a convolution with strided windows, if a row of results has at least `leastWindowsOfRow` windows
   /// and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows then read the same cache lines, and
   /// no channels-last copy of the image is needed.
