@@ -16,7 +16,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// Locked while a plan runs: the pool runs one job at a time.
   private let runLock = Mutex(StepLog())
 
-  /// `true`: the kernels of matrix products read factors of their lane's type, for 16-bit factors `float32`.
+  /// `true`: the kernels of matrix products read factors in the type of their lane, `float32` for 16-bit types.
   public var prefersFloat32Products: Bool { true }
 
   /// `bfloat16` if the device multiplies `bfloat16` elements in pairs (`pairs`), otherwise none.
@@ -28,8 +28,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
   ///
   /// `APUS_THREADS` sets the number of threads (default: all cores that this process may use). `APUS_SIMD` sets the
   /// instruction set: `avx512`, `avx2` or `baseline` (default: the best set of the machine).
-  /// - Throws: `DeviceError.unavailable` if one of these variables or `APUS_CACHED_MEMORY` has an invalid value, or
-  ///   `APUS_SIMD` a value that the machine does not support.
+  /// - Throws: `DeviceError.unavailable` if one of these variables or `APUS_CACHED_MEMORY` has an invalid value, or if
+  ///   `APUS_SIMD` names an instruction set that the machine does not have.
   public static func open() throws(DeviceError) -> CPUDevice {
     try CPUDevice(
       threads: Environment["APUS_THREADS"], simd: Environment["APUS_SIMD"])
@@ -48,8 +48,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
     try self.init(threadCount: Self.threadCount(threads), simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
-  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has this unit; `nil`
-  ///   leaves the choice to `csimd_find_fast_pairs`.
+  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs. If the machine lacks this unit, elements
+  ///   are not multiplied in pairs. `nil` leaves the choice to `csimd_find_fast_pairs`.
   init(
     threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
@@ -116,8 +116,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
     }
-    // No input has been overwritten: a buffer of another device is found before the first step, and an invalid index
-    // before a donated buffer is overwritten.
+    // No input has been overwritten: buffers of another device are found before the first step, and invalid indices are
+    // found before a donated buffer is overwritten.
     if let failure { throw RunFailure(failure) }
   }
 
@@ -149,7 +149,7 @@ extension CPUDevice {
     if let reason = CacheLimit.environmentError { throw .unavailable(device: "cpu", reason: reason) }
   }
 
-  /// The number of threads that `APUS_THREADS` sets; `nil` stands for an unset variable.
+  /// The number of threads that `APUS_THREADS` sets. `text` is the variable's value, `nil` if it is unset.
   private static func threadCount(_ text: String?) throws(DeviceError) -> Int {
     guard let text else { return csimd_available_cores() }
     guard let count = Int(text), (1...1024).contains(count) else {
@@ -158,7 +158,7 @@ extension CPUDevice {
     return count
   }
 
-  /// The loops of the instruction set that `APUS_SIMD` names; `nil` stands for an unset variable.
+  /// The loops of the instruction set that `APUS_SIMD` names. `name` is the variable's value, `nil` if it is unset.
   private static func loops(_ name: String?) throws(DeviceError) -> UnsafePointer<csimd_table> {
     if let loops = csimd_open(name) { return loops }
     let names: [String] = ["avx512", "avx2", "baseline"]
@@ -181,8 +181,8 @@ extension CPUDevice {
 
 /// The start of the buffer's memory. A buffer of another device is an error.
 func address(of buffer: Buffer) throws(DeviceError) -> UnsafeMutableRawPointer {
-  // A comparison of types calls no function of the Swift runtime, as a cast would; large models have hundreds of
-  // buffers.
+  // A cast would call a function of the Swift runtime for each buffer, and large models have hundreds of buffers. The
+  // comparison of types calls no function.
   guard type(of: buffer) == CPUBuffer.self else { throw .foreign("buffer", device: "cpu") }
   return unsafeDowncast(buffer, to: CPUBuffer.self).pointer
 }

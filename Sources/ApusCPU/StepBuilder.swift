@@ -100,7 +100,7 @@ extension Layout {
     let (extents, strides) = Layout.mergedAxes(0..<shape.rank, of: shape, [self])
     var result = csimd_layout()
     result.offset = Int64(offset)
-    // A broadcast value has no axes.
+    // If one element is repeated over the whole shape, the result has no axes.
     if strides[0] == [0] { return result }
     result.rank = Int32(extents.count)
     withUnsafeMutableBytes(of: &result.extents) { target in

@@ -1,4 +1,5 @@
-/// The smallest amount of work that is worth a separate task: another thread starts a task about a microsecond late.
+/// Work is not split into tasks smaller than about these amounts, because another thread starts a task about a
+/// microsecond late.
 enum TaskLimits {
   /// For elementwise programs and reductions: the number of elements times the cost of an element (`Kernel.weight`,
   /// `ReductionTable.weight`).

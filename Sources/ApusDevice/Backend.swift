@@ -6,7 +6,7 @@ package struct Backend: Sendable {
   package let title: String
   /// Whether `auto` looks for GPUs among the devices.
   package let mayHaveGPUs: Bool
-  /// The forms of device names; `N`, `P` and `C` stand for numbers. The first form is the default device.
+  /// The forms of device names; `N`, `P` and `C` stand for numbers. The first form names the default device.
   package let forms: [String]
   /// The full name of a device: `opencl` is short for `opencl:0`. `nil` if the text is not a name of this backend.
   package let identifier: @Sendable (_ text: String) -> String?

@@ -150,7 +150,7 @@ extension Layout {
   ///
   /// - Parameters:
   ///   - axes: axes of `domain`, ascending.
-  ///   - layouts: layouts over `domain`, all of that shape.
+  ///   - layouts: layouts whose shape is `domain`.
   /// - Returns: the extents of the merged axes, and the strides of each layout along them.
   package static func mergedAxes(
     _ axes: some Sequence<Int>, of domain: Shape, _ layouts: [Layout]
@@ -174,7 +174,7 @@ extension Layout {
 
   /// Returns the domain of the merged axes (see ``mergedAxes(_:of:_:)``) with the layouts over it.
   ///
-  /// - Parameter layouts: layouts over `domain`, all of that shape.
+  /// - Parameter layouts: layouts whose shape is `domain`.
   public static func collapsed(_ domain: Shape, _ layouts: [Layout]) -> (Shape, [Layout]) {
     let (extents, strides) = mergedAxes(0..<domain.rank, of: domain, layouts)
     let shape = Shape(extents)

@@ -3,7 +3,7 @@ public struct PlanFootprint: Hashable, Sendable {
   /// The sizes of the buffers that are allocated for each run and released at its end.
   public var perRun: [Int]
   /// The sizes of the scratch blocks that the plan shares with all other plans, such as the workspace. The device keeps
-  /// these blocks; the size of each is the largest that a plan requires.
+  /// these blocks. Each block has the largest size that any plan requires.
   public var shared: [Int]
   /// The memory that the prepared plan occupies as long as it exists.
   public var prepared: Int

@@ -128,7 +128,7 @@ public enum Scalar: Hashable, Sendable {
   case float(Double)
   case integer(Int64)
 
-  /// The value as a `Double`, rounded if it is an integer above 2⁵³.
+  /// The value as a `Double`; integers beyond ±2⁵³ are rounded.
   public var double: Double {
     switch self {
     case .float(let value): value

@@ -109,8 +109,8 @@ public struct Shape: Sendable {
     return result
   }
 
-  /// A shape for extents from a file or an option: rejects negative extents, ranks above the maximum and element counts
-  /// whose size in bytes would overflow.
+  /// Creates a shape with extents from a file or an option. Returns `nil` if an extent is negative, if there are more
+  /// than `maximumRank` extents, or if the size of the elements in bytes would overflow.
   public init?(validating extents: [Int], dtype: DType) {
     guard extents.count <= Shape.maximumRank else { return nil }
     var bytes = dtype.byteCount

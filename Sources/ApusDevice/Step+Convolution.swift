@@ -54,7 +54,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 }
 
 extension ConvolutionGeometry {
-  /// Whether each output pixel depends only on the input pixel at the same position: the convolution is a matrix
+  /// Whether each output pixel depends only on the input pixel at the same position. If so, the convolution is a matrix
   /// product for each group of channels.
   package var isPointwise: Bool {
     kernel.wrappedProduct == 1 && stride.wrappedProduct == 1 && padding == SIMD3(0, 0, 0) && input == output
@@ -176,9 +176,9 @@ extension Convolution {
 }
 
 extension Convolution {
-  /// The input gradient of a strided 1 × 1 convolution without padding, as a convolution of stride 1. The result of the
-  /// latter is the gradient of the inputs that windows read, one for each element of `y`; the gradient of all other
-  /// inputs is 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
+  /// The input gradient of a strided 1 × 1 convolution without padding, as a convolution of stride 1. Its result has
+  /// the gradients of only those inputs that windows read, one input for each element of `y`. The gradients of all
+  /// other inputs are 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)
@@ -194,7 +194,7 @@ public struct ChannelsLastPreference: Hashable, Sendable {
   /// When a convolution uses channels-last images.
   public enum Condition: Hashable, Sendable {
     case never
-    /// Only if the images are already channels-last: the gain does not pay for a conversion.
+    /// Only if the images are already channels-last: a conversion would take longer than the time that it saves.
     case ifConverted
     /// If the images are already channels-last, or if another convolution reads the result.
     case ifChained
@@ -203,7 +203,7 @@ public struct ChannelsLastPreference: Hashable, Sendable {
 
   /// When the convolution uses channels-last images.
   public var condition: Condition
-  /// Whether the device also reads `x` with channels first (`Convolution.Order.mixed`), so that it needs no conversion.
+  /// Whether the device also reads `x` with channels first (`Convolution.Order.mixed`), which needs no conversion.
   public var readsChannelsFirst: Bool
 
   /// Channels-first images in all cases.

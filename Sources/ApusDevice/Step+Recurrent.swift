@@ -1,7 +1,7 @@
 /// A recurrent layer over a whole sequence, in one direction: a matrix product and a cell for each time step.
 ///
-/// `x`, the products of the inputs and their weights, are computed in advance. Gates are concatenated in PyTorch's
-/// order. `G` is the number of gates, and `p = hₜ₋₁ · W` is the product of the state and the weight:
+/// Earlier steps compute `x`, the product of the inputs and their weights plus the bias. Gates are concatenated in
+/// PyTorch's order. `G` is the number of gates, and `p = hₜ₋₁ · W` is the product of the state and the weight:
 ///
 /// - `tanh`, `relu`: 1 gate, `hₜ = tanh(xₜ + p)` or `hₜ = relu(xₜ + p)` (Elman, 1990).
 /// - `lstm`: 4 gates, `(i, f, g, o) = (σ, σ, tanh, σ)(xₜ + p)`, `cₜ = f · cₜ₋₁ + i · g`, `hₜ = o · tanh cₜ` (Gers et

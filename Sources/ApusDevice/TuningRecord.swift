@@ -4,11 +4,11 @@ public struct TuningRecord: Hashable, Sendable {
   public struct Candidate: Hashable, Sendable {
     /// The outcome of a measurement.
     public enum Outcome: Hashable, Sendable {
-      /// The kernel returned the same values as most of the others, in this time.
+      /// The kernel returned the same values as most kernels, in this time.
       case seconds(Double)
       /// The kernel could not be built or run, for this reason.
       case failed(String)
-      /// The kernel returned other values than most of the others.
+      /// The kernel returned other values than most kernels.
       case wrong
     }
 

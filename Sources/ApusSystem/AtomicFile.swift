@@ -2,8 +2,8 @@ import Glibc
 
 /// Atomically replaces a file: after any failure, at any time, the path contains either all old bytes or all new bytes.
 ///
-/// The bytes are written to a new file in the same folder (renames do not cross file systems). Every call is checked.
-/// The file is flushed to the disk before the rename, and the folder after the rename.
+/// The bytes are written to a new file in the same folder (renames do not cross file systems). Every write, flush and
+/// rename is checked for errors. The file is flushed to the disk before the rename, and the folder after the rename.
 package final class AtomicFile {
   package let path: String
   private let folder: Folder

@@ -62,7 +62,7 @@ package final class FileDescriptor: Sendable {
   }
 
   /// Reads `count` bytes from `offset` on, or fewer at the end of the file.
-  /// - Throws: also when there is not enough memory.
+  /// - Throws: when the file cannot be read, or there is not enough memory.
   package func bytes(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
     guard HostAllocation.isPossible(count) else {
       throw FileError(operation: "read", path: path, code: ENOMEM, detail: "\(count) bytes are needed")

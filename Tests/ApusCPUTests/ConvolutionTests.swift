@@ -41,8 +41,8 @@ import Testing
     geometry(batch: 2, 1, 19, input: [2, 9, 10], kernel: [1, 1, 1]),
     geometry(batch: 2, 5, 1, input: [1, 12, 13], kernel: [1, 1, 1]),
     geometry(batch: 2, 8, 6, input: [1, 16, 16], kernel: [1, 1, 1], padding: [0, 1, 1], behind: [0, -1, -1]),
-    // Depthwise 3 × 3 kernels: last vectors and last tiles that overlap the one before, images of few rows, and images
-    // in several strips of rows.
+    // Depthwise 3 × 3 kernels: a last vector or tile that overlaps the one before it, images of few rows, and images in
+    // several strips of rows.
     geometry(batch: 2, groups: 5, 5, 5, input: [1, 7, 37], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, groups: 3, 3, 3, input: [2, 5, 18], kernel: [1, 3, 3]),
     geometry(batch: 1, groups: 2, 2, 2, input: [1, 260, 300], kernel: [1, 3, 3], padding: [0, 2, 1]),

@@ -156,7 +156,7 @@ import Testing
     for threads in [2, 5] { #expect(try run(test, bias: true, threads: threads).result == one) }
   }
 
-  /// Sums have the same bits whether operands are packed, read in place or split along k.
+  /// Sums have the same bits, whether factors are packed or read in place, and whether a product is split along k.
   @Test(arguments: cases.filter { $0.dtype == .float32 } + splits + inPlace, availableSets)
   func bitsDoNotDependOnCaches(test: Case, simd: String) throws {
     let packed = try run(test, bias: true, simd: simd, caches: Caches(firstLevelWays: 8, secondLevelByteCount: 1 << 20))

@@ -69,7 +69,7 @@ import Testing
   func wholeRowsHaveTheBitsOfStates(simd: String, count: Int) throws {
     let loops = try #require(csimd_open(simd))
     var random = TestNumbers(seed: UInt64(count + 1))
-    // Vector loads may read beyond the last element.
+    // Vector loads may read beyond the last element, so the array has 64 more elements.
     let numbers = random.array(count + 64).map(Float.init)
     let mean = [Float](repeating: 0.37, count: 16)
     var memory = [UInt64](repeating: 0, count: 2 * Int(CSIMD_STATE_BYTES) / 8 + 8)

@@ -5,8 +5,8 @@ import Testing
 
 @testable import ApusCPU
 
-/// The steps of a softmax or log-sum-exp give the same bits if they run together in one pass over rows as if they run
-/// one after the other.
+/// The steps of a softmax or log-sum-exp run together in one pass over rows, or one after the other. The results have
+/// the same bits.
 @Suite struct SoftmaxRowsTests {
   /// What a plan computes from the row maxima.
   enum Kind: CaseIterable, Sendable {
@@ -28,8 +28,8 @@ import Testing
     return plan.builder
   }
 
-  /// Whether the results have the same bits. The first result is ignored: only the unrelated steps of `RowPlan` write
-  /// it.
+  /// Whether the results have the same bits; all NaNs count as equal. The first result is ignored: only the unrelated
+  /// steps of `RowPlan` write it.
   private func isEqual(_ left: [[Double]], _ right: [[Double]]) -> Bool {
     left.count == right.count
       && zip(left, right).dropFirst().allSatisfy {

@@ -10,8 +10,8 @@ extension CPUDevice {
     else { return .never }
     let readsChannelsFirst =
       ConvolutionMethod(geometry, pass, .mixed, dtype) != nil && geometry.readsPlanes(pass, fewChannels: 4)
-    // A 1 × 1 kernel with stride 1 and no padding is a product with whole images, which works in either layout. So the
-    // images keep their layout.
+    // With a 1 × 1 kernel, stride 1 and no padding, a convolution is a matrix product with whole images, in either
+    // layout. So the images keep their layout.
     let condition: ChannelsLastPreference.Condition =
       geometry.isPointwise ? .ifConverted : geometry.isCopyBound(pass) ? .ifChained : .always
     return ChannelsLastPreference(condition, readsChannelsFirst: readsChannelsFirst)

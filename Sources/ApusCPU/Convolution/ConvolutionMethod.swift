@@ -48,8 +48,8 @@ enum ConvolutionMethod {
     }
   }
 
-  /// The minimum number of result pixels of an image for a product of its own (`product`). Smaller images share a
-  /// matrix (`unfolded`).
+  /// If an image has at least this number of result pixels, it has a product of its own (`product`). Smaller images
+  /// share a matrix (`unfolded`).
   private static let leastPixels = 128
 }
 
@@ -70,16 +70,16 @@ extension ConvolutionGeometry {
     }
   }
 
-  /// Whether windows of a channels-first input can be read in place: the taps of a row must be contiguous. The input
-  /// gradient does not read the input.
+  /// Whether windows of a channels-first input can be read in place: the taps of a row must be contiguous. `false` for
+  /// the input gradient, which does not read the input.
   fileprivate func hasMixedWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     pass != .inputGradient && dilation.z == 1 && input.x == 1 && hasChannelsLastWindows(pass, dtype)
   }
 
   /// Whether windows of a channels-first input are best read in place. This is so for
-  /// (a) at least five taps in a row and at most `fewChannels` input channels;
-  /// (b) the output of a convolution with strided windows, if a row has at least `leastWindowsOfRow` windows, and a
-  /// window at most `mostRowsOfWindow` rows of taps. Neighboring windows of a row then read the same cache lines, and
+  /// (a) kernels with at least five columns, if there are at most `fewChannels` input channels;
+  /// (b) the output of a convolution with strided windows, if a row of results has at least `leastWindowsOfRow` windows
+  /// and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows then read the same cache lines, and
   /// no channels-last copy of the image is needed.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
@@ -87,10 +87,10 @@ extension ConvolutionGeometry {
       && inputChannels * kernel.y <= Self.mostRowsOfWindow
   }
 
-  /// The number of windows of a row that fill a tile.
+  /// The number of windows that fill a tile; all are in one row of results.
   private static let leastWindowsOfRow = 8
   /// The maximum number of rows of taps per window, over all channels, at which a tile of windows fits into an L1
-  /// cache. With 48 KiB, windows read in place took 0.67 to 0.88 of the time of channels last for up to 384 rows, and
-  /// 1.11 of this time for 768 rows.
+  /// cache. With an L1 cache of 48 KiB, windows read in place took 0.67 to 0.88 of the time of channels-last windows
+  /// for up to 384 rows, and 1.11 of this time for 768 rows.
   private static let mostRowsOfWindow = 384
 }

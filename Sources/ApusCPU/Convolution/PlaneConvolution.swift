@@ -75,8 +75,7 @@ final class PlaneConvolutionStep: CPUStep {
       image * geometry.resultChannels * channelSize + plane * geometry.result.y * geometry.result.z
       + rows.lowerBound * geometry.result.z
     let resultBase = epilogue.target(frame)?.assumingMemoryBound(to: Float.self)
-    // From one channel to the next, strips are a whole channel apart in the result; in the workspace, they are
-    // contiguous.
+    // The strips of two adjacent channels are a whole channel apart in the result, and contiguous in the workspace.
     let stripCount = rows.count * geometry.result.z
     let core = resultBase.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
     let stride = resultBase == nil ? stripCount : channelSize

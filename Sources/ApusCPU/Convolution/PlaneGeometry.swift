@@ -5,9 +5,9 @@ import ApusSystem
 /// A convolution with stride 1 on padded planes.
 ///
 /// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps
-/// read, padded with zeros: `[channels, kernel planes, rows, padded width]`. Pixel `p` of the strip is at
-/// row `p / width`, column `p mod width`, and each tap reads the buffer at a constant offset from `p`. Columns at or
-/// beyond the result's width are gaps: they are computed, but are not part of the result.
+/// read, padded with zeros: `[channels, kernel planes, rows, width]`, where `width` is the padded width. Pixel `p` of
+/// the strip is at row `p / width`, column `p mod width`, and each tap reads the buffer at a constant offset from `p`.
+/// Columns at or beyond the result's width are gaps: they are computed, but are not part of the result.
 struct PlaneGeometry {
   let batch: Int
   let groups: Int
@@ -32,8 +32,9 @@ struct PlaneGeometry {
   /// The approximate limit for the bytes of a strip's source and result, which should stay in an L2 cache.
   private static let stripByteCount = 400_000
 
-  /// The geometry of a pass; `nil` if the lane is not `float32`, the stride is not 1, the pass is a matrix product, or
-  /// one of the conditions below (`fillsVectors`, `hasLongSums`, `hasNearWeights`) is not met.
+  /// The geometry of a pass; `nil` if the result is empty, the lane is not `float32`, the stride is not 1, or the pass
+  /// is a matrix product. The pass must also meet `fillsVectors` and, if it is the weight gradient, `hasLongSums`,
+  /// otherwise `hasNearWeights`.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
     // A 1 × 1 kernel over more than four input channels per group is computed as a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
@@ -56,8 +57,8 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    // The bytes of a row. A strip of the output or of the input gradient has the result channels of all groups, a strip
-    // of the weight gradient those of one group.
+    // The bytes of a row. A strip of the output or of the input gradient has the result channels of all groups. A strip
+    // of the weight gradient has the result channels of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
     // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit into
@@ -85,21 +86,22 @@ struct PlaneGeometry {
   }
 
   /// Whether strips of a weight gradient have enough pixels: each strip reads and writes all sums and pads the source.
-  /// The alternative, im2col, copies each window, which takes as long as about eight result channels.
+  /// The alternative, im2col, copies each window, which takes about as long as the products of eight result channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
     return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
-  /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. If
-  /// strips have few pixels, this is often, so the sums get fewer bytes, to stay in a cache nearer to the core.
+  /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. The
+  /// fewer pixels the strips have, the more often this happens; so sums of small strips get fewer bytes, to stay in a
+  /// cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
   }
 
-  /// Whether the convolution is depthwise with 3 × 3 taps and its rows fill vectors: `depthwise_multiply` then writes
+  /// Whether the convolution is depthwise with 3 × 3 taps and its rows fill vectors. If so, `depthwise_multiply` writes
   /// results in place and reads each pixel once for all rows of taps.
   var isDepthwise: Bool {
     groups == sourceChannels && groups == resultChannels && kernel == SIMD3(1, 3, 3) && dilation == SIMD3(1, 1, 1)
@@ -150,8 +152,8 @@ struct PlaneGeometry {
     return (plane, blockRange(strip, size: stripRows, count: result.y))
   }
 
-  /// Copies `paddedChannels` channels, from `firstChannel` on, of the pixels that the taps of a strip read to the
-  /// padded buffer. With `clears`, the buffer is filled with zeros first; otherwise its padding must be zero already.
+  /// Fills the padded buffer with the pixels that the taps of a strip read, in `paddedChannels` channels from
+  /// `firstChannel` on. With `clears`, the buffer is set to zero first; otherwise its padding must be zero already.
   func pad(
     _ image: UnsafeMutableRawPointer, firstChannel: Int = 0, plane: Int, rows: Range<Int>,
     into buffer: UnsafeMutablePointer<Float>,

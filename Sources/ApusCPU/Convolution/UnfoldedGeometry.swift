@@ -65,7 +65,7 @@ struct UnfoldedGeometry {
   private func bytes(_ count: Int) -> Int { roundUp(count * lane.byteCount, toMultipleOf: 64) }
   /// The bytes of a matrix of windows.
   var linesByteCount: Int { bytes(tapCount * pitch(matrixPixels)) }
-  /// The bytes of the output pixels of a matrix, for one group.
+  /// The bytes of the output pixels that belong to a matrix, in the channels of one group.
   var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
   /// The bytes of one group's channels of an image, in the lane's type.
   var imageByteCount: Int { bytes(inputs * inputSize) }
@@ -124,8 +124,8 @@ struct UnfoldedGeometry {
       count: inputSize * inputs / (step * g.input.z), length: rows * g.input.z * dtype.byteCount)
   }
 
-  /// Returns the pixels of a range of images and output channels of a group, with the images side by side: in place if
-  /// they already have this layout, otherwise copied.
+  /// Returns rows of the output's gradient, for a range of images and of a group's output channels, with the images
+  /// side by side. The rows are read in place if they already have this layout, otherwise they are copied.
   func collect(
     _ gradient: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, channels: Range<Int>,
     _ rows: Range<Int>, into scratch: UnsafeMutableRawPointer

@@ -45,7 +45,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
     let limit = min(
       geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
-    // A power of two is divided evenly among 2, 4 or 8 threads.
+    // If there are at least as many parts as threads, a power of two is divided evenly among 2, 4 or 8 threads.
     partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
     merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
     // If there are few parts and groups, the output channels are split among tasks.
@@ -144,7 +144,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Bytes of the packed factors: one panel of windows and all pixels or, if `isTransposed`, one block of pixels.
+  /// Bytes of the packed factors: a panel of windows and all pixels; if `isTransposed`, only a block of pixels.
   private static func productByteCount(
     _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
   ) -> Int {

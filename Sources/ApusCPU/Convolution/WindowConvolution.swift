@@ -6,8 +6,8 @@ import ApusSystem
 /// can also be computed from channels-first images. Results that must be channels-first are transposed while they are
 /// in a cache.
 ///
-/// The windows of results that read the same taps are the rows of a strided matrix: the windows of a row of pixels, of
-/// a column of pixels, or of one pixel of several images. The windows are multiplied in place by panels of the weights.
+/// If results read the same taps, their windows are the rows of a strided matrix. These results are a row of pixels, a
+/// column of pixels, or one pixel of several images. The windows are multiplied in place by panels of the weights.
 /// Taps outside of the image are skipped, so nothing is padded. For bfloat16 factors on a machine with bfloat16 pair
 /// instructions, the source is first copied into words of two channels.
 final class WindowConvolutionStep: CPUStep {

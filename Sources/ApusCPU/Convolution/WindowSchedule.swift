@@ -14,11 +14,11 @@ struct WindowSchedule {
   private let rows: Int
   private let channels: Int
 
-  /// The number of tasks at which all threads get about equal work.
+  /// With at least this number of tasks, all threads get about equal work.
   private static let enough = 16
   /// The minimum number of rows at which a product keeps the arithmetic units busy.
   private static let enoughRows = 8
-  /// Channels per block: whole panels.
+  /// Channels per block, a whole number of panels.
   private static let channelGrain = 32
 
   init(_ geometry: WindowGeometry) {
@@ -69,8 +69,8 @@ struct WindowSchedule {
       channels: blockRange(channel, size: channels, count: geometry.results.channels))
   }
 
-  /// Chooses whether images (0), rows (1) or pixels (2) are the rows of a product: pixels if there are enough to fill
-  /// tiles, otherwise the axis that makes the tallest tiles.
+  /// Chooses the axis that becomes the rows of a product: images (0), rows of pixels (1) or pixels (2). It is the
+  /// pixels if there are enough to fill tiles, otherwise the axis that makes the tallest tiles.
   static func axisOfRows(_ counts: SIMD3<Int>) -> Int {
     func height(_ count: Int) -> Double { Double(count) / Double(ceilDivide(count, 12)) }
     guard height(counts.z) < Double(enoughRows) else { return 2 }

@@ -6,8 +6,8 @@ import ApusSystem
 /// pixels that the tap reads, times the gradient of the output. If the gradient is channels-first, each block of the
 /// gradient is transposed once for all taps.
 ///
-/// Small gradients are summed in parts, each over a range of images. Tasks of large gradients cover ranges of taps and
-/// output channels. The split depends only on the shape.
+/// A small weight gradient is summed in parts, each over a range of images. The tasks of a large one cover ranges of
+/// taps and output channels. The split depends only on the shape.
 final class WindowWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -16,7 +16,7 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks into which the output channels are split.
   private let blocks: Int
-  /// Rows of taps per task: all rows for a small gradient, so that the input is read from memory once.
+  /// Rows of taps per task: all rows for a small weight gradient, so that the input is read from memory once.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int
@@ -31,7 +31,7 @@ final class WindowWeightGradientStep: CPUStep {
 
   /// The maximum number of sums, counted over all parts.
   private static let mostNumbers = 1 << 21
-  /// The number of parts, or of tasks, at which all threads get about equal work.
+  /// With at least this number of parts or tasks, all threads get about equal work.
   private static let enoughParts = 16
   /// The maximum length of an accumulation chain.
   private static let longestChain = 2048
@@ -71,7 +71,7 @@ final class WindowWeightGradientStep: CPUStep {
     sharedByteCount = parts * count * MemoryLayout<Float>.size
   }
 
-  /// Elements of the whole gradient, as `[tap][source channel][result channel]`, or
+  /// Elements of the weight gradient. While it is summed, its layout is `[tap][source channel][result channel]`, or
   /// `[source channel][tap][result channel]` if the source has channels first.
   private var count: Int { taps.y * taps.x * geometry.source.channels * geometry.results.channels }
   /// The stride of taps in the layout of `count`, in elements.
@@ -199,7 +199,8 @@ final class WindowWeightGradientStep: CPUStep {
       + phase.x.start(of: x) * source.pixel
     let factors = gradient.pointer + x.results.lowerBound * gradient.pixel
     let to = sums + (tap * taps.x + x.taps.lowerBound) * tapDistance + channels.lowerBound
-    // A product's rows are the taps of a channel (channels first) or the channels of adjacent taps (channels last).
+    // A product's rows are the taps of one channel (channels first), the channels of adjacent taps (channels last with
+    // dilation 1), or the channels of one tap.
     let (runs, rows, distance) =
       source.isPlanar
       ? (source.channels, x.taps.count, source.channel)

@@ -114,7 +114,8 @@ struct ChannelPanel {
   /// The columns of the panel in memory.
   var width: Int
 
-  /// The panels of a range of channels that begins at a panel boundary; the last panel may be narrow.
+  /// The panels of a range of channels that begins at a panel boundary. The last panel has 16 columns if at most 16
+  /// channels are left for it.
   static func all(of channels: Range<Int>, width: Int) -> [ChannelPanel] {
     stride(from: channels.lowerBound, to: channels.upperBound, by: width).map { first in
       let end = min(first + width, channels.upperBound)

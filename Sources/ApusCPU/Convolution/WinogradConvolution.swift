@@ -78,7 +78,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// Transforms the kernels of a panel's output channels, at most 16 channels at a time.
+  /// Transforms the kernels of a panel's result channels, at most 16 channels at a time.
   private func transform(
     _ panel: ChannelPanel, _ weights: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, distance: Int
   ) {

@@ -43,7 +43,7 @@ struct BlockTransposition {
   ///   - rows: the rows of the largest block of the result.
   ///   - columns: the columns of this block.
   ///   - stride: the row stride of the result, in elements.
-  ///   - resultByteCount: bytes of the whole result; 0 for ordinary stores, if the result is soon read again.
+  ///   - resultByteCount: bytes of the whole result. 0 selects ordinary stores, for a result that is soon read again.
   init(
     byteCount: Int, rows: Int, columns: Int, stride: Int, resultByteCount: Int, _ loops: UnsafePointer<csimd_table>
   ) {
@@ -60,7 +60,7 @@ struct BlockTransposition {
     isStreamed = Self.isStreamed(byteCount: byteCount, offset: 0, stride: stride, resultByteCount: resultByteCount)
     isBuffered =
       resultByteCount >= CacheLimits.scatteredByteCount && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
-    // Rows with a power-of-two stride would map to the same cache sets.
+    // Without 16 more elements, the rows of a block with 2ⁿ columns would map to the same cache sets.
     scratchStride = roundUp(columns, toMultipleOf: 16) + 16
     scratchByteCount =
       isStreamed

@@ -26,7 +26,7 @@ struct KernelLowering {
   }
 
   /// The kernel's register for each register of the program. The numbers differ, because constants are instructions of
-  /// the program and arguments of the kernel.
+  /// the program, but arguments of the kernel.
   private var registers: [Int] = []
   /// For each register of the kernel: whether it is the same for all elements.
   private var isUniform: [Bool] = []
@@ -236,7 +236,8 @@ struct KernelLowering {
     }
   }
 
-  /// The loop that writes the result of a comparison as bytes; `nil` unless the only use of the result is one output.
+  /// The loop that writes the result of a comparison as bytes; `nil` for other instructions, and if anything other than
+  /// one output uses the result.
   private func truths(at index: Int) -> csimd_loop? {
     let register = arguments.count + index
     let isRead = instructions.contains { $0.reads(register) }
@@ -248,9 +249,9 @@ struct KernelLowering {
     return csimd_find_truths(builder.loops, instruction.function.name, Int32(instruction.lane.rawValue))
   }
 
-  /// Has an argument copied to a slot, instead of read in place, if the argument is itself an output and an output
-  /// overwrites its array. Outputs are stored one after the other at the end of a block, so the array could change
-  /// before the argument is stored.
+  /// Makes the kernel copy an argument to a slot, instead of reading it in place, if the argument is itself an output
+  /// and an output overwrites its array. Outputs are stored one after the other at the end of a block, so the array
+  /// could change before the argument is stored.
   private mutating func restrictInPlaceArguments() {
     for argument in arguments.indices where arguments[argument].in_place != 0 {
       let isStored = outputs.contains { $0.reg == argument }
@@ -261,8 +262,8 @@ struct KernelLowering {
     }
   }
 
-  /// Uses non-temporal stores for outputs that do not fit into the caches, unless the output overwrites an argument:
-  /// that memory was just read.
+  /// Uses non-temporal stores for outputs that do not fit into the caches, unless an output overwrites an argument,
+  /// whose memory was just read.
   private mutating func chooseStreams() {
     let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
     let all = Set(tensors + outputs.map { Int($0.value) })
@@ -303,7 +304,7 @@ struct KernelLowering {
     for index in instructions.indices where instructions[index].is_uniform == 0 {
       let ending = live.keys.filter { uses[$0] == index }.sorted()
       // The result may reuse the slot of an earlier result of the same size that is read here for the last time. It
-      // must not overwrite the slot of an argument: if this is a broadcast value, the loop reads it for each group.
+      // must not overwrite the slot of an argument: the loop reads the slot of a broadcast value again for each group.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {

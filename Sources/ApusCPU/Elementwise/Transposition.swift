@@ -23,7 +23,7 @@ struct Transposition {
   private let columnGrain: Int
   private let block: BlockTransposition
 
-  /// Columns per strip; the number of columns of a task is a multiple of this number.
+  /// Columns per strip. A task has a whole number of strips, or all columns if they are fewer.
   private static let stripColumns = 64
   /// Rows and elements per task. If tasks covered only short pieces of rows, two threads would often write to the same
   /// cache line, and each of them would fetch the line again. Tasks with non-temporal stores prefetch their next block,

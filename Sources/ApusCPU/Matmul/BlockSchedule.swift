@@ -29,8 +29,9 @@ struct BlockSchedule {
     /// factor is transposed. Another right factor may be read in place, without packing, but only as single elements.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether k is large, and m and n are so small that a task's results and its blocks of both factors for one chain
-    /// fit into an L2 cache. Weight gradients of dense layers are such products.
+    /// Whether the left factor is transposed, k is large, and the smaller of m and n is so small that a task's results
+    /// and its blocks of both factors for one chain fit into an L2 cache. Weight gradients of dense layers are such
+    /// products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -56,10 +57,10 @@ struct BlockSchedule {
   /// If k is at most this number, most of a task's memory traffic is its results, so tasks have long rows.
   private static let shortDepth = 64
   private static let mostPanels = 8
-  /// Columns per task of a product of one row: a task reads this number of contiguous elements of each row of the right
-  /// factor.
+  /// Columns per task of a product with one row: a task reads this number of contiguous elements of each row of the
+  /// right factor.
   private static let vectorColumns = 1024
-  /// Columns per task of a product of one row whose right factor is transposed, so that each column is contiguous.
+  /// Columns per task of a product with one row and a transposed right factor, whose columns are contiguous.
   private static let vectorTransposedColumns = 256
   /// The maximum row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
   /// same cache sets.
@@ -72,13 +73,13 @@ struct BlockSchedule {
   /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows then map to the
   /// same L2 cache sets.
   private static let distanceOfConflicts = 16384
-  /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows, more
-  /// tiles read a panel that was packed once.
+  /// The right factor is read in place if the left factor has at most this number of rows. With more rows, more tiles
+  /// read a panel that was packed once.
   private static let mostRowsForColumnsInPlace = 192
-  /// The maximum number of columns of the product with which the left factor is read in place.
+  /// The left factor is read in place if the product has at most this number of columns.
   private static let mostColumnsForRowsInPlace = 256
-  /// The maximum number of columns of the product with which the left factor is read in place if its rows would
-  /// otherwise be packed into shared memory and read from other threads' caches.
+  /// The limit in place of `mostColumnsForRowsInPlace` if rows would otherwise be packed into shared memory. Tasks
+  /// would then read packed rows from other threads' caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
   /// element along k is then in another page.
@@ -88,9 +89,9 @@ struct BlockSchedule {
   /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
   /// place, 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
   private static let mostDistanceInPlace = 49152
-  /// The maximum number of elements of a right factor, and (below) of a left factor, of which each thread packs its own
-  /// copy: the copy stays in an L2 cache. A product with at least `manyRows` rows reads its copy more often, so its
-  /// right factor may have twice as many elements.
+  /// The maximum number of elements of a right factor of which each thread packs its own copy, which stays in an L2
+  /// cache. A product with at least `manyRows` rows reads its copy more often, so its right factor may have twice as
+  /// many elements. `mostRowNumbersOfThread` limits a left factor in the same way.
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768
@@ -102,12 +103,12 @@ struct BlockSchedule {
   /// balance the threads better.
   private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
-  /// The number of blocks of rows and columns at which all threads get about equal work.
+  /// With at least this number of blocks of rows and columns, all threads get about equal work.
   private static let enoughBlocks = 16
   /// The number of tasks that must remain when the panels per task are increased.
   private static let enoughTasks = 32
-  /// A product is split along k if it has at least this number of chains per thread, and if (a) the split of its rows
-  /// and columns would give fewer tasks per thread than this number, or (b) `paysChains` is true.
+  /// A single product is split along k if it has at least this number of chains per thread, and if (a) the split of its
+  /// rows and columns would give fewer tasks per thread than this number, or (b) `paysChains` is true.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -239,8 +240,8 @@ struct BlockSchedule {
   private mutating func setRowGrain(_ rows: Int, of m: Int) { rowGrain = min(m, roundUp(rows, toMultipleOf: 12)) }
 
   /// Splits rows and columns. A block of rows stays in a cache; if that gives too few tasks for the threads, there are
-  /// more and smaller blocks. A task has as many panels as possible while enough tasks remain, but at least enough work
-  /// for a task.
+  /// more and smaller blocks. A task has up to `mostPanels` panels while `enoughTasks` tasks remain, but at least
+  /// `TaskLimits.multiplyAddCount` multiply-adds.
   private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool, sharesRows: Bool) {
     let m = products.m
     let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks

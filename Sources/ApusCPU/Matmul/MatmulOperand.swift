@@ -14,8 +14,8 @@ struct MatrixOrder {
   var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
 }
 
-/// One factor of a product. A factor of its lane's type is read in place; another factor is first converted to the
-/// lane's type in the shared memory.
+/// One factor of a product. If its elements are stored in the type of their lane, they are read in place. Otherwise
+/// they are first converted to this type in the shared memory.
 struct MatmulOperand {
   let order: MatrixOrder
   let sharedByteCount: Int

@@ -8,7 +8,7 @@ import ApusSystem
 struct RepeatedRightProduct {
   let k: Int
   let n: Int
-  /// The row stride of results: whole panels.
+  /// The row stride of results: n, rounded up to whole panels.
   let stride: Int
   private let kernels: BlockKernels
   /// Whether the matrix is read in place. If it has few uses, it is not packed, since packing reads and writes each

@@ -78,7 +78,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
     return dtype == .float32 || dtype == .float64 ? operand.value : nil
   }
 
-  /// Creates the column sums for the product that writes the source; from now on the step reads only these sums.
+  /// Creates the column sums for the product that writes `value`. From now on the step reads only these sums.
   func sumsOfProduct(_ value: Int) -> ColumnSums {
     let sums = ColumnSums(of: value, table.resultLanes[0], shape, table.reducer)
     columnSums = sums
@@ -202,7 +202,7 @@ struct ReductionShape {
 
   var partCount: Int { max(1, ceilDivide(reducedCount, partLength)) }
   var blockCount: Int { ceilDivide(keptCount, keptGrain) }
-  /// The arrays per reducer that a part of a reduction by columns needs.
+  /// The number of arrays that each reducer needs for a part of a reduction by columns.
   var columnArrayCount: Int { Int(csimd_column_arrays(Int64(min(partLength, reducedCount)))) }
 
   func kept(_ block: Int) -> (lower: Int64, upper: Int64) {
@@ -220,7 +220,7 @@ struct ReductionShape {
   /// Whether to reduce by rows. Axes of extent 1 do not count. Rows are chosen if
   /// (a) all axes are reduced;
   /// (b) the innermost axis is kept and shorter than 16;
-  /// (c) the innermost axis is reduced; this axis and the reduced axes adjacent to it have at least 64 elements;
+  /// (c) the innermost axes are reduced, and together have at least 64 elements;
   /// (d) the innermost axis is reduced, and there are fewer than 64 results.
   static func prefersRows(_ step: Reduction) -> Bool {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }

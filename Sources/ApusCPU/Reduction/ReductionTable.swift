@@ -105,7 +105,7 @@ extension Kernel {
 }
 
 extension Argument {
-  /// The argument over some axes of its domain, in that order.
+  /// The argument over some axes of its domain, in the order of `axes`.
   func selecting(_ axes: [Int]) -> Argument {
     laidOut { $0.selecting(axes) }
   }

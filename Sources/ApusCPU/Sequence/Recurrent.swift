@@ -21,7 +21,7 @@ struct RecurrentRows {
     mask = step.mask
   }
 
-  /// The maximum number of sequences of a task of this batch.
+  /// The maximum number of sequences of a task: `limit`, or the whole batch if it is smaller.
   var most: Int { min(geometry.batch, Self.limit) }
   /// Bytes of one state vector.
   var byteCount: Int { geometry.size * lane.byteCount }

@@ -22,8 +22,8 @@ package struct WinogradGeometry: Sendable {
   package static let positions = 36
   private static let side = 4
   private static let leastChannels = 32
-  /// The cost factor of transforms and memory traffic: Winograd must reduce the number of multiplications by at least
-  /// this factor.
+  /// Winograd must divide the number of multiplications by at least this number, because its transforms and its memory
+  /// traffic take time too.
   package static let overhead = 1.5
 
   package let images: Int
@@ -54,6 +54,7 @@ package struct WinogradGeometry: Sendable {
   package var tilesPerImage: Int { tilesOfImage.down * tilesOfImage.across }
   package var tileCount: Int { images * tilesPerImage }
 
-  /// The distance between tiles in elements: with a power of two, cache lines would map to the same cache sets.
+  /// The distance between tiles in elements. 16 elements are added, because tiles at a distance of 2ⁿ elements would
+  /// map to the same cache sets.
   package static func pitch(_ channels: Int) -> Int { roundUp(channels, toMultipleOf: 16) + 16 }
 }

@@ -19,7 +19,6 @@ extension LineChart {
       title, x: Axis("training examples", isLogarithmic: true, isInteger: true), y: Axis("error", range: 0...0), series)
   }
 
-  /// The number of steps of the power law's line. This number gives a smooth line. It is above 24, the number of points
-  /// up to which a line has markers (`Plot.markedCount`).
+  /// The number of steps of the power law's line. A line of more than 24 points has no markers (`Plot.markedCount`).
   private static let lawPointCount = 64
 }

@@ -68,8 +68,8 @@ public struct LineChart: Chart {
 extension Plot {
   /// A line of at most this many points has a marker at each point, unless the line is smoothed.
   private static let markedCount = 24
-  /// There are no tooltips if a line has more points than this, or if all lines together have more positions along the
-  /// axis.
+  /// There are no tooltips if a line has more points than this number, or if the points of all lines have more than
+  /// this number of different `x`.
   private static let bandCount = 160
 
   /// The position of a point on the page; `nil` if an axis cannot show it.

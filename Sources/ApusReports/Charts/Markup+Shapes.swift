@@ -2,7 +2,7 @@ extension Markup {
   /// A line of text at a position.
   /// - Parameters:
   ///   - style: CSS classes of `Theme`.
-  ///   - whole: the text before it was shortened to fit, which is shown as a tooltip.
+  ///   - whole: the full text, which is shown as a tooltip if `text` is a shortened form of it.
   static func label(_ style: String, _ x: Double, _ y: Double, _ text: String, whole: String? = nil) -> Markup {
     let note = whole.map { $0 == text ? Markup() : .element("title", .text($0)) } ?? Markup()
     return element("text", ["class": .text(style), "x": .number(x), "y": .number(y)], note + .text(text))

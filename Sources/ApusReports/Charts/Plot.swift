@@ -19,7 +19,7 @@ struct Plot {
   /// - Parameters:
   ///   - aspect: the height of the plot divided by its width; limited to a legible range.
   ///   - keys: the entries of the legend; a single one is not shown.
-  ///   - isSquare: whether the axes have the same length if `width` allows this; `aspect` is then ignored.
+  ///   - isSquare: whether the axes get the same length, as far as `width` allows, and `aspect` is ignored.
   init(
     width: Double, aspect: Double = 0.5, x: Axis, y: Axis, _ xDomain: ClosedRange<Double>,
     _ yDomain: ClosedRange<Double>, keys: [Key] = [], isSquare: Bool = false

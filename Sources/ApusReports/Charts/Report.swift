@@ -1,5 +1,5 @@
-/// A report about a run, or about anything else with figures: text, tables and charts in one self-contained HTML file.
-/// The file contains no scripts and forbids them.
+/// Text, tables and charts in one self-contained HTML file, for example about a run. The file contains no scripts and
+/// forbids them.
 public struct Report: Sendable {
   /// A number at the head of the page.
   public struct Fact: Hashable, Sendable {

@@ -53,11 +53,11 @@ public struct ScatterChart: Chart {
 }
 
 extension Plot {
-  /// If there are more points than this, the points in one square of pixels are merged.
+  /// If there are more points than this number, the points in each square of 2 × 2 pixels are merged.
   private static let separateCount = 3000
 
-  /// The points as dots. If there are many, the points in one square of pixels are merged into a dot, whose opacity
-  /// rises with their number. Isolated points remain visible.
+  /// The points as dots. If there are more than `separateCount`, the points in each square of 2 × 2 pixels are merged
+  /// into one dot, whose opacity rises with their number. Isolated points remain visible.
   fileprivate func dots(_ points: [LineChart.Point], _ index: Int) -> Markup {
     let pixels = points.compactMap { pixel(of: $0) }
     guard pixels.count > Plot.separateCount else {

@@ -26,7 +26,7 @@ public struct BiasVariance: Hashable, Sendable {
   public struct Thresholds: Hashable, Sendable {
     /// The smallest gap of interest, in units of the error.
     public var absolute: Double
-    /// The smallest fraction of the sum of both gaps.
+    /// The fraction of the sum of both gaps that a gap must reach.
     public var relative: Double
     /// How many standard errors a gap must exceed. A gap that is really 0 is measured outside of ± 1.96 standard errors
     /// in 5 of 100 cases.

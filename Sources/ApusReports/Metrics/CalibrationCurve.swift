@@ -28,8 +28,8 @@ public struct CalibrationCurve: Hashable, Sendable {
     let step = 1 / Double(binCount)
     for (probability, isTrue) in zip(probabilities, isTrue) {
       let value = Double(probability)
-      // The product is rounded, so it may give a neighboring bin; the loops correct this. The edges of the bins are
-      // i · step, as in numpy.linspace.
+      // The product is rounded, so it may give a neighboring bin; the loops then move to the correct one. The edges of
+      // the bins are i · step, as in numpy.linspace.
       var position = min(binCount - 1, Int(value * Double(binCount)))
       while position > 0, value <= Double(position) * step { position -= 1 }
       while position + 1 < binCount, value > Double(position + 1) * step { position += 1 }

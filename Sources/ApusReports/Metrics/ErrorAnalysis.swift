@@ -1,7 +1,7 @@
 import ApusData
 
-/// A list of the misclassified examples of a classifier, or of the examples of a regression with the largest losses,
-/// the worst first. It helps to find what these examples have in common.
+/// A list of examples by descending loss: the misclassified examples of a classifier, or the examples with the largest
+/// losses of a regression. It helps to find what these examples have in common.
 ///
 /// (Ng, "Machine Learning Yearning", chapters 14–19.)
 public struct ErrorAnalysis: Sendable {

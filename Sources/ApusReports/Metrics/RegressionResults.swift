@@ -71,7 +71,7 @@ public struct RegressionResults: Sendable {
   }
   /// R²; with several outputs the mean.
   public var r2: Double? { r2PerOutput.map(mean) }
-  /// R² of several outputs, each weighted by the variance of its targets.
+  /// The mean of R² over the outputs, weighted by the variances of their targets.
   public var varianceWeightedR2: Double? {
     guard let r2PerOutput else { return nil }
     let variances = targetVariances

@@ -13,8 +13,7 @@ import Testing
     ).verdict
   }
 
-  /// The examples of Machine Learning Yearning, chapters 20 to 22, with the diagnoses of the book, and one similar
-  /// example.
+  /// The first five examples are those of Machine Learning Yearning, chapters 20 to 22, with the diagnoses of the book.
   @Test func verdictsAreThoseOfTheBook() {
     #expect(verdict(0.01, 0.11) == .variance)
     #expect(verdict(0.15, 0.16) == .bias)
