@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// The binary cross-entropy of logits `x` and target probabilities `t` of the positive class, with the sigmoid `σ`:
-/// `−w (p t log σ(x) + (1 − t) log(1 − σ(x)))`. It is computed as `w ((1 − t) x + (1 + (p − 1) t) log(1 + e⁻ˣ))`, which
+/// `−w (p t log σ(x) + (1 − t) log(1 − σ(x)))`. It is computed as `w ((1 − t) x + (1 + (p − 1) t) softplus(−x))`, which
 /// neither overflows nor takes the logarithm of 0 (`torch.nn.BCEWithLogitsLoss`).
 ///
 /// - Parameters:

@@ -31,7 +31,8 @@ public final class ModelAverage {
     self.kind = kind
     self.model = model
     state = model.state
-    // The product is a copy: an update overwrites a parameter in place only if nothing else refers to its value.
+    // The product copies the value. If the average referred to the parameter's own value, the next update could not
+    // overwrite it in place.
     let start: Double = if case .exponential(_, true) = kind { 0 } else { 1 }
     averages = state.entries.map { entry in
       let value = entry.value

@@ -31,7 +31,7 @@ public final class RandomSource: Sendable {
     set { stored.withLock { $0 = newValue } }
   }
 
-  /// Runs `body` with the key, which advances.
+  /// Passes the key to `body`, whose draws advance it.
   public func draw<R>(_ body: (inout RandomKey) -> sending R) -> sending R {
     stored.withLock { key in body(&key) }
   }
@@ -39,8 +39,8 @@ public final class RandomSource: Sendable {
   @TaskLocal private static var taskLocal: RandomSource?
   private static let process = RandomSource(RandomKey(seed: 0))
 
-  /// The source of the innermost `withRandomSource` or `withRandomKey` of the Swift task, otherwise the one of the
-  /// process.
+  /// The source of the innermost `withRandomSource` or `withRandomKey` of the Swift task; outside of both, the source
+  /// of the process.
   public static var current: RandomSource { taskLocal ?? process }
 
   fileprivate static func run<R>(_ source: RandomSource, _ body: () throws -> R) rethrows -> R {

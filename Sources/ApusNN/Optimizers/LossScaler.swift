@@ -73,8 +73,8 @@ public struct LossScaler: Sendable {
     let inverse = scale.reciprocal()
     for index in gradients.tensors.indices {
       guard let gradient = gradients.tensors[index] else { continue }
-      // `isFinite` needs all gradients, so it is computed before the update. The selections, here and between old and
-      // new values, are fused into the update's pass over memory.
+      // `isFinite` needs all gradients, so it is computed before the update. This selection, and the optimizer's between
+      // old and new values, are fused into the update's pass over memory.
       let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
       gradients.tensors[index] = isFinite.select(gradient * inverse.cast(to: gradient.dtype), zero)
     }
@@ -108,7 +108,7 @@ public struct LossScaler: Sendable {
 }
 
 extension LossScaler {
-  /// The same as the global `valueAndGradients(of:_:)`, with the loss scaled before differentiation.
+  /// Like the global `valueAndGradients(of:_:)`, but differentiates the scaled loss and unscales the gradients.
   func valueAndGradients(
     of parameters: [Parameter], _ loss: () throws -> Tensor
   ) rethrows -> (value: Tensor, gradients: Gradients) {

@@ -164,9 +164,9 @@ public final class Optimizer {
     return value
   }
 
-  /// Builds a loss, a tensor of one element, and its gradients as `minimize` does: in the optimizer's precision, at the
-  /// point that the rule requires, and with the loss scaled. The result is unscaled, in the shapes of the loss and of
-  /// the parameters: clip or accumulate the gradients and pass them to `update(_:)`. If that update fails, or if `loss`
+  /// Builds a loss, a tensor of one element, and its gradients as `minimize` does: in the optimizer's precision, inside
+  /// `atGradientPoint(_:)`, and with the loss scaled. The result is unscaled, in the shapes of the loss and of the
+  /// parameters. Clip or accumulate the gradients and pass them to `update(_:)`. If that update fails, or if `loss`
   /// throws, statistics and the random number source return to their state before this call.
   public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
     try prepare()
