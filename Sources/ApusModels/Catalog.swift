@@ -88,7 +88,7 @@ extension ModelError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknown(let name, let known):
-      // The catalog is long: it is listed if no name is similar.
+      // The catalog is long, so it is listed only if none of its names is similar to the unknown one.
       let end =
         nearestMatch(to: name, in: known) == nil
         ? "; choose from " + known.joined(separator: ", ") : suggestion(for: name, in: known)

@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  /// Second derivatives on every device agree with the CPU. Kernels take time to build, so OpenCL runs only one of the
+  /// Second derivatives on every device agree with those on the CPU. Kernels take time to build, so OpenCL runs only one of the
   /// kinds.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in

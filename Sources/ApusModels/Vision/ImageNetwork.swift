@@ -99,8 +99,8 @@ extension ImageNetwork {
   }
 
   /// Throws `ModelError.tooLarge` if a device has too little memory to train a chain of layers. Each parameter needs
-  /// memory for its value, its gradient and the optimizer's state. Allocates no parameter; does not check published
-  /// networks.
+  /// memory for its value, its gradient and the optimizer's state. The check allocates no parameter. Published networks
+  /// are not checked.
   /// - Parameter outputs: as for `classifier`.
   public func checkMemory(
     input: [Int], outputs: Int?, rule: any UpdateRule, device: ComputeDevice = .current

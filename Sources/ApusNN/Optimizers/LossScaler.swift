@@ -73,8 +73,8 @@ public struct LossScaler: Sendable {
     let inverse = scale.reciprocal()
     for index in gradients.tensors.indices {
       guard let gradient = gradients.tensors[index] else { continue }
-      // `isFinite` needs all gradients, so it is computed before the update. This selection, and the optimizer's between
-      // old and new values, are fused into the update's pass over memory.
+      // `isFinite` needs all gradients, so it is computed before the update. This selection, and the one in `Optimizer`
+      // between old and new values, are fused into the update's pass over memory.
       let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
       gradients.tensors[index] = isFinite.select(gradient * inverse.cast(to: gradient.dtype), zero)
     }
