@@ -108,7 +108,8 @@ import Testing
     }
   }
 
-  /// Second derivatives on all devices agree with the CPU. `RecurrentTests` compares the CPU with finite differences.
+  /// Second derivatives on all devices agree with those on the CPU, which `RecurrentTests` compares with finite
+  /// differences.
   @Test(arguments: ["lstm", "gru"]) func secondDerivativesOfDevicesAgree(_ kind: String) throws {
     var found: [String: [[Double]]] = [:]
     for test in TestDevice.conformance {
