@@ -93,7 +93,7 @@ struct RecurrentStack: Sendable {
 
   private func zero(_ x: Tensor) -> Tensor { .number(0, dtype: x.dtype, device: x.device) }
 
-  /// The products of the inputs of all time steps and their weights, plus the biases: all but a GRU's `b_hh`, which is
+  /// The products of the inputs of all time steps and their weights, plus the biases except a GRU's `b_hh`, which is
   /// added in each time step.
   private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]
