@@ -10,7 +10,7 @@ public struct Gradients: Sendable {
   /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; if not, the update is skipped. `nil` if
   /// the loss was not scaled.
   public internal(set) var isFinite: Tensor? = nil
-  /// The losses whose gradients these are. An update evaluates them too, because an invalid label may be detected only
+  /// The losses that were differentiated. An update evaluates them too, because an invalid label may be detected only
   /// when the loss is evaluated.
   var losses: [Tensor] = []
   /// The statistics and random keys to restore if an update with these gradients fails, in order of creation.

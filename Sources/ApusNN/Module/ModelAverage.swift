@@ -57,7 +57,8 @@ public final class ModelAverage {
     try eval(averages)
   }
 
-  /// The averages of the parameters, and the current statistics: for `withValues`, or to `store()` in the model.
+  /// The averages of the parameters, and the current statistics. Pass them to `withValues`, or assign them to the model
+  /// with `store()`.
   public var values: ModelValues {
     var correction = 1.0
     if case .exponential(let decay, true) = kind { correction = 1 / (1 - decay.raised(to: max(count, 1))) }

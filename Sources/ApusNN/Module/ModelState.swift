@@ -45,7 +45,7 @@ public struct ModelState: Sendable {
     _ module: any Module, prefix: String, _ listed: inout [ObjectIdentifier: String],
     _ path: inout [ObjectIdentifier]
   ) {
-    // A module that contains itself, directly or through others, is visited once.
+    // A module that contains itself, directly or through other modules, is visited once.
     let identity = type(of: module) is AnyClass ? ObjectIdentifier(module as AnyObject) : nil
     if let identity {
       guard !path.contains(identity) else { return }

@@ -8,7 +8,7 @@ import ApusTensor
 /// NaN or infinity:   parameters and optimizer state stay unchanged;          scale ← backoffFactor · scale
 /// ```
 /// All of this is part of the update's plan: the host does not wait. The host reads the number of skipped updates one
-/// update late, and an optimizer stops after 20 skipped updates in a row.
+/// update late, and `Optimizer` throws an error after 20 skipped updates in a row.
 public struct LossScaler: Sendable {
   /// The initial scale and how it changes.
   public struct Settings: Hashable, Sendable {
@@ -58,7 +58,7 @@ public struct LossScaler: Sendable {
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
   /// Divides the gradients of the scaled loss by the scale, in their shapes, and records whether all of them are
-  /// finite. If any is not, all gradients become zeros.
+  /// finite. If one is not finite, all gradients become zeros.
   /// - Precondition: the gradients are on the device of the scale.
   public func unscaled(_ gradients: consuming Gradients) -> Gradients {
     var isFinite: Tensor?
