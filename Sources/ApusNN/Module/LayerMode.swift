@@ -4,8 +4,8 @@ import ApusTensor
 final class LayerIdentity: Sendable {}
 
 /// Runs `body` with a mode for the chosen layers. This mode overrides every `withMode(_:_:)` around or inside the call.
-/// A batch norm, for example, can keep its running statistics while the model is trained (PyTorch's `layer.eval()` after
-/// `model.train()`), and a dropout can stay active in inference. If nested calls of this function choose the same
+/// A batch norm, for example, can keep its running statistics while the model is trained (PyTorch's `layer.eval()`
+/// after `model.train()`), and a dropout can stay active in inference. If nested calls of this function choose the same
 /// layer, the innermost call sets its mode.
 /// ```swift
 /// let y = withMode(.inference, of: model, where: { $0.hasPrefix("backbone.") }) {

@@ -8,8 +8,8 @@ import Synchronization
 /// let model = withRandomKey(RandomKey(seed: 1)) { Linear(784, 10) }
 /// ```
 /// The model above has the same initial values in every process and on every device. The scope of
-/// `withRandomKey` is task-local: it ends with the closure, other tasks do not see it, and child tasks of a task group or
-/// `async let` share its source.
+/// `withRandomKey` is task-local: it ends with the closure, other tasks do not see it, and child tasks of a task group
+/// or `async let` share its source.
 ///
 /// Outside of such a scope, all threads draw from one source of the process, so that models can be built without a
 /// scope. The source starts at `RandomKey(seed: 0)`, so a program that draws in the same order gets the same numbers in
