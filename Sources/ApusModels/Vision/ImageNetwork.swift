@@ -48,10 +48,10 @@ extension ImageNetwork {
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
-  ///   - classes: the number of outputs; for a chain it replaces the outputs of the last dense layer.
+  ///   - classes: the number of outputs; for a chain, the new number of outputs of the last layer if this layer is dense.
   ///   - stem: the stem of a published network; `nil` for the stem that fits the input.
   /// - Throws: `LayerListError` with the first layer of a chain that does not fit its input, or `ModelError` if a
-  ///   published network does not fit `input` or has no such stem.
+  ///   published network does not fit `input` or `stem`.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     switch body {
     case .layers: return try layers(giving: classes).model(for: input ?? inputSize)

@@ -48,7 +48,8 @@ extension LayerList {
 }
 
 extension LayerList {
-  /// The number of layers. A link counts as one more than the layers in it, a recurrent layer as its stacked layers.
+  /// The number of layers. A link counts as one layer in addition to the layers in it, a recurrent layer as as many
+  /// layers as it stacks.
   fileprivate var layerCount: Int {
     layers.reduce(0) { count, layer in
       switch layer {
