@@ -4,7 +4,8 @@ import ApusTensor
 
 extension ModelDescription {
   /// Builds the model. Where an argument is `nil`, an image model has the default input and classes of its
-  /// `ImageNetwork`, and a text classifier has two classes. A text model has the maximum vocabulary of its `TextNetwork`.
+  /// `ImageNetwork`, and a text classifier has two classes. A text model has the maximum vocabulary of its
+  /// `TextNetwork`.
   ///
   /// The arguments have the same meaning as in `ImageNetwork.model(input:classes:stem:)`. A text classifier uses only
   /// `classes`, a language model uses no argument.

@@ -8,7 +8,7 @@ import Testing
 @testable import ApusCPU
 @testable import ApusNN
 
-/// Attention as one fused step: it agrees with the unfused definition, and layers use it where it is supported.
+/// Attention as one fused step agrees with the unfused definition. Layers use the step where it supports the shapes.
 @Suite struct FusedAttentionTests {
   /// Extents and options of attention. The CPU computes blocks of 128 queries and 256 keys: the settings in `small` fit
   /// into one block, and most settings in `large` need several.

@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  /// Statistics lose no digits far from 0 and far from the running values.
+  /// The statistics of inputs that are far from 0, and far from the running statistics, lose no digits.
   @Test(arguments: TestDevice.all) func statisticsFarFromZero(_ test: TestDevice) throws {
     for offset in [0, 1e4, 1e6] as [Float] {
       try withDevice(test.device) { () throws in

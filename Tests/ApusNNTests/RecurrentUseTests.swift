@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Uses of recurrent layers: user-defined cells, dropout between layers, and second derivatives.
+/// Uses of recurrent layers: cells in a loop, dropout between layers, and second derivatives.
 @Suite struct RecurrentUseTests {
   static let hosts = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 

@@ -48,7 +48,7 @@ extension ImageNetwork {
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
-  ///   - classes: the number of outputs; for a chain, the new number of outputs of the last layer if this layer is dense.
+  ///   - classes: the number of outputs; in a chain it replaces the outputs of the last layer, if this layer is dense.
   ///   - stem: the stem of a published network; `nil` for the stem that fits the input.
   /// - Throws: `LayerListError` with the first layer of a chain that does not fit its input, or `ModelError` if a
   ///   published network does not fit `input` or `stem`.

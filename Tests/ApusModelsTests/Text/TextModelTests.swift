@@ -172,7 +172,7 @@ struct TextModelTests {
 }
 
 struct SamplingTests {
-  /// Token 0 is padding and is never sampled.
+  /// The logits of five tokens. Token 0 is padding and is never sampled.
   private static let logits: [Float] = [9, 1, 3, 2, 3]
 
   private func shares(_ sampling: (UInt64) -> Sampling) -> [Double] {
