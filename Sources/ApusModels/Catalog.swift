@@ -64,7 +64,7 @@ extension ModelDescription {
       .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
     ]
 
-  /// Finds a model by its name. The error for an unknown name lists the known ones.
+  /// Finds a model by its name. The error for an unknown name contains all known names.
   public static func find(_ name: String) throws(ModelError) -> ModelDescription {
     if let model = all.first(where: { $0.name == name }) { return model }
     throw .unknown(name, known: all.map(\.name))
@@ -88,7 +88,7 @@ extension ModelError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknown(let name, let known):
-      // The catalog is long: it is listed if no name is similar.
+      // The catalog is long, so it is listed only if none of its names is similar to the unknown one.
       let end =
         nearestMatch(to: name, in: known) == nil
         ? "; choose from " + known.joined(separator: ", ") : suggestion(for: name, in: known)

@@ -3,8 +3,8 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// Builds the model, with default sizes for arguments that are `nil`: the default input and classes of an image
-  /// model's `ImageNetwork`, two classes for a text classifier. A text model has the maximum vocabulary of its
+  /// Builds the model. Where an argument is `nil`, an image model has the default input and classes of its
+  /// `ImageNetwork`, and a text classifier has two classes. A text model has the maximum vocabulary of its
   /// `TextNetwork`.
   ///
   /// The arguments have the same meaning as in `ImageNetwork.model(input:classes:stem:)`. A text classifier uses only

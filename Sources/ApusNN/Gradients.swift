@@ -10,7 +10,7 @@ public struct Gradients: Sendable {
   /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; if not, the update is skipped. `nil` if
   /// the loss was not scaled.
   public internal(set) var isFinite: Tensor? = nil
-  /// The losses whose gradients these are. An update evaluates them too, because an invalid label may be detected only
+  /// The losses that were differentiated. An update evaluates them too, because an invalid label may be detected only
   /// when the loss is evaluated.
   var losses: [Tensor] = []
   /// The statistics and random keys to restore if an update with these gradients fails, in order of creation.
@@ -80,7 +80,7 @@ public struct Gradients: Sendable {
 /// - Parameters:
 ///   - parameters: the parameters; frozen ones get no gradient.
 ///   - loss: builds the loss, a tensor of one element.
-/// - Returns: the loss, and for each parameter a gradient in its shape and type.
+/// - Returns: the loss, and the gradients, each in the shape and type of its parameter.
 /// - Precondition: the loss has one element and depends on a parameter that is not frozen. The process stops if the
 ///   gradient path to such a parameter is lost: the loss was built from a value that depends on the parameter, and an
 ///   earlier evaluation of that value has released its graph.
@@ -117,8 +117,8 @@ func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
   var targets: [Tensor] = []
   targets.reserveCapacity(parameters.count)
   for parameter in parameters where parameter.isTrainable { targets.append(parameter.value) }
-  // While `ParameterReads` are recorded, a loss that depends on no parameter is no error here: the code that records
-  // them reports unused parameters by name.
+  // While `ParameterReads` are recorded, the loss may be independent of all parameters: the code that records the reads
+  // reports unused parameters by name.
   var found = lossGradients(
     of: loss, withRespectTo: targets, for: "gradients of the loss", mayBeUnrelated: ParameterReads.current != nil)
   if targets.count < parameters.count {

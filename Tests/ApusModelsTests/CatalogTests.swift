@@ -51,6 +51,8 @@ struct CatalogTests {
   /// - patches 48 · 192 + 192, class token 192, positions 65 · 192
   /// - each of six blocks: attention 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192, norms 4 · 192
   /// - final norm 2 · 192, last layer 192 · 10 + 10
+  ///
+  /// For 28 × 28 gray images, the patches term is 16 · 192 + 192 and the positions term 50 · 192.
   @Test func parametersOfVisionTransformers() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       func count(_ name: String, _ input: [Int]? = nil, classes: Int? = nil) throws -> Int {
@@ -72,7 +74,8 @@ struct CatalogTests {
     #expect(stages.map(\.parameterCount) == [156, 0, 0, 2416, 0, 0, 0, 48_120, 0, 10_164, 0, 850])
   }
 
-  /// By hand: the recurrent layer has gates · 128 · (28 + 128 + 2) weights and biases, the last layer 128 · 10 + 10.
+  /// By hand: the recurrent layer has gates · 128 · (28 + 128 + 2) weights and biases, with 1 gate in an RNN, 4 in an
+  /// LSTM and 3 in a GRU. The last layer has 128 · 10 + 10.
   @Test(arguments: [("rnn", 21_514), ("lstm", 82_186), ("gru", 61_962)])
   func parametersOfRecurrentModels(_ name: String, _ count: Int) throws {
     guard case .images(let description) = try ModelDescription.find(name).kind else { throw ModelError.misfit(name) }

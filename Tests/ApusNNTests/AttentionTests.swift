@@ -52,8 +52,8 @@ import Testing
     }
   }
 
-  /// Second derivatives on every device agree with the CPU. Kernels take time to build, so OpenCL runs only one of the
-  /// kinds.
+  /// Second derivatives on every device agree with those on the CPU. OpenCL runs only one of the kinds, since building
+  /// kernels takes time.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in
       (test.name.hasPrefix("opencl") ? ["causal"] : kinds).map { (test, $0) }

@@ -5,7 +5,7 @@ import Testing
 
 /// The CTC loss beyond PyTorch's cases: enumerated paths, derivatives, and mistakes.
 @Suite struct CTCTests {
-  /// OpenCL runs PyTorch's cases only.
+  /// OpenCL is left out: it runs only the comparisons with PyTorch, in `ConformanceTests`.
   static let hosts = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
   /// The loss and its exact partial derivatives, by enumeration of all paths of one example.
@@ -89,7 +89,7 @@ import Testing
     }
   }
 
-  /// The size of the graph does not depend on the number of time steps, and other lengths reuse the plan.
+  /// The size of the graph does not depend on the number of time steps, and batches with other lengths share a plan.
   @Test func graphsDoNotGrowWithTime() throws {
     try recordingPlans { device in
       var counts: [Int] = []

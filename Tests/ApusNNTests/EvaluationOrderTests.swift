@@ -43,7 +43,8 @@ import Testing
         return gradients(of: first.sum(), withRespectTo: [x])[0]
       }
       #expect(try outside.array() == second)
-      // Some values are read inside the scope and the rest outside, in another order.
+      // The loss and a value computed from the gradient are read inside the scope. Outside, `found * 3` is read before
+      // `found`.
       let (value, parts) = try recordingGradients {
         let value = loss()
         let found = gradients(of: value, withRespectTo: [x])[0]

@@ -8,7 +8,7 @@ import Testing
 @testable import ApusCPU
 @testable import ApusNN
 
-/// Attention as one fused step: it agrees with the unfused definition, and layers use it where it is supported.
+/// Attention as one fused step agrees with the unfused definition. Layers use the step where it supports the shapes.
 @Suite struct FusedAttentionTests {
   /// Extents and options of attention. The CPU computes blocks of 128 queries and 256 keys: the settings in `small` fit
   /// into one block, and most settings in `large` need several.
@@ -44,7 +44,8 @@ import Testing
       }
     }
 
-    /// All masks of the setting. The boolean mask hides a third of the keys, and all keys from the second query.
+    /// All masks of the setting. A third of the elements of the Boolean mask are false. If the mask has a row for each
+    /// query, the whole row of the second query is false.
     func masks(_ device: ComputeDevice, _ added: Tensor?) -> AttentionMasks {
       let flags = mask.map { shape in
         Tensor(
@@ -182,7 +183,7 @@ import Testing
     return steps.compactMap { if case .attention(let step) = $0 { step } else { nil } }
   }
 
-  /// Attention is two steps, forward and backward; projected heads are read in place.
+  /// Attention and its gradient are two steps, forward and backward, which read the projected heads in place.
   @Test func layersUseTheFusedSteps() throws {
     let steps = try steps {
       let layer = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(8, heads: 2) }

@@ -27,7 +27,8 @@ import Testing
     }
   }
 
-  /// Losses do not depend on the element types of logits and targets. Ignored targets do not contribute to the mean.
+  /// For logits that `float16` represents exactly, losses do not depend on the element types of logits and targets.
+  /// Ignored targets do not contribute to the mean.
   @Test(arguments: TestDevice.all) func typesOfTargets(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let logits = Tensor([1, 2, 3, 4, 0, 2] as [Float], shape: [2, 3])

@@ -20,7 +20,7 @@ import Testing
       for layer in layers {
         let (narrow, wide) = withMode(.training) { (layer(x), layer(x.cast(to: .float32))) }
         #expect(narrow.dtype == dtype)
-        // At most half a unit in the last place of `dtype`.
+        // The bound is half a unit in the last place of `dtype`.
         let bound: Float = dtype == .float16 ? 0x1p-11 : 0x1p-8
         let isRight = zip(try narrow.array(), try wide.array()).allSatisfy { abs($0 - $1) <= bound * abs($1) + 1e-6 }
         #expect(isRight, "\(type(of: layer))")
@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  /// Statistics lose no digits far from 0 and far from the running values.
+  /// The statistics of inputs that are far from 0, and far from the running statistics, lose no digits.
   @Test(arguments: TestDevice.all) func statisticsFarFromZero(_ test: TestDevice) throws {
     for offset in [0, 1e4, 1e6] as [Float] {
       try withDevice(test.device) { () throws in
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  /// One group gives layer normalization, and one group per channel gives instance normalization.
+  /// A `GroupNorm` with one group equals a `LayerNorm`, and with one group per channel it equals an `InstanceNorm`.
   @Test(arguments: devices) func groupNormsEndsAreOtherNorms(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 4)

@@ -35,7 +35,7 @@ import Testing
           ParameterGroup([p[0]], rateFactor: 0.5), ParameterGroup([p[1]], learningRate: 0.25, weightDecay: 0),
           ParameterGroup([p[2]], rateFactor: 0),
         ])
-      optimizer.learningRate = 0.1  // One fifth of the rate, as with a schedule.
+      optimizer.learningRate = 0.1  // One fifth of the rule's rate, as with a schedule.
       let before = try p.map { try $0.value.array() }
       let x = try batch()
       let (_, gradients) = valueAndGradients(of: p) { net(x).squared().sum() }
@@ -249,7 +249,7 @@ import Testing
         try average.update()
         if step > 1 { used.insert(device.memory.used) }
       }
-      // Plans for initial values, their averages, updates, and averages of the updates.
+      // Plans for initial values, their averages, updates, and averages of updated values.
       #expect(device.preparedPlanCount <= 4)
       #expect(used.count == 1)
     }

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Uses of recurrent layers: user-defined cells, dropout between layers, and second derivatives.
+/// Uses of recurrent layers: cells in a loop, dropout between layers, and second derivatives.
 @Suite struct RecurrentUseTests {
   static let hosts = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
@@ -108,7 +108,8 @@ import Testing
     }
   }
 
-  /// Second derivatives on all devices agree with the CPU. `RecurrentTests` compares the CPU with finite differences.
+  /// Second derivatives on all devices agree with those on the CPU, which `RecurrentTests` compares with finite
+  /// differences.
   @Test(arguments: ["lstm", "gru"]) func secondDerivativesOfDevicesAgree(_ kind: String) throws {
     var found: [String: [[Double]]] = [:]
     for test in TestDevice.conformance {

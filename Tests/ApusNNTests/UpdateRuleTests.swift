@@ -6,7 +6,7 @@ import Testing
 @Suite struct UpdateRuleTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
-  /// Every rule of the catalog, and the forms of rules with other state tensors or formulas.
+  /// Every rule of the catalog, and four rules whose options add state tensors or change the formula.
   private static func rules() throws -> [any UpdateRule] {
     try optimizerNames.map { try optimizerRule($0, learningRate: 0.01, weightDecay: 0.001) } + [
       SGD(learningRate: 0.01, momentum: 0.9, dampening: 0.5), AdaGrad(rateDecay: 0.1, initialAccumulator: 1),

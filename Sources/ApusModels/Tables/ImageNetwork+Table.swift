@@ -19,8 +19,8 @@ extension ImageNetwork {
     return codes.isEmpty ? chain : Sequential([TableEmbedding(width: width, codes: codes)] + chain.layers)
   }
 
-  /// Throws `ModelError.tooLarge` if a device has too little memory to train the model of `tableModel`. Allocates no
-  /// parameter.
+  /// Throws `ModelError.tooLarge` if a device has too little memory to train the model of `tableModel`. The check
+  /// allocates no parameter.
   public func checkTableMemory(
     width: Int, codes: [TableEmbedding.Code] = [], outputs: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws {

@@ -15,7 +15,7 @@ public struct TransformerLanguageModel: LanguageModel {
   /// - Parameter longest: the number of positions.
   /// - Precondition: `heads` divides `width`.
   public init(vocabulary count: Int, width: Int, depth: Int, heads: Int, dropout: Double = 0, longest: Int) {
-    // Radford et al.: a deviation of 0.02.
+    // 0.02 is the deviation of Radford et al.
     embedding = Embedding(count, width, initializer: .normal(deviation: 0.02))
     positions = LearnedPositions(
       width, capacity: longest, isBatchFirst: true, initializer: .normal(deviation: 0.02))

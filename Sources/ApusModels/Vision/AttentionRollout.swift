@@ -8,8 +8,8 @@ extension VisionTransformer {
   /// R = A_L · … · A₁,   Aᵢ = ½ mean over heads(weightsᵢ) + ½ I
   /// ```
   /// `weightsᵢ` are the attention weights of layer `i` of `L`, and the identity `I` accounts for the residual
-  /// connections. The result is the row of the class token in `R`, without the column of the class token, interpolated
-  /// linearly between patch centers.
+  /// connections. The class token's row of `R`, without the class token's own element, gives one pixel per patch. These
+  /// pixels are interpolated linearly to the size of the images.
   ///
   /// - Parameter x: `[batch, channels, height, width]`.
   /// - Returns: `[batch, 1, height, width]`; the weights of all patches and of the class token itself sum to 1 before

@@ -48,10 +48,10 @@ extension ImageNetwork {
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
-  ///   - classes: the number of outputs; for a chain it replaces the outputs of the last dense layer.
+  ///   - classes: the number of outputs; in a chain it replaces the outputs of the last layer, if this layer is dense.
   ///   - stem: the stem of a published network; `nil` for the stem that fits the input.
   /// - Throws: `LayerListError` with the first layer of a chain that does not fit its input, or `ModelError` if a
-  ///   published network does not fit `input` or has no such stem.
+  ///   published network does not fit `input` or `stem`.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     switch body {
     case .layers: return try layers(giving: classes).model(for: input ?? inputSize)
@@ -99,8 +99,8 @@ extension ImageNetwork {
   }
 
   /// Throws `ModelError.tooLarge` if a device has too little memory to train a chain of layers. Each parameter needs
-  /// memory for its value, its gradient and the optimizer's state. Allocates no parameter; does not check published
-  /// networks.
+  /// memory for its value, its gradient and the optimizer's state. The check allocates no parameter. Published networks
+  /// are not checked.
   /// - Parameter outputs: as for `classifier`.
   public func checkMemory(
     input: [Int], outputs: Int?, rule: any UpdateRule, device: ComputeDevice = .current

@@ -48,7 +48,8 @@ extension LayerList {
 }
 
 extension LayerList {
-  /// The number of layers. A link counts as one more than the layers in it, a recurrent layer as its stacked layers.
+  /// The number of layers. A link adds one to the number of layers in it. A recurrent layer counts each of its stacked
+  /// layers.
   fileprivate var layerCount: Int {
     layers.reduce(0) { count, layer in
       switch layer {

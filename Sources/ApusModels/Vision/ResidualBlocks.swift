@@ -34,10 +34,10 @@ public struct ResidualBlock: Layer {
 
 /// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, together `f`, and a residual connection,
 /// `y = relu(f(x) + x)`: `x: [batch, inputs, height, width]` to
-/// `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last convolution has `4 · channels` channels, the
-/// others have `channels`. If the sizes of input and output differ, the `x` that is added is projected by a 1 × 1
-/// convolution with normalization. The 3 × 3 convolution has the stride, as in torchvision; in the paper the first
-/// convolution has it.
+/// `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last convolution has `4 · channels` output
+/// channels, the first two have `channels`. If the sizes of input and output differ, the `x` that is added is projected
+/// by a 1 × 1 convolution with normalization. The 3 × 3 convolution has the stride, as in torchvision; in the paper the
+/// first convolution has it.
 public struct BottleneckBlock: Layer {
   /// The output channels, as a multiple of the channels of the inner convolutions.
   public static let expansion = 4
@@ -87,7 +87,7 @@ extension ResidualBlock: Residual {}
 extension BottleneckBlock: Residual {}
 
 extension Residual {
-  /// `relu(attention(y) + x)`.
+  /// `relu(attention(y) + x)`, with `x` projected by `downsample` if there is one.
   fileprivate func added(_ y: Tensor, to x: Tensor) -> Tensor {
     var y = y
     if let se { y = LayerTrace.run("se", se, y) }

@@ -9,8 +9,8 @@ extension Initializer {
     return .eye(shape[0], shape[1])
   }
 
-  /// A convolution that initially passes its input channels through to the output channels of the same index (PyTorch's
-  /// `dirac_`): `W[k, k, ⌊kernel / 2⌋] = 1` in each group, zeros elsewhere.
+  /// A convolution initially passes input channel `k` of each group through to output channel `k` of the group: in each
+  /// group `W[k, k, ⌊kernel / 2⌋]` is 1, all other elements are 0 (PyTorch's `dirac_`).
   /// - Precondition: the shape is `[outputs, inputs / groups, kernel…]`, and `groups` divides `outputs`.
   public static func dirac(groups: Int = 1) -> Initializer {
     Initializer { shape, _, _ in

@@ -2,8 +2,8 @@ import ApusTensor
 import Glibc
 
 extension Initializer {
-  /// `gain` times a random matrix with orthonormal rows, or with orthonormal columns if it has fewer columns than rows
-  /// (Saxe, McClelland, Ganguli, 2014). The axes after the first are flattened into one.
+  /// `gain` times a random matrix whose rows are orthonormal or, if it has fewer columns than rows, whose columns are
+  /// orthonormal (Saxe, McClelland, Ganguli, 2014). The axes after the first are flattened into one.
   ///
   /// The matrix is the `Q` of the QR decomposition of a matrix of normally distributed numbers. Householder reflections
   /// compute it in `Double` on the host. The signs of its columns are chosen such that the diagonal of `R` is positive.
@@ -41,7 +41,7 @@ extension Initializer {
     // Column-major, because reflections traverse columns.
     var a = (0..<rows * columns).map { matrix[$0 % rows * columns + $0 / rows] }
     var signs = [Double](repeating: 1, count: columns)
-    // Column k stores the vector v of reflection k, H = I − v vᵀ · 2 / |v|², from its diagonal element on.
+    // Column k stores, from its diagonal element on, the vector v of reflection k, which is I − 2 v vᵀ / |v|².
     for k in 0..<columns {
       let start = k * rows + k
       let end = (k + 1) * rows

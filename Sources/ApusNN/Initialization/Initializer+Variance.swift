@@ -4,7 +4,7 @@ import ApusTensor
 /// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`, where `fan` is one of `fanIn` and `fanOut` (see `Fans`). The
 /// bounds of a uniform distribution are `√3` times its standard deviation.
 extension Initializer {
-  /// Which of the two fans divides the variance.
+  /// Which of the two fans is the `fan` of the variance `gain² / fan`.
   public enum Fan: String, Hashable, Sendable, CaseIterable {
     /// `fanIn`: preserves the variance of activations in the forward pass.
     case input

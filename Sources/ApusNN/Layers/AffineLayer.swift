@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// A layer that computes a linear function of its input plus a bias, `W x + b`, with any arrangement of the weights.
+/// A layer that computes `W x + b`, where `W` is a dense matrix, a convolution or a transposed convolution.
 package protocol AffineLayer: Layer {
   var weight: Parameter { get }
 }

@@ -2,7 +2,7 @@ import ApusTensor
 
 // Layers for tensors of any shape that has the layer's axis.
 
-/// `eˣⁱ / Σⱼ eˣʲ` along an axis, in the same shape.
+/// `exp(xᵢ) / Σⱼ exp(xⱼ)` along an axis, in the same shape.
 public struct Softmax: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int
@@ -11,7 +11,7 @@ public struct Softmax: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
 }
 
-/// `xᵢ − log Σⱼ eˣʲ` along an axis, in the same shape.
+/// `xᵢ − log Σⱼ exp(xⱼ)` along an axis, in the same shape.
 public struct LogSoftmax: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int
@@ -20,7 +20,7 @@ public struct LogSoftmax: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.logSoftmax(axis: axis) }
 }
 
-/// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along an axis, in the same shape.
+/// `exp(−xᵢ) / Σⱼ exp(−xⱼ)` along an axis, in the same shape.
 public struct Softmin: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int

@@ -112,10 +112,10 @@ public typealias Dropout1d = ChannelDropout<1>
 public typealias Dropout2d = ChannelDropout<2>
 public typealias Dropout3d = ChannelDropout<3>
 
-/// Dropout for networks with `SELU`, whose mean and variance it preserves (Klambauer et al., 2017). In training, each
-/// element of `x` becomes SELU's limit at −∞, `α′ = −λα`, with probability `rate`. The result is then `a · x + b` with
-/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference the result is `x`, unless
-/// `isAlwaysOn`. The shape of `x` is kept.
+/// Dropout for networks with `SELU`: it preserves a mean of 0 and a variance of 1 (Klambauer et al., 2017). In
+/// training, each element of `x` becomes SELU's limit at −∞, `α′ = −λα`, with probability `rate`. The result is then
+/// `a · x + b` with `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference the result is
+/// `x`, unless `isAlwaysOn`. The shape of `x` is kept.
 public struct AlphaDropout: DroppingLayer {
   private let dropping: Dropping
 

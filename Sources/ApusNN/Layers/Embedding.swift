@@ -12,10 +12,10 @@ public struct Embedding: Layer {
   public let paddingIndex: Int?
 
   /// - Parameters:
-  ///   - paddingIndex: a row for padding, which is initialized with zeros and gets no gradient.
+  ///   - paddingIndex: the index of a row for padding; the row is initialized with zeros and gets no gradient.
   ///   - initializer: initializes the table; by default normal with a deviation of 1, as in PyTorch.
-  ///   - updatesRows: whether optimizers update only the rows that a step looks up: see `Parameter.updatesRows`. Useful
-  ///     if a batch uses a small fraction of the table.
+  ///   - updatesRows: whether optimizers update only the rows that a step looks up: see `Parameter.updatesRows`. This
+  ///     saves work if a batch uses a small fraction of the table.
   /// - Precondition: `paddingIndex` is below `count`.
   public init(
     _ count: Int, _ width: Int, paddingIndex: Int? = nil, initializer: Initializer = .normal(deviation: 1),

@@ -106,8 +106,8 @@ extension Tensor {
     }
   }
 
-  /// Each element is 0 with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` drops
-  /// elements in training only. The result has the same shape.
+  /// Each element is 0 with probability `rate`, else `x / (1 − rate)`, in every mode. (The layer `Dropout` depends on
+  /// the mode.) The result has the shape of this tensor.
   ///
   /// - Parameter key: the random key, which advances.
   /// - Precondition: `0 ≤ rate < 1`.

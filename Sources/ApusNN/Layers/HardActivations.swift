@@ -64,7 +64,7 @@ public struct TanhShrink: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.tanhShrink() }
 }
 
-/// `x` above `bound`, else `value`, in the same shape.
+/// `x` where it is above `bound`, else `value`, in the same shape.
 public struct Threshold: Layer {
   /// Elements that are not above this bound are replaced.
   public let bound: Double

@@ -13,7 +13,7 @@ public struct LayerNorm: Layer {
 
   /// - Parameters:
   ///   - shape: the last axes, which are normalized together.
-  ///   - isAffine: whether the layer has `γ` and `β`.
+  ///   - isAffine: whether the layer has `γ` and, with `hasBias`, `β`.
   ///   - hasBias: whether an affine layer has `β`.
   /// - Precondition: the shape has at least one axis, and no extent below 1.
   public init(_ shape: Shape, epsilon: Double = 1e-5, isAffine: Bool = true, hasBias: Bool = true) {

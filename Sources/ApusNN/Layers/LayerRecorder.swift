@@ -72,7 +72,7 @@ final class LayerRecorder: Sendable {
     return result
   }
 
-  /// Starts a run of `module`, unless the run has started already; returns whether it was started.
+  /// Starts a run of `module`, unless the run has started already. Returns whether this call started it.
   ///
   /// A run has started already if `module` is the innermost running module and `key` is `nil`: `LayerTrace.run` started
   /// it with a key and called `module`, which reports itself without a key.

@@ -8,7 +8,7 @@ extension Tensor {
     return centered * variance.inverseRoot(epsilon)
   }
 
-  /// `1 / √(x + ε)`: of a variance, the inverse of the standard deviation.
+  /// `1 / √(x + ε)`. For a variance `x` this is the inverse of the standard deviation.
   func inverseRoot(_ epsilon: Double) -> Tensor { (self + epsilon).rsqrt() }
 
   /// `x − mean`, the mean, and the (biased) variance. Mean and variance are taken over `axes`, which they keep with an
@@ -66,7 +66,7 @@ extension Statistic {
   }
 
   /// `running = (1 − share) · running + share · batch`, without a gradient. The form
-  /// `running + share · (batch − running)` would lose digits if the two are far apart.
+  /// `running + share · (batch − running)` would lose digits if `running` and `batch` are far apart.
   func follow(_ batch: Tensor, share: Share) {
     let old = value
     let new = batch.stopGradient().cast(to: old.dtype).reshaped(to: shape)

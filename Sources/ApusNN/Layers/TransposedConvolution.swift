@@ -3,7 +3,8 @@ import ApusTensor
 /// The transposed convolution along 1 to 3 spatial axes, the gradient of `Convolution` with respect to its input
 /// (Zeiler et al., 2010), plus a bias for each output channel:
 /// `y[n, k, i·stride + r·dilation − padding] += x[n, c, i] · W[c, k, r]`, with `W: [inputs, outputs / groups, kernel…]`
-/// and `b: [outputs]`. It maps `x: [batch, inputs, spatial…]` to
+/// and `b: [outputs]`. `c` and `i` are an input channel and its position, `k` is an output channel of the same group,
+/// and `r` a position in the kernel. The layer maps `x: [batch, inputs, spatial…]` to
 /// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`. `before` and
 /// `after` are the padding on the sides of each axis; `padding` in the formula is `before`. A single example is
 /// `[inputs, spatial…]`, and its result has no batch axis either.

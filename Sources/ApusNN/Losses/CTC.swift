@@ -5,7 +5,8 @@ import ApusTensor
 /// if merging repeated classes and then removing blanks gives the target.
 ///
 /// For a single example, let `k₁ … k_S` be the classes of its target, `l = (blank, k₁, blank, k₂, …, k_S, blank)`, with
-/// positions `s` counted from 0, and `eₜ(s) = logProbabilities[t, lₛ]`. Then:
+/// positions `s` counted from 0, and `eₜ(s) = logProbabilities[t, lₛ]`. The recursion starts at `α₀(0) = 0` and, for
+/// all other `s`, `α₀(s) = −∞`:
 /// ```text
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
@@ -115,7 +116,7 @@ private struct CTCSizes {
       .rows(at: Tensor(indices, shape: [batch, count], device: targets.device), for: "ctcLoss")
   }
 
-  /// Replaces each blank that the caller gave as a class of a target with an invalid index, so that evaluation throws.
+  /// Replaces each class of a target that is the blank by the invalid index −1, so that evaluation throws.
   private func refusingBlanks(_ labels: Tensor) -> Tensor {
     let flags = targetLengths.flatMap { length in (0..<count).map { $0 % 2 == 1 && $0 / 2 < length } }
     let isClass = Tensor(flags, shape: labels.shape, device: labels.device)

@@ -16,8 +16,8 @@ public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, e
 /// - Parameters:
 ///   - anchor, positive, negative: `[…, features]`.
 ///   - p: the exponent of the norm in `pairwiseDistance`.
-///   - swaps: whether `d(positive, negative)` replaces `d(anchor, negative)` where the former is smaller (Balntas et
-///     al., 2016).
+///   - swaps: whether the smaller of `d(anchor, negative)` and `d(positive, negative)` replaces `d(anchor, negative)`
+///     (Balntas et al., 2016).
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `anchor` without the last axis.
 /// - Precondition: all three shapes are equal.
 public func tripletMargin(

@@ -3,10 +3,10 @@ import ApusTensor
 /// The identity of a layer that depends on the mode. Copies of the layer share it, as they share its parameters.
 final class LayerIdentity: Sendable {}
 
-/// Runs `body` with a mode for the chosen layers, which overrides every `withMode(_:_:)` around or inside this call. A
-/// batch norm, for example, can keep its running statistics while the model is trained (PyTorch's `layer.eval()` after
-/// `model.train()`), and a dropout can stay active in inference. If several calls of this function choose a layer, the
-/// innermost call sets its mode.
+/// Runs `body` with a mode for the chosen layers. This mode overrides every `withMode(_:_:)` around or inside the call.
+/// A batch norm, for example, can keep its running statistics while the model is trained (PyTorch's `layer.eval()`
+/// after `model.train()`), and a dropout can stay active in inference. If nested calls of this function choose the same
+/// layer, the innermost call sets its mode.
 /// ```swift
 /// let y = withMode(.inference, of: model, where: { $0.hasPrefix("backbone.") }) {
 ///   withMode(.training) { model(x) }

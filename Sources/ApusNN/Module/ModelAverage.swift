@@ -31,7 +31,8 @@ public final class ModelAverage {
     self.kind = kind
     self.model = model
     state = model.state
-    // The product is a copy: an update overwrites a parameter in place only if nothing else refers to its value.
+    // The product copies the value. If the average referred to the parameter's own value, the next update could not
+    // overwrite it in place.
     let start: Double = if case .exponential(_, true) = kind { 0 } else { 1 }
     averages = state.entries.map { entry in
       let value = entry.value
@@ -56,7 +57,8 @@ public final class ModelAverage {
     try eval(averages)
   }
 
-  /// The averages of the parameters, and the current statistics: for `withValues`, or to `store()` in the model.
+  /// The averages of the parameters, and the current statistics. Pass them to `withValues`, or assign them to the model
+  /// with `store()`.
   public var values: ModelValues {
     var correction = 1.0
     if case .exponential(let decay, true) = kind { correction = 1 / (1 - decay.raised(to: max(count, 1))) }

@@ -3,8 +3,8 @@ import ApusTensor
 /// The parameters and statistics of a model under their keys. A shared parameter is listed once, under the first of its
 /// keys.
 ///
-/// Creating a `ModelState` visits the `members` of all modules, which reflection finds by default: do so once, not in
-/// every step.
+/// Create a `ModelState` once, not in every step: creation visits the `members` of all modules, which reflection finds
+/// by default.
 public struct ModelState: Sendable {
   /// A parameter or statistic.
   public struct Entry: Sendable {
@@ -31,7 +31,7 @@ public struct ModelState: Sendable {
   /// The additional keys of shared values, mapped to the keys under which they are listed.
   public private(set) var aliases: [String: String] = [:]
 
-  /// Finds all parameters and statistics of a model by the `members` of its modules, which reflection finds by default.
+  /// Lists all parameters and statistics of a model: those in the `members` of its modules.
   public init(of model: any Module) {
     var listed: [ObjectIdentifier: String] = [:]
     var path: [ObjectIdentifier] = []
@@ -45,7 +45,7 @@ public struct ModelState: Sendable {
     _ module: any Module, prefix: String, _ listed: inout [ObjectIdentifier: String],
     _ path: inout [ObjectIdentifier]
   ) {
-    // A module that contains itself, directly or through others, is visited once.
+    // A module that contains itself, directly or through other modules, is visited once.
     let identity = type(of: module) is AnyClass ? ObjectIdentifier(module as AnyObject) : nil
     if let identity {
       guard !path.contains(identity) else { return }

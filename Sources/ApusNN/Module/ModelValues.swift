@@ -21,7 +21,7 @@ public struct ModelValues: Sendable {
   }
 
   /// Applies `transform` to each value and its index.
-  /// - Precondition: shapes and types stay as they are, which `store()` checks.
+  /// - Precondition: `transform` keeps shape and type; `store()` checks this.
   public func mapped(_ transform: (_ index: Int, _ value: Tensor) throws -> Tensor) rethrows -> ModelValues {
     var result = self
     for index in tensors.indices { result.tensors[index] = try transform(index, tensors[index]) }

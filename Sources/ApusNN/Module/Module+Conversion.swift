@@ -9,7 +9,7 @@ extension Module {
   /// ```
   /// Layers compute in the type of their parameters and require inputs of the same type. A narrower type rounds the
   /// values; converting back does not restore them. Integer statistics, such as a batch norm's count of batches, stay
-  /// integers. Parameters remain shared and frozen.
+  /// integers. Shared parameters stay shared, frozen ones stay frozen.
   ///
   /// `float64` is for comparisons in which rounding must not interfere. It needs twice the memory of `float32`, and
   /// most GPUs have fewer arithmetic units for it. A device without `float64` throws when values are computed.

@@ -64,7 +64,7 @@ struct Settings {
     if let text = Settings.text(of: value) {
       texts.append("\(label): \(text)")
     } else if !(value is any Module), !(value is Shape), Mirror(reflecting: value).displayStyle == .struct {
-      // Settings that several layers share in a structure, such as the rate of dropout.
+      // Several layers share such a structure of settings, for example the dropout layers.
       texts += Settings(of: value).texts
     }
   }
@@ -107,8 +107,8 @@ extension Statistic: CustomStringConvertible {
 }
 
 extension Optimizer: CustomStringConvertible {
-  /// The rule with its settings, then a line with the number of parameters outside of groups and the step, then a line
-  /// for each group.
+  /// The rule with its settings, then a line with the number of parameters outside of groups and the number of updates
+  /// so far, then a line for each group.
   /// ```text
   /// Adam(learningRate: 0.001, …)
   ///   4 parameters, step 100

@@ -8,7 +8,7 @@ extension Module {
   /// model.freeze { !$0.hasPrefix("fc.") }
   /// ```
   /// - Parameter isChosen: receives a key as in `state`; by default all parameters are chosen. A shared parameter has
-  ///   several keys.
+  ///   several keys and is chosen if one of them is accepted.
   /// - Returns: the keys of the chosen parameters.
   @discardableResult
   public func freeze(where isChosen: (_ name: String) -> Bool = { _ in true }) -> [String] {
@@ -16,7 +16,8 @@ extension Module {
   }
 
   /// Unfreezes the parameters whose keys `isChosen` accepts.
-  /// - Parameter isChosen: receives a key as in `state`; by default all parameters are chosen.
+  /// - Parameter isChosen: receives a key as in `state`; by default all parameters are chosen. A shared parameter is
+  ///   chosen if one of its keys is accepted.
   /// - Returns: the keys of the chosen parameters.
   @discardableResult
   public func unfreeze(where isChosen: (_ name: String) -> Bool = { _ in true }) -> [String] {

@@ -10,7 +10,7 @@ package final class ParameterReads: Sendable {
   /// The record of the Swift task. If the process has no active record, reading this property is one load.
   static var current: ParameterReads? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
-  /// Runs `body`, and returns the parameters that it read, each once, with the layer that read it first.
+  /// Runs `body` and returns the parameters whose values `body` read, each once, with the first layer that read it.
   package static func recording<R>(
     _ body: () throws -> R
   ) rethrows -> (result: R, reads: [(parameter: Parameter, layer: String?)]) {

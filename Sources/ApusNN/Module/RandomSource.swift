@@ -7,8 +7,9 @@ import Synchronization
 /// ```swift
 /// let model = withRandomKey(RandomKey(seed: 1)) { Linear(784, 10) }
 /// ```
-/// The model above has the same initial values in every process and on every device. The scope is task-local: it ends
-/// with the closure, other tasks do not see it, and child tasks of a task group or `async let` share its source.
+/// The model above has the same initial values in every process and on every device. The scope of
+/// `withRandomKey` is task-local: it ends with the closure, other tasks do not see it, and child tasks of a task group
+/// or `async let` share its source.
 ///
 /// Outside of such a scope, all threads draw from one source of the process, so that models can be built without a
 /// scope. The source starts at `RandomKey(seed: 0)`, so a program that draws in the same order gets the same numbers in
@@ -31,7 +32,7 @@ public final class RandomSource: Sendable {
     set { stored.withLock { $0 = newValue } }
   }
 
-  /// Runs `body` with the key, which advances.
+  /// Passes the key to `body`, whose draws advance it.
   public func draw<R>(_ body: (inout RandomKey) -> sending R) -> sending R {
     stored.withLock { key in body(&key) }
   }
@@ -39,8 +40,8 @@ public final class RandomSource: Sendable {
   @TaskLocal private static var taskLocal: RandomSource?
   private static let process = RandomSource(RandomKey(seed: 0))
 
-  /// The source of the innermost `withRandomSource` or `withRandomKey` of the Swift task, otherwise the one of the
-  /// process.
+  /// The source of the innermost `withRandomSource` or `withRandomKey` of the Swift task; outside of both, the source
+  /// of the process.
   public static var current: RandomSource { taskLocal ?? process }
 
   fileprivate static func run<R>(_ source: RandomSource, _ body: () throws -> R) rethrows -> R {

@@ -10,7 +10,8 @@ import ApusTensor
 public struct AdaGrad: UpdateRule {
   public static let name = "adagrad"
   public var learningRate: Double
-  /// The additional decay of the rate, which is multiplied by `1 / (1 + (t − 1) · rateDecay)`.
+  /// The additional decay of the rate: update `t`, counted from 1, multiplies the rate by
+  /// `1 / (1 + (t − 1) · rateDecay)`.
   public var rateDecay: Double
   /// The initial value of `s`.
   public var initialAccumulator: Double

@@ -21,7 +21,7 @@ public struct Adam: MomentumRule {
   public var weightDecay: Double
   /// Whether the weight decay is decoupled from the gradient.
   public var isDecoupled: Bool
-  /// Whether the largest second moment so far is used, so that steps do not grow again after large gradients.
+  /// Whether the largest `v` so far is used in place of `v`, so that steps do not grow again after large gradients.
   public var isAMSGrad: Bool
 
   public init(

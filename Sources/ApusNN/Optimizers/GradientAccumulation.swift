@@ -7,9 +7,9 @@ extension Optimizer {
     case mean
   }
 
-  /// Takes one step against the gradients of several losses, whose sum or mean is minimized. With the mean over batches
-  /// of equal size, the step equals the step of one large batch. Each loss is evaluated and its memory freed before the
-  /// next loss is built.
+  /// Takes one step against the gradients of several losses, whose sum or mean is minimized. If each loss is the
+  /// mean over a batch and all batches have equal size, `.mean` gives the step of one large batch, except that batch
+  /// norms use the statistics of each batch. Each loss is evaluated and its memory freed before the next loss is built.
   ///
   /// - Parameters:
   ///   - count: the number of losses, at least 1.

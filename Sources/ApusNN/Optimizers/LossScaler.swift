@@ -8,7 +8,7 @@ import ApusTensor
 /// NaN or infinity:   parameters and optimizer state stay unchanged;          scale ← backoffFactor · scale
 /// ```
 /// All of this is part of the update's plan: the host does not wait. The host reads the number of skipped updates one
-/// update late, and an optimizer stops after 20 skipped updates in a row.
+/// update late, and `Optimizer` throws an error after 20 skipped updates in a row.
 public struct LossScaler: Sendable {
   /// The initial scale and how it changes.
   public struct Settings: Hashable, Sendable {
@@ -58,7 +58,7 @@ public struct LossScaler: Sendable {
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
   /// Divides the gradients of the scaled loss by the scale, in their shapes, and records whether all of them are
-  /// finite. If any is not, all gradients become zeros.
+  /// finite. If one is not finite, all gradients become zeros.
   /// - Precondition: the gradients are on the device of the scale.
   public func unscaled(_ gradients: consuming Gradients) -> Gradients {
     var isFinite: Tensor?
@@ -73,8 +73,8 @@ public struct LossScaler: Sendable {
     let inverse = scale.reciprocal()
     for index in gradients.tensors.indices {
       guard let gradient = gradients.tensors[index] else { continue }
-      // `isFinite` needs all gradients, so it is computed before the update. The selections, here and between old and
-      // new values, are fused into the update's pass over memory.
+      // `isFinite` needs all gradients, so it is computed before the update. This selection, and the one in `Optimizer`
+      // between old and new values, are fused into the update's pass over memory.
       let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
       gradients.tensors[index] = isFinite.select(gradient * inverse.cast(to: gradient.dtype), zero)
     }
@@ -108,7 +108,7 @@ public struct LossScaler: Sendable {
 }
 
 extension LossScaler {
-  /// The same as the global `valueAndGradients(of:_:)`, with the loss scaled before differentiation.
+  /// Like the global `valueAndGradients(of:_:)`, but differentiates the scaled loss and unscales the gradients.
   func valueAndGradients(
     of parameters: [Parameter], _ loss: () throws -> Tensor
   ) rethrows -> (value: Tensor, gradients: Gradients) {

@@ -54,7 +54,7 @@ public struct NAdam: MomentumRule {
   }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    // The momentum follows a schedule. Like the learning rate schedule it counts attempts, including skipped updates.
+    // The schedule of the momentum, like that of the learning rate, counts attempts, including skipped updates.
     let attempt = step.attempts
     let (now, next, product) = (friction(attempt), friction(attempt + 1), frictionProduct(attempt))
     let gradientSize = number(rate * (1 - now) / (1 - product))

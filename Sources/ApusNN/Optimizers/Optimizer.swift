@@ -39,15 +39,15 @@ public final class Optimizer {
 
   /// The precision in which losses are computed.
   public let precision: Precision
-  /// Scales losses if products are `float16`.
+  /// Scales the losses; `nil` unless products are `float16`.
   public private(set) var lossScaler: LossScaler?
 
   /// The number of updates so far, including skipped ones.
   public internal(set) var step = 0
   /// The learning rate of the next update.
   public var learningRate: Double
-  /// Replaces the momentum of a `MomentumRule` whose own momentum is not 0. A training run sets this property if its
-  /// schedule changes the momentum.
+  /// Replaces the momentum of a `MomentumRule` whose own momentum is not 0, unless this property is `nil`. A training
+  /// run sets it if its schedule changes the momentum.
   public var momentum: Double?
   /// The rule's state tensors of each parameter.
   var slots: [[Tensor]]
@@ -164,9 +164,9 @@ public final class Optimizer {
     return value
   }
 
-  /// Builds a loss, a tensor of one element, and its gradients as `minimize` does: in the optimizer's precision, at the
-  /// point that the rule requires, and with the loss scaled. The result is unscaled, in the shapes of the loss and of
-  /// the parameters: clip or accumulate the gradients and pass them to `update(_:)`. If that update fails, or if `loss`
+  /// Builds a loss, a tensor of one element, and its gradients as `minimize` does: in the optimizer's precision, inside
+  /// `atGradientPoint(_:)`, and with the loss scaled. The result is unscaled, in the shapes of the loss and of the
+  /// parameters. Clip or accumulate the gradients and pass them to `update(_:)`. If that update fails, or if `loss`
   /// throws, statistics and the random number source return to their state before this call.
   public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
     try prepare()

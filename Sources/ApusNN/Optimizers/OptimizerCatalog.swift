@@ -55,8 +55,8 @@ private let schedules: [(name: String, make: @Sendable () -> any Schedule)] = [
 /// The names that `learningRateSchedule` accepts.
 public let scheduleNames = schedules.map(\.name)
 
-/// The schedule with a name. `polynomial` has the power 2; all other settings are the defaults of the schedules, which
-/// depend on the length of the run.
+/// The schedule with a name. `polynomial` has the power 2; all other settings have the schedules' defaults, and some of
+/// these defaults depend on the length of the run.
 ///
 /// - Parameter warmup: the number of steps of a linear warm-up before the schedule; 0 for none.
 public func learningRateSchedule(

@@ -26,8 +26,8 @@ public struct ParameterGroup: Sendable {
     self.constraint = constraint
   }
 
-  /// The exempt parameters of a model as a group without weight decay. By default these are the parameters with at most
-  /// one axis: biases, and the scales and shifts of normalizations.
+  /// A group without weight decay: the parameters of a model that `isExempt` accepts, by default those with at most one
+  /// axis (biases, and the scales and shifts of normalizations).
   public static func withoutDecay(
     of model: any Module, where isExempt: ((_ key: String, _ parameter: Parameter) -> Bool)? = nil
   ) -> ParameterGroup {

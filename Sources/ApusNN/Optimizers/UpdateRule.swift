@@ -40,8 +40,8 @@ extension UpdateRule {
   public func initialValue(of name: String, rate: Double) -> Double { 0 }
 }
 
-/// Computes the new value from value and gradient, and updates `state`, the rule's tensors for this parameter in the
-/// order of `stateNames`. All of them, and the result, have the shape and type of the parameter.
+/// Computes a parameter's new value from its value and gradient, and updates `state`, the rule's tensors for the
+/// parameter in the order of `stateNames`. All these tensors have the shape and type of the parameter.
 public typealias ParameterUpdate = (_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor
 
 /// A rule with momentum, which a schedule such as one-cycle may change. For Adam it is β₁.
@@ -51,8 +51,8 @@ public protocol MomentumRule: UpdateRule {
 
 /// A rule that requires gradients at a point other than the parameters' values.
 public protocol LookAheadRule: UpdateRule {
-  /// Returns a function that computes this point for a parameter, in the shape and type of its value. `state` are the
-  /// rule's tensors in the order of `stateNames`.
+  /// Returns a function that computes the point of a parameter's gradient, in the shape and type of the parameter's
+  /// value. `state` are the rule's tensors in the order of `stateNames`.
   func point(number: (Double) -> Tensor) -> (_ value: Tensor, _ state: [Tensor]) -> Tensor
 }
 

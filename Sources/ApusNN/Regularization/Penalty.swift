@@ -6,8 +6,8 @@ import ApusTensor
 /// let penalty = Penalty(.squaredL2(1e-4), on: model)
 /// try optimizer.minimize { crossEntropy(model(images), labels) + penalty() }
 /// ```
-/// For rules without adaptive steps the squared norm times `λ` equals a weight decay of `2λ`. The gradient of a penalty
-/// enters the averages of adaptive rules, as coupled weight decay does.
+/// For update rules without adaptive steps the squared norm times `λ` equals a weight decay of `2λ`. The gradient of a
+/// penalty enters the averages of adaptive rules, as coupled weight decay does.
 public struct Penalty: Sendable {
   /// The term that is added to the loss.
   public enum Kind: Hashable, Sendable {

@@ -5,7 +5,7 @@ import Glibc
 public struct CyclicSchedule: Schedule {
   public static let name = "cyclic"
 
-  /// How the height of the cycles changes.
+  /// How the height of the cycles, measured from `base`, changes.
   public enum Mode: Hashable, Sendable {
     /// All cycles have the same height.
     case triangular

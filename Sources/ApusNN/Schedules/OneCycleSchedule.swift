@@ -1,7 +1,7 @@
 /// The one-cycle policy (Smith, Topin, 2019; `torch.optim.lr_scheduler.OneCycleLR`): the rate rises to the optimizer's
 /// learning rate and falls to almost 0, while the momentum falls and rises.
 ///
-/// | phase | rate | momentum |
+/// | phase | factor of the rate | momentum |
 /// |---|---|---|
 /// | the first `riseShare` of the run | `1 / startDivisor` to 1 | maximum to minimum |
 /// | with three phases, another `riseShare` of the run | 1 to `1 / startDivisor` | minimum to maximum |

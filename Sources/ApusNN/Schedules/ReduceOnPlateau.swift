@@ -19,7 +19,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var patience: Int
   /// The minimum improvement that counts.
   public var threshold: Threshold
-  /// The number of observations after a reduction that are not counted.
+  /// The number of observations after a reduction that do not count toward `patience`.
   public var cooldown: Int
   /// The smallest factor of the rate.
   public var minimum: Double

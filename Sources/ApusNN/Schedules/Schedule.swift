@@ -22,7 +22,7 @@ public protocol MetricSchedule: Schedule {
   /// Records a value of the metric. A training run calls it once an epoch.
   mutating func observe(_ metric: Double)
 
-  /// The state derived from the values so far, for checkpoints.
+  /// What the schedule remembers of the observed values, for checkpoints.
   var memory: [Double] { get set }
 }
 

@@ -12,8 +12,8 @@ struct TextModelTests {
 
   private static let cores: [TextNetwork.Core] = [.lstm, .transformer(heads: 2)]
 
-  /// The expected count is the sum of the embeddings, of four gates in each layer, each with weights of states and
-  /// inputs and two biases, and of the outputs.
+  /// The expected count has three terms: the embeddings, the LSTM layers and the output layer. An LSTM layer has four
+  /// gates, each with weights for the inputs and for the state, and two biases.
   @Test func parametersOfLSTMs() throws {
     let model = LSTMLanguageModel(vocabulary: 96, width: 256, depth: 2)
     let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
@@ -43,8 +43,8 @@ struct TextModelTests {
     }
   }
 
-  /// The expected count is the sum of embeddings and positions, of each layer's four products of the attention, two
-  /// dense layers and two norms, of the last norm, and of the outputs.
+  /// The expected count has these terms: embeddings and positions, the Transformer layers, the last norm and the output
+  /// layer. A Transformer layer has the four products of the attention, two dense layers and two norms.
   @Test func parametersOfTransformers() throws {
     let model = TransformerLanguageModel(vocabulary: 96, width: 64, depth: 3, heads: 4, longest: 32)
     let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
@@ -111,7 +111,7 @@ struct TextModelTests {
     }
   }
 
-  /// Texts that consist of padding have finite logits in every model.
+  /// Texts that consist of padding alone have finite logits in every model.
   @Test(arguments: cores) func rowsOfPaddingHaveLogits(_ core: TextNetwork.Core) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let model = try network(core, longest: 4).classifier(vocabulary: 9, classes: 3)
@@ -172,7 +172,7 @@ struct TextModelTests {
 }
 
 struct SamplingTests {
-  /// Token 0 is padding and is never sampled.
+  /// The logits of five tokens. Token 0 is padding and is never sampled.
   private static let logits: [Float] = [9, 1, 3, 2, 3]
 
   private func shares(_ sampling: (UInt64) -> Sampling) -> [Double] {

@@ -80,7 +80,7 @@ import Testing
       }
       try eval(found)
       func isAttention(_ step: Step) -> Bool { if case .attention = step { true } else { false } }
-      // One forward step and at least one backward step for each layer.
+      // Each of the three layers has one forward step and at least one backward step.
       #expect(device.lastSteps.filter(isAttention).count >= 6)
     }
   }

@@ -28,8 +28,8 @@ struct LargeVisionTests {
     var testDescription: String { "\(test.name), \(dtype)" }
   }
 
-  /// Every device with each type that it supports. `APUS_LARGE_RUNS` selects runs: it lists beginnings of their names,
-  /// such as `cpu, float64`, with `;` between them.
+  /// Every device except the reference device, with `float32` and, if the device supports it, `float64`.
+  /// `APUS_LARGE_RUNS` selects runs: it lists beginnings of their names, such as `cpu, float64`, separated by `;`.
   static let runs: [Run] = {
     let wanted = ProcessInfo.processInfo.environment["APUS_LARGE_RUNS"]?.split(separator: ";").map(String.init)
     return TestDevice.conformance.filter { $0.name != "reference" }

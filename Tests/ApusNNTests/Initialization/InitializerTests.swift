@@ -84,7 +84,7 @@ import Testing
         let (lower, upper) = (Float(bounds.lowerBound), Float(bounds.upperBound))
         let isInside = values.allSatisfy { $0 >= lower && $0 <= upper }
         #expect(isInside)
-        // The smallest sample is near the lower bound: in each case with bounds, samples near the lower one are likely.
+        // The smallest sample is near the lower bound, because samples near it are likely in each case with bounds.
         #expect(values.min()! - lower < 0.01 * max(upper - lower, 1))
       }
       #expect(try draw(3) == values)

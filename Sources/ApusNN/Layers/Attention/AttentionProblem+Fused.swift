@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Attention as one fused step, for the configurations that it supports. Neither the forward nor the backward step
+/// Attention as one fused step, in the configurations that the step supports. Neither the forward nor the backward step
 /// stores the attention weights. Second derivatives are computed from the definition.
 extension AttentionProblem {
   /// The output `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
@@ -9,7 +9,7 @@ extension AttentionProblem {
     guard let shapes = FusedShapes(self) else { return nil }
     let dtype = query.dtype
     guard key.dtype == dtype, value.dtype == dtype else { return nil }
-    // The 16-bit types are computed in float32 and rounded once.
+    // Attention of 16-bit types is computed in float32, and results are rounded once.
     let lane: DType = dtype == .float64 ? .float64 : .float32
     let inputs = zip([query, key, value], [shapes.query, shapes.key, shapes.value]).map {
       $0.reshaped(to: $1).cast(to: lane)
@@ -69,8 +69,8 @@ private struct FusedShapes {
 /// Attention on tensors with four axes.
 ///
 /// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of that mask is as large
-/// as the attention weights, so it is computed only if it is requested, and from the definition. Constants are the
-/// offset and the Boolean mask, if there are any.
+/// as the attention weights: it is computed from the definition, and only on request. Constants are the offset and the
+/// Boolean mask, if there are any.
 private struct FusedAttention: Sendable {
   var dropping: Dropping
   var hasOffset: Bool

@@ -7,8 +7,8 @@ import ApusTensor
 /// for queries `Q`, keys `K` and values `V`, where `W_qᵢ`, `W_kᵢ` and `W_vᵢ` are the rows of the input projections for
 /// head `i`, `W_o` is the output projection, and the `b` are biases. The three input projections are stored in one
 /// weight, `in_proj_weight: [3 · size, size]`. If keys or values have another size than queries, the projections are
-/// stored separately, as `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the key and value
-/// projections are smaller, `[keyValueHeads · size / heads, …]`.
+/// stored separately, as `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With fewer heads of keys and values
+/// than of queries, the key and value projections are smaller, `[keyValueHeads · size / heads, …]`.
 ///
 /// Boolean masks are true where a query may attend to a key, as in `scaledDotProductAttention`. PyTorch's module uses
 /// the opposite (`~mask`), for both `attn_mask` and `key_padding_mask`. The output for a query that may attend to no

@@ -18,7 +18,7 @@ import ApusTensor
 ///   - isCausal: whether query `i` attends only to the keys `0 … i + queryOffset`.
 ///   - queryOffset: the number of keys before the first query, a scalar integer. By default it is 0: the first query
 ///     attends to the first key only, for any number of keys, as in PyTorch. With `keys − queries` the last query
-///     attends to all keys, as generation with a `KeyValueCache` requires.
+///     attends to all keys. With the keys of a `KeyValueCache` the offset is its `end` before the last `append`.
 ///   - dropout: the dropout rate of attention weights in training.
 ///   - scale: `1 / √size` by default.
 /// - Precondition: queries, keys and values are floating-point, and there is at least one key.
@@ -47,7 +47,7 @@ struct AttentionMasks: Sendable {
     self.queryOffset = isCausal ? queryOffset : nil
   }
 
-  /// Whether there is no mask. With a mask, there may be queries that may attend to no key.
+  /// Whether there is no mask. Only a mask can forbid a query all keys.
   var isEmpty: Bool { masks.isEmpty && !isCausal }
 
   /// `[queries, keys]`: whether query `i` may attend to key `j`, that is `j ≤ i + offset`.

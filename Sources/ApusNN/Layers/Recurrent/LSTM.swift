@@ -8,7 +8,7 @@ import ApusTensor
 /// ```
 /// `σ` is the sigmoid, `·` multiplies elements, and each function applies to a quarter of the sum.
 ///
-/// Long sequences are trained in chunks: the state of one call is passed to the next, and `stopGradient` ends the
+/// Long sequences can be trained in chunks: the state of one call is passed to the next, and `stopGradient` ends the
 /// gradient between the calls (truncated backpropagation through time; Williams, Peng, 1990):
 /// ```swift
 /// var state: LSTM.State?
@@ -65,7 +65,7 @@ public struct LSTM: Module {
   }
 
   /// The overload for an array literal of lengths, which would otherwise be interpreted as a tensor. Shapes and results
-  /// are the same.
+  /// are as above.
   public func callAsFunction(_ x: Tensor, state: State? = nil, lengths: [Int]) -> (output: Tensor, state: State) {
     self(x, state: state, lengths: Optional(lengths))
   }

@@ -32,7 +32,8 @@ func gruRecurrence(
   }
 }
 
-/// One time step of a GRU, from the products of the inputs, `x`, and of the state, `p`, each `[batch, 3 · size]`.
+/// One time step of a GRU: the new `h`, `[batch, size]`. `x` is the product of the inputs and their weights, `p` the
+/// product of the state and its weights, each `[batch, 3 · size]`.
 func gruStep(_ x: Tensor, _ p: Tensor, state: Tensor) -> Tensor {
   let (_, z, n) = gruGates(x, p)
   return (1 - z) * n + z * state

@@ -44,7 +44,7 @@ func lstmStep(_ sum: Tensor, cell: Tensor) -> (h: Tensor, c: Tensor, gates: [Ten
   return (gates[3] * c.tanh(), c, gates)
 }
 
-/// `cₜ = f · cₜ₋₁ + i · g`, of the gates `i`, `f`, `g` and `o`.
+/// `cₜ = f · cₜ₋₁ + i · g`. The gates are `i`, `f`, `g` and `o`; `cell` is `cₜ₋₁`.
 private func nextCell(_ gates: [Tensor], _ cell: Tensor) -> Tensor { gates[1] * cell + gates[0] * gates[2] }
 
 private func lstmGradients(

@@ -41,8 +41,8 @@ extension Recurrence {
 private struct RecurrentSequence: Sendable {
   let recurrence: Recurrence
   let options: RecurrentOptions
-  /// Whether the step stores intermediate values for its gradient: only while gradients are recorded. If it does not,
-  /// the gradient runs the step again to get them.
+  /// Whether the step stores the intermediate values that its gradient needs: only while gradients are recorded. The
+  /// gradient of a step without stored values runs the step again.
   let keeps: Bool
 
   var step: FusedOperation {

@@ -1,8 +1,8 @@
 import ApusTensor
 
 extension Recurrence {
-  /// Defines a sequence as a loop of ordinary operations, whose custom gradient is another loop. Each loop computes one
-  /// product per time step. Second derivatives of the fused step are computed from this definition.
+  /// Defines the fused step as a loop of ordinary operations, whose custom gradient is another loop. Each loop computes
+  /// one product per time step. Second derivatives of the fused step are computed from this definition.
   ///
   /// - Parameters: see `Recurrence.callAsFunction`.
   /// - Returns: all `h`, then the last states.

@@ -93,7 +93,8 @@ struct RecurrentStack: Sendable {
 
   private func zero(_ x: Tensor) -> Tensor { .number(0, dtype: x.dtype, device: x.device) }
 
-  /// The products of all inputs and their weights, plus the biases that can be added before the loop.
+  /// The products of the inputs of all time steps and their weights, plus the biases except a GRU's `b_hh`, which is
+  /// added in each time step.
   private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]
     var bias = direction.biasIH?.value
