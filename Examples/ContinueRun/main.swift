@@ -4,7 +4,7 @@ import Apus
 import ApusRuns
 
 /// Stops the training when the mean loss of a window is not smaller than the mean loss of the previous window. A window
-/// is 50 steps, or fewer at the end of an epoch.
+/// ends at each step whose number is a multiple of 50, and at the end of an epoch.
 final class Plateau: TrainingObserver {
   private var last = Double.infinity
 

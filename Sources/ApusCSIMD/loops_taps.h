@@ -1,4 +1,4 @@
-// Packs and unpacks the weights of convolutions with channels-last images: between the stored layout
+// Packs and unpacks the weights of window convolutions: between the stored layout
 // `[result channel][source channel][tap]` and panels of result channels.
 
 // The largest number of weights of a result channel that are transposed at a time: 16 source channels of 3 × 3 taps.

@@ -140,8 +140,8 @@ extension Convolution {
   /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the input gradient. The
   /// domain of its epilogue is `[batch, channels, pixels]`.
   ///
-  /// `nil` for convolutions that are not pointwise, have several groups, compute integers or have another order than
-  /// channels-first, and if the pixels of the epilogue's operands cannot be merged into one axis.
+  /// `nil` for weight gradients, for convolutions that are not pointwise, have several groups, compute integers or have
+  /// another order than channels-first, and if the pixels of the epilogue's operands cannot be merged into one axis.
   package var pointwiseProduct: Matmul? {
     guard isPointwiseProduct, pass != .weightGradient, let epilogue = epilogue.mergingAxes(from: 2) else { return nil }
     let g = geometry
@@ -176,9 +176,9 @@ extension Convolution {
 }
 
 extension Convolution {
-  /// The input gradient of a strided 1 × 1 convolution without padding, as a convolution of stride 1. Its result has
-  /// the gradients of only those inputs that windows read, one input for each element of `y`. The gradients of all
-  /// other inputs are 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
+  /// The input gradient of a strided 1 × 1 convolution without padding, as a convolution of stride 1. Its result is the
+  /// gradient of the input pixels that windows read, one pixel for each pixel of `y`; the gradient of all other pixels
+  /// is 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)
@@ -196,7 +196,8 @@ public struct ChannelsLastPreference: Hashable, Sendable {
     case never
     /// Only if the images are already channels-last: a conversion would take longer than the time that it saves.
     case ifConverted
-    /// If the images are already channels-last, or if another convolution reads the result.
+    /// If the images are already channels-last, or if a forward convolution reads the result, directly or through
+    /// elementwise operations, reductions or pooling.
     case ifChained
     case always
   }

@@ -46,7 +46,7 @@ extension Dropping {
   }
 }
 
-/// A layer that drops some elements of its input and is otherwise the identity.
+/// A layer that sets some elements of its input to 0 or to a constant, in training or always.
 package protocol DroppingLayer: Layer {}
 
 /// In training, each element is 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava

@@ -28,8 +28,8 @@ import ApusTensor
 ///   - reduction: `mean` divides each loss by the length of its target (at least 1), then averages over the batch.
 ///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
 ///     such a loss is 0 in any case.
-/// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for a single example; `float64` if
-///   `logProbabilities` is, else `float32`.
+/// - Returns: a scalar; with `reduction: .none` one loss for each example, `[batch]`, or `[]` if
+///   `logProbabilities` is `[time, classes]`. The type is `float64` if `logProbabilities` is, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.
 public func ctcLoss(
   _ logProbabilities: Tensor, _ targets: Tensor, inputLengths: [Int], targetLengths: [Int], blank: Int = 0,
@@ -93,9 +93,9 @@ private struct CTCSizes {
     return nil
   }
 
-  /// For each position in `(blank, k₁, blank, k₂, …, blank)`, `[batch, 2 · longest + 1]`, the class that stands
-  /// `distance` positions before it; for the first `distance` positions, the class at the position itself. After the
-  /// end of a target the sequence continues with blanks.
+  /// Returns, for each position in `(blank, k₁, blank, k₂, …, blank)`, the class `distance` positions earlier, or the
+  /// class at the position itself if it is one of the first `distance`; the shape is `[batch, 2 · longest + 1]`. After
+  /// the end of a target the sequence continues with blanks.
   func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
     let flat = targets.reshaped(to: [targets.elementCount])
     let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)

@@ -63,7 +63,7 @@ extension Tensor {
     // Integers are subtracted as integers: as `float32`, different large ones would be equal.
     let difference = dtype.isFloatingPoint ? x - y : (cast(to: .int64) - other.cast(to: .int64)).floating
     let isNear = difference.abs() .<= y.abs() * relative + absolute
-    // If `other` is infinite, every difference is within the bound, so `other` must also be finite.
+    // An infinite `other` makes the bound infinite, so the test also requires that `other` is finite.
     let result = isNear.logicalAnd(y.isFinite()).logicalOr(self .== other)
     guard equatesNaN else { return result }
     return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))

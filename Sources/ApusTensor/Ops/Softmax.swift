@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Tensor {
-  /// `xᵢ − log Σⱼ eˣʲ` along `axis`, without overflow, in the same shape; integers and `bool` count as `float32`.
+  /// `xᵢ − log Σⱼ exp(xⱼ)` along `axis`, without overflow, in the same shape; integers and `bool` count as `float32`.
   public func logSoftmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "logSoftmax") else { return self }
     return softmaxed(axis) { x in
@@ -10,7 +10,7 @@ extension Tensor {
     }
   }
 
-  /// `eˣⁱ / Σⱼ eˣʲ` along `axis`, without overflow, in the same shape; integers and `bool` count as `float32`.
+  /// `exp(xᵢ) / Σⱼ exp(xⱼ)` along `axis`, without overflow, in the same shape; integers and `bool` count as `float32`.
   public func softmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "softmax") else { return self }
     return softmaxed(axis) { x in
@@ -19,7 +19,7 @@ extension Tensor {
     }
   }
 
-  /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`, in the same shape: the smallest element has the largest weight. Integers and `bool`
+  /// `exp(−xᵢ) / Σⱼ exp(−xⱼ)` along `axis`, in the same shape: the smallest element has the largest weight. Integers and `bool`
   /// give `float32`.
   public func softmin(axis: Int = -1) -> Tensor { (-floating).softmax(axis: axis) }
 
