@@ -16,7 +16,7 @@ INLINE VF WIDE(erf_near)(VF a) {
 
 INLINE VF WIDE(erf_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
-  // log erfc(t) / t
+  // q = log(erfc(t)) / t
   VF q = FMA((VF)(-5.29464933e-6f), t, (VF)(4.9914539e-5f));
   q = FMA(q, t, (VF)(2.75543625e-5f));
   q = FMA(q, t, (VF)(-2.86941673e-3f));

@@ -83,7 +83,7 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
 #define VLOAD(p) load_lanes(p)
 #define VSTORE(v, p) store_lanes(v, p)
-// Loads every second element. The last element that is read belongs to the last lane.
+// Loads every second element, and reads no element after that of the last lane.
 #ifdef SPELLED_LANES
 #define VLOAD_EVEN(wide, p)                                                                    \
   ((wide)((p)[0], (p)[2], (p)[4], (p)[6], (p)[8], (p)[10], (p)[12], (p)[14], (p)[16], (p)[18], \
@@ -101,7 +101,7 @@ typedef ulong u64;
           PICK_(p, 12, stride, last), PICK_(p, 13, stride, last), PICK_(p, 14, stride, last),  \
           PICK_(p, 15, stride, last)))
 #define FIRST_LANE(v) ((v).s0)
-// Moves lanes k … 2k − 1 of 16 to the first k lanes; the other lanes are unspecified.
+// LOWERED_k moves lanes k to 2k − 1 of 16 lanes to the first k lanes; the other lanes are unspecified.
 #define LOWERED_8(v) ((v).s89abcdef89abcdef)
 #define LOWERED_4(v) ((v).s4567456745674567)
 #define LOWERED_2(v) ((v).s2323232323232323)

@@ -9,7 +9,7 @@
 //   SPLAT_t(p, at)                     one element in all lanes
 //   STORE_t, SCATTER_t(…, v)           the corresponding stores
 //   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN becomes 0
-//   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
+//   CHOOSE_a(condition, x, y)          x where the VI condition is not 0, else y
 //   CONSTANT_a(bits)                   a number in all lanes
 //   SEQUENCE_a(first, step)            first, first + step, …
 //   SCALAR_a(bank, entry)              an entry of the plan's scalar bank in all lanes

@@ -90,7 +90,8 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     SCALAR old = maximum[r], found = FN(attention_largest)(top);
     SCALAR now = found > old ? found : old;
     V shifted = FN(softmax_shift)((V)(now));
-    // A scalar: float64 exponentials are calls of libm, across which a vector would have to be saved.
+    // `shift` is a scalar, because float64 exponentials are calls of libm, and each call would save and restore a
+    // vector.
     SCALAR shift = shifted[0];
     V part = (V)(0);
     for (size_t i = 0; i < w->keys; i += LANES) {

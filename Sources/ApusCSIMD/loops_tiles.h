@@ -42,8 +42,8 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #undef TILE_LOOP
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
-// Stores the first `columns` columns of a tile of sums. The function is not inlined: unrolled for each size of a tile,
-// its code would be larger than all loops of products.
+// Stores the first `columns` columns of a tile of sums. The function is not inlined. If it were, it would be unrolled
+// for each size of a tile, and its code would be larger than all loops of products.
 static __attribute__((noinline)) void FN(store_columns)(
     size_t rows, size_t vectors, const V (*sums)[TILE_VECTORS], SCALAR *c, size_t c_row, size_t columns,
     int accumulates) {

@@ -99,7 +99,7 @@ static void transpose_streamed(
     for (size_t top = 0; top < rows; top += most) {
       size_t height = rows - top < most ? rows - top : most;
       for (size_t c = 0; c < width; c += 16) {
-        // Prefetch the next 16 rows of the source: for this block, the block below it, or the next strip.
+        // Prefetch the next 16 rows of the source: for this block, the block below it, or the next strip of columns.
         size_t left = strip + c + 16, first = top;
         if (c + 16 >= width) {
           first = top + height < rows ? top + height : 0;

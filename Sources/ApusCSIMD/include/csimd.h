@@ -119,7 +119,7 @@ typedef struct {
 ///
 /// Three more reducers sum a function of the elements a and the second operand b: `sum_difference` a − b,
 /// `sum_squared_difference` (a − b)², and `sum_exp_difference` exp(a − b). They have neither `take_columns` nor
-/// `take_lines`; by columns, only the first two can be computed, together, with `deviation_lines`.
+/// `take_lines`. By columns, `deviation_lines` computes the first two together; the third exists only by rows.
 typedef struct {
   const char *name;
   int is_index;
@@ -176,8 +176,8 @@ typedef struct {
   int padding;
 } csimd_depthwise_plane;
 
-/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position. Each array has an
-/// element for depth, height and width.
+/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position. The three
+/// elements of each array are for depth, height and width.
 typedef struct {
   ptrdiff_t channels;
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
@@ -424,7 +424,7 @@ typedef struct {
       size_t c_row, int accumulates, int is_followed);
   /// `c[n] = a[k]·b[k, n]`: adds the terms in chains of `depth` along k, and then the sums of the chains. One of b's
   /// strides must be 1. If `prefetches` is set, contiguous columns are prefetched. On Emerald Rapids, whose hardware
-  /// prefetches many streams, n = k = 4096 takes 2.25 ms with these instructions and 1.35 ms without them.
+  /// prefetches many streams, n = k = 4096 takes 2.25 ms with prefetch instructions and 1.35 ms without them.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);

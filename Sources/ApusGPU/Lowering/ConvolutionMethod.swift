@@ -60,7 +60,8 @@ enum ConvolutionMethod {
 }
 
 extension ConvolutionGeometry {
-  /// Whether the kernels for channels-last images support the convolution: it has two spatial axes and one group.
+  /// Whether the kernels for channels-last images support the convolution: it has two spatial axes, one group and
+  /// floating-point elements.
   fileprivate func hasPixelProducts(_ dtype: DType) -> Bool {
     kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x && input.x == 1 && groups == 1
       && dtype.isFloatingPoint
