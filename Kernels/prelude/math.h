@@ -17,11 +17,11 @@
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
 //   SCALED(x, j)         x·2^j of VF, integral j, rounded once; not defined if there is no instruction for it
-//   HAS_HALF             1 if there are conversion instructions for float16, in a vector of 16-bit words:
+//   HAS_HALF             1 if there are instructions that convert float16 (a vector of 16-bit words):
 //                        FLOAT_FROM_HALF(h), exact, and HALF_FROM_FLOAT(x), rounded to nearest even
-//   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function of C's math.h
-//   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is the result of a comparison, -1 or 1
-//                        for true, as wide as the operands
+//   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function `name` of C's math.h
+//   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is the result of a comparison, as wide as
+//                        the operands: for true, -1 in vectors and 1 in scalars
 //   TRUTH32(m) TRUTH64(m)   a mask as a VI of 0 or 1
 // A cast from a scalar, as in (VF)(1.0f), broadcasts it; `m ? a : b` selects lane by lane.
 //

@@ -98,7 +98,7 @@ INLINE VF WIDE(normal_f32)(VF a, VF g) {
   return SELECT_F(a < 0.0f, tail, 1.0f - tail);
 }
 
-// Polynomials in a² near 0, in w = −log(1 − a²) in the middle and in √w in the tails (the scheme of
+// erf⁻¹(a) by three polynomials: in a² near 0, in w = −log(1 − a²) in the middle, and in √w in the tails (the scheme of
 // Giles, GPU Computing Gems 2, 2011).
 INLINE VF WIDE(erfinv_f32)(VF a) {
   VF t = ABSOLUTE_F(a);

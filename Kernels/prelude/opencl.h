@@ -41,7 +41,7 @@
 #define GROUP_ID() get_group_id(0)
 #define LOCAL_ID() ((int)get_local_id(0))
 #else
-// A group is one work-item; its body is a function that receives the index of the group.
+// A group is one work-item. The body of a kernel is a function that receives the index of the group.
 #define OUTLINED static __attribute__((noinline))
 #define GROUP_ID() group_id
 #define LOCAL_ID() 0
@@ -216,8 +216,8 @@ typedef VECTOR(double) VD;
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
 #else
-// Computed lane by lane: pow and fmod of PoCL 3.1's double vectors are wrong in all lanes if one lane is 0, an infinity
-// or NaN. Lanes past the last element may have such values.
+// Computed lane by lane, because pow and fmod of PoCL 3.1 on vectors of double are wrong in all lanes if one lane is 0,
+// an infinity or NaN. Lanes past the last element may have such values.
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { \
     double x[WIDTH], y[WIDTH]; \

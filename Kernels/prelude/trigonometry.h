@@ -48,7 +48,8 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   return SELECT_F(sign != 0, -sum, sum);
 }
 
-// a − quadrant·π/2 in [−π/4, π/4] as a sum of two floats; only the low two bits of the quadrant are significant.
+// a − quadrant·π/2, in [−π/4, π/4], as the sum of the result and *low. Only the low two bits of *quadrant are
+// significant.
 INLINE VF WIDE(reduce_quarter)(VF a, VI *quadrant, VF *low) {
   VF t = FMA(a, (VF)(0.636619747f), (VF)(ROUNDER));
   VF j = t - ROUNDER;
@@ -129,7 +130,7 @@ INLINE VF WIDE(asin_tail)(VF x, VF z) {
   return p * z * x;
 }
 
-// asin(x) − x for x = *x, whose magnitude is t. If t is above ½ (`is_far`), *x is first replaced by √((1 − t)/2).
+// Returns asin(*x) − *x, where t is the magnitude of *x. If t is above ½ (`is_far`), first replaces *x by √((1 − t)/2).
 INLINE VF WIDE(reduced_asin_tail)(VF t, VI is_far, VF *x) {
   VF z = SELECT_F(is_far, 0.5f * (1.0f - t), t * t);
   *x = SELECT_F(is_far, SQUARE_ROOT(z), *x);

@@ -27,7 +27,7 @@ INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   return end<0 ? 0 : end>(int64_t) w->keys ? w->keys : (size_t)end;
 }
 
-// The random words for a row's weights below `end`, or NULL without dropout.
+// The random words for the weights of a row's keys below `end`, or NULL without dropout.
 INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, size_t end) {
   if (w->words == NULL) return NULL;
   philox(end, w->words, w->first_word + row * w->word_row, w->seed, w->counter);

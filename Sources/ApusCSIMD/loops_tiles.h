@@ -153,7 +153,8 @@ static __attribute__((noinline)) void FN(tile_any)(
   FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL, 0);
 }
 
-// Like `tile_any` with given strides of `a`. Each step along k prefetches a cache line at `ahead` (see `tile`).
+// Like `tile_any`, which reads a packed sliver, but with given strides of `a`. Each step along k prefetches a cache
+// line at `ahead` (see `tile`).
 static __attribute__((noinline)) void FN(tile_with_lines)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {

@@ -141,7 +141,7 @@ typedef struct {
   /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
   /// `is_index`.
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
-  /// Merges the accumulators of other columns, whose elements have later indices.
+  /// Merges other accumulators of the same columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices);
   /// For `sum_squared_difference` only: accumulates the squares, and the sums of `sum_difference`, in one pass.
   void (*take_deviations)(size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
@@ -351,7 +351,7 @@ typedef struct {
       const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance,
       size_t pitch);
   /// Transforms weights of 16 columns: the nine weights at `weights[c·column + r·row]` become
-  /// `to[position·distance + r·pitch + c]`.
+  /// `to[position·distance + r·pitch + c]`. With `is_flipped`, the nine weights are read in reverse order.
   void (*winograd_weights)(
       size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_flipped, float *to, size_t distance,
       size_t pitch);

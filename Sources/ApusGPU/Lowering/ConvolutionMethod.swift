@@ -16,7 +16,7 @@ enum ConvolutionMethod {
   /// The gradient of the weights of a 1 × 1 kernel: one product per image, and the sum of these products.
   case gradientProducts(Matmul)
   case depthwise(DepthwiseTiling)
-  /// Sums along the rows of planes.
+  /// For channels-first images: sums along the rows of planes.
   case planes
   case planeGradient
 
