@@ -34,8 +34,8 @@ INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
   return WIDE(log1p_pair)(sum, WIDE(sum_error)(t, extra, sum));
 }
 
-// asinh or acosh of a, where r is the caller's result of its formula. For large a, both functions are log(2a), and the
-// formula may overflow.
+// asinh or acosh of a, where r is the result of the caller's formula. For large a, both functions equal log(2a) up to
+// rounding, and the formula may overflow.
 INLINE VF WIDE(log_twice_if_large)(VF a, VF r) {
   return SELECT_F(a < 1e9f, r, WIDE(log_f32)(a) + 0.693147182f);
 }
