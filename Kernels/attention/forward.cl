@@ -1,4 +1,5 @@
-// Attention for WIDTH neighboring queries of a head. Each lane computes one query, and all lanes read the same keys.
+// Attention for WIDTH neighboring queries of a head. Each lane computes the output of one query, and all lanes read the
+// same keys.
 //
 //   item     = (batch · heads + head) · parts + part        part: WIDTH neighboring queries
 //   query    [batch, heads, queries, size]                  $share query heads read the same head (group) of

@@ -2,10 +2,10 @@
 // $tileRows rows of results that use it.
 //
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels, both
-//                                                                       from row h on; s: column of taps
+//                                                                       counted from row h; s: column of taps
 //
-// One work-item prepares one plane, a channel of an image, in a private array (convolution/image_copy.cl) and computes
-// its results.
+// One work-item copies one plane, a channel of an image, to a private array (convolution/image_copy.cl) and computes
+// the results of the plane.
 //
 // Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize,
 // $tap, $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.

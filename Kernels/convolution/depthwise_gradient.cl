@@ -2,8 +2,8 @@
 // gradient of the output. For each tap, the kernel sums the products of x and y over images and pixels. It works row by
 // row and loads each register of x once for all $tileRows rows of y that use it.
 //
-//   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]     m: row of y, u: row of x, both from row h on;
-//                                                                 s: column of taps
+//   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]     m: row of y, u: row of x, both counted from
+//                                                                 row h; s: column of taps
 //
 // A plane is one channel of one image. One work-item sums the planes of one channel over some of the images. It copies
 // the planes to private arrays padded with zeros (convolution/image_copy.cl). Lanes are neighboring pixels; the kernel

@@ -1,5 +1,5 @@
 // The gradient of the input of a strided convolution with a single tap. Elements whose coordinates are multiples of the
-// stride are copied from source [plane, d, h, w], the sums of earlier launches; all other elements are 0. A plane is
+// stride are copied from source [plane, d, h, w], which earlier launches computed; all other elements are 0. A plane is
 // one channel of one image.
 //
 // One work-item computes some rows of the result.

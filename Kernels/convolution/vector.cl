@@ -1,9 +1,9 @@
 // A convolution over images in the layout of convolution/image.cl. In this layout, the element that a tap reads for the
-// output at position q of a plane (one depth of an image) is at q plus a constant offset. A work-item accumulates
-// $tileRows channels × $vectors registers of neighboring positions:
+// output at position q of a plane (one depth of an image) is at q plus an offset that depends only on the tap. A
+// work-item accumulates $tileRows channels × $vectors registers of neighboring positions:
 //
-//                   q q+1 …          q iterates over rows of the prepared width. Positions at the end of
-//   row (channel) [ sums   ]         a row that belong to no output are not stored.
+//                   q q+1 …          q iterates over whole rows of the layout, which may be longer than rows
+//   row (channel) [ sums   ]         of outputs. Positions that belong to no output are not stored.
 //
 //   sums[row][q] += weights[channel][tap][row] · image[channel][q + offset of tap]
 //

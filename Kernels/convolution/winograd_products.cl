@@ -5,10 +5,10 @@
 //   tile ───  │  b0   b1  │     patches [position, tile, $pitch], gradients [position, tile, $gradientPitch],
 //   c │ a     │   sums    │     sums [position, channel of x (the input), channel of y (the output)]
 //
-// A task is a part of the tiles and a block of the channels. One work-item computes some tasks in its own scratch
-// buffer. If each task covers all channels, the task transforms its tiles, a few at a time, and a later launch adds the
-// sums of all parts. If each task covers all tiles, an earlier launch transformed the tiles, and the task computes its
-// results.
+// A task computes the sums over a part of the tiles for a block of the channels. One work-item computes some tasks in
+// its own scratch buffer. If each task covers all channels, the task transforms its tiles, a few at a time, and a later
+// launch adds the sums of all parts. If each task covers all tiles, an earlier launch transformed the tiles, and the
+// task transforms its sums to weight gradients.
 //
 // Parameters: $RESULTS, $T, $TERMS, $TRANSFORMS, $V, $blocks, $channelBlocks, $channelsPerBlock, $columns,
 // $columnsPerBlock, $gradientDistance, $index, $items, $parts, $patchDistance, $scratch, $scratchSize, $sumDistance,

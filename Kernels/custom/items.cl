@@ -1,7 +1,8 @@
 // Runs the user's code $BODY for each item `i` of a custom operation. On a CPU, a work-item computes several items; on
 // a GPU, it computes one. The code uses these names:
 //
-//   REAL                  float or double: the arithmetic type of the first floating-point array, if there is one
+//   REAL                  float or double: the arithmetic type of the first floating-point array; undefined if there
+//                         is none
 //   LOAD(x, at)           an element of an array; 16-bit types are converted to float
 //   STORE(y, at, value)   stores a value, rounded to the array's type
 //

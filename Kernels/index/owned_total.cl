@@ -1,4 +1,4 @@
-// Adds the levels of the cascade to sum number `at` in memory, if owned_chain.cl allocated a block for these levels.
+// If owned_chain.cl allocated a block for the upper levels of sum number `at`, adds these levels to the sum in memory.
 //
 // Parameters: $V, $blocks, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $until, $upper.
 if ($blocks[at] > 0) {

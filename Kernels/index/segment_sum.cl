@@ -1,4 +1,5 @@
-// Segment sums on a GPU. The rows of a segment are contiguous, and the segments are sorted:
+// Segment sums on a GPU. A segment is the rows of the source that have the same index. The indices are sorted, so these
+// rows are contiguous:
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j] = own
 //

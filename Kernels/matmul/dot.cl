@@ -1,4 +1,4 @@
-// A product of few rows and a column-major B, so that every result is the dot product of two contiguous vectors. Lanes
+// A product of a few rows of A and a column-major B. Every result is the dot product of two contiguous vectors. Lanes
 // are neighboring terms:
 //
 //   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]

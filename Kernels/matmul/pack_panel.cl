@@ -1,5 +1,5 @@
-// From a column-major B, packs the rows of panel `panel` for the terms of segments `begin` to `end` - 1; a segment has
-// $terms terms. The kernel transposes blocks of WIDTH rows by WIDTH columns in registers.
+// Packs panel `panel` of a column-major B to `packed`: its rows for the terms of segments `begin` to `end` - 1. A
+// segment has $terms terms. The kernel transposes blocks of WIDTH rows by WIDTH columns in registers.
 //
 // Parameters: $B, $T, $V, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);

@@ -1,7 +1,7 @@
 // Formulas on the bits of a float32, for any dialect (see math.h) and for scalars. Included before math.h, and by
 // include/bfloat16.h.
 
-// |x|, and |x| with the sign of s, of VF.
+// |x|, and |x| with the sign of s, where x and s are VF.
 #define ABSOLUTE_F(x) AS_F(AS_I(x) & 0x7fffffff)
 #define WITH_SIGN_OF(x, s) AS_F((AS_I(x) & 0x7fffffff) | (AS_I(s) & (VI)(-0x7fffffff - 1)))
 

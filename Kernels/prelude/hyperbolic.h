@@ -34,7 +34,8 @@ INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
   return WIDE(log1p_pair)(sum, WIDE(sum_error)(t, extra, sum));
 }
 
-// log(2a) for large a, to which asinh and acosh converge; r, the caller's formula, for others.
+// asinh or acosh of a, where r is the result of the caller's formula. For large a, both functions equal log(2a) up to
+// rounding, and the formula may overflow.
 INLINE VF WIDE(log_twice_if_large)(VF a, VF r) {
   return SELECT_F(a < 1e9f, r, WIDE(log_f32)(a) + 0.693147182f);
 }

@@ -50,8 +50,8 @@
 #define MAXIMUM(a, b) SELECT(IS_MAX(a, b), a, b)
 #define PRECEDES_MIN(a, b) (((a) < (b)) | (((a) != (a)) & ((b) == (b))))
 #define PRECEDES_MAX(a, b) OR_PRECEDES_MAX(0, a, b)
-// m | PRECEDES_MAX(a, b). The order of the terms was chosen by the code that clang's vectorizer makes of loops over
-// scalars.
+// m | PRECEDES_MAX(a, b). Of the possible orders of the terms, this one gives the best code when clang vectorizes loops
+// over scalars.
 #define OR_PRECEDES_MAX(m, a, b) ((m) | ((a) > (b)) | (((a) != (a)) & ((b) == (b))))
 
 #define EITHER(a, b) (((a) | (b)) != 0)
@@ -149,7 +149,7 @@ INLINE V FN(remainder)(V a, V b) {
 INLINE V FN(floor_divide)(V a, V b) {
   V q = FN(divide)(a, b);
   V r = FN(remainder)(a, b);
-  // Truncation rounded up where the signs differ and there is a remainder.
+  // Where the signs differ and there is a remainder, truncation has rounded up.
   return SELECT((r != 0) & ((a ^ b) < 0), q - 1, q);
 }
 

@@ -3,8 +3,8 @@
 // Included after bits.h and a *dialect*, a file that defines these names for one language:
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
 //   INLINE               the qualifiers of a function
-//   ALWAYS_INLINE        the same for a large function that a kernel calls in an unrolled loop. Compilers for CPUs
-//                        would not inline it, and each call would save all registers.
+//   ALWAYS_INLINE        the qualifiers of a large function that a kernel calls in an unrolled loop. With INLINE,
+//                        compilers for CPUs would not inline the function, and each call would save all registers.
 //   VF VI VU             vectors of float, int and unsigned int of one lane count, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
 //   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)
@@ -17,11 +17,11 @@
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
 //   SCALED(x, j)         x·2^j of VF, integral j, rounded once; not defined if there is no instruction for it
-//   HAS_HALF             1 if there are conversion instructions for float16, in a vector of 16-bit words:
+//   HAS_HALF             1 if there are instructions that convert float16 (a vector of 16-bit words):
 //                        FLOAT_FROM_HALF(h), exact, and HALF_FROM_FLOAT(x), rounded to nearest even
-//   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function of C's math.h
-//   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is the result of a comparison, -1 or 1
-//                        for true, as wide as the operands
+//   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function `name` of C's math.h
+//   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is the result of a comparison, as wide as
+//                        the operands: for true, -1 in vectors and 1 in scalars
 //   TRUTH32(m) TRUTH64(m)   a mask as a VI of 0 or 1
 // A cast from a scalar, as in (VF)(1.0f), broadcasts it; `m ? a : b` selects lane by lane.
 //
@@ -35,7 +35,8 @@
 // 1.5·2²³: adding and subtracting it rounds a number below 2²² in magnitude to an integer.
 #define ROUNDER 12582912.0f
 #define EXPONENT_BITS (VI)(-0x00800000)
-// The leading 15 bits of log 2, so that products with exponents are exact without fma too, and the rest.
+// log 2 as a sum. LOG2_HIGH has only the leading 15 bits, so that its products with exponents are exact, even without
+// fma.
 #define LOG2_HIGH 0x1.62e4p-1f
 #define LOG2_LOW 0x1.7f7d1cp-20f
 
@@ -152,7 +153,7 @@ INLINE VF WIDE(sigmoid_f32)(VF a) {
   VF t = WIDE(exp_f32)(-ABSOLUTE_F(a));
   VF d = 1.0f + t;
   VF r = SELECT_F(a < 0.0f, t, (VF)(1.0f)) / d;
-  // The result is reduced by the rounding error of the sum times r / d, where 1 / d is r or 1 − r.
+  // The result is r − lost·r/d, where `lost` is the rounding error of d. 1/d is r or, for negative a, 1 − r.
   VF lost = t - (d - 1.0f);
   return FMA(-r, lost * SELECT_F(a < 0.0f, 1.0f - r, r), r);
 }
@@ -189,7 +190,7 @@ INLINE VF WIDE(log_edges)(VF a, VF r) {
   return SELECT_F(a == 0.0f, -INFINITE_F, r);
 }
 
-// whole + high + low, where |whole| is at least |high|, or it is 0. So (whole - sum) + high is exactly the rounding
+// whole + high + low, where `whole` is 0 or |whole| is at least |high|. So (whole - sum) + high is exactly the rounding
 // error of the sum.
 INLINE VF WIDE(log_sum)(VF whole, VF high, VF low) {
   VF sum = whole + high;
@@ -228,7 +229,7 @@ INLINE VF WIDE(log10_f32)(VF a) {
 // log(1 + a + a_low) for a > −1, where a_low is small.
 INLINE VF WIDE(log1p_pair)(VF a, VF a_low) {
   VI e = (AS_I(1.0f + a) - 0x3f2aaaab) & EXPONENT_BITS;
-  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. Four times the scale is never subnormal.
+  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. `scale` is 4·2^-i, which is never subnormal.
   VF scale = AS_F((VI)(0x40800000) - e);
   VF scaled = (a * 0.25f) * scale;
   VF shifted = scale * 0.25f - 1.0f;

@@ -16,7 +16,7 @@ INLINE VF WIDE(erf_near)(VF a) {
 
 INLINE VF WIDE(erf_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
-  // log erfc(t) / t
+  // q = log(erfc(t)) / t
   VF q = FMA((VF)(-5.29464933e-6f), t, (VF)(4.9914539e-5f));
   q = FMA(q, t, (VF)(2.75543625e-5f));
   q = FMA(q, t, (VF)(-2.86941673e-3f));
@@ -98,7 +98,7 @@ INLINE VF WIDE(normal_f32)(VF a, VF g) {
   return SELECT_F(a < 0.0f, tail, 1.0f - tail);
 }
 
-// Polynomials in a² near 0, in w = −log(1 − a²) in the middle and in √w in the tails (the scheme of
+// erf⁻¹(a) by three polynomials: in a² near 0, in w = −log(1 − a²) in the middle, and in √w in the tails (the scheme of
 // Giles, GPU Computing Gems 2, 2011).
 INLINE VF WIDE(erfinv_f32)(VF a) {
   VF t = ABSOLUTE_F(a);

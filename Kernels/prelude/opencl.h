@@ -41,7 +41,7 @@
 #define GROUP_ID() get_group_id(0)
 #define LOCAL_ID() ((int)get_local_id(0))
 #else
-// A group is one work-item; its body is a function that receives the index of the group.
+// A group is one work-item. The body of a kernel is a function that receives the index of the group.
 #define OUTLINED static __attribute__((noinline))
 #define GROUP_ID() group_id
 #define LOCAL_ID() 0
@@ -83,7 +83,7 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
 #define VLOAD(p) load_lanes(p)
 #define VSTORE(v, p) store_lanes(v, p)
-// Loads every second element. The last element that is read belongs to the last lane.
+// Loads every second element, and reads no element after that of the last lane.
 #ifdef SPELLED_LANES
 #define VLOAD_EVEN(wide, p)                                                                    \
   ((wide)((p)[0], (p)[2], (p)[4], (p)[6], (p)[8], (p)[10], (p)[12], (p)[14], (p)[16], (p)[18], \
@@ -101,7 +101,7 @@ typedef ulong u64;
           PICK_(p, 12, stride, last), PICK_(p, 13, stride, last), PICK_(p, 14, stride, last),  \
           PICK_(p, 15, stride, last)))
 #define FIRST_LANE(v) ((v).s0)
-// Moves lanes k … 2k − 1 of 16 to the first k lanes; the other lanes are unspecified.
+// LOWERED_k moves lanes k to 2k − 1 of 16 lanes to the first k lanes; the other lanes are unspecified.
 #define LOWERED_8(v) ((v).s89abcdef89abcdef)
 #define LOWERED_4(v) ((v).s4567456745674567)
 #define LOWERED_2(v) ((v).s2323232323232323)
@@ -216,8 +216,8 @@ typedef VECTOR(double) VD;
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
 #else
-// Computed lane by lane: pow and fmod of PoCL 3.1's double vectors are wrong in all lanes if one lane is 0, an infinity
-// or NaN. Lanes past the last element may have such values.
+// Computed lane by lane, because pow and fmod of PoCL 3.1 on vectors of double are wrong in all lanes if one lane is 0,
+// an infinity or NaN. Lanes past the last element may have such values.
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { \
     double x[WIDTH], y[WIDTH]; \

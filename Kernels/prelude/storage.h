@@ -7,9 +7,9 @@
 //   EVEN_t(p, at, count)               elements at, at + 2, …
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
-//   STORE_t, SCATTER_t(…, v)           the corresponding stores
+//   STORE_t, SCATTER_t(…, v)           store v where LOAD_t and GATHER_t read
 //   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN becomes 0
-//   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
+//   CHOOSE_a(condition, x, y)          x where the VI condition is not 0, else y
 //   CONSTANT_a(bits)                   a number in all lanes
 //   SEQUENCE_a(first, step)            first, first + step, …
 //   SCALAR_a(bank, entry)              an entry of the plan's scalar bank in all lanes

@@ -8,8 +8,8 @@
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
 
 // Payne and Hanek's range reduction (1983) for |a| ≥ 1: returns a − quadrant·π/2, in [−π/4, π/4], as the sum of the
-// result and `low_part`. It multiplies the mantissa by 96 bits of (2/π)/4, without the bits above them, whose products
-// are whole turns.
+// result and `low_part`. It multiplies the mantissa by 96 bits of (2/π)/4. It leaves out the bits above them, because
+// their products are whole turns.
 INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI e = ((AS_I(a) >> 23) & 255) - 126;
   VU mantissa = AS_U((AS_I(a) << 8) | (VI)(-0x7fffffff - 1));
@@ -48,7 +48,8 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   return SELECT_F(sign != 0, -sum, sum);
 }
 
-// a − quadrant·π/2 in [−π/4, π/4] as a sum of two floats; only the low two bits of the quadrant are significant.
+// a − quadrant·π/2, in [−π/4, π/4], as the sum of the result and *low. Only the low two bits of *quadrant are
+// significant.
 INLINE VF WIDE(reduce_quarter)(VF a, VI *quadrant, VF *low) {
   VF t = FMA(a, (VF)(0.636619747f), (VF)(ROUNDER));
   VF j = t - ROUNDER;
@@ -129,7 +130,7 @@ INLINE VF WIDE(asin_tail)(VF x, VF z) {
   return p * z * x;
 }
 
-// asin(x) − x for the argument *x, whose magnitude is t; above ½ it becomes √((1 − t)/2).
+// Returns asin(*x) − *x, where t is the magnitude of *x. If t is above ½ (`is_far`), first replaces *x by √((1 − t)/2).
 INLINE VF WIDE(reduced_asin_tail)(VF t, VI is_far, VF *x) {
   VF z = SELECT_F(is_far, 0.5f * (1.0f - t), t * t);
   *x = SELECT_F(is_far, SQUARE_ROOT(z), *x);
@@ -192,7 +193,7 @@ INLINE VF WIDE(atan2_f32)(VF a, VF b) {
   VF q = SELECT_F(least == greatest, (VF)(1.0f), least / greatest);
   q = SELECT_F(least == 0.0f, (VF)(0.0f), q);
   VF tail = WIDE(atan_tail)(q);
-  // The angle is r + r_low, so that both reflections together round only once.
+  // The angle is r + r_low. It is rounded only once, after both reflections: at the line y = x, and at the y axis.
   VF r = SELECT_F(y > x, 1.57079637f - q, q);
   VF r_low = SELECT_F(y > x, ((1.57079637f - r) - q) - (tail + 4.37113883e-8f), tail);
   VF flipped = 3.14159274f - r;

@@ -5,9 +5,9 @@
 //   weight  [gates · size, size]
 //
 // During the loop, the memory of the states' gradients (`carried`, `carriedCell`) holds the gradients that flow to the
-// previous time step. In each time step, the whole group computes the gradients of the product before it multiplies
-// them by the weights, $vectors registers of columns at a time. If $vectors is not 1, the size is a multiple of
-// $vectors · WIDTH.
+// previous time step. In each time step, the whole group first computes the gradients of the product. Then it
+// multiplies these gradients by the weights, $vectors registers of columns at a time. If $vectors is not 1, the size is
+// a multiple of $vectors · WIDTH.
 //
 // Parameters: $CELL, $GRADIENT, $LAST, $LASTCELL, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
 // $gates, $isReversed, $lane, $localSize, $product, $result, $resultOffset, $rows, $rowsPerGroup, $size, $states,

@@ -36,8 +36,8 @@ ALWAYS_INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh,
   return result;
 }
 
-// n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. On entry, `n` is the input of this gate without its product,
-// and `p` is the product with its bias.
+// n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. On entry, `n` is the input of the gate n without its
+// product, and `p` is this product with its bias.
 ALWAYS_INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
   *r = FN(sigmoid)(*r);
   *z = FN(sigmoid)(*z);

@@ -99,7 +99,8 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
 typedef struct {
   /// The current k rows, the next column in these rows, and the last k rows of the block.
   const char *rows, *next, *last_rows;
-  /// Numbers of columns: in k rows, left to prefetch in the current k rows, and left in the whole block.
+  /// The number of columns of k rows, and the numbers of columns not yet prefetched: of the current k rows, and of the
+  /// whole block.
   size_t length, left, count;
   /// The byte strides of k rows, and of one row.
   size_t distance, step;

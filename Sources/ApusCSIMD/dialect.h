@@ -71,7 +71,7 @@ INLINE VF libm_fmod(VF a, VF b) {
 #define ROUND(x) __builtin_elementwise_roundeven(x)
 #define TRUNCATE(x) __builtin_elementwise_trunc(x)
 #else
-// An instruction set without FMA has no rounding instructions either: the built-in functions would call libm.
+// An instruction set without FMA has no rounding instructions either, so the built-in functions would call libm.
 #define FMA(a, b, c) ((VF)(a) * (VF)(b) + (VF)(c))
 INLINE VF exact_fma(VF a, VF b, VF c) {
   VD product = __builtin_convertvector(a, VD) * __builtin_convertvector(b, VD);

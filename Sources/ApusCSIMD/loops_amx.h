@@ -22,7 +22,7 @@
 
 INLINE size_t amx_words(size_t k) { return ((k + 1) / 2 + AMX_WORDS - 1) / AMX_WORDS * AMX_WORDS; }
 
-// Joins 32 numbers to words. Numbers from `count` on are replaced by zeros.
+// Joins 32 numbers to 16 words. Numbers from `count` on are replaced by zeros.
 INLINE VF amx_word_row(const float *numbers, size_t count) {
   float rest[2 * LANES] = {0};
   if (count < 2 * LANES) {

@@ -27,7 +27,7 @@ INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   return end<0 ? 0 : end>(int64_t) w->keys ? w->keys : (size_t)end;
 }
 
-// The random words for a row's weights below `end`, or NULL without dropout.
+// The random words for the weights of a row's keys below `end`, or NULL without dropout.
 INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, size_t end) {
   if (w->words == NULL) return NULL;
   philox(end, w->words, w->first_word + row * w->word_row, w->seed, w->counter);
@@ -90,7 +90,8 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     SCALAR old = maximum[r], found = FN(attention_largest)(top);
     SCALAR now = found > old ? found : old;
     V shifted = FN(softmax_shift)((V)(now));
-    // A scalar: float64 exponentials are calls of libm, across which a vector would have to be saved.
+    // `shift` is a scalar, because float64 exponentials are calls of libm, and each call would save and restore a
+    // vector.
     SCALAR shift = shifted[0];
     V part = (V)(0);
     for (size_t i = 0; i < w->keys; i += LANES) {

@@ -9,8 +9,8 @@
 
 #include "loops_tiles.h"
 
-// A product with one vector of columns. It reads the rows in place: each element is used in only one multiply-add,
-// which is no more work than packing the element.
+// A product with one vector of columns. It reads the rows in place, because each element is used in only one
+// multiply-add, and packing the element would be as much work.
 static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
@@ -111,7 +111,8 @@ static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdif
       first[t] = start;
       rows[t] = m / tiles + (tile + t < m % tiles);
       to[t] = slivers + start * k;
-      // The number of lines that are copied as whole vectors; the next lines overwrite the elements past a line.
+      // The number of lines that are copied as whole vectors. Such a vector may be longer than a line; the next lines
+      // overwrite the elements past the line.
       int has_space = start + SLIVER_LANES <= m && k * rows[t] >= SLIVER_LANES;
       whole[t] = has_space ? k - (SLIVER_LANES - 1) / rows[t] : 0;
       start += rows[t];

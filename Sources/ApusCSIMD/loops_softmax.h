@@ -28,8 +28,8 @@ INLINE void FN(softmax_vector)(
   V a = FN(exp)(LOAD(V, at->row + byte) - shift);
   if (keeps) STORE(V, at->e + byte, a);
   *sum = FN(combine_sum)(*sum, a);
-  // Of two equal values, keep the later one, as in `max`. This comparison may lose a NaN, but then the sum of that row
-  // becomes NaN, and `softmax_rows` computes the row again.
+  // Of two equal values, keep the later one, as in `max`. This comparison may lose a NaN of the next row. But then the
+  // sum of the next row will be NaN, and `softmax_rows` will compute that row again.
   V b = LOAD(V, at->next + byte);
   *maximum = SELECT(*maximum > b, *maximum, b);
   for (size_t line = 0; line < LANES * BYTES_OF(V); line += 64)

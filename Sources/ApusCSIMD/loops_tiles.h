@@ -42,8 +42,8 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #undef TILE_LOOP
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
-// Stores the first `columns` columns of a tile of sums. The function is not inlined: unrolled for each size of a tile,
-// its code would be larger than all loops of products.
+// Stores the first `columns` columns of a tile of sums. The function is not inlined. If it were, it would be unrolled
+// for each size of a tile, and its code would be larger than all loops of products.
 static __attribute__((noinline)) void FN(store_columns)(
     size_t rows, size_t vectors, const V (*sums)[TILE_VECTORS], SCALAR *c, size_t c_row, size_t columns,
     int accumulates) {
@@ -153,7 +153,8 @@ static __attribute__((noinline)) void FN(tile_any)(
   FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL, 0);
 }
 
-// Like `tile_any` with given strides of `a`. Each step along k prefetches a cache line at `ahead` (see `tile`).
+// Like `tile_any`, which reads a packed sliver, but with given strides of `a`. Each step along k prefetches a cache
+// line at `ahead` (see `tile`).
 static __attribute__((noinline)) void FN(tile_with_lines)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {

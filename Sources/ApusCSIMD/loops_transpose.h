@@ -99,7 +99,7 @@ static void transpose_streamed(
     for (size_t top = 0; top < rows; top += most) {
       size_t height = rows - top < most ? rows - top : most;
       for (size_t c = 0; c < width; c += 16) {
-        // Prefetch the next 16 rows of the source: for this block, the block below it, or the next strip.
+        // Prefetch the next 16 rows of the source: for this block, the block below it, or the next strip of columns.
         size_t left = strip + c + 16, first = top;
         if (c + 16 >= width) {
           first = top + height < rows ? top + height : 0;
@@ -131,8 +131,8 @@ static void transpose_streamed(
 #undef STREAM_LENGTH
 
 // Transposes strips of 64 columns, each from the first row to the last. A strip reads 64 lines of the source
-// sequentially and writes whole cache lines of the target once. In the other loop order, source lines at power-of-two
-// strides would evict each other and be fetched again for every 16 rows.
+// sequentially and writes whole cache lines of the target once. If rows were the outer loop, source lines at
+// power-of-two strides would evict each other and be fetched again for every 16 rows.
 #define TRANSPOSE_STRIP 64
 #define TRANSPOSE(name, S, tile)                                                                    \
   static void name(                                                                                 \

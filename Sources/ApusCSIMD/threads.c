@@ -19,7 +19,7 @@
 #define GENERATION(state) ((state) >> 17)
 
 // The range of tasks that a worker begins with. Similar jobs give a worker the same range, so the memory of its tasks
-// is likely in its caches. A worker that has finished its range steals tasks from the others.
+// is likely in its caches. A worker that has finished its range steals tasks from other ranges.
 struct share {
   _Alignas(64) _Atomic size_t next;
   size_t end;

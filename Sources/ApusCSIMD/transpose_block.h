@@ -48,8 +48,9 @@ INLINE void transpose_registers(transposed_row *a) {
 #endif
 typedef transposed_row transposed_row_any __attribute__((aligned(4), may_alias));
 
-// Reads TRANSPOSE_WIDTH words of each row. Unless `ahead` is NULL, prefetches the same number of words there, because
-// the hardware of many processors does not prefetch rows that are far apart.
+// Reads TRANSPOSE_WIDTH words of each row. Unless `ahead` is NULL, also prefetches a cache line for each row: the first
+// line is at `ahead`, and lines are `stride` elements apart. The hardware of many processors does not prefetch rows
+// that are far apart.
 INLINE void load_rows(size_t rows, const float *source, ptrdiff_t stride, const float *ahead, transposed_row *a) {
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) if (ahead && r < rows)
       __builtin_prefetch(ahead + (ptrdiff_t)r * stride, 0, 2);

@@ -53,12 +53,12 @@ import Testing
     geometry(11, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 17, size: SIMD3(1, 48, 48), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(2, 1, 260, size: SIMD3(1, 6, 6), kernel: SIMD3(1, 3, 3)),
-    // Stride 2: rows of the input gradient end in the middle of a register that holds every second element.
+    // Stride 2: a row of the input gradient ends inside of a register in which elements alternate with zeros.
     geometry(2, 5, 7, size: SIMD3(1, 5, 35), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
   ]
 
-  /// Channels-last geometries: padding, strides that skip some pixels entirely, more kernel elements than a block
-  /// processes, and more channels than a work-item processes.
+  /// Channels-last geometries: padding, strides that skip some pixels entirely, more weights than a block of taps may
+  /// have, and more channels than a work-item processes.
   nonisolated static let pixels: [ConvolutionGeometry] = [
     geometry(2, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(
@@ -195,7 +195,7 @@ import Testing
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
   }
 
-  /// `float16` images are converted as they are read: no second buffer of an image's size is needed.
+  /// `float16` images are converted as they are read, so no second buffer of an image's size is needed.
   @Test(
     .enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "kernels for CPUs; the simulator takes hours"),
     arguments: Convolution.Pass.allCases)

@@ -53,7 +53,7 @@ import Testing
     let (a, b) = (numbers.array(count), numbers.array(count))
     let (n, t) = (numbers.integers(count, -8..<8), numbers.integers(count, 0..<2))
     let y = a.indices.map { a[$0] * 2 + b[$0] }
-    // bfloat16 rounds to 8 bits, ties to even; the rounded values are multiples of 1/64 below 16.
+    // A bfloat16 has 8 significant bits, and ties round to even. The values to round are multiples of 1/64.
     let z = y.indices.map { DType.bfloat16.rounded(y[$0] - n[$0]) }
     let m = n.indices.map { t[$0] == 0 ? -1 : n[$0] }
     for (kernelClass, device) in Harness.devices {

@@ -208,8 +208,8 @@ import Testing
     }
   }
 
-  /// A scan along columns has the same bits as a scan along rows. The lines are longer than the blocks of 256 elements
-  /// in the cascade, and 19 columns are one whole register and a part of another.
+  /// A scan along columns has the same bits as a scan along rows. A line has more than 16³ elements, so that the
+  /// cascade of its sum has several levels. 19 columns are one whole register and a part of another.
   @Test(arguments: [ReductionRow.sum, .product], [false, true])
   func columnsHaveTheBitsOfRows(_ combine: ReductionRow, _ isReversed: Bool) throws {
     let (extent, columns) = (4500, 19)

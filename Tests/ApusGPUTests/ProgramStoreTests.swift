@@ -5,7 +5,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The numbers 0, 1, …, each plus `number`, computed by a plan of one step.
+/// The numbers from 0 to `count - 1`, each plus `number`, computed by a plan of one step.
 private func increments(_ count: Int, by number: Double = 1, on device: any Device) throws -> [Double] {
   var builder = PlanBuilder()
   let input = builder.input((0..<count).map(Double.init), .float32)

@@ -119,7 +119,7 @@ typedef struct {
 ///
 /// Three more reducers sum a function of the elements a and the second operand b: `sum_difference` a − b,
 /// `sum_squared_difference` (a − b)², and `sum_exp_difference` exp(a − b). They have neither `take_columns` nor
-/// `take_lines`; by columns, only the first two can be computed, together, with `deviation_lines`.
+/// `take_lines`. By columns, `deviation_lines` computes the first two together; the third exists only by rows.
 typedef struct {
   const char *name;
   int is_index;
@@ -141,7 +141,7 @@ typedef struct {
   /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
   /// `is_index`.
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
-  /// Merges the accumulators of other columns, whose elements have later indices.
+  /// Merges other accumulators of the same columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices);
   /// For `sum_squared_difference` only: accumulates the squares, and the sums of `sum_difference`, in one pass.
   void (*take_deviations)(size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
@@ -176,8 +176,8 @@ typedef struct {
   int padding;
 } csimd_depthwise_plane;
 
-/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position. Each array has an
-/// element for depth, height and width.
+/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position. The three
+/// elements of each array are for depth, height and width.
 typedef struct {
   ptrdiff_t channels;
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
@@ -351,7 +351,7 @@ typedef struct {
       const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance,
       size_t pitch);
   /// Transforms weights of 16 columns: the nine weights at `weights[c·column + r·row]` become
-  /// `to[position·distance + r·pitch + c]`.
+  /// `to[position·distance + r·pitch + c]`. With `is_flipped`, the nine weights are read in reverse order.
   void (*winograd_weights)(
       size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_flipped, float *to, size_t distance,
       size_t pitch);
@@ -424,7 +424,7 @@ typedef struct {
       size_t c_row, int accumulates, int is_followed);
   /// `c[n] = a[k]·b[k, n]`: adds the terms in chains of `depth` along k, and then the sums of the chains. One of b's
   /// strides must be 1. If `prefetches` is set, contiguous columns are prefetched. On Emerald Rapids, whose hardware
-  /// prefetches many streams, n = k = 4096 takes 2.25 ms with these instructions and 1.35 ms without them.
+  /// prefetches many streams, n = k = 4096 takes 2.25 ms with prefetch instructions and 1.35 ms without them.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);

@@ -48,7 +48,8 @@ const csimd_pairs *csimd_find_pairs(const csimd_table *table, csimd_pair_unit un
 
 /// Returns the functions of the matrix unit or, if there is none, of the vector unit; NULL if there is neither. The
 /// vector unit of Intel CPUs does not count, because these CPUs issue one AVX512-BF16 instruction only every other
-/// cycle. On Emerald Rapids, 0.49 times the multiply-adds of float32 were measured in the same time.
+/// cycle. On Emerald Rapids, the vector unit did 0.49 times the multiply-adds that float32 instructions did in the same
+/// time.
 const csimd_pairs *csimd_find_fast_pairs(const csimd_table *table);
 
 #endif

@@ -146,7 +146,7 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
 enum {
   /// Reducer i reads output i.
   CSIMD_OUTPUTS_SEPARATE,
-  /// A reducer by rows reads two outputs: minuends and subtrahends.
+  /// By rows only: each reducer reads both outputs, the first as minuends and the second as subtrahends.
   CSIMD_OUTPUTS_SHARE_OPERANDS,
   /// `sum_squared_difference` and `sum_difference` read minuends and subtrahends together, by rows or by columns. By
   /// columns, the outputs are arguments, the minuends are contiguous, and all lines have the same subtrahends.
@@ -187,8 +187,8 @@ void csimd_merge_rows(
 /// and argmax need one for values and one for indices.
 int64_t csimd_column_arrays(int64_t lines);
 
-/// For kept positions `first..<last` of `width`, reduces positions `start..<end` into `columns`, which has `arrays`
-/// arrays of 8·width bytes for each reducer.
+/// For `first..<last` of the `width` kept positions, accumulates the reduced positions `start..<end` in `columns`.
+/// `columns` has `arrays` arrays of 8·width bytes for each reducer.
 void csimd_reduce_columns(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *columns, int64_t width, int64_t arrays);

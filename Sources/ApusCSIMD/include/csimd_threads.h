@@ -7,7 +7,8 @@
 /// before they sleep, so that they are still awake for the next step.
 
 typedef struct csimd_pool csimd_pool;
-/// A task of a job: its index in the job, and the number of the worker that runs it.
+/// A function that runs one task of a job. It receives the index of the task, and the number of the worker that calls
+/// it.
 typedef void (*csimd_task)(void *context, size_t index, size_t worker);
 
 /// Creates a pool of `threads` workers, including the calling thread (worker 0); NULL if out of memory or threads.

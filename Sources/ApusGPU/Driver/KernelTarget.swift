@@ -50,11 +50,11 @@ package struct KernelTarget: Sendable, Hashable {
   /// The number of elements in a register of a work-item.
   var width: Int { kernelClass == .cpu ? 16 : 1 }
 
-  /// For CPUs: the number of work-items that balances the load of the cores, for kernels that repeat little work in a
-  /// finer split.
+  /// For CPUs: the number of work-items that a kernel should have. There are several for each core, so that a core that
+  /// finishes early runs more of them. This number is for kernels in which a finer split repeats little work.
   var enoughItems: Int { 16 * computeUnits }
 
-  /// For CPUs: the number of work-items for kernels in which each work-item packs factors or stores sums between
-  /// blocks. It is lower than `enoughItems`, because a finer split repeats this work.
+  /// For CPUs: the number of work-items that a kernel should have if each work-item packs factors or stores sums
+  /// between blocks. It is lower than `enoughItems`, because a finer split repeats this work.
   var enoughPackingItems: Int { 4 * computeUnits }
 }

@@ -83,7 +83,7 @@ extension PlanLowering {
     let isForward = step.pass == .output
     let columns = isForward ? g.outputChannels : g.inputChannels
     let terms = isForward ? g.inputChannels : g.outputChannels
-    // All grids use the panel width of the largest grid.
+    // All grids use the panel width of the grid with the most taps.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
     // For 64 pixels or more, the tile is chosen as if there were at least 512, so that different batch sizes share
     // kernels.

@@ -70,8 +70,8 @@ private struct PlaneTiling {
   }
 
   var blocks: Int { ceilDivide(rows, tile.rows) }
-  /// The number of positions from the first to the last result of a plane. Rows have the prepared width, so some of
-  /// these positions are past the end of a row of results.
+  /// The number of positions from the first to the last result of a plane. A row of positions is as long as a row of
+  /// `image`, so some positions are past the end of a row of results.
   var positionCount: Int { (output.y - 1) * image.target.z + output.z }
 }
 
@@ -109,7 +109,7 @@ private struct GradientBlocking {
   /// - Parameters:
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
   ///   - items: the number of work-items if each computed all tiles: one for each group and part.
-  ///   - enough: the number of work-items that balances the load of the cores.
+  ///   - enough: the least number of work-items that occupies all cores.
   ///   - imageBytes: the bytes of one image of both factors.
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int
@@ -119,7 +119,7 @@ private struct GradientBlocking {
       let each = ceilDivide(count, chunks)
       return (each, ceilDivide(count, each))
     }
-    // If there are few tiles, each tile gets a work-item of its own: the tiles of one work-item would share few loads.
+    // If there are few tiles, each tile gets a work-item of its own, so that all cores have work.
     let areFew = blocks * blockColumns * items <= 4 * enough
     (rowsPerItem, rowChunks) = split(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))

@@ -16,7 +16,7 @@ enum ConvolutionMethod {
   /// The gradient of the weights of a 1 × 1 kernel: one product per image, and the sum of these products.
   case gradientProducts(Matmul)
   case depthwise(DepthwiseTiling)
-  /// Sums along the rows of planes.
+  /// For channels-first images: sums along the rows of planes.
   case planes
   case planeGradient
 
@@ -60,7 +60,8 @@ enum ConvolutionMethod {
 }
 
 extension ConvolutionGeometry {
-  /// Whether the kernels for channels-last images support the convolution: it has two spatial axes and one group.
+  /// Whether the kernels for channels-last images support the convolution: it has two spatial axes, one group and
+  /// floating-point elements.
   fileprivate func hasPixelProducts(_ dtype: DType) -> Bool {
     kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x && input.x == 1 && groups == 1
       && dtype.isFloatingPoint

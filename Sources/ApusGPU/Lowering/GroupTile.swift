@@ -29,8 +29,8 @@ struct GroupTile: KernelShape {
 }
 
 extension PlanLowering {
-  /// Chooses the tile for `batch` products of `rows` × `columns` results each. Large tiles read less; small tiles waste
-  /// less at the edges and occupy more of the device.
+  /// Chooses the tile for `batch` products of `rows` × `columns` results each. Large tiles read fewer elements per
+  /// result; small tiles compute fewer results past the edges and occupy more compute units.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane
   ) -> GroupTile {

@@ -108,7 +108,7 @@ struct KernelBuilder {
     return name
   }
 
-  /// Adds a number or, if it is `trivial`, returns it as a literal, so that the compiler removes redundant code.
+  /// Adds a number or, if it equals `trivial`, returns it as a literal, so that the compiler removes redundant code.
   mutating func number(_ value: Int, orTrivial trivial: Int) -> String {
     value == trivial ? String(trivial) : number(value)
   }

@@ -35,7 +35,7 @@ struct VectorTile: KernelShape {
       .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
   }
 
-  /// Returns the shapes among which the cost model chooses. Of `m`, they depend only on the class (one row, at most 4,
+  /// Returns the shapes among which the cost model chooses. For `m`, only four cases differ (one row, at most 4 rows,
   /// fewer than 512, or more), so that different batch sizes share kernels. With 32 registers, all products of fewer
   /// than 512 rows with a small right factor have the same shape.
   static func defaults(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
@@ -68,7 +68,7 @@ extension PlanLowering {
       // The cost includes the loads: one element per row, and the vectors of the panel.
       let products =
         ceilDivide(n, panel) * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
-      // Only whole panels are read in place. There, fewer and wider panels read longer runs of memory.
+      // Only whole panels are read in place. The wider such panels are, the longer the runs of memory that they read.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
       return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
     }
@@ -234,7 +234,8 @@ private struct FactorAccess {
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
-    // A right factor with short rows is read in place, because its panels share cache lines.
+    // A right factor is read in place for two reasons. With few rows of the left factor, each panel is read only a few
+    // times, which would not repay a copy. With short rows of the right factor, its panels share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
     // A work-item packs its own panels in two cases. If the product has few rows, each panel is read only a few times,
     // and a separate kernel that writes the panels to memory would be much of the work. The other case is a right
