@@ -4,7 +4,7 @@ import Synchronization
 /// A data set that a source string can name: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …
 public struct DatasetDescription: Sendable {
   /// The kind of content. For images and texts, a closure reads the content; it receives the text after the colon of a
-/// source string.
+  /// source string.
   enum Content: Sendable {
     /// Labelled images; the size `[channels, height, width]` or the class names are `nil` when they depend on the
     /// files.

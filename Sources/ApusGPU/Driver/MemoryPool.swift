@@ -3,8 +3,8 @@ import ApusSystem
 import Glibc
 import Synchronization
 
-/// The padding of every block in bytes. Kernels read whole registers even where fewer elements remain: 16 elements, or
-/// with a stride of 2 every second of 32.
+/// The padding of every block in bytes. Kernels read whole registers of 16 elements even where fewer remain. With a
+/// stride of 2, a register has every second of 32 elements; 32 elements of 8 bytes have 256 bytes.
 let blockSlack = 256
 
 /// A pool of device memory blocks that are reused by size.

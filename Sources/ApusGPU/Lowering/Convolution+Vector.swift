@@ -109,7 +109,7 @@ private struct GradientBlocking {
   /// - Parameters:
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
   ///   - items: the number of work-items if each computed all tiles: one for each group and part.
-  ///   - enough: the least number of work-items that occupies all cores.
+  ///   - enough: with at least this number of work-items, all cores are busy.
   ///   - imageBytes: the bytes of one image of both factors.
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int

@@ -11,10 +11,10 @@ struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
   private static let tilesOfPart = 16
-  /// The numbers of channels of x, the input (`rows`), and of y, the output (`columns`), in a block.
+  /// The numbers of channels in a block: `rows` of x, the input, and `columns` of y, the output.
   private static let block = (rows: 64, columns: 32)
   private static let mostItems = 16
-  /// The maximum number of transformed elements that stay in the last-level cache.
+  /// The maximum number of transformed elements: 24 MB, which most last-level caches hold.
   private static let mostShared = 6_000_000
 
   let grid: WinogradGeometry
@@ -122,7 +122,8 @@ extension PlanLowering {
         written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
-  /// Emits the sum of the parts; a work-item computes the weights between one register of channels of x and one of y.
+  /// Emits the sum of the parts. A work-item computes the gradients of the weights that connect a register of channels
+  /// of x with a register of channels of y.
   private mutating func addParts(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd_sums", target: target, isLarge: true)

@@ -119,7 +119,7 @@ struct VectorTiling {
   /// share cache lines.
   /// - Parameters:
   ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
-  ///   - enough: the number of work-items that occupies the cores. While there are fewer work-items and each has more
+  ///   - enough: with this number of work-items, all cores are busy. While there are fewer work-items and each has more
   ///     than a million operations, a work-item gets fewer panels or, with one panel, fewer tiles.
   mutating func deal(batch: Int, bytesPerTile: Int, enough: Int) {
     let isBlocked = segmentsPerBlock < segments

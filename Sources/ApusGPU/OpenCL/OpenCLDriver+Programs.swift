@@ -2,7 +2,8 @@ import ApusDevice
 import COpenCL
 
 extension OpenCLDriver {
-  /// No option lets the compiler change a result; the kernel source turns contraction off.
+  /// No option here lets the compiler change results, as `-cl-fast-relaxed-math` would. The kernel source turns
+  /// contraction off.
   static let buildOptions = "-cl-std=CL1.2"
 
   /// Loads the stored binaries. Helper processes then build the other programs into the platform's cache, and this
