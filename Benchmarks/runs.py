@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 # The JSON lines that one side, Apus or the peer, has printed. A line is the measurement of one problem. The key is the
-# problem and its transpose or pass ("" for other kinds).
+# problem and its transpose (gemm) or pass (conv); the second part is "" for other kinds of benchmarks.
 Lines = dict[tuple[str, str], dict]
 
 # The number of cores that other processes may use during a valid run. Threads that wait for each other, such as
@@ -182,8 +182,9 @@ class OtherLoad:
 
     @staticmethod
     def state(path: str = "/proc/stat") -> tuple[float, float, float]:
-        """Three times in seconds: the clock; the work on all cores, including interrupts and the time for which the
-        host of a virtual machine took cores away (`steal`); the work of this process and the children it waited for."""
+        """Three durations in seconds: the reading of the clock; the busy time of all cores, including interrupts and the
+        time for which the host of a virtual machine took cores away (`steal`); the processor time of this process and
+        of the children that it waited for."""
         with open(path) as stat:
             user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
         busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

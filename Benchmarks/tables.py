@@ -15,14 +15,15 @@ UNITS = {"gemm": "GFLOP/s", "conv": "GFLOP/s", "ops": "GB/s", "loader": "images/
 HEADER = """# Results on {device}
 
 Updated {date}. `Benchmarks/compare --save` writes this file. It has a section for each kind and peer; a comparison
-replaces only the sections that it measured. In a round, Apus and the peer run one after the other. The figure of a side
-is the median over the rounds, and the figure of a round the median of its runs. A ratio is the speed of Apus divided by
+replaces only the sections that it measured. In a round, Apus and the peer run one after the other. The number in the
+column of a side is the median over the rounds; each round contributes the median of its runs. A ratio is the speed of Apus divided by
 the speed of the peer in the same round: above 1, Apus is faster. The table has the median and the range of the ratios.
 If a peer has several forms, the fastest form counts, and the smallest memory of all forms. *MB* is the largest amount
 of memory that the process used, without the memory that it used before the model was built. *Must* is the bound of
-`Benchmarks/targets.json`: a ratio, or a fraction of the largest rate of multiply-adds of the processor, which is
-measured in the same rounds (*of peak*). *Disturbed* is the number of rounds in which other processes used more than
-{quiet:g} cores. These rounds do not count; a row is not judged if they are half of the rounds or more.
+`Benchmarks/targets.json`: a ratio or, marked *of peak*, a fraction of the processor's peak, the largest rate of
+multiply-adds, which is measured in the same rounds. *Disturbed* is the number of rounds in which other processes used
+more than {quiet:g} cores. These rounds do not count. If they are half of the rounds or more, the row is not judged, and
+all rounds count.
 """
 
 # A bound: a ratio, or a ratio and a fraction of the peak. If both are given, it is enough to reach one of them.

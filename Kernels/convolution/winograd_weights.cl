@@ -1,7 +1,7 @@
 // Transforms the 3 × 3 weights that connect the terms firstTerm, … , lastTerm - 1 with the $panelWidth results
 // (columns) of a panel:
 //
-//   source, element (result, term, tap) by strides  →  weights [36 positions, term, $panelWidth]
+//   source (the result, the term and the tap each have a stride)  →  weights [36 positions, term, $panelWidth]
 //
 // A run is a sequence of terms that is contiguous in the source, with the taps innermost. The kernel transposes blocks
 // of WIDTH results × WIDTH elements of a run in registers. Columns past the last result repeat the last result; the

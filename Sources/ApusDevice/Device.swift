@@ -16,8 +16,8 @@ public protocol Device: AnyObject, Sendable {
   /// does not wait.
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download
 
-  /// Returns the condition on which the device prefers channels-last images for a pass of a convolution, whose images
-  /// the program gives in channels-first order.
+  /// Returns the condition on which the device prefers channels-last images for a pass of a convolution. In the user's
+  /// tensors, images are channels-first.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference

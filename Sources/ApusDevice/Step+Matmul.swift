@@ -2,7 +2,7 @@
 /// `batch + [m, n]`.
 ///
 /// Products are accumulated in the lane of `dtype`: `float32` for 16-bit floats, `int32` for `int8` and `uint8`. The
-/// order of accumulation depends only on the shape.
+/// order of accumulation depends only on the shape, `factorDtype` and the processor.
 public struct Matmul: Hashable, Sendable {
   /// The batch axes, outermost first; empty for one product.
   public var batch: Shape
@@ -19,7 +19,8 @@ public struct Matmul: Hashable, Sendable {
   public var b: Operand
   /// The element type of `a` and `b`. The result before the epilogue has the lane of this type.
   public var dtype: DType
-  /// The type to which all elements of `a` and `b` are already rounded: `dtype`, or `bfloat16` if `dtype` is `float32`.
+  /// The type to which all elements of `a` and `b` are already rounded: `dtype` itself or, for `float32` factors that
+  /// were computed from 16-bit values, `float16` or `bfloat16`.
   /// A device may multiply them in that type. The products are exact in `float32`, but processor units that multiply
   /// pairs of `bfloat16` numbers add in another order, and may flush subnormal numbers to zero.
   public var factorDtype: DType

@@ -26,8 +26,7 @@ struct Accumulators {
 
   /// The maximum number of terms in a chain, a power of two.
   static let chain = SumCascade.chain
-  /// Returns the number of chains whose sums the register of `level` adds before its own sum is carried to the next
-  /// level.
+  /// Returns the number of chains after which the sum in the register of `level` is added to the next level.
   private static func chains(of level: Int) -> Int { 1 << (chain.trailingZeroBitCount * level) }
 
   /// Whether terms are accumulated in chains, each ended by `endChain`.
@@ -69,7 +68,8 @@ struct Accumulators {
   /// Declares the registers and initializes them with the identities.
   func declare(_ builder: inout KernelBuilder) {
     for item in items {
-      // The initial index is greater than all indices, and its value is the identity, so every element replaces it.
+      // An `argmin` or `argmax` starts with the identity of `min` or `max` and an index greater than all others, so
+      // that the first element always replaces both.
       let identity =
         switch item.reducer {
         case .argmin: ReductionRow.min

@@ -118,7 +118,7 @@ private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequentia
 }
 
 extension Conv2d {
-  /// A convolution before normalization and ReLU, without a bias, which the normalization would cancel. Its weights are
+  /// A convolution before a batch norm, without a bias, which the normalization would cancel. Its weights are
   /// initialized from a normal distribution with the variance `2 / fanOut` (He et al., 2015), as in torchvision.
   static func ahead(_ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0) -> Conv2d {
     Conv2d(

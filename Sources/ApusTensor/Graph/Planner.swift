@@ -4,7 +4,7 @@ import ApusDevice
 /// before elementwise operations, forms groups of fused operations, orders the groups and plans memory.
 struct Planner {
   var nodes: [GraphNode]
-  /// The nodes of the plan's outputs. An output is always a node of a group, never a view.
+  /// The nodes of the plan's outputs. After `materializeOutputs`, each is a node of a group, never a view.
   var outputs: [Int]
   let donatable: [Bool]
   let inputCount: Int
@@ -14,11 +14,11 @@ struct Planner {
   /// The operations that must check their indices.
   let checking: Set<Int>
 
-  /// Users of each node, once for each edge.
+  /// The users of each node. A user that reads the node as two inputs is listed twice.
   var users: [[Int]] = []
   var isOutput: [Bool] = []
-  /// For a node with the same value at all elements, the depth of the scalar operations that compute it; −1 for other
-  /// nodes.
+  /// For each node, the number of nested scalar operations and views that compute it from scalars and constants; −1 if
+  /// there are more than 32, or if other nodes contribute.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
   /// The group that computes a node; −1 for leaves, scalars, indices, views and nodes that programs recompute.
@@ -42,7 +42,7 @@ struct Planner {
     for index in nodes.indices { uniformDepth.append(depth(of: nodes[index])) }
   }
 
-  /// - Parameter carriedInputs: for a loop's body, the inputs whose buffers its first outputs overwrite.
+  /// - Parameter carriedInputs: for the body of a loop: output `i` overwrites the buffer of input `carriedInputs[i]`.
   consuming func plan(carriedInputs: [Int] = []) -> Plan {
     mergeEqualNodes()
     widenHalfPrecision()
@@ -117,7 +117,8 @@ struct Planner {
         kind: .elementwise { _, _, registers in registers[0] }))
   }
 
-  /// Whether the node has the same value at all elements. Such a value is computed where it is used.
+  /// Whether the node has the same value at all elements and few operations compute it (see `uniformDepth`). Such a
+  /// value is computed where it is used.
   func isUniform(_ node: Int) -> Bool { uniformDepth[node] >= 0 }
 
   /// Whether the node is an element index or a view of one.
@@ -194,7 +195,8 @@ struct Planner {
     }
   }
 
-  /// Copies inputs that a separate step cannot read with their layout.
+  /// Copies to memory the inputs that a step, loop or custom operation cannot read directly: views whose layout it does
+  /// not accept, indices, uniform values, and scalars that it does not read from the scalar bank.
   private mutating func copyUnreadableInputs() {
     var copies: [Int: Int] = [:]
     for index in topologicalOrder() {

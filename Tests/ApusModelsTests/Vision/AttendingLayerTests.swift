@@ -28,8 +28,8 @@ import Testing
     report.print()
   }
 
-  /// Loads the parameters of a case into the layer, and the statistics that the layer has after the case's forward pass
-  /// in training. Returns the layer and the input of the case.
+  /// Loads a case into the layer: its parameters, and the statistics after PyTorch's forward pass in training mode.
+  /// Returns the layer and the input of the case.
   private func loaded<L: Layer>(_ layer: L, _ name: String, _ fixture: Fixture) throws -> (L, Tensor) {
     for entry in layer.state.entries {
       let after = "after.\(entry.key)"
@@ -85,8 +85,8 @@ import Testing
     }
   }
 
-  /// The attention maps of a whole network have the keys of its blocks; computing them changes neither outputs nor
-  /// state.
+  /// The paths of a network's attention maps begin with the names of its blocks. Computing the maps changes neither
+  /// outputs nor state.
   @Test func networksHaveMapsOfEachBlock() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = ResNet(blocks: [1, 2, 1, 1], attention: .cbam(reduction: 8), classes: 4, stem: .smallImage)

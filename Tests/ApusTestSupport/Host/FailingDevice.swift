@@ -2,11 +2,11 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// A device that forwards calls to another device; `fail(_:)` makes one call fail.
+/// A device that forwards the required functions to another device; `fail(_:)` makes one call fail.
 public final class FailingDevice: Device, Sendable {
   /// The call that fails, once.
   public enum Failure: Sendable {
-    /// The allocation after `after` other allocations.
+    /// An allocation; `after` allocations before it succeed.
     case allocation(after: Int)
     /// The next run of a plan, before its first step.
     case run
