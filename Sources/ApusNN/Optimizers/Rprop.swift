@@ -44,7 +44,7 @@ public struct Rprop: UpdateRule {
     let (zero, one) = (number(0), number(1))
     let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      let gradient = decayed(gradient, value, decay)
+      let gradient = decay.coupled(gradient, value)
       // Multiplies the signs, because a product of gradients may underflow.
       let change = gradient.sign() * state[0].sign()
       let isBack = change .< 0
