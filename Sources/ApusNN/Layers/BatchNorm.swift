@@ -59,10 +59,7 @@ public struct BatchNorm: Layer {
     let shape = x.perChannelShape(channels)
     return x.inWideLane { x in
       let (centered, variance) = usesBatch ? tracked(x) : stored(x, shape)
-      var scale = variance.inverseRoot(epsilon)
-      if let weight { scale = scale * weight.value.reshaped(to: shape) }
-      let scaled = centered * scale
-      return bias.map { scaled + $0.value.reshaped(to: shape) } ?? scaled
+      return centered.scaled(by: variance, epsilon: epsilon, weight?.value, bias?.value)
     }
   }
 
@@ -80,8 +77,7 @@ public struct BatchNorm: Layer {
     let axes = [0] + Array(2..<x.rank)
     let (centered, mean, variance) = x.centered(axes)
     if let runningMean, let runningVar, let numBatchesTracked {
-      let count = x.elementCount / Swift.max(mean.elementCount, 1)
-      let unbiased = Double(count) / Double(Swift.max(count - 1, 1))
+      let unbiased = besselCorrection(x.elementCount / Swift.max(mean.elementCount, 1))
       let batches = numBatchesTracked.value + 1
       let share = momentum.map { .number($0) } ?? Statistic.Share.tensor(1 / batches.cast(to: runningMean.value.dtype))
       runningMean.follow(mean, share: share)

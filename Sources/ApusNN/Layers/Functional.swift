@@ -43,7 +43,7 @@ extension Tensor {
       let batch = mean == nil || variance == nil ? x.centered(axes) : nil
       let centered = mean.map { x - $0.reshaped(to: channels) } ?? batch!.0
       let variance = variance?.reshaped(to: channels) ?? batch!.variance
-      return (centered * variance.inverseRoot(epsilon)).scaled(perChannel: weight, plus: bias)
+      return centered.scaled(by: variance, epsilon: epsilon, weight, bias)
     }
   }
 

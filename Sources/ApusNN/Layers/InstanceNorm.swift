@@ -72,9 +72,8 @@ public struct InstanceNorm: Layer {
   /// The standardized input. Updates the running statistics.
   private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
     let axes = Array(2..<x.rank)
-    let count = x.shape.dropFirst(2).reduce(1, *)
     let (centered, mean, variance) = x.centered(axes)
-    let unbiased = Double(count) / Double(Swift.max(count - 1, 1))
+    let unbiased = besselCorrection(x.shape.dropFirst(2).reduce(1, *))
     runningMean.follow(mean.mean(axis: 0), share: .number(momentum))
     runningVar.follow(variance.mean(axis: 0) * unbiased, share: .number(momentum))
     return centered * variance.inverseRoot(epsilon)

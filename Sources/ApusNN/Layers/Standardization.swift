@@ -20,6 +20,14 @@ extension Tensor {
     return (centered, mean, sum / (Double(elementCount) / Double(Swift.max(sum.elementCount, 1))))
   }
 
+  /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts;
+  /// `γ` and `β` are `[channels]`. The scale is multiplied by `γ` first, because it has fewer elements than `x`.
+  func scaled(by variance: Tensor, epsilon: Double, _ weight: Tensor?, _ bias: Tensor?) -> Tensor {
+    var scale = variance.inverseRoot(epsilon)
+    if let weight { scale = scale * weight.reshaped(to: perChannelShape(weight.elementCount)) }
+    return (self * scale).scaled(perChannel: nil, plus: bias)
+  }
+
   /// `x · γ + β` with one value for each channel of `x: [batch, channels, …]`.
   func scaled(perChannel weight: Tensor?, plus bias: Tensor?) -> Tensor {
     var result = self
@@ -70,9 +78,15 @@ extension Statistic {
   func follow(_ batch: Tensor, share: Share) {
     let old = value
     let new = batch.stopGradient().cast(to: old.dtype).reshaped(to: shape)
-    switch share {
-    case .number(let share): value = old * (1 - share) + new * share
-    case .tensor(let share): value = old * (1 - share) + new * share
-    }
+    let number = { (x: Double) in Tensor.number(x, dtype: old.dtype, device: old.device) }
+    let (keep, share) =
+      switch share {
+      case .number(let share): (number(1 - share), number(share))
+      case .tensor(let share): (1 - share, share)
+      }
+    value = old.averaged(with: new, keep: keep, share: share)
   }
 }
+
+/// `n / (n − 1)`, the factor from a biased variance of `n` values to the unbiased one (Bessel's correction).
+func besselCorrection(_ n: Int) -> Double { Double(n) / Double(max(n - 1, 1)) }

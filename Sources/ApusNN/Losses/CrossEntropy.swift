@@ -25,10 +25,10 @@ public func crossEntropy(
   guard fits(targets, logits, weights, "crossEntropy") else { return logits.sum() }
   let x = logits.dtype == .float64 ? logits : logits.cast(to: .float32)
   let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights, for: "crossEntropy")
-  let largest = x.max(axis: 1).stopGradient()
-  let shifted = x - largest.expandingAxis(at: 1)
+  let largest = x.softmaxShift(1)
+  let shifted = x - largest
   let logSum = shifted.exp().sum(axis: 1).log()
-  var losses = logSum - (x.picking(choice.classes, axis: 1, for: "crossEntropy") - largest)
+  var losses = logSum - (x.picking(choice.classes, axis: 1, for: "crossEntropy") - largest.squeezingAxis(at: 1))
   if let weights = choice.weights { losses = losses * weights }
   if smoothing > 0 {
     var others = logSum - shifted.mean(axis: 1)

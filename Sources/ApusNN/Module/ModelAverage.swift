@@ -52,7 +52,7 @@ public final class ModelAverage {
     for (index, entry) in state.entries.enumerated() {
       guard entry.parameter != nil else { continue }
       let (average, value) = (averages[index], entry.value)
-      averages[index] = average + (value - average) * Tensor.number(share, dtype: value.dtype, device: value.device)
+      averages[index] = average.lerp(to: value, .number(share, dtype: value.dtype, device: value.device))
     }
     try eval(averages)
   }
@@ -61,7 +61,7 @@ public final class ModelAverage {
   /// with `store()`.
   public var values: ModelValues {
     var correction = 1.0
-    if case .exponential(let decay, true) = kind { correction = 1 / (1 - decay.raised(to: max(count, 1))) }
+    if case .exponential(let decay, true) = kind { correction = 1 / decay.biasCorrection(max(count, 1)) }
     return model.values.mapped { index, value in
       guard state.entries[index].parameter != nil else { return value }
       guard correction != 1 else { return averages[index] }

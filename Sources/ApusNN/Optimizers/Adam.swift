@@ -53,7 +53,7 @@ public struct Adam: MomentumRule {
     let decay = WeightDecay(weightDecay, decoupledAt: isDecoupled ? rate : nil, number)
     return { [isAMSGrad] value, gradient, state in
       let (value, gradient) = decay.apply(value, gradient)
-      state[0] = state[0].moved(toward: gradient, share: share1)
+      state[0] = state[0].lerp(to: gradient, share1)
       state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
       if isAMSGrad { state[2] = state[2].maximum(state[1]) }
       return value - state[0] / (state[isAMSGrad ? 2 : 1].sqrt() * root + small) * stepSize

@@ -43,7 +43,7 @@ public struct Adamax: MomentumRule {
     let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
       let gradient = decay.coupled(gradient, value)
-      state[0] = state[0].moved(toward: gradient, share: share1)
+      state[0] = state[0].lerp(to: gradient, share1)
       state[1] = (state[1] * keep2).maximum(gradient.abs() + small)
       return value - state[0] / state[1] * stepSize
     }

@@ -27,7 +27,7 @@ public struct AveragedMomentum: MomentumRule {
     let (rate, keep, share) = (number(rate), number(momentum), number(1 - momentum))
     let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      state[0] = state[0] * keep + decay.coupled(gradient, value) * share
+      state[0] = state[0].averaged(with: decay.coupled(gradient, value), keep: keep, share: share)
       return value - state[0] * rate
     }
   }

@@ -43,7 +43,7 @@ public struct LAMB: MomentumRule {
     let (rate, zero, one) = (number(rate), number(0), number(1))
     let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      state[0] = state[0].moved(toward: gradient, share: share1)
+      state[0] = state[0].lerp(to: gradient, share1)
       state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
       let adapted = state[0] * correction1 / ((state[1] * correction2).sqrt() + small)
       let direction = decay.coupled(adapted, value)

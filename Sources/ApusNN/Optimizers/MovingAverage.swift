@@ -1,12 +1,12 @@
 import ApusTensor
 
-/// Exponential moving averages, the state of most update rules. The tensor is the average before the value `x`, the
-/// result the average after it.
+/// Exponential moving averages in the form `keep · a + share · x`, where `keep` is `β` and `share` is `1 − β`. The form
+/// `a + share · (x − a)` is `Tensor.lerp(to:_:)`.
 extension Tensor {
-  /// `m + share · (x − m)`: the average `m` moves toward `x` by the fraction `share` of their distance.
-  func moved(toward x: Tensor, share: Tensor) -> Tensor { self + (x - self) * share }
+  func averaged(with x: Tensor, keep: Tensor, share: Tensor) -> Tensor { self * keep + x * share }
 
-  /// `keep · v + share · x²`, where `keep + share` is 1: the average `v` of squares. The terms are at least 0, so that
-  /// rounding cannot make the average negative.
-  func averaged(withSquareOf x: Tensor, keep: Tensor, share: Tensor) -> Tensor { self * keep + x * x * share }
+  /// The average of squares. Its terms are at least 0, so that rounding cannot make it negative.
+  func averaged(withSquareOf x: Tensor, keep: Tensor, share: Tensor) -> Tensor {
+    averaged(with: x * x, keep: keep, share: share)
+  }
 }

@@ -51,7 +51,7 @@ public struct RMSProp: MomentumRule {
       state[0] = state[0].averaged(withSquareOf: gradient, keep: keep, share: share)
       var spread = state[0]
       if isCentered {
-        state[1] = state[1].moved(toward: gradient, share: share)
+        state[1] = state[1].lerp(to: gradient, share)
         // When gradients hardly change, rounding may make the difference negative.
         spread = (spread - state[1] * state[1]).maximum(zero)
       }

@@ -36,7 +36,7 @@ public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
   /// `scale / (1 − decayᵗ)` for update `t`, a scalar of shape `[]`.
   public func corrected(_ scale: Double, decay: Double, _ number: (Double) -> Tensor) -> Tensor {
     self.number(number) {
-      scale / (1 - decay.raised(to: $0))
+      scale / decay.biasCorrection($0)
     } device: {
       number(scale) / StepCount.correction($0, decay, number)
     }
@@ -45,7 +45,7 @@ public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
   /// `1 / √(1 − decayᵗ)`.
   func correctedRoot(decay: Double, _ number: (Double) -> Tensor) -> Tensor {
     self.number(number) {
-      1 / (1 - decay.raised(to: $0)).squareRoot()
+      1 / decay.biasCorrection($0).squareRoot()
     } device: {
       StepCount.correction($0, decay, number).rsqrt()
     }

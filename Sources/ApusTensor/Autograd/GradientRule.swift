@@ -10,10 +10,10 @@ enum GradientRule: Sendable {
   /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
   /// gradients of all results (``GradientInput/gradients``).
   case result
-  /// The result is a slice of the input. The gradients of all slices of one tensor are joined to one gradient of the
-  /// tensor's shape (``SliceGradients``). A rule for each slice would be correct too, but would add up tensors that are
-  /// mostly zeros.
-  case slice
+  /// The result is a part of the input. The rule runs once for all parts that an operation has taken of one tensor. It
+  /// gets their gradients and the shape of the tensor, and returns tensors of this shape, whose sum is the gradient. A
+  /// rule for each part would be correct too, but would add up tensors that are mostly zeros.
+  case part(@Sendable ([PartGradient], Shape) -> [Tensor])
 
   /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is
   /// rounded. Rounded intermediate values could overflow or underflow: in `float16`, `x²` overflows from 256 on.
@@ -26,6 +26,13 @@ enum GradientRule: Sendable {
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
     .composed { context in [rule(context.gradient, context.input(0), context.output)] }
   }
+}
+
+/// The gradient of a part of a tensor: the argument of a `GradientRule.part`.
+struct PartGradient {
+  /// The node of the part.
+  let part: Node
+  let gradient: Tensor
 }
 
 /// The arguments of a gradient rule.

@@ -66,8 +66,8 @@ struct BackwardPass: ~Copyable {
   private var cotangents: [Tensor?] = []
   /// For each node that has several results, the gradients of these results.
   private var resultCotangents: [Int: [Tensor?]] = [:]
-  /// For each node with slices, their contributions to its gradient.
-  private var slices: [Int: SliceGradients] = [:]
+  /// For each node, the gradients of its parts (`GradientRule.part`) that were found so far.
+  private var parts: [Int: [PartGradient]] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
     output.device.withEvaluator { collect(output, targetNodes, epoch: $0.nextEpoch()) }
@@ -132,7 +132,7 @@ struct BackwardPass: ~Copyable {
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
     let namesOrigins = AnomalyScope.current != nil
     for index in order.indices.reversed() {
-      joinSlices(of: index, namesOrigins)
+      joinParts(of: index, namesOrigins)
       let ofResults = resultCotangents[index]
       guard let gradient = cotangents[index] ?? ofResults?.lazy.compactMap({ $0 }).first else { continue }
       let node = order[index].takeUnretainedValue()
@@ -140,7 +140,7 @@ struct BackwardPass: ~Copyable {
       switch node.op.gradient {
       case .notDifferentiable: break
       case .result: collect(gradient, ofResult: node, along: range)
-      case .slice: collect(gradient, ofSlice: node, along: range)
+      case .part: collect(gradient, ofPart: node, along: range)
       case .rule(let rule):
         var mask: UInt64 = 0
         for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
@@ -166,20 +166,24 @@ struct BackwardPass: ~Copyable {
     resultCotangents[whole, default: Array(repeating: nil, count: count)][result.attributes.integers[0]] = gradient
   }
 
-  /// Stores the gradient of a slice until the gradients of all slices of its source are known.
-  private mutating func collect(_ gradient: Tensor, ofSlice slice: Node, along range: Range<Int>) {
+  /// Stores the gradient of a part until the gradients of all parts of its tensor are known.
+  private mutating func collect(_ gradient: Tensor, ofPart part: Node, along range: Range<Int>) {
     guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
-    slices[Int(edges[edge]), default: SliceGradients(slice)].append(gradient, slice)
+    parts[Int(edges[edge]), default: []].append(PartGradient(part: part, gradient: gradient))
   }
 
-  /// Adds the contributions of a node's slices, once all of them are known.
-  private mutating func joinSlices(of index: Int, _ namesOrigins: Bool) {
-    guard let found = slices.removeValue(forKey: index) else { return }
+  /// Adds the contributions of a node's parts, once all of them are known, for each operation that has taken parts.
+  private mutating func joinParts(of index: Int, _ namesOrigins: Bool) {
+    guard var left = parts.removeValue(forKey: index) else { return }
     let shape = order[index]._withUnsafeGuaranteedRef(\.shape)
-    let contributions =
-      namesOrigins
-      ? AnomalyScope.building(.gradient(of: found.serial)) { found.contributions(shape) } : found.contributions(shape)
-    for contribution in contributions { add(contribution, at: index) }
+    while let op = left.first?.part.op, case .part(let rule) = op.gradient {
+      let found = left.filter { $0.part.op === op }
+      left.removeAll { $0.part.op === op }
+      let contributions =
+        namesOrigins
+        ? AnomalyScope.building(.gradient(of: found[0].part.serial)) { rule(found, shape) } : rule(found, shape)
+      for contribution in contributions { add(contribution, at: index) }
+    }
   }
 
   /// Adds the gradients that a rule returns to the gradients of its node's inputs.

@@ -58,7 +58,7 @@ extension Node {
   var isDifferentiable: Bool {
     switch op.gradient {
     case .notDifferentiable: false
-    case .rule, .result, .slice: dtype.isFloatingPoint
+    case .rule, .result, .part: dtype.isFloatingPoint
     }
   }
 }

@@ -78,7 +78,7 @@ extension Tensor {
 extension Op {
   static let sinh = function(.sinh, gradient: .unary { g, x, _ in g * x.cosh() })
   static let cosh = function(.cosh, gradient: .unary { g, x, _ in g * x.sinh() })
-  static let tanh = function(.tanh, gradient: .unary { g, _, y in g * (1 - y * y) })
+  static let tanh = function(.tanh, gradient: .unary { g, _, y in g * y.tanhSlope })
   static let asinh = function(.asinh, gradient: .unary { g, x, _ in g * (x * x + 1).rsqrt() })
   static let acosh = function(.acosh, gradient: .unary { g, x, _ in g * (x * x - 1).rsqrt() })
   static let atanh = function(.atanh, gradient: .unary { g, x, _ in g / (1 - x * x) })
@@ -86,6 +86,9 @@ extension Op {
 }
 
 extension Tensor {
+  /// `1 − y²`, the derivative of `tanh` at the point where its value is this tensor, `y`.
+  package var tanhSlope: Tensor { 1 - self * self }
+
   /// The hyperbolic sine of each element, in the same shape; integers and `bool` count as `float32`.
   public func sinh() -> Tensor { widened.apply(.sinh) }
   /// The hyperbolic cosine of each element, in the same shape; integers and `bool` count as `float32`.

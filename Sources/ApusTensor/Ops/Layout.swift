@@ -196,11 +196,34 @@ extension Op {
       }
       return TensorType(shape, inputs[0].dtype)
     },
-    gradient: .slice,
+    gradient: .part(sliceGradients),
     lower: .view { node in
       let (starts, steps, _) = sliceParts(node.attributes.integers)
       return .slice(start: starts, step: steps, shape: node.shape)
     })
+
+  /// The concatenation of the gradients if the slices partition the tensor along an axis; otherwise each gradient with
+  /// zeros around it.
+  private static func sliceGradients(_ parts: [PartGradient], _ shape: Shape) -> [Tensor] {
+    let pieces = parts.map { part in
+      let (starts, steps, _) = sliceParts(part.part.attributes.integers)
+      return (gradient: part.gradient, starts: starts, steps: steps)
+    }
+    for axis in 0..<shape.rank where pieces.count > 1 {
+      let sorted = pieces.sorted { $0.starts[axis] < $1.starts[axis] }
+      var position = 0
+      let arePartition = sorted.allSatisfy { gradient, starts, steps in
+        let extents = gradient.shape
+        guard starts[axis] == position, extents[axis] > 0, steps.allSatisfy({ $0 == 1 }),
+          (0..<shape.rank).allSatisfy({ $0 == axis || extents[$0] == shape[$0] })
+        else { return false }
+        position += extents[axis]
+        return true
+      }
+      if arePartition, position == shape[axis] { return [.concatenated(sorted.map(\.gradient), axis: axis)] }
+    }
+    return pieces.map { $0.gradient.embedded(in: shape, start: $0.starts, step: $0.steps) }
+  }
 
   /// The index of the last of `extent` elements; on overflow `Int.max`, which is outside of any axis.
   static func lastIndex(_ start: Int, _ step: Int, _ extent: Int) -> Int {

@@ -24,7 +24,11 @@ extension Tensor {
   public func softmin(axis: Int = -1) -> Tensor { (-floating).softmax(axis: axis) }
 
   /// `xᵢ − maxⱼ xⱼ` along `axis`, with the gradient of `xᵢ`.
-  private func belowMaximum(_ axis: Int) -> Tensor { self - max(axis: axis, keepingAxes: true).stopGradient() }
+  private func belowMaximum(_ axis: Int) -> Tensor { self - softmaxShift(axis) }
+
+  /// The maximum along `axis`, which has extent 1 in the result, without a gradient: softmax and its logarithm subtract
+  /// it first, so that exponentials do not overflow.
+  package func softmaxShift(_ axis: Int) -> Tensor { max(axis: axis, keepingAxes: true).stopGradient() }
 
   /// Applies `body` unless the axis is empty: an empty axis has no maximum.
   private func softmaxed(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {

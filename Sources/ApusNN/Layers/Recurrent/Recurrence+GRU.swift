@@ -62,7 +62,7 @@ private func gruGradients(
   ) { carried, elements in
     let (r, z, n) = gruGates(x(elements)!, p(elements)!)
     let (dh, past) = split(carried[0].adding(all(elements)), by: held(elements))
-    let dn = dh * (1 - z) * (1 - n * n)
+    let dn = dh * (1 - z) * n.tanhSlope
     let dz = dh * (before(elements)! - n) * z * (1 - z)
     let dr = dn * p(elements)!.split(3, axis: 1)[2] * r * (1 - r)
     let ofX = Tensor.concatenated([dr, dz, dn], axis: 1)

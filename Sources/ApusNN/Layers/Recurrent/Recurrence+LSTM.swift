@@ -68,10 +68,10 @@ private func lstmGradients(
     let squashed = nextCell(parts, before).tanh()
     let (dh, heldH) = split(carried[0].adding(all(elements)), by: held(elements))
     let (dc, heldC) = split(carried[1].adding(cells(elements)), by: held(elements))
-    let cell = dc + dh * o * (1 - squashed * squashed)
+    let cell = dc + dh * o * squashed.tanhSlope
     var inner = [cell * g, cell * before, cell * i, dh * squashed]
     if let others = ofGates(elements)?.split(4, axis: 1) { inner = zip(inner, others).map { $0 + $1 } }
-    let slopes = [i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)]
+    let slopes = [i * (1 - i), f * (1 - f), g.tanhSlope, o * (1 - o)]
     let sums = Tensor.concatenated(zip(inner, slopes).map { $0 * $1 }, axis: 1)
     return ([sums.matmul(weight).adding(heldH), (cell * f).adding(heldC)], [sums])
   }
