@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009).
 ///
-/// The files of the binary version are read from a folder, or streamed from the published archive. They consist of
-/// records:
+/// The files of the binary version are read from a folder, or streamed from the published archive. The image files
+/// consist of records:
 ///
 /// ```text
 /// record: 1 byte for each label, 32 · 32 bytes of red, 32 · 32 bytes of green, 32 · 32 bytes of blue

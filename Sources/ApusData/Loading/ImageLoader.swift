@@ -113,8 +113,8 @@ public final class ImageLoader: @unchecked Sendable {
 
   /// The next batch; `nil` after the last one.
   ///
-  /// - Throws: the error of the first unreadable image of this batch, or an error if the images exceed the memory
-  ///   limit. After an error this batch is lost, and the next call returns the following batch.
+  /// - Throws: the error of the first image of this batch that causes one (`BadImages`), or an error if the images
+  ///   exceed the memory limit. After an error this batch is lost, and the next call returns the following batch.
   public func next() throws(DataError) -> LoadedBatch? {
     let began = ContinuousClock.seconds
     defer { waitedSeconds += ContinuousClock.seconds - began }

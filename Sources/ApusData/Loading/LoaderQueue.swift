@@ -56,7 +56,7 @@ final class LoaderQueue: @unchecked Sendable {
     batches = []
   }
 
-  /// Waits for the next piece of work; `nil` when none is left.
+  /// Waits for the next piece of work; `nil` when none is left, or after `stop`.
   func take() -> Piece? {
     monitor.lock()
     defer { monitor.unlock() }

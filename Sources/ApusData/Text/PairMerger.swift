@@ -1,6 +1,6 @@
 /// Learns merges of adjacent symbols in words, for byte-pair encoding and WordPiece.
 ///
-/// Each round merges one pair in all words, and visits only the words that contain the pair.
+/// Each round merges one pair in all words, and visits only the words that contain the pair or contained it before.
 struct PairMerger {
   struct Pair: Hashable {
     var left: Int32
