@@ -26,9 +26,9 @@ public enum CheckpointChoice: Hashable, Sendable {
   case step(Int)
 }
 
-/// Requests a checkpoint in three cases: `saveEvery` seconds after the last one; at the end of an epoch, if the last one
-/// is at least a second old; and after each epoch that is the best so far. Before the first checkpoint, the time counts
-/// from the start of the run.
+/// Requests a checkpoint in three cases: when the last one is `saveEvery` seconds old; at the end of an epoch, if the
+/// last one is at least a second old; and after each epoch that is the best so far. Until the first checkpoint of a
+/// session, the time counts from the start of the session.
 final class CheckpointSchedule: TrainingObserver {
   private let saveEvery: Double
   private let measure: SelectionMeasure?

@@ -4,7 +4,7 @@ public enum DataSplit: String, CaseIterable, Hashable, Sendable {
   case train
   /// Held-out examples for decisions during the run.
   case validation
-  /// Held-out examples that are only reported and influence nothing.
+  /// Held-out examples whose results are reported and influence nothing.
   case test
 }
 
