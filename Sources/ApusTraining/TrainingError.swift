@@ -44,7 +44,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case singleExample(step: Int, ShapeError)
   /// Training does not fit into the device's memory; `fitting` is the largest batch size with which it fits, if any.
   case tooLarge(TrainingMemory, limit: MemoryLimit, device: String, fitting: Int?)
-  /// The outputs or labels cannot be measured.
+  /// A measure cannot be computed; `reason` says why.
   case unmeasurable(reason: String)
 
   init(_ error: FileError) {

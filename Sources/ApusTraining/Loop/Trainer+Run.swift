@@ -173,8 +173,8 @@ extension Trainer {
     if let first { throw first }
   }
 
-  /// The observers whose memory is stored in checkpoints, with their keys. The key is the observer's name; a second observer
-  /// with the same name gets the key `name 2`, and so on.
+  /// The observers whose memory is stored in checkpoints, with their keys. The key is the observer's name; a second
+  /// observer with the same name gets the key `name 2`, and so on.
   var rememberingObservers: [(key: String, observer: any TrainingObserver)] {
     var counts: [String: Int] = [:]
     return ((checkpoints.map { [$0] } ?? []) + observers).map { observer in

@@ -118,8 +118,8 @@ public final class Trainer {
   /// Sets the trainer to the state of a checkpoint: weights, optimizer, random numbers, results, and the memory of
   /// schedule and observers. `run()` then continues, with the same bits as a run that was not interrupted.
   ///
-  /// The run must have the number of examples, the batch size, the seed and the optimizer of the checkpoint's run; it may
-  /// be longer.
+  /// The run must have the number of examples, the batch size, the seed and the optimizer of the checkpoint's run; it
+  /// may be longer.
   /// - Throws: `mismatch` for the checkpoint of another run or model, `alreadyTrained` if the checkpoint has more steps
   ///   than the run, `damaged` for a damaged checkpoint. The trainer must not be used after an error: it may have only
   ///   a part of the state.

@@ -98,7 +98,8 @@ public struct TrainingResult: Hashable, Sendable {
   public var loaderShare: Double?
   /// The digest of parameters and statistics, in ascending order of their keys; identical runs have equal digests.
   public var weightsSHA256: String
-  /// The signal that ended the run early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
+  /// The signal that ended the session early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM); `nil` if none did. `apus train`
+  /// then exits with 128 plus this number.
   public var interruption: Int32?
   /// The reason for which an observer ended the run early.
   public var stopped: String?

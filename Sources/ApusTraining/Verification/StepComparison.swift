@@ -43,7 +43,8 @@ public struct StepComparison: Sendable {
   /// Runs and compares a step.
   ///
   /// - Parameters:
-  ///   - devices: each runs the whole step, and its results are compared with those of `reference`.
+  ///   - devices: each runs the whole step. The results are compared with those of `reference`, up to the first
+  ///     divergence.
   ///   - reference: the device that repeats each operation.
   ///   - step: builds the step on a device, without evaluating anything. The first tensor is the loss, which has one
   ///     element; the other tensors may have any shape.
