@@ -16,7 +16,7 @@ struct CIFAR: Sendable {
   let nameFile: String
   /// The number of classes for each label of a record. A record of CIFAR-100 has two labels: coarse and fine.
   let classCounts: [Int]
-  /// The index, among the labels of a record, of the label that is the class of the image.
+  /// Which label of a record is the class of the image, counted from 0.
   let label: Int
   /// The file name of the archive, for the error message when files are missing.
   let archiveName: String
