@@ -22,8 +22,8 @@ struct PairMerger {
   /// Of the pairs that occur at least twice, the pair with the highest score. If several pairs have this score, the
   /// smallest left symbol decides, then the smallest right symbol.
   ///
-  /// - Parameter score: the score of a pair that occurs `count` times, and whose symbols occur `left` and `right`
-  ///   times.
+  /// - Parameter score: returns the score of a pair that occurs `count` times, and whose symbols occur `left` and
+  ///   `right` times.
   func best(_ score: (_ count: Int, _ left: Int, _ right: Int) -> Double) -> Pair? {
     var found: (pair: Pair, score: Double)?
     for (pair, count) in pairCounts where count > 1 {

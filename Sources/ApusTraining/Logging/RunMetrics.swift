@@ -17,7 +17,7 @@ public struct RunMetrics: Sendable {
   }
 
   /// Reads a file of one JSON object per line.
-  /// - Throws: when the file cannot be read, or an error that names the first line that is not a JSON object.
+  /// - Throws: when the file cannot be read or a line is not a JSON object; the error names the first such line.
   public init(path: String) throws(DataError) {
     try self.init(reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) })
   }
