@@ -11,7 +11,8 @@ public struct PlannedExamples: ExampleSource {
 
   /// - Parameters:
   ///   - count: the number of examples.
-  ///   - make: builds the inputs and targets of `count` examples, `[count, …]` each, from tensors that `upload` returns.
+  ///   - make: builds the inputs and targets of `count` examples, `[count, …]` each, from tensors that `upload`
+  ///     returns.
   public init(
     count: Int, _ make: @escaping @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)
   ) {

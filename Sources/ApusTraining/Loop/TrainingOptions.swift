@@ -24,7 +24,8 @@ public struct TrainingOptions: Sendable {
   public var precision: Precision
   /// The maximum norm of all gradients together; larger gradients are scaled down to it. `nil` for no limit.
   public var clipNorm: Double?
-  /// The maximum magnitude of each gradient element, which is clipped before `clipNorm` applies; `nil` for no limit.
+  /// The maximum magnitude of a gradient element. Larger elements are clipped before `clipNorm` applies; `nil` for no
+  /// limit.
   public var clipValue: Double?
   /// Whether the first operation that produces NaN or an infinity ends the run and is reported; see
   /// `detectingAnomalies(_:)`.

@@ -81,8 +81,8 @@ private struct Replay {
 
   init(reference: ComputeDevice) { self.reference = reference }
 
-  /// The difference in the element of an operation's result that differs most relative to its tolerance; `nil` when all
-  /// elements are equal.
+  /// Returns the difference in that element of an operation's result in which the difference is largest relative to
+  /// its tolerance; `nil` when all elements are equal.
   mutating func difference(of operation: PendingOperation) throws -> StepComparison.Difference? {
     let result = operation.result
     var inputs: [Tensor] = []
