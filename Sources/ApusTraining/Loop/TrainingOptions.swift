@@ -20,7 +20,7 @@ public struct TrainingOptions: Sendable {
   public var seed: UInt64
   /// How the learning rate changes.
   public var schedule: any Schedule
-  /// The precision in which training computes losses; evaluation is in `float32`.
+  /// The precision in which training computes losses and gradients; evaluation is in `float32`.
   public var precision: Precision
   /// The maximum norm of all gradients together; larger gradients are scaled down to it. `nil` for no limit.
   public var clipNorm: Double?
