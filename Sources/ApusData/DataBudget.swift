@@ -1,7 +1,7 @@
 import ApusSystem
 
-/// The memory limits for decoded data. They are checked before decoding, because a file of a few megabytes can expand
-/// to many gigabytes.
+/// The memory limits for decoded data. They are checked before a file is decoded, or while it is read, because a file
+/// of a few megabytes can expand to many gigabytes.
 enum DataBudget {
   /// The most bytes of host memory for the pixels of a file, for a table, or for the batches of a loader: an eighth of
   /// the memory that the process may use. The rest leaves room for the two or three copies of the data that exist

@@ -12,15 +12,16 @@ public enum DataError: Error, Hashable, Sendable {
   case unsupported(path: String, format: String, reason: String, remedy: String)
   /// The data or an operation on them exceeds a limit, which `reason` names.
   case tooLarge(source: String, reason: String, remedy: String)
-  /// A source string that names no known data set.
+  /// A source string names no known data set.
   case unknownSource(String, known: [String])
-  /// A specification string, such as a list of transforms, and the word in it that is invalid.
+  /// A specification, such as a list of transforms, contains an invalid word.
   case specification(text: String, word: String, reason: String)
 
   /// The location of an error in a file.
   public enum Location: Hashable, Sendable {
     case file
-    /// A byte, counted from 0 in the stored file or, for compressed files, in the decompressed content.
+    /// A byte, counted from 0: of a compressed file, in the decompressed content or, if the compressed data are
+    /// damaged, in the stored file.
     case offset(Int)
     /// The record or array element, counted from 0.
     case record(Int)
@@ -31,7 +32,7 @@ public enum DataError: Error, Hashable, Sendable {
   }
 
   package init(_ error: FileError) {
-    // A file above the size limit is readable, so this is no input/output error.
+    // A file above the size limit could be read, so its error is not `inputOutput`.
     guard !error.isTooLarge else {
       self = .tooLarge(source: error.path, reason: error.reason, remedy: "use a smaller file")
       return

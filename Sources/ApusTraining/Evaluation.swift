@@ -5,7 +5,7 @@ import ApusTensor
 public struct Evaluation: Hashable, Sendable {
   /// The mean of the examples' losses, in the objective's unit.
   public var loss: Double
-  /// The fraction of examples, or of their elements, that are correct, if the objective defines hits.
+  /// The fraction of examples, or of their elements, that are correct; `nil` if the objective defines no `hits`.
   public var accuracy: Double?
   /// The means of the objective's other measures, by name.
   public var measures: [String: Double]

@@ -22,7 +22,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case alreadyTrained(path: String, steps: Int, total: Int)
   /// There is no checkpoint to resume from.
   case noCheckpoint(path: String, damaged: [String])
-  /// The run has checkpoints, but not this one.
+  /// The run has checkpoints, but not the checkpoint `name`.
   case checkpointNotKept(path: String, name: String, kept: [String])
   /// Another process is writing to the run; `process` is its process ID if that could be read.
   case inUse(path: String, process: Int?)
@@ -36,7 +36,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case diverged(step: Int, loss: Double)
   /// A parameter or statistic is not finite after `step` steps; no checkpoint was written.
   case brokenWeights(step: Int, key: String)
-  /// The first operation that produced NaN or an infinity in step `step`, counted from 1, with anomaly detection.
+  /// Anomaly detection found the first operation that produced NaN or an infinity, in step `step`, counted from 1.
   case anomaly(step: Int, Anomaly)
   /// The optimizer failed.
   case optimizer(OptimizerError)
@@ -44,7 +44,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case singleExample(step: Int, ShapeError)
   /// Training does not fit into the device's memory; `fitting` is the largest batch size with which it fits, if any.
   case tooLarge(TrainingMemory, limit: MemoryLimit, device: String, fitting: Int?)
-  /// The outputs or labels cannot be measured.
+  /// A measure cannot be computed; `reason` says why.
   case unmeasurable(reason: String)
 
   init(_ error: FileError) {

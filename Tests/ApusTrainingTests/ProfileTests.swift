@@ -4,7 +4,7 @@ import Testing
 
 /// The records of the steps that devices ran.
 @Suite struct ProfileTests {
-  /// A small product and its softmax: the times vary, the names do not.
+  /// A small product and its softmax. From run to run, the times of the steps vary, but their names do not.
   private func work() throws {
     let a = Tensor.ones([8, 16])
     _ = try a.matmul(a.transposed([1, 0])).softmax(axis: 1).array()

@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009).
 ///
-/// The files of the binary version are read from a folder, or streamed from the published archive. They consist of
-/// records:
+/// The files of the binary version are read from a folder, or streamed from the published archive. The image files
+/// consist of records:
 ///
 /// ```text
 /// record: 1 byte for each label, 32 · 32 bytes of red, 32 · 32 bytes of green, 32 · 32 bytes of blue
@@ -16,7 +16,7 @@ struct CIFAR: Sendable {
   let nameFile: String
   /// The number of classes for each label of a record. A record of CIFAR-100 has two labels: coarse and fine.
   let classCounts: [Int]
-  /// The index, among the labels of a record, of the label that is the class of the image.
+  /// Which label of a record is the class of the image, counted from 0.
   let label: Int
   /// The file name of the archive, for the error message when files are missing.
   let archiveName: String

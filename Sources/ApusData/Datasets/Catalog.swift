@@ -41,8 +41,7 @@ public struct DatasetDescription: Sendable {
   /// The source string that names the data set: `mnist:DIR`.
   public var source: String { argument.map { "\(name):\($0)" } ?? name }
 
-  /// `images`, `text`, `labelled texts`, `table rows`, or the plural name that a program passed to `other` as
-  /// `examples`.
+  /// `images`, `text`, `labelled texts`, `table rows`, or the argument `examples` of `other`.
   public var contentName: String {
     switch content {
     case .images: "images"
@@ -68,8 +67,8 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if the source string has a text
-  /// after a colon, which names the path; `true` if the source string has no colon.
+  /// Whether the file or folder at `defaultPath` exists. Without a default path: `true` if the source string has no
+  /// colon, otherwise `nil`, because only the text after the colon says what is read.
   public var isInstalled: Bool? {
     if let defaultPath { return FileSystem.exists(defaultPath) }
     return argument == nil ? true : nil

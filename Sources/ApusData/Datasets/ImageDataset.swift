@@ -64,8 +64,8 @@ public struct ImageDataset: Sendable {
     statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
   }
 
-  /// The data set with at most `count` training images, about the same fraction of each class. `nil` keeps all training
-  /// images. With the same seed, a smaller subset is contained in every larger one.
+  /// The data set with at most `count` training images: about the same fraction of each class is kept. `nil` keeps all
+  /// training images. With the same seed, a smaller subset is contained in every larger one.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()

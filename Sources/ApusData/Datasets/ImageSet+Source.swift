@@ -16,7 +16,7 @@ extension ImageSet: ImageSource {
     return Image(height: height, width: width, channels: channels, pixels: values)
   }
 
-  /// The number of the image.
+  /// The number of the image, as text.
   public func name(of number: Int) -> String { String(number) }
 
   /// The images with these numbers, in this order.

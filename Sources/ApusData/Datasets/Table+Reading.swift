@@ -8,8 +8,8 @@ extension Table {
   /// The whole text is never in memory.
   ///
   /// - Throws: an error that names the line when a row does not have as many fields as the first line, a value is not
-  ///   of the requested kind, or a number is too large; also when there are no rows, two columns have the same name, or
-  ///   numbers have decimal commas.
+  ///   of the requested kind, or a number is too large; also when there are no rows, two columns have the same name,
+  ///   `options` name a column that does not exist, numbers have decimal commas, or the table is too large.
   public init(path: String, options: TableOptions = TableOptions()) throws(DataError) {
     try self.init(path, options) { () throws(DataError) in try CSVReader(path: path, delimiter: options.delimiter) }
   }

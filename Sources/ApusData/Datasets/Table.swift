@@ -42,7 +42,7 @@ public struct Table: Hashable, Sendable {
   public let columns: [Column]
   /// The number of rows.
   public let rowCount: Int
-  /// The line of the file in which each row starts.
+  /// For each row, the number that `line(of:)` returns.
   let lines: [Int]
 
   /// Creates a table from columns.

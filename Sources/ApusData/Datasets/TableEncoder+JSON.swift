@@ -2,7 +2,7 @@ extension TableEncoder {
   /// The rules as JSON, for checkpoints. Numbers are stored exactly.
   public var json: JSON { .array(columns.map(\.json)) }
 
-  /// Restores the rules from `json`; `nil` when a value is missing or values are inconsistent.
+  /// Restores the rules from `json`; `nil` when `json` is invalid.
   public init?(_ json: JSON?) {
     guard let list = json?.array else { return nil }
     let columns = list.compactMap(Column.init)

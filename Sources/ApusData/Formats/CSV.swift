@@ -60,7 +60,8 @@ public final class CSVReader {
 
   /// The next record; `nil` at the end.
   ///
-  /// - Throws: when quotes are misplaced, a field or record is too long, or the text is not UTF-8.
+  /// - Throws: when the file cannot be read, quotes are misplaced, a field or record is too long, or the text is not
+  ///   UTF-8.
   public func next() throws(DataError) -> Record? {
     while let byte = try peek(), byte == Self.lineFeed || byte == Self.carriageReturn { try takeLineEnd() }
     guard try peek() != nil else { return nil }

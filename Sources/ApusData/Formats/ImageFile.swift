@@ -16,7 +16,7 @@ public struct ImageLimits: Hashable, Sendable {
     self.bytes = bytes
   }
 
-  /// 67 million pixels, 268 MB.
+  /// At most 67 million pixels, and at most 268 MB for the file.
   public static let `default` = ImageLimits()
 
   /// Checks an image size from a file header.
@@ -36,8 +36,8 @@ extension Image {
   /// profiles are not applied, and the EXIF orientation is ignored. 16-bit values are rounded to 8 bits, palettes are
   /// expanded, and CMYK is converted to RGB. Of an animated PNG, only the default image is read.
   ///
-  /// - Throws: an error that names the file when it cannot be read, has another format, exceeds `limits`, is truncated
-  ///   or is damaged anywhere.
+  /// - Throws: an error that names the file when it cannot be read, has another format, exceeds `limits`, has too many
+  ///   scans (JPEG), needs more memory than is available, is truncated or is damaged anywhere.
   public init(contentsOf path: String, limits: ImageLimits = .default) throws(DataError) {
     let bytes = try reportingFiles { () throws(FileError) in
       try FileDescriptor.contents(of: path, limit: limits.bytes)

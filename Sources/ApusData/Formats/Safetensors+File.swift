@@ -47,8 +47,8 @@ extension Safetensors {
       throw .safetensors(path, .file, "\(fileByteCount) bytes are too few for a header")
     }
     let count = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    // No safetensors file starts like a zip archive or a PyTorch pickle: as the length of a header, their first bytes
-    // exceed the limit.
+    // The first bytes of a zip archive or of a PyTorch pickle, read as the length of a header, exceed the limit. So no
+    // safetensors file starts with these bytes.
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {
       throw .unsupported(
         path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is loaded",

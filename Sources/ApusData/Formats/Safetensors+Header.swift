@@ -18,7 +18,7 @@ extension Safetensors {
         entries.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The entry of a tensor.
+    /// The entry of a tensor; `nil` if no tensor has this name.
     public subscript(name: String) -> Entry? { indices[name].map { entries[$0] } }
   }
 }

@@ -5,8 +5,8 @@ import Glibc
 /// It is the inverse of torchvision's `affine`, which scales, shears, rotates and then translates an image. Rotation
 /// and shear angles are in degrees, clockwise; the translation is in pixels.
 struct AffineMap {
-  /// The source coordinates of the output coordinates `(x, y)`, relative to the center, are
-  /// `(xx · x + xy · y + x0, yx · x + yy · y + y0)`.
+  /// The output point `(x, y)` is mapped to the source point `(xx · x + xy · y + x0, yx · x + yy · y + y0)`. The
+  /// coordinates of both points are relative to the center.
   let xx, xy, x0, yx, yy, y0: Double
 
   init(angle: Double, right: Double = 0, down: Double = 0, scale: Double = 1, shearX: Double = 0, shearY: Double = 0) {

@@ -13,7 +13,7 @@ public struct ImageTiles: Hashable, Sendable {
   private let overlap: Int
 
   /// - Parameters:
-  ///   - image: its height and width in pixels
+  ///   - image: the height and width of the image in pixels
   ///   - tile: the size of the tiles; an image that is smaller than a tile is padded by reflection at the bottom and
   ///     right
   ///   - overlap: the minimum overlap of neighbors in pixels

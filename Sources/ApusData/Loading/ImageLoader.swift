@@ -3,8 +3,8 @@ import Glibc
 
 /// Reads and transforms the images of an epoch on worker threads, some batches ahead of the consumer.
 ///
-/// The batches are a function of the seed, the epoch and the image numbers: their bits do not depend on the number of
-/// threads or on the batch with which the loader begins. Only one thread may call `next` at a time.
+/// The bits of a batch do not depend on the number of threads or on the batch with which the loader begins. Only one
+/// thread may call `next` at a time.
 public final class ImageLoader: @unchecked Sendable {
   /// The image size, the transforms and the threads of a loader.
   public struct Options: Hashable, Sendable {
@@ -113,8 +113,8 @@ public final class ImageLoader: @unchecked Sendable {
 
   /// The next batch; `nil` after the last one.
   ///
-  /// - Throws: the error of the first unreadable image of this batch, or an error if the images exceed the memory
-  ///   limit. After an error this batch is lost, and the next call returns the following batch.
+  /// - Throws: the first error that an image of this batch causes (`BadImages`), or an error if the images exceed the
+  ///   memory limit. After an error this batch is lost, and the next call returns the following batch.
   public func next() throws(DataError) -> LoadedBatch? {
     let began = ContinuousClock.seconds
     defer { waitedSeconds += ContinuousClock.seconds - began }

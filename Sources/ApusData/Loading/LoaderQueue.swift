@@ -25,10 +25,11 @@ final class LoaderQueue: @unchecked Sendable {
     /// The number of images that are not loaded yet.
     var rest: Int
     var isDone = false
-    /// By position in the epoch, the image that replaces an unreadable image, or the unreadable image if it is left
-    /// out.
+    /// For each position in the epoch whose image is unreadable: the image that replaces the unreadable one or, if the
+    /// unreadable image is left out, that image itself.
     var replacements: [Int: Int32] = [:]
-    /// By position in the epoch, the images that could not be read.
+    /// For each of these positions: the unreadable image, and the candidates for its replacement that were unreadable
+    /// too.
     var failures: [Int: [LoaderWork.Failure]] = [:]
     /// The error with the lowest position in the epoch.
     var error: (position: Int, error: DataError)?
@@ -56,7 +57,7 @@ final class LoaderQueue: @unchecked Sendable {
     batches = []
   }
 
-  /// Waits for the next piece of work; `nil` when none is left.
+  /// Waits for the next piece of work; `nil` when none is left, or after `stop`.
   func take() -> Piece? {
     monitor.lock()
     defer { monitor.unlock() }

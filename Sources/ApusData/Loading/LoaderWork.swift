@@ -63,8 +63,9 @@ struct LoaderWork: Sendable {
   /// Writes the image of a position in the epoch.
   ///
   /// If the image cannot be read, `options.badImages` decides. With `.refused`, the error is thrown. With `.replaced`,
-  /// the next readable image in epoch order, cyclically, is written, with the random numbers of `position`. With
-  /// `.leftOut`, zeros are written.
+  /// the next readable image in epoch order, cyclically, is written, with the random numbers of the unreadable image;
+  /// after 100 unreadable images, or if all are unreadable, the last error is thrown. With `.leftOut`, zeros are
+  /// written.
   ///
   /// - Returns: the number of the image that was written, or that is left out, and the images that could not be read.
   func load(_ position: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {

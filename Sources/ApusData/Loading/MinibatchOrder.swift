@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The order in which the examples of a data set are visited, and their division into minibatches.
 ///
-/// The order is a function of the seed and the epoch alone. So a run that resumes in the middle of an epoch requests
-/// the same batches as an uninterrupted run, and a checkpoint stores only `(seed, epoch, batch)`.
+/// For given examples and settings, the order depends only on the seed and the epoch. So a run that resumes in the
+/// middle of an epoch requests the same batches as an uninterrupted run, and checkpoints need not store the order.
 public struct MinibatchOrder: Hashable, Sendable {
   public let count: Int
   /// The number of examples in a batch; the last batch of an epoch may have fewer.
@@ -17,7 +17,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// The examples of each class, if classes are balanced.
   private let classes: [[Int32]]?
 
-  /// Creates an order that visits each example once in an epoch.
+  /// Creates an order that visits each example once in an epoch, except the examples of a last batch that is dropped.
   /// - Parameters:
   ///   - count: the number of examples
   ///   - batchSize: the number of examples in a batch; limited to `count`
@@ -114,8 +114,8 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// A random order of the classes; it decides which classes an incomplete round contains.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      // The indices of these random numbers are negative. `balanced` uses the indices from 0, so its random numbers are
-      // others.
+      // The indices of these random numbers are negative. `balanced` uses the indices from 0, so it gets other random
+      // numbers.
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 

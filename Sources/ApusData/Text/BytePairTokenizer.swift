@@ -1,8 +1,8 @@
 /// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text can be
 /// encoded, and decoding restores it byte for byte.
 ///
-/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within a word, a run of
-/// digits or a run of other characters, together with the space before it.
+/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within a run of spaces,
+/// or within a word, a run of digits or a run of other characters, together with the space before it.
 public struct BytePairTokenizer: Tokenizer, Hashable {
   public static let kind = "bpe"
 
@@ -132,7 +132,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     return leavesOne ? end - 1 : end
   }
 
-  /// The length of an English contraction after an apostrophe, such as `re` or `ll`.
+  /// The length of an English contraction after an apostrophe, such as `re` or `ll`; `nil` if there is none.
   private static func contraction(_ rest: ArraySlice<Unicode.Scalar>) -> Int? {
     let endings: [[Unicode.Scalar]] = [["s"], ["t"], ["r", "e"], ["v", "e"], ["m"], ["l", "l"], ["d"]]
     return endings.first { rest.starts(with: $0) }?.count

@@ -1,6 +1,6 @@
 /// Learns merges of adjacent symbols in words, for byte-pair encoding and WordPiece.
 ///
-/// Each round merges one pair in all words, and visits only the words that contain the pair.
+/// Each round merges one pair in all words, and visits only the words that contain the pair or contained it before.
 struct PairMerger {
   struct Pair: Hashable {
     var left: Int32
@@ -22,8 +22,8 @@ struct PairMerger {
   /// Of the pairs that occur at least twice, the pair with the highest score. If several pairs have this score, the
   /// smallest left symbol decides, then the smallest right symbol.
   ///
-  /// - Parameter score: the score of a pair that occurs `count` times, and whose symbols occur `left` and `right`
-  ///   times.
+  /// - Parameter score: returns the score of a pair that occurs `count` times, and whose symbols occur `left` and
+  ///   `right` times.
   func best(_ score: (_ count: Int, _ left: Int, _ right: Int) -> Double) -> Pair? {
     var found: (pair: Pair, score: Double)?
     for (pair, count) in pairCounts where count > 1 {

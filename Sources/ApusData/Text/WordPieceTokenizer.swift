@@ -25,7 +25,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     (self.vocabulary, self.isLowercased, self.unknown) = (vocabulary, isLowercased, unknown)
   }
 
-  /// Learns pieces from a text after lowercasing.
+  /// Learns pieces from a text, after lowercasing it and dropping its accents.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
   /// Learns pieces from a text. The first pieces are the reserved ones. They are followed by the characters of the

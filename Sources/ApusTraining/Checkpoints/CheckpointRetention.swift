@@ -27,7 +27,8 @@ public enum CheckpointChoice: Hashable, Sendable {
 }
 
 /// Requests a checkpoint in three cases: when the last one is `saveEvery` seconds old; at the end of an epoch, if the
-/// last one is at least a second old; and after each epoch that is the best so far.
+/// last one is at least a second old; and after each epoch that is the best so far. Until the first checkpoint of a
+/// session, the time counts from the start of the session.
 final class CheckpointSchedule: TrainingObserver {
   private let saveEvery: Double
   private let measure: SelectionMeasure?

@@ -7,7 +7,7 @@ import ApusTensor
 public struct CheckpointStore: Sendable {
   /// The folder of the run.
   private let run: String
-  /// The same folder, if it is already open.
+  /// The open folder of the run; `nil` if it is not open yet.
   private var openFolder: Folder?
   /// The names, oldest first, of the checkpoint that `newest` returned, of all older ones, and of those that this store
   /// wrote. Checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the list.

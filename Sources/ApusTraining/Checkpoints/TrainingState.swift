@@ -53,7 +53,7 @@ public struct TrainingState: Hashable, Sendable {
   }
 }
 
-/// A mean that is accumulated example by example.
+/// A mean over examples, which is accumulated batch by batch.
 struct RunningMean: Hashable, Sendable {
   var sum = 0.0
   var count = 0

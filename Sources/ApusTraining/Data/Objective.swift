@@ -19,7 +19,8 @@ public struct Objective: Sendable {
 
   /// Maps outputs and targets to the loss of each example, `[batch]`.
   public var losses: @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor
-  /// Maps outputs and targets to whether each example, or each element of it, is correct: `bool` of `[batch, …]`.
+  /// Maps outputs and targets to whether each example, or each element of it, is correct: `bool` of `[batch, …]`. `nil`
+  /// if no accuracy is measured.
   public var hits: (@Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor)?
   /// The measures other than losses and hits.
   public var measures: [Measure] = []

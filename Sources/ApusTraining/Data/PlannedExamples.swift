@@ -11,7 +11,7 @@ public struct PlannedExamples: ExampleSource {
 
   /// - Parameters:
   ///   - count: the number of examples.
-  ///   - make: builds inputs and targets, `[count, …]` each, for a given number of examples from tensors that `upload`
+  ///   - make: builds the inputs and targets of `count` examples, `[count, …]` each, from tensors that `upload`
   ///     returns.
   public init(
     count: Int, _ make: @escaping @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)

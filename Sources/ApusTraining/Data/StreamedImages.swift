@@ -69,9 +69,9 @@ public struct StreamedImages: ExampleSource {
 public final class UnreadableImages: Sendable {
   private let found = Mutex<(count: Int, first: [ImageLoader.BadImage])>((0, []))
 
-  /// The number of different images that could not be read.
+  /// The largest number of different images that a pass could not read.
   public var count: Int { found.withLock { $0.count } }
-  /// The first images that could not be read, at most 10.
+  /// The first images that this pass could not read, at most 10.
   public var first: [ImageLoader.BadImage] { found.withLock { $0.first } }
 
   /// Records the unreadable images of a loader. Each epoch has a new loader, which finds the same images again, so the

@@ -9,7 +9,7 @@ extension ModelGraph {
   /// values of several layers meet in a sum, a product or a concatenation, that operation is a node.
   /// - Parameters:
   ///   - input: the extents of one example, without the batch.
-  ///   - dtype: the type of its elements.
+  ///   - dtype: the type of the elements of an example.
   /// - Throws: `ShapeError` when the layers do not fit each other or the input.
   public init(_ title: String, of model: any Layer, input: [Int], dtype: DType) throws {
     let x = Tensor.zeros(Shape([1] + input), dtype: dtype)

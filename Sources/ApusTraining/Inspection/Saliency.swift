@@ -20,8 +20,8 @@ extension Layer {
   }
 }
 
-/// The sum of one score of each example: of the score of its class in `classes`, or of its largest score if `classes`
-/// is `nil`.
+/// Takes one score of each example: the score of its class in `classes` or, if `classes` is `nil`, the largest score.
+/// Returns the sum over the examples.
 func classScore(_ outputs: Tensor, _ classes: Tensor?) -> Tensor {
   guard outputs.rank == 2 else {
     ShapeError("classScore", "the model returns \(outputs.shape), not [batch, classes]").report()

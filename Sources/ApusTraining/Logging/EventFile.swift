@@ -71,7 +71,7 @@ public final class EventFile: Sendable {
     let prefix = "events.out.tfevents."
     let last = try folder.entries().compactMap { name -> Int? in
       guard name.hasPrefix(prefix) else { return nil }
-      // Times of 2⁴⁰ s or more are ignored: this program writes none, and there is no time after the largest integer.
+      // Times of 2⁴⁰ s or more are ignored: Apus writes none, and adding 1 to the largest integer would overflow.
       return Int(name.dropFirst(prefix.count).prefix { $0.isNumber }).flatMap { $0 < 1 << 40 ? $0 : nil }
     }.max()
     var seconds = max(Int(now), (last ?? 0) &+ 1)
@@ -137,7 +137,7 @@ public final class EventFile: Sendable {
 
   /// Adds an image.
   /// - Parameter png: the bytes of a PNG file.
-  /// - Throws: when the bytes do not begin with the header of a PNG file.
+  /// - Throws: when the bytes do not begin with the header of a PNG file, or an extent is not in `1 ... 2²⁰`.
   public func add(png: [UInt8], _ tag: String, step: Int) throws(TrainingError) {
     guard let header = PNGHeader(png), png.pngSize != nil else {
       throw .data(

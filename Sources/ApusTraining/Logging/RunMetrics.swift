@@ -17,7 +17,7 @@ public struct RunMetrics: Sendable {
   }
 
   /// Reads a file of one JSON object per line.
-  /// - Throws: an error that names the first line that is not a JSON object.
+  /// - Throws: when the file cannot be read or a line is not a JSON object; the error names the first such line.
   public init(path: String) throws(DataError) {
     try self.init(reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) })
   }
@@ -64,7 +64,7 @@ public struct RunMetrics: Sendable {
     }
   }
 
-  /// The last number under a key.
+  /// The last number under a key; `nil` if there is none.
   public func last(_ key: String) -> Double? {
     records.last { $0[key]?.number != nil }?[key]?.number
   }

@@ -59,7 +59,7 @@ public final class TensorBoardLog: Sendable {
     if isEpochEnd { try events.flush() }
   }
 
-  /// Writes the buffered events of a run that ends within an epoch.
+  /// Writes the buffered events to the file.
   public func flush() throws(TrainingError) { try events.flush() }
 
   /// `test_top5_accuracy` becomes `top5_accuracy/test`.

@@ -1,9 +1,9 @@
 import Glibc
 import Synchronization
 
-/// Catches SIGINT, SIGTERM and SIGHUP during a run. The first signal lets the step in progress finish; a second one
-/// exits the process at once with code 130 or 143. A second SIGHUP does not exit the process: a terminal that closes
-/// sends SIGHUP to the process, and its shell sends it again.
+/// Catches SIGINT, SIGTERM and SIGHUP during a run. The first signal lets the step in progress finish. If SIGINT or
+/// SIGTERM follows, the process exits at once with code 130 or 143. If SIGHUP follows, nothing happens: when a terminal
+/// closes, both the system and the shell may send SIGHUP to the process.
 enum Interrupts {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
   private static let received = Atomic<Int32>(0)

@@ -4,7 +4,7 @@ public enum DataSplit: String, CaseIterable, Hashable, Sendable {
   case train
   /// Held-out examples for decisions during the run.
   case validation
-  /// Held-out examples that are only reported and influence nothing.
+  /// Held-out examples whose results are reported and influence nothing.
   case test
 }
 
@@ -12,7 +12,7 @@ public enum DataSplit: String, CaseIterable, Hashable, Sendable {
 public struct SplitMetrics: Hashable, Sendable {
   /// The mean of the examples' losses, in the objective's unit and without penalties.
   public var loss: Double
-  /// The fraction of examples, or of their elements, that are correct, if the objective defines hits.
+  /// The fraction of examples, or of their elements, that are correct; `nil` if the objective defines no `hits`.
   public var accuracy: Double?
   /// The means of the other measures, by name.
   public var measures: [String: Double]

@@ -117,7 +117,8 @@ extension Trainer {
   /// The number of the epoch of the last finished step, from 1; 0 before the first step.
   var epoch: Int { ceilDivide(state.step, order.batchesPerEpoch) }
 
-  /// - Parameter isBeforeStep: whether the current epoch is the epoch of the next step instead of the last step.
+  /// - Parameter isBeforeStep: whether a step is about to begin. The current epoch is then that of the next step, not
+  ///   that of the last step.
   func progress(isBeforeStep: Bool = false) -> TrainingProgress {
     TrainingProgress(
       state: state, totalSteps: totalSteps, stepsPerEpoch: order.batchesPerEpoch,
@@ -140,7 +141,8 @@ extension Trainer {
     }
   }
 
-  /// Passes an event to all observers before the action that the event announces. They cannot answer with requests.
+  /// Passes an event to all observers before the action that the event announces. The observers cannot answer with
+  /// requests.
   func announce(
     isBeforeStep: Bool = false, _ event: (any TrainingObserver, TrainingProgress) throws(TrainingError) -> Void
   ) throws(TrainingError) {
@@ -173,8 +175,8 @@ extension Trainer {
     if let first { throw first }
   }
 
-  /// The observers whose memory checkpoints store, with their keys. The key is the observer's name; a second observer
-  /// with the same name gets the key `name 2`, and so on.
+  /// The observers whose memory is stored in checkpoints, with their keys. The key is the observer's name; a second
+  /// observer with the same name gets the key `name 2`, and so on.
   var rememberingObservers: [(key: String, observer: any TrainingObserver)] {
     var counts: [String: Int] = [:]
     return ((checkpoints.map { [$0] } ?? []) + observers).map { observer in

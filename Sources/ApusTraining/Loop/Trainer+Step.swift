@@ -55,8 +55,8 @@ extension Trainer {
   }
 
   /// Builds a step from a batch. The last batch of an epoch may have a single example, from which some layers cannot
-  /// compute statistics. The shape error of such a batch, which appears only at the end of an epoch, is thrown and does
-  /// not stop the process.
+  /// compute statistics. The shape error of such a batch would stop the process at the end of an epoch, so it is thrown
+  /// instead.
   private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
   {
     guard batch.targets.shape.first == 1 else { return try body() }

@@ -57,11 +57,10 @@ public final class Trainer {
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
   ///   - validation: examples for evaluation at the end of each epoch and for model selection. A `MetricSchedule`
   ///     observes their results; without validation examples it observes the training loss, never `test`.
-  ///   - objective: the loss to minimize, and the measures that are reported.
-  ///   - testObjective: the objective of evaluations; `nil` for the training objective.
+  ///   - objective: the loss to minimize and, without `testObjective`, the measures that are reported.
+  ///   - testObjective: the objective of evaluations and of the reported training results; `nil` for `objective`.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
-  ///   - penalty: a term that is added to the minimized loss. Reported training losses exclude it: like the losses of
-  ///     evaluations, they are computed by `testObjective`, or by `objective` if that is `nil`.
+  ///   - penalty: a term that is added to the minimized loss. Reported losses do not contain the penalty.
   ///   - observers: receive the events of the run, and may stop it or request checkpoints.
   ///   - options: the length of the run, the batch size, the seed, and the output folder.
   public init(
@@ -118,7 +117,8 @@ public final class Trainer {
   /// Sets the trainer to the state of a checkpoint: weights, optimizer, random numbers, results, and the memory of
   /// schedule and observers. `run()` then continues, with the same bits as a run that was not interrupted.
   ///
-  /// The run must have the same number of examples, batch size, seed and optimizer; it may be longer.
+  /// The run must have the number of examples, the batch size, the seed and the optimizer of the checkpoint's run; it
+  /// may be longer.
   /// - Throws: `mismatch` for the checkpoint of another run or model, `alreadyTrained` if the checkpoint has more steps
   ///   than the run, `damaged` for a damaged checkpoint. The trainer must not be used after an error: it may have only
   ///   a part of the state.

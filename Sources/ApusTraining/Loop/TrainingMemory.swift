@@ -56,7 +56,7 @@ extension TrainingMemory: CustomStringConvertible {
 public struct MemoryLimit: Hashable, Sendable {
   /// The total number of bytes.
   public var byteCount: Int
-  /// Bytes of the largest single allocation.
+  /// The number of bytes of the largest possible allocation.
   public var largestByteCount: Int
 
   /// Creates a limit from known values.
@@ -71,8 +71,8 @@ public struct MemoryLimit: Hashable, Sendable {
       byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
   }
 
-  /// The larger of two fractions that training needs: of the total memory, and of the largest allocation. Training fits
-  /// if it is at most 1.
+  /// Training needs a fraction of the total memory, and its largest allocation is a fraction of the largest possible
+  /// one. Returns the larger of the two fractions: training fits if the result is at most 1.
   func share(_ memory: TrainingMemory) -> Double {
     max(
       Double(memory.byteCount) / Double(max(1, byteCount)),

@@ -63,7 +63,7 @@ public protocol TrainingObserver: AnyObject {
   /// epoch as the measure `gradient_norm` of the training examples.
   var needsGradientNorm: Bool { get }
 
-  /// Called once at the start of a session, after a checkpoint to resume from was loaded.
+  /// Called once at the start of a session. In a resumed run, the checkpoint has been loaded before.
   func didStart(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
 
   /// Called before the first step of each epoch.

@@ -20,11 +20,12 @@ public struct TrainingOptions: Sendable {
   public var seed: UInt64
   /// How the learning rate changes.
   public var schedule: any Schedule
-  /// The precision in which training computes losses; evaluation is in `float32`.
+  /// The precision in which training computes losses and gradients; evaluation is in `float32`.
   public var precision: Precision
   /// The maximum norm of all gradients together; larger gradients are scaled down to it. `nil` for no limit.
   public var clipNorm: Double?
-  /// The maximum magnitude of each gradient element, which is clipped before `clipNorm` applies; `nil` for no limit.
+  /// The maximum magnitude of a gradient element. Larger elements are clipped before `clipNorm` applies; `nil` for no
+  /// limit.
   public var clipValue: Double?
   /// Whether the first operation that produces NaN or an infinity ends the run and is reported; see
   /// `detectingAnomalies(_:)`.
@@ -98,7 +99,8 @@ public struct TrainingResult: Hashable, Sendable {
   public var loaderShare: Double?
   /// The digest of parameters and statistics, in ascending order of their keys; identical runs have equal digests.
   public var weightsSHA256: String
-  /// The signal that ended the run early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
+  /// The signal that ended the session early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM); `nil` if none did. `apus train`
+  /// then exits with 128 plus this number.
   public var interruption: Int32?
   /// The reason for which an observer ended the run early.
   public var stopped: String?

@@ -7,8 +7,8 @@ import ApusTensor
 ///
 /// The dense and convolutional layers are trained one after the other, from the first to the last but one, while
 /// earlier layers stay fixed. A layer learns to reconstruct its input `h` from its output: it minimizes the squared
-/// error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are the parameters of the layer, and `f` is the
-/// element-wise layer behind it, if there is one.
+/// error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are the parameters of the layer. If an element-wise layer
+/// follows, it is `f`; otherwise `f` is the identity.
 ///
 /// ```swift
 /// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)

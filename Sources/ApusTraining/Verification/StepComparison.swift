@@ -43,7 +43,8 @@ public struct StepComparison: Sendable {
   /// Runs and compares a step.
   ///
   /// - Parameters:
-  ///   - devices: each runs the whole step, and its results are compared with those of `reference`.
+  ///   - devices: each runs the whole step. The results are compared with those of `reference`, up to the first
+  ///     divergence.
   ///   - reference: the device that repeats each operation.
   ///   - step: builds the step on a device, without evaluating anything. The first tensor is the loss, which has one
   ///     element; the other tensors may have any shape.
@@ -80,8 +81,8 @@ private struct Replay {
 
   init(reference: ComputeDevice) { self.reference = reference }
 
-  /// The difference in the element of an operation's result that differs most relative to its tolerance; `nil` when all
-  /// elements are equal.
+  /// Returns the difference in that element of an operation's result in which the difference is largest relative to
+  /// its tolerance; `nil` when all elements are equal.
   mutating func difference(of operation: PendingOperation) throws -> StepComparison.Difference? {
     let result = operation.result
     var inputs: [Tensor] = []

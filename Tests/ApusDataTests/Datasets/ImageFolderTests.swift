@@ -57,8 +57,8 @@ struct ImageFolderTests {
     #expect(try data.train.image(3).width == 3)
   }
 
-  /// Names that are not UTF-8 cannot be opened. An image with such a name is listed, but cannot be read. A folder with
-  /// such a name is an error.
+  /// Files whose names are not UTF-8 cannot be opened. An image with such a name is listed, but cannot be read. A
+  /// folder with such a name is an error.
   @Test func namesThatAreNotUTF8() throws {
     let scratch = try folder(["a/1.png", "b/2.png"])
     func lossy(_ path: String, _ body: (UnsafePointer<CChar>) -> Int32) {

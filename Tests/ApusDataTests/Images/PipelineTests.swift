@@ -142,7 +142,7 @@ struct PipelineTests {
       #expect(part.top >= 0 && part.top + part.size.height <= 1000)
     }
     #expect(abs(area - 0.3) < 0.01 && abs(shape) < 10 && abs(top - 0.5) < 0.02, "\(area) \(shape) \(top)")
-    // If no crop fits, the center is cropped.
+    // If none of the samples fits, the region is at the center.
     var random = ImageRandom(seed: 5, epoch: 0, example: 0)
     let part = RandomResizedCrop(ImageSize(height: 8, width: 8), scale: 0.9...1).part(
       of: ImageSize(height: 10, width: 1000), &random)

@@ -221,7 +221,7 @@ struct ImageLoaderTests {
     #expect(late.badCount == 1)
   }
 
-  /// A batch without a readable image fails, and its images are not counted as bad.
+  /// If no image of the epoch is readable, a batch fails, and its images are not counted as bad.
   @Test(arguments: [0, 1, 2]) func batchesWithoutAReadableImageFail(_ workers: Int) throws {
     let loader = try ImageLoader(
       Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,

@@ -209,7 +209,7 @@ private struct Resampler {
     }
   }
 
-  /// Clamps and rounds to bytes; only cubic sums can exceed the range.
+  /// Clamps and rounds to bytes; cubic sums can exceed the range.
   private func store(_ row: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<UInt8>, _ count: Int) {
     for index in 0..<count {
       let value = min(max(row[index], 0), 255) + Resampler.rounding

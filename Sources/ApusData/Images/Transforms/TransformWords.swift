@@ -89,7 +89,7 @@ public struct TransformWords {
     return Int(number)
   }
 
-  /// Parses the two numbers after a word, the second not below the first, if the word is present.
+  /// If a word is present, parses the two numbers after the word; the second must not be below the first.
   mutating func range(after word: String, in range: ClosedRange<Double>) throws(DataError) -> ClosedRange<Double>? {
     guard let lower = try number(after: word, in: range) else { return nil }
     // The first number has been removed, so the second number is now at the index that the first had.
