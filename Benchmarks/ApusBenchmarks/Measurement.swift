@@ -20,11 +20,13 @@ public struct Measurement: Sendable {
   public var timing: Timing
   /// The work of one run; `nil` if no number of operations, bytes or images describes it well.
   public var work: Work?
-  /// The time from the start of the process until the host has read the first loss.
+  /// The time from the start of the process until the host has read the first loss; `nil` except for the first training
+  /// step of a process.
   public var firstStepMilliseconds: Double?
-  /// How much longer the first step with another batch size takes than the second step with that batch size.
+  /// How much longer the first step with another batch size takes than the second step with that batch size; `nil` as
+  /// for `firstStepMilliseconds`.
   public var otherBatchMilliseconds: Double?
-  /// The peak memory of the workload, in bytes.
+  /// The peak memory of the workload, in bytes; `nil` as for `firstStepMilliseconds`.
   public var peakByteCount: Int?
 
   public init(_ benchmark: String, problem: String, device: ComputeDevice, timing: Timing) {
