@@ -183,8 +183,8 @@ class OtherLoad:
     @staticmethod
     def state(path: str = "/proc/stat") -> tuple[float, float, float]:
         """Three durations in seconds: the reading of the clock; the busy time of all cores, including interrupts and
-        the time for which the host of a virtual machine took cores away (`steal`); the processor time of this process and
-        of the children that it waited for."""
+        the time for which the host of a virtual machine took cores away (`steal`); the processor time of this process
+        and of the children that it waited for."""
         with open(path) as stat:
             user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
         busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
