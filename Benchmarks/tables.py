@@ -97,7 +97,7 @@ class Comparison:
         return 2 * len(self.disturbed(key)) < len(self.rounds)
 
     def lines(self, key) -> list[tuple[dict, dict]]:
-        """The lines of both sides in the rounds that count: the undisturbed ones, or all if too few are undisturbed."""
+        """The lines of both sides in the rounds that count: the undisturbed rounds, or all if the row is not judged."""
         left_out = self.disturbed(key) if self.is_judged(key) else []
         return [(a[key], p[key]) for number, (a, p) in enumerate(self.rounds) if number not in left_out]
 
