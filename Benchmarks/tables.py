@@ -105,12 +105,14 @@ class Comparison:
         return [speed(apus) / speed(peer) for apus, peer in self.lines(key)]
 
     def peak(self, key) -> float | None:
-        """The fraction of the processor's peak that Apus reached: the median of the rounds that measured the peak."""
+        """The fraction of the processor's peak that Apus reached: the median of the rounds that measured the peak;
+        `None` if there are none."""
         shares = [speed(apus) / apus["peak_gflops"] for apus, _ in self.lines(key) if "peak_gflops" in apus]
         return statistics.median(shares) if shares else None
 
     def limit(self, key) -> tuple[str, float] | None:
-        """The bound of a row: `ratio` or `peak`, and its value. If a row has both, the one that is easier to reach."""
+        """The kind of a row's bound, `ratio` or `peak`, and its value; of two bounds, the one that is easier to reach.
+        `None` if the row has no bound."""
         bound, share = self.must(key[0]), self.peak(key)
         if bound is None:
             return None
