@@ -96,7 +96,7 @@ def serve(options, peer, bodies, steps=(), problems="*"):
 
 def measure(body, synchronize, runs, span=0.05):
     """Returns the milliseconds per execution of `body` in each run. A run executes `body` often enough to take about
-    `span` seconds. Three warm-up executions come before the first run."""
+    `span` seconds. Three warm-up executions and a timed one, which gives this number, come before the first run."""
 
     def run(count):
         start = time.perf_counter()
