@@ -68,7 +68,7 @@ def quietest(run) -> Lines:
 
 
 def speed(line: dict) -> float:
-    """The rate of the median run, or the number of runs per millisecond if the line has no rate."""
+    """The rate of the median run, or the number of executions per millisecond if the line has no rate."""
     rate = line.get("gflops", line.get("gbytes_per_second", line.get("images_per_second")))
     return rate * line["min_ms"] / line["median_ms"] if rate else 1 / line["median_ms"]
 

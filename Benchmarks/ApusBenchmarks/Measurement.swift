@@ -20,8 +20,8 @@ public struct Measurement: Sendable {
   public var timing: Timing
   /// The work of one execution; `nil` if no number of operations, bytes or images describes it well.
   public var work: Work?
-  /// The time from the start of the process until the host has read the first loss; `nil` except for the first training
-  /// step of a process.
+  /// The time from the start of the process until the host has read the first loss; `nil` except for the first workload
+  /// of `step` in a process.
   public var firstStepMilliseconds: Double?
   /// How much longer the first step with another batch size takes than the second step with that batch size; `nil` as
   /// for `firstStepMilliseconds`.
