@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// One row per Swift module: its name and the modules that it imports. `LayeringTests` compares it with the sources.
+/// One row per Swift module of the library products: its name and the modules that it imports. `LayeringTests` compares
+/// the rows with the sources.
 let modules: [(name: String, dependencies: [String])] = [
   ("ApusSystem", ["CSHA256"]),
   ("ApusDevice", ["ApusSystem", "Kernels"]),

@@ -68,7 +68,7 @@ def quietest(run) -> Lines:
 
 
 def speed(line: dict) -> float:
-    """The rate of the median run, or the number of runs per millisecond if the line has no rate."""
+    """The rate of the median run, or the number of executions per millisecond if the line has no rate."""
     rate = line.get("gflops", line.get("gbytes_per_second", line.get("images_per_second")))
     return rate * line["min_ms"] / line["median_ms"] if rate else 1 / line["median_ms"]
 
@@ -143,7 +143,7 @@ class Peer:
         return lines(self.command([*words, *shared, *chosen]), self.apus.threads)
 
     def forms_of(self, words: list) -> dict[str, Lines]:
-        """The lines by form: each way in which the peer can run a kind, such as eager or compiled."""
+        """Runs the peer in each of its forms, such as eager and compiled. Returns the lines by form."""
         return {form: quietest(lambda: self.bench(words, form)) for form in self.forms.get(words[0], [""])}
 
 
@@ -182,9 +182,9 @@ class OtherLoad:
 
     @staticmethod
     def state(path: str = "/proc/stat") -> tuple[float, float, float]:
-        """Three durations in seconds: the reading of the clock; the busy time of all cores, including interrupts and the
-        time for which the host of a virtual machine took cores away (`steal`); the processor time of this process and
-        of the children that it waited for."""
+        """Three durations in seconds: the reading of the clock; the busy time of all cores, including interrupts and
+        the time for which the host of a virtual machine took cores away (`steal`); the processor time of this process
+        and of the children that it waited for."""
         with open(path) as stat:
             user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
         busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

@@ -16,14 +16,14 @@ HEADER = """# Results on {device}
 
 Updated {date}. `Benchmarks/compare --save` writes this file. It has a section for each kind and peer; a comparison
 replaces only the sections that it measured. In a round, Apus and the peer run one after the other. The number in the
-column of a side is the median over the rounds; each round contributes the median of its runs. A ratio is the speed of Apus divided by
-the speed of the peer in the same round: above 1, Apus is faster. The table has the median and the range of the ratios.
-If a peer has several forms, the fastest form counts, and the smallest memory of all forms. *MB* is the largest amount
-of memory that the process used, without the memory that it used before the model was built. *Must* is the bound of
-`Benchmarks/targets.json`: a ratio or, marked *of peak*, a fraction of the processor's peak, the largest rate of
-multiply-adds, which is measured in the same rounds. *Disturbed* is the number of rounds in which other processes used
-more than {quiet:g} cores. These rounds do not count. If they are half of the rounds or more, the row is not judged, and
-all rounds count.
+column of a side is the median over the rounds; each round contributes the median of its runs. A ratio is the speed of
+Apus divided by the speed of the peer in the same round: above 1, Apus is faster. The table has the median and the range
+of the ratios. If a peer has several forms, the fastest form counts, and the smallest memory of all forms. *MB* is the
+largest amount of memory that the process used, without the memory that it used before the model was built. *Must* is
+the bound of `Benchmarks/targets.json`: a ratio or, marked *of peak*, a fraction of the processor's peak. The peak is
+the largest rate of multiply-adds, measured in the same rounds. *Disturbed* is the number of rounds in which other
+processes used more than {quiet:g} cores. If fewer than half of the rounds of a row are disturbed, these rounds do not
+count. Otherwise all rounds count, and the row is not judged.
 """
 
 # A bound: a ratio, or a ratio and a fraction of the peak. If both are given, it is enough to reach one of them.
@@ -97,7 +97,7 @@ class Comparison:
         return 2 * len(self.disturbed(key)) < len(self.rounds)
 
     def lines(self, key) -> list[tuple[dict, dict]]:
-        """The lines of both sides in the rounds that count: the undisturbed ones, or all if too few are undisturbed."""
+        """The lines of both sides in the rounds that count: the undisturbed rounds, or all if the row is not judged."""
         left_out = self.disturbed(key) if self.is_judged(key) else []
         return [(a[key], p[key]) for number, (a, p) in enumerate(self.rounds) if number not in left_out]
 
@@ -105,12 +105,14 @@ class Comparison:
         return [speed(apus) / speed(peer) for apus, peer in self.lines(key)]
 
     def peak(self, key) -> float | None:
-        """The fraction of the processor's peak that Apus reached: the median of the rounds that measured the peak."""
+        """The fraction of the processor's peak that Apus reached: the median of the rounds that measured the peak;
+        `None` if there are none."""
         shares = [speed(apus) / apus["peak_gflops"] for apus, _ in self.lines(key) if "peak_gflops" in apus]
         return statistics.median(shares) if shares else None
 
     def limit(self, key) -> tuple[str, float] | None:
-        """The bound of a row: `ratio` or `peak`, and its value. If a row has both, the one that is easier to reach."""
+        """The kind of a row's bound, `ratio` or `peak`, and its value; of two bounds, the one that is easier to reach.
+        `None` if the row has no bound."""
         bound, share = self.must(key[0]), self.peak(key)
         if bound is None:
             return None

@@ -208,8 +208,8 @@ class CompareTests(unittest.TestCase):
             *) echo '{json.dumps(row | {"gflops": 60})}' ;; esac"""
         run = self.compare("gemm", lines=[row], python=python)
         self.assertEqual(run.returncode, 0, run.stderr)
-        # Apus has 100 GFLOP/s in its fastest run, so 50 in the median run. The peak is the rate of its own fastest run,
-        # 120.
+        # Apus has 100 GFLOP/s in its fastest run, so 50 in the median run. The peak is 120, the rate of the fastest run
+        # of peak_bench.py.
         self.assertRegex(run.stdout, r"\| of peak \|.* must ")
         self.assertRegex(run.stdout, r"\| +1.67 \| 1.67–1.67 \| +0.42 \| +1.5 \| ")
 

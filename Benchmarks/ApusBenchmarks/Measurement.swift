@@ -2,7 +2,7 @@ import Apus
 
 /// The result of one benchmark: one line of `apus bench`.
 public struct Measurement: Sendable {
-  /// The amount of work of one run.
+  /// The amount of work of one execution of the workload.
   public enum Work: Hashable, Sendable {
     case operations(Int)
     case bytes(Int)
@@ -18,13 +18,15 @@ public struct Measurement: Sendable {
   public var device: String
   public var dtype = DType.float32
   public var timing: Timing
-  /// The work of one run; `nil` if no number of operations, bytes or images describes it well.
+  /// The work of one execution; `nil` if no number of operations, bytes or images describes it well.
   public var work: Work?
-  /// The time from the start of the process until the host has read the first loss.
+  /// The time from the start of the process until the host has read the first loss; `nil` except for the first workload
+  /// of `step` in a process.
   public var firstStepMilliseconds: Double?
-  /// How much longer the first step with another batch size takes than the second step with that batch size.
+  /// How much longer the first step with another batch size takes than the second step with that batch size; `nil` as
+  /// for `firstStepMilliseconds`.
   public var otherBatchMilliseconds: Double?
-  /// The peak memory of the workload, in bytes.
+  /// The peak memory of the workload, in bytes; `nil` as for `firstStepMilliseconds`.
   public var peakByteCount: Int?
 
   public init(_ benchmark: String, problem: String, device: ComputeDevice, timing: Timing) {

@@ -79,8 +79,8 @@ def serve(options, peer, bodies, steps=(), problems="*"):
     """Runs the selected measurements, or prints what the script supports if the kind is `describe`.
 
     `bodies` maps each supported kind to a function that gets the name of a problem, measures the problem and prints the
-    lines (none if the form does not apply to the problem). `steps` are the supported workloads of `step`. `problems` is
-    a pattern, which the names of the supported problems of all other kinds match.
+    lines (none if the form does not apply to the problem). `steps` are the supported workloads of `step`. For
+    all other kinds, `problems` is the pattern of the names of the supported problems.
     """
     if options.kind == "describe":
         kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}
@@ -96,7 +96,7 @@ def serve(options, peer, bodies, steps=(), problems="*"):
 
 def measure(body, synchronize, runs, span=0.05):
     """Returns the milliseconds per execution of `body` in each run. A run executes `body` often enough to take about
-    `span` seconds. Three warm-up executions come before the first run."""
+    `span` seconds. Three warm-up executions and a timed one, which gives this number, come before the first run."""
 
     def run(count):
         start = time.perf_counter()

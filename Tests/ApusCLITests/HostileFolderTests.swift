@@ -77,7 +77,8 @@ struct HostileFolderTests {
     }
   }
 
-  /// The executable, which gets every 30th folder, also refuses the folder or does no harm.
+  /// The executable also refuses each folder or does no harm. It gets every 30th folder, or every n-th if
+  /// `APUS_HOSTILE_STEP` is n.
   @Test(.timeLimit(.minutes(30))) func theCommandRefusesThem() throws {
     let step = Int(ProcessInfo.processInfo.environment["APUS_HOSTILE_STEP"] ?? "") ?? 30
     try forEach(stride(from: 0, to: folders.count, by: step).map { folders[$0] }) { folder, path in

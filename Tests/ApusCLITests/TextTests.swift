@@ -91,7 +91,7 @@ struct TextTests {
     let words = ["word-lstm", "--data", "text:\(other)", "--steps", "2", "--weights", scratch.file("base")]
     let tuned = try train(words + ["--output", scratch.file("tuned")] + sizes)
     #expect(tuned.status == 0, "\(tuned.errors)")
-    // Of the seven tokens in a line, the zebra and most of the numbers are unknown.
+    // Of the seven tokens in a line, the word zebra and most of the numbers are unknown.
     #expect(tuned.errors.contains("other.txt: 26 % of its tokens are unknown to the weights' tokenizer"))
     let made = try Invocation(
       "generate", scratch.file("tuned"), "--prompt", "the zebra", "--length", "3", "--device", "cpu", "--json")

@@ -21,7 +21,8 @@ import Testing
       let chosen = try #require(line["chosen"] as? String)
       #expect(candidates.count > 1 && candidates[0]["name"] as? String == line["default"] as? String)
       let times = candidates.compactMapValue("milliseconds")
-      // Another kernel replaces the default only if it saves a twentieth of the time. The printed times are rounded.
+      // Another kernel replaces the default only if it saves at least a twentieth of the time. The printed times are
+      // rounded.
       let usual = try #require(candidates[0]["name"] as? String)
       #expect(times.count == candidates.count && (chosen == usual || times[chosen]! < 0.951 * times[usual]!))
     }

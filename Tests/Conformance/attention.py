@@ -31,7 +31,7 @@ def causal(queries, keys, offset=0):
     return torch.ones(queries, keys, dtype=torch.bool).tril(offset)
 
 
-# The attention function. Shapes are [batch, heads, length, size].
+# The attention function. Shapes end in [length, size]; most of them begin with [batch, heads].
 def dot(case, f_, *inputs, **others):
     f.function("sdpa" + case, f_, *inputs, **others)
 

@@ -3,8 +3,8 @@
     python3 Tests/Conformance/kills_check.py [--kills 300] [--apus .build/release/apus] [--device cpu] [--seed 0]
 
 There are five kinds of runs: mlp, lenet5, char-lstm, a table and a folder of images. Each kind gets a fifth of the
-kills. A run is killed with SIGKILL and resumed, again and again, until it ends before the next kill. Then its weights
-are compared, and the next run of the kind starts.
+kills. A run is killed with SIGKILL and resumed, again and again, until it ends before the next kill or no kill is left.
+Then its weights are compared, and the next run of the kind starts.
 """
 
 import argparse

@@ -294,8 +294,8 @@ class Tokenizer(Format):
         numbers = []
 
         def keep(number):
-            """Replaces a number by a mark. The digest depends on the spelling of the number, so `written` puts this
-            spelling back in the place of the mark."""
+            """Replaces a floating-point number by a mark. The digest depends on the spelling of the number, so
+            `written` puts this spelling back in the place of the mark."""
             numbers.append(number)
             return f"@{len(numbers) - 1}@"
 

@@ -6,7 +6,7 @@ NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x8000000
 
 
 def mutated(data, random, others):
-    """Returns the bytes with 1 to 16 random changes: flipped bits, random bytes, limits of number types, deletions,
+    """Returns the bytes with at most 16 random changes: flipped bits, random bytes, limits of number types, deletions,
     repeated parts, insertions, fragments of the files `others`, and runs of one byte."""
     data = bytearray(data)
     for _ in range(random.choice([1, 1, 1, 2, 4, 16])):
@@ -46,7 +46,7 @@ WORDS = [
 
 
 def rewritten(text, random, words):
-    """Returns the text with 1 to 4 random changes of tokens: replacements by WORDS or `words`, repeated tokens,
+    """Returns the text with at most 4 random changes of tokens: replacements by WORDS or `words`, repeated tokens,
     deletions, and swaps."""
     tokens = re.findall(r"\w+|\s+|[^\w\s]", text) or [""]
     for _ in range(random.choice([1, 1, 2, 4])):

@@ -110,7 +110,7 @@ for channels, image in picture.items():
             y,
             fill,
         )
-    # torchvision's rotate turns counterclockwise for positive angles, its affine and Apus clockwise.
+    # For positive angles, torchvision's rotate turns counterclockwise; torchvision's affine and Apus turn clockwise.
     found = F.rotate(tensor(image), -20, **bilinear)
     add(f"rotate {channels}", image, array(found), 20, 0, 0, 1, 0, 0, 0)
 

@@ -22,7 +22,7 @@ public struct OpBandwidth: TypedWorkload {
 
   public static var operationNames: [String] { operations.map(\.name) }
 
-  /// The workloads with a given name: one operation with its size, or one operation in both sizes.
+  /// The workloads with a given name: `exp-256x256` names one workload, `exp` the workloads of both sizes.
   public static func find(_ name: String) throws(ProblemError) -> [OpBandwidth] {
     let found = all.filter { $0.name == name || $0.operation == name }
     guard found.isEmpty else { return found }

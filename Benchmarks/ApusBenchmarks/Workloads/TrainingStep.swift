@@ -159,7 +159,7 @@ public struct TrainingStep: Workload {
     switch try ModelDescription.find(name).kind {
     case .images(let network): return (try network.model(), .classification, .images(network.inputSize), 10)
     case .language(var network):
-      // The recipes of language models have dropout; the workloads have none.
+      // The recipe of char-lstm has dropout; the workloads have none.
       network.dropout = 0
       let model = try network.languageModel(vocabulary: count)
       return (model, .tokens, .texts(length: network.sequenceLength, hasTargets: true), count)

@@ -11,7 +11,8 @@ public protocol Workload: Sendable {
   ) throws
 }
 
-/// A problem whose name cannot be parsed or whose sizes are invalid.
+/// The error for a problem whose name is unknown or cannot be parsed, whose sizes are invalid, or whose first loss is
+/// not finite.
 public struct ProblemError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String
 }

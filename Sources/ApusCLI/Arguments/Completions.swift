@@ -134,7 +134,7 @@ enum Completions {
     commands.map { $0.name }.joined(separator: " ")
   }
 
-  /// Returns a text for use between single quotes, in all three shells. Each quote in the text becomes `'\''`: the end
+  /// Returns a text for use between single quotes in Bash, zsh and fish. Each quote in the text becomes `'\''`: the end
   /// of the quoted text, an escaped quote, and the start of the next quoted text.
   private static func quoted(_ text: String) -> String { text.replacing("'", with: "'\\''") }
 }

@@ -98,7 +98,7 @@ enum TrainCommand: Command {
       }
       try report?.check()
     } catch let error as OutputError {
-      // If the terminal hung up, writing fails, too. The signal is reported, not the write.
+      // If the terminal hung up, writing fails, too: the signal is reported, not the failed write.
       if let interruption { throw interruption }
       throw OutputError(description: "\(error); the run is finished and saved in \(run.files.path)")
     }

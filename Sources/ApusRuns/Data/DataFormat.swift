@@ -45,7 +45,7 @@ public protocol DataFormat: Sendable {
   /// The name of examples, in the plural: `images`.
   var examplesName: String { get }
 
-  /// The examples with their size: `images of 1x28x28`.
+  /// A description of the examples, for images and tables with their size: `images of 1x28x28`.
   var summary: String { get }
 
   /// The size and the element type of one input of the model.

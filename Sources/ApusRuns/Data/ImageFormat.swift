@@ -101,7 +101,7 @@ extension ImageFormat {
   }
 
   /// The format that prepares images of individual files. If the model was trained on images without a transform, files
-  /// with one image are resized to the input size. IDX files are not resized.
+  /// with one image are resized to the input size, and images in IDX files are used as they are.
   package func fitting(_ images: any ImageSource) -> ImageFormat {
     guard !(images is ImageSet), reading.transform.isEmpty else { return self }
     var format = self
@@ -109,7 +109,7 @@ extension ImageFormat {
     return format
   }
 
-  /// Throws if the images do not have the size of the model's inputs, and the format has no transform.
+  /// Throws if the format has no transform and all images have one size that is not the size of the model's inputs.
   /// - Parameter own: The size of all images, `[channels, height, width]`; `nil` if they differ in size.
   package func check(_ own: [Int]?, _ path: String) throws(DataError) {
     guard let own, reading.transform.isEmpty, own != size else { return }

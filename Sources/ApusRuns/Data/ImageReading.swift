@@ -16,8 +16,8 @@ package struct ImageReading: Hashable, Sendable {
   /// The conversion that the settings request for a network and a data set.
   ///
   /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` if they differ.
-  /// - Throws: `DataError.unsupported` if the images would still differ in size, or if `--transform` and `--image-size`
-  ///   give different sizes.
+  /// - Throws: `DataError.unsupported` if the images would differ in size after the transforms, or if `--transform` and
+  ///   `--image-size` give different sizes.
   package init(_ settings: ImageSettings, for network: ImageNetwork, own: [Int]?, source: String) throws(DataError) {
     let channels = settings.channels ?? own?[0] ?? 3
     let ownSize = own.map { ImageSize(height: $0[1], width: $0[2]) }

@@ -8,11 +8,11 @@ public struct LearningTask {
   public var train: any ExampleSource
   /// The examples that are measured at the end of the run, or after each epoch if there are no validation examples.
   public var test: any ExampleSource
-  /// The examples for evaluation after each epoch, if some are held out.
+  /// The held-out examples that are measured after each epoch; `nil` if there are none.
   public var validation: (any ExampleSource)?
   /// The training examples without augmentation, for evaluation; `nil` if training does not augment them.
   package var plainTrain: (() -> any ExampleSource)?
-  /// The classes of the training examples, for images and tables.
+  /// The class index of each training example, for classifiers of images and tables; empty for other models.
   public var labels: [Int32] = []
 
   /// Creates the data of a run from its examples.

@@ -13,7 +13,7 @@ public struct MeasuredData {
   public var names: [String]?
   /// The model's format. For a language model, it contains the number of tokens per character of these examples.
   public var format: any DataFormat
-  /// For a table, its columns except the target, and the row of each example.
+  /// For a table, its columns except the target, and the row of each example; `nil` for other data.
   package var table: (features: Table, rows: [Int32])?
 }
 

@@ -62,7 +62,8 @@ public struct TableFormat: Hashable, Sendable {
   /// Whether classes or numbers are predicted.
   package var kind: TableTask.Kind { if case .classes = task { .classification } else { .regression } }
 
-  /// The kind of values in the target column: categorical if the name of any class is not a number, else numeric.
+  /// The kind of values in the target column: categorical if the name of at least one class is not a number,
+  /// else numeric.
   var targetKind: Table.Kind {
     classNames.allSatisfy { Double($0) != nil } ? .numeric : .categorical
   }

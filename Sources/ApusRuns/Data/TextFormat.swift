@@ -21,7 +21,7 @@ public struct TextFormat: Sendable {
     self.tokensPerCharacter = tokensPerCharacter
   }
 
-  /// - Returns: `nil` when a member is missing or inconsistent.
+  /// - Returns: `nil` if the tokenizer is missing, or a member is inconsistent.
   public init?(_ json: JSON?) {
     guard let tokenizer = TokenizerCatalog.restored(json?["tokenizer"]) else { return nil }
     self.tokenizer = tokenizer

@@ -113,7 +113,7 @@ public struct RunEvaluation {
     return results
   }
 
-  /// Compares the results with the results on the training examples.
+  /// Compares the results on the measured examples with the results on the training examples.
   private mutating func judge(
     _ results: ClassificationResults, _ known: Predictions, humanError: Double, _ format: any DataFormat,
     _ options: EvaluationOptions

@@ -15,7 +15,7 @@ package struct Examination {
   let misclassified: [Int]
   /// The results of a model that predicts numbers; `nil` for other models.
   package let regression: RegressionReport?
-  /// The names of the classes, one for each output of the model.
+  /// The names of the classes, one for each output of a classifier; empty for other models.
   package let classNames: [String]
   /// Images that could not be read.
   package let skipped: SkippedImageReport

@@ -60,7 +60,7 @@ extension RunReport {
     return maps / (maps.max(axes: axes, keepingAxes: true) + 1e-30)
   }
 
-  /// For one example, the output channels of each of the first convolutions, as images.
+  /// For one example, images of the first 32 output channels of each of the first six convolutions.
   private func featureMaps(_ examination: Examination, _ example: Int) throws -> [Report.Block] {
     let input = try examination.inputs([example])
     let layers = withMode(.inference) { LayerTrace(of: examination.model, on: input).layers }

@@ -21,7 +21,7 @@ package struct PlannedTraining {
     makeExamples = { format.plannedExamples($0, settings, upload: $1) }
   }
 
-  /// A run without a data format, whose model `model` builds.
+  /// A run without a data format.
   /// - Parameters:
   ///   - input: the extents of an example, without the batch axis, and its element type.
   ///   - model: Builds the model.

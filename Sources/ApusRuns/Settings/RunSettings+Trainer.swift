@@ -66,7 +66,7 @@ extension RunSettings {
       options)
   }
 
-  /// Two groups of parameters: weights, which have more than one axis, and all others.
+  /// Two groups: the parameters with more than one axis, and all others. Empty if no setting distinguishes them.
   private func groups(of model: any Module) -> [ParameterGroup] {
     guard decaysWeightsOnly || maxNorm != nil else { return [] }
     let state = model.state

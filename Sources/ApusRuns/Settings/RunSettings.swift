@@ -6,9 +6,10 @@ public struct RunSettings: Sendable {
   public private(set) var model: ModelDescription
   /// The layers of `--layers`; `nil` for a model of the catalog.
   public private(set) var ownLayers: String?
-  /// The name of the data set, for example `mnist` or `csv:FILE`.
+  /// The name of the data set, for example `fashion-mnist` or `csv:FILE`.
   public var data: String
-  /// The name of the device. `nil` stands for the device of `APUS_DEVICE`, or for `auto` if that variable is not set.
+  /// The name of the device that the command opens; `nil` stands for the device of `APUS_DEVICE`, or for `auto` if that
+  /// variable is not set. `Run` uses the current device instead.
   public var device: String?
   /// The number of epochs or steps.
   public var length: TrainingOptions.Length
@@ -47,7 +48,7 @@ public struct RunSettings: Sendable {
   public var seed: UInt64 = 0
   /// The safetensors file, run or checkpoint with the initial weights; `nil` for random ones.
   public var weights: String?
-  /// How initial weights are computed from the data; `nil` for random ones.
+  /// How initial weights are computed from the data; `nil` if they do not depend on the data.
   public var initialization: DataInitialization?
   /// Whether the last layer is initialized although `weights` are given.
   public var replacesHead = false
