@@ -44,8 +44,8 @@ final class GradientScope: Sendable {
   }
 }
 
-/// Marks the nodes of a checkpointed sub-graph. They are recomputed for the gradient and must not be merged with the
-/// nodes of the first computation.
+/// Marks the nodes that compute a checkpointed function again for the gradient. They must not be merged with the nodes
+/// of the first computation.
 enum CheckpointRegion {
   @TaskLocal static var taskLocal: UInt32 = 0
   private static let active = Atomic<Int>(0)

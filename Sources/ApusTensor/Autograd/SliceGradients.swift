@@ -1,5 +1,5 @@
 /// The contributions of a tensor's slices to its gradient. If the slices partition the tensor along an axis, the
-/// gradient is their concatenation, instead of a sum of arrays that are mostly zeros.
+/// gradient is the concatenation of the slices' gradients, instead of a sum of arrays that are mostly zeros.
 struct SliceGradients {
   private struct Piece {
     var gradient: Tensor

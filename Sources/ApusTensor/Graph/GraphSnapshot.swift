@@ -5,7 +5,7 @@ struct GraphSnapshot {
   var nodes: [GraphNode] = []
   /// The indices of the nodes that are outputs, in the order of the plan's outputs.
   var outputs: [Int] = []
-  /// Whether the plan may overwrite an input, by input index.
+  /// For each input of the plan, whether the plan may overwrite it.
   var donatable: [Bool] = []
   var inputCount = 0
   var scalars: [Lane] = []

@@ -190,8 +190,9 @@ struct MemoryPlanner {
       }
     }
 
-    /// The values that `node` may overwrite. In this step, only the program that writes `node` reads them, and it reads
-    /// each of their elements before it writes the element of `node` at the same position.
+    /// The values that `node` may overwrite. For a row write, this is the base. For other steps, only the program that
+    /// writes `node` reads these values, and it reads each of their elements before it writes the element of `node` at
+    /// the same position.
     func overwritable(by node: Int) -> [Int] {
       if let base { return [base] }
       guard let index = writer[node], let result = bindings[index].results.first(where: { $0.value == node })

@@ -60,7 +60,7 @@ final class Node: @unchecked Sendable {
 
   /// The number of tensors that refer to the node.
   let handleCount = Atomic<Int32>(0)
-  /// The number of edges from pending nodes to this one.
+  /// The number of edges from other nodes to this one.
   let consumerCount = Atomic<Int32>(0)
 
   // Scratch fields of one traversal.
@@ -98,7 +98,7 @@ final class Node: @unchecked Sendable {
     return .passRetained(node)
   }
 
-  /// Creates a node with a materialized value.
+  /// Creates a node with a value in memory or, if `buffer` is `nil`, with the reason why there is no value.
   init(buffer: Buffer?, failure: DeviceError? = nil, type: TensorType, device: ComputeDevice) {
     opReference = .passUnretained(.leaf)
     deviceReference = .passUnretained(device)
@@ -155,8 +155,8 @@ final class Node: @unchecked Sendable {
   }
   private static let detaching = UInt(bitPattern: Unmanaged.passUnretained(Op.stopGradient).toOpaque())
 
-  /// Whether the node is a view of all elements of a materialized value. Its users can read that value directly, so the
-  /// view is copied to memory only if its own value is requested.
+  /// Whether the node is a view of all elements of a materialized value. The users of the view can read that value
+  /// directly, so the view is copied to memory only if it is requested itself.
   var isRearrangement: Bool {
     guard op.isView, let first else { return false }
     return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }

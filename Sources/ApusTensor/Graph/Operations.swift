@@ -9,7 +9,7 @@ public struct PendingOperation: Sendable {
   /// The result, which was pending when the operation was listed.
   public let result: Tensor
   /// The node of the operation, if `result` is one of several results. After evaluation, the result no longer refers to
-  /// it.
+  /// this node.
   private let whole: Node?
 
   /// How far the results of two correct implementations may differ.
@@ -67,10 +67,10 @@ public struct PendingOperation: Sendable {
   }
 }
 
-/// The pending operations that `tensors`, of any shapes, depend on, inputs first.
+/// The pending operations on which `tensors` depend, inputs first.
 ///
-/// While the list is held, every intermediate value is an output of the next evaluation. This allows two devices to be
-/// compared operation by operation.
+/// While the list is held, an evaluation stores intermediate values too, so that two devices can be compared operation
+/// by operation.
 public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
   var traversal = NodeTraversal()

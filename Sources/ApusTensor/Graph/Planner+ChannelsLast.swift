@@ -175,7 +175,8 @@ extension ConvolutionBox {
 }
 
 extension PoolingBox {
-  /// The same pooling on channels-last images: channels become a third spatial axis with windows of one element.
+  /// The same pooling on channels-last images: channels become a third spatial axis with windows of one element. `nil`
+  /// if the images have three spatial axes.
   fileprivate var withChannelsLast: PoolingBox? {
     guard inputShape.rank <= 4, input.x == 1, window.x == 1, stride.x == 1 else { return nil }
     func reordered(_ extents: SIMD3<Int>, _ channels: Int) -> SIMD3<Int> { SIMD3(extents.y, extents.z, channels) }

@@ -166,7 +166,8 @@ extension Planner {
     }
   }
 
-  /// The number of distinct nodes, stored or recomputed, that elementwise nodes read from outside.
+  /// The number of distinct nodes outside of `members`, stored or recomputed, that `members` read. Uniform nodes do not
+  /// count.
   private func argumentCount(_ members: [Int]) -> Int {
     let inside = Set(members)
     var outside = Set<Int>()

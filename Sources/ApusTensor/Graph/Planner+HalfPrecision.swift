@@ -164,7 +164,7 @@ extension GraphNode {
     return false
   }
 
-  /// Whether each result of a pooling is an element of its input or 0, so that it needs no rounding.
+  /// Whether each result of a pooling is an element of an input or 0, so that the results need no rounding.
   fileprivate var selectsElements: Bool {
     guard case .pooling(let box) = attributes, box.kind == .maximum else { return false }
     // Where windows overlap, an element receives the sum of several gradients.

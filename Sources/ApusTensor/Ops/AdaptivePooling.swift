@@ -87,7 +87,8 @@ extension Tensor {
     return isInside.cast(to: type) / (end - start).cast(to: type)
   }
 
-  /// Runs `body` with axis `axis` moved to the end, and moves it back.
+  /// Runs `body` on the tensor with axis `axis` and the last axis exchanged, and exchanges these axes of the result
+  /// again.
   func onLastAxis(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
     if axis == rank - 1 { return body(self) }
     var order = Array(0..<rank)

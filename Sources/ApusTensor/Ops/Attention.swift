@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The parameters of attention other than its queries, keys and values.
+/// The settings of attention other than queries, keys and values.
 package struct AttentionOptions: Sendable {
   package var scale: Double
   package var isCausal: Bool
@@ -97,7 +97,7 @@ extension Attention.Geometry {
   }
 }
 
-/// The parameters of attention other than its queries, keys and values, encoded as integers.
+/// The settings of attention other than queries, keys and values, encoded as integers.
 private struct AttentionParts {
   /// The optional inputs, in order.
   enum Input: CaseIterable {
