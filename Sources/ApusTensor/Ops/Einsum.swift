@@ -103,8 +103,8 @@ private struct Labelled {
     return Labelled(tensor: tensor.sum(axes: axes), labels: labels.filter(needed.contains))
   }
 
-  /// The product of both tensors, summed over shared labels that are not in `needed`. It is computed as one batched
-  /// matrix product, or elementwise if no label is summed or an operand is broadcast along a summed axis.
+  /// The product of both tensors, summed over the labels that are not in `needed`. It is computed as one batched matrix
+  /// product, or elementwise if no label is summed or an operand is broadcast along a summed axis.
   func contracted(with other: Labelled, keeping needed: Set<Character>) throws(ShapeError) -> Labelled {
     let extents = try sharedExtents(with: other)
     let (left, right) = (summed(keeping: needed.union(other.labels)), other.summed(keeping: needed.union(labels)))
