@@ -34,8 +34,8 @@ struct Evaluator: ~Copyable {
   }
 
   /// Computes `node` with the next evaluation if a tensor still refers to it then, even if no requested value depends
-  /// on it. Until a gradient scope ends, only evaluations inside the scope compute the nodes that were attached in it:
-  /// an evaluation on another thread would cut the edges that gradients need.
+  /// on `node`. Until a gradient scope ends, only evaluations inside the scope compute the nodes that were attached in
+  /// it: an evaluation on another thread would cut the edges that gradients need.
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
       // Drop unreferenced values, so that a loop that never evaluates does not accumulate them.

@@ -97,7 +97,8 @@ struct GraphNode {
   var shape: Shape
   var dtype: DType
   var inputs: [Int]
-  /// The types of the inputs when the operation was built.
+  /// The types of the inputs when the operation was built. Passes of the planner keep the element types up to date, but
+  /// not always the shapes.
   var inputTypes: [TensorType]
   var region: UInt32
   var kind: Kind = .leaf(-1)

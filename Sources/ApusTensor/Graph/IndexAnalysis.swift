@@ -12,7 +12,8 @@ struct IndexAnalysis {
   /// The operations that must check their indices. The indices of any other operation are known to be in range, or one
   /// of these operations checks the same indices.
   private(set) var checking: Set<Int> = []
-  /// Conditions on the inputs that put all indices in range; empty if none are needed, `nil` if none are known.
+  /// If the inputs meet these requirements, all indices are in range. Empty if none are needed, `nil` if none are
+  /// known.
   private(set) var requirements: [Requirement]? = []
   /// For each integer output that only copies input values: the inputs that it copies from.
   private(set) var sources: [(output: Int, inputs: [Int])] = []

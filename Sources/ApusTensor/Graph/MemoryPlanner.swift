@@ -57,9 +57,9 @@ struct MemoryPlanner {
 
   // MARK: - Outputs
 
-  /// Places each output in a donated input of the same type, if the input is not read after the step that writes the
-  /// output. If that step itself reads the input, it must read each element before it writes the output's element at
-  /// the same position.
+  /// Places each output over a suitable donated input of the same type, else in a new buffer. An input is suitable if
+  /// its last read comes before the step that writes the output, or if this step reads each element of the input before
+  /// it writes the output's element at the same position.
   ///
   /// - Parameter checkedStepCount: The number of leading steps whose outputs take no donated inputs: all steps up to
   ///   the last one that may fail on an invalid index. A failed run must leave all inputs unchanged.

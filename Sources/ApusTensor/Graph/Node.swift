@@ -4,7 +4,8 @@ import Synchronization
 /// A node of the lazy graph: an operation on other nodes, or a materialized value.
 ///
 /// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields are read and written only
-/// under the evaluation lock of the node's device, or while only one thread has access to the node.
+/// under the lock of the node's device (`ComputeDevice.withEvaluator`), or while only one thread has access to the
+/// node.
 final class Node: @unchecked Sendable {
   // Operations and devices live as long as the process, so references to them are not counted.
   let opReference: Unmanaged<Op>
@@ -16,7 +17,8 @@ final class Node: @unchecked Sendable {
   let isNumber: Bool
   /// Whether the node has several results instead of a value.
   let hasSeveralResults: Bool
-  /// The checkpointed region of the node, 0 outside of all regions. Nodes of different regions are never merged.
+  /// The node's checkpoint region (`CheckpointRegion`), 0 outside of all regions. Nodes of different regions are never
+  /// merged.
   let region: UInt32
   /// The creation order: a node depends only on nodes with smaller serials.
   let serial: UInt64

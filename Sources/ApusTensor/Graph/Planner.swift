@@ -25,9 +25,9 @@ struct Planner {
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []
-  /// The plans of loops.
+  /// The planned loop of each loop node.
   var loops: [Int: PlannedLoop] = [:]
-  /// The result nodes of user-defined operations.
+  /// For each node of a user-defined operation, the nodes of its results.
   var customResults: [Int: [Int]] = [:]
 
   init(_ graph: GraphSnapshot, for device: any Device) {
@@ -258,7 +258,7 @@ extension Op {
     name: "copy", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })
 
-  /// A copy of a value to memory, inserted because a step reads it from there.
+  /// A copy of a value to memory, which the planner inserts for a step that reads the value from memory.
   static let materialize: Op = Op(
     name: "fill", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })
