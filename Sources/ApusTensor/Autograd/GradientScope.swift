@@ -8,7 +8,7 @@ final class GradientScope: Sendable {
   private let kept = Mutex<[Node]>([])
   private let hasEnded = Atomic(false)
 
-  /// Whether nodes that were built inside may still be differentiated.
+  /// Whether the scope has not ended, so that values that were read inside may still be differentiated.
   var isOpen: Bool { !hasEnded.load(ordering: .acquiring) }
 
   /// The innermost scope of the Swift task. If no scope is active in the process, only the counter `active` is read.

@@ -66,7 +66,7 @@ struct BackwardPass: ~Copyable {
   private var cotangents: [Tensor?] = []
   /// For each node that has several results, the gradients of these results.
   private var resultCotangents: [Int: [Tensor?]] = [:]
-  /// For each node with slices, their contributions to its gradient.
+  /// For each node that is read in slices, the contributions of the slices to the gradient of the node.
   private var slices: [Int: SliceGradients] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
