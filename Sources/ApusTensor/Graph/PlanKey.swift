@@ -56,7 +56,8 @@ struct PlanKey: Hashable, Sendable {
 }
 
 extension Attributes {
-  /// Appends words that encode the attributes; different attributes have different words.
+  /// Appends words that encode the attributes. For one operation and one type of its result, attributes that give
+  /// different plans have different words.
   func append(to words: inout [UInt64]) {
     switch self {
     case .none: break

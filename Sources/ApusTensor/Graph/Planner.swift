@@ -21,7 +21,8 @@ struct Planner {
   /// there are more than 32, or if other nodes contribute.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// The group that computes a node; −1 for leaves, scalars, indices, views and nodes that programs recompute.
+  /// The group that computes a node; −1 for leaves, scalars, constants, indices, views and nodes that programs
+  /// recompute.
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []
@@ -180,7 +181,8 @@ struct Planner {
     }
   }
 
-  /// Copies outputs that no step would compute (leaves, views, scalars, indices) and outputs that occur twice.
+  /// Copies outputs that no step would compute (leaves, views, scalars, constants, indices) and outputs that occur
+  /// twice.
   private mutating func materializeOutputs() {
     var seen: Set<Int> = []
     for position in outputs.indices {

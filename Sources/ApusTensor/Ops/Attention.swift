@@ -139,7 +139,7 @@ extension Tensor {
   package static let attentionLimit = 256
 
   /// Attention as one step. Returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.
-  /// `whole` has the elements of the output, followed by the log-sum-exp of each query.
+  /// `whole` has the elements of the output, followed by the log-sum-exp of the scores of each query.
   ///
   /// The caller defines the derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
   /// the last axis of queries, keys and values has at most `attentionLimit` elements.
