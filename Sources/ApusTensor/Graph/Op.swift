@@ -118,7 +118,7 @@ struct OpInputs: ~Copyable {
   }
 }
 
-/// The parameters of an operation that are part of its identity (axes, strides, sizes).
+/// What an operation is built with in addition to its inputs, such as axes, strides and sizes.
 enum Attributes: Sendable {
   case none
   case integers([Int])
@@ -183,7 +183,7 @@ enum Lowering: Sendable {
   case index
   /// Emits instructions: receives the registers of the inputs, returns the register of the result.
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
-  /// Another layout of the same elements.
+  /// Another layout of the input's elements.
   case view(@Sendable (GraphNode) -> ViewTransform)
   /// A reduction. The first integer attribute is 1 if the reduced axes are kept, else 0; the others are these axes.
   case reduction(Reducer)
