@@ -179,7 +179,7 @@ enum Lowering: Sendable {
   case scalar
   /// A scalar whose value is part of the plan.
   case constant
-  /// The row-major index of each element of a shape; it is never stored in memory.
+  /// The row-major index of each element of a shape, which programs compute where they use it.
   case index
   /// Emits instructions: receives the registers of the inputs, returns the register of the result.
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
