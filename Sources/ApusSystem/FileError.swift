@@ -5,7 +5,7 @@ package struct FileError: Error, Hashable, Sendable {
   /// The operation that failed: `open`, `read`, `write`, …
   package var operation: String
   package var path: String
-  /// The `errno` of the call that failed; 0 if all calls succeeded, but the file is not of the expected kind.
+  /// The `errno` of the call that failed; 0 if no call failed, for example if the file is not of the expected kind.
   package var code: Int32
   /// Additional information, for example the number of bytes needed.
   package var detail: String?

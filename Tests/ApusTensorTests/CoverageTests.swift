@@ -15,8 +15,8 @@ import Testing
     "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
 
-  /// Operations without a case. The planner or the reading of a value inserts them, they create values without inputs,
-  /// or other suites compare them with their definition.
+  /// Operations that other suites test: random numbers, custom gradients, loops, custom operations without a gradient
+  /// rule, attention, recurrent layers and row writes.
   private static let withoutCase: Set<String> = [
     "customGradient", "customGradientResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient",
     "attention", "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
@@ -35,8 +35,8 @@ import Testing
     return fixed.contains(name) || reductions.contains { name == $0 + "(all)" }
   }
 
-  /// Every case has an input shape without elements (except as `admitsNoEmptyShape` says), and an input shape with an
-  /// axis of extent 1 or without axes (except for those in `fixed`).
+  /// Every case with inputs, except the large cases, has an input shape without elements (exceptions:
+  /// `admitsNoEmptyShape`), and an input shape with an axis of extent 1 or without axes (exceptions: `fixed`).
   @Test func everyCaseHasTheSmallestShapes() {
     let large = Set(OpCase.large.map(\.name))
     let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }

@@ -45,7 +45,7 @@ package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
 }
 
 /// The layer whose operations are being built: its key, after the keys of the layers that contain it, and its type in
-/// parentheses. `nil` outside of `namingLayers(_:)` and `detectingAnomalies(_:)`.
+/// parentheses. `nil` outside of all layers, and outside of `namingLayers(_:)` and `detectingAnomalies(_:)`.
 package var currentLayer: String? { AnomalyScope.naming == nil ? nil : AnomalyScope.openLayer }
 
 /// Runs `body`, which builds operations whose results may overflow without harm: the caller discards the values that
@@ -82,7 +82,7 @@ final class AnomalyScope: Sendable {
     case layer(key: String, type: String)
     /// The gradient of the node with this serial.
     case gradient(of: UInt64)
-    /// Operations that may overflow.
+    /// Operations whose results may overflow without harm; see `expectingOverflow(_:)`.
     case guarded
   }
 

@@ -7,7 +7,7 @@ package struct FusedOperation: Sendable {
   /// Returns the results, then the values that `gradient` needs.
   package var forward: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
   /// Computes the gradients of the inputs from the gradients of the results (`nil` for results that nothing depends
-  /// on), the inputs and all values returned by `forward`.
+  /// on), the inputs, the constants and all values returned by `forward`.
   package var gradient:
     @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]) -> [Tensor]
   /// Computes the results from the inputs in ordinary operations.
@@ -39,7 +39,7 @@ package struct FusedOperation: Sendable {
     return Array(found.prefix(resultCount))
   }
 
-  /// The gradients of the inputs. Their own custom gradient is `second`.
+  /// The gradients of the inputs, computed by an operation whose custom gradient is `second`.
   private func first(
     _ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]
   ) -> [Tensor?] {

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension BackwardPass {
-  /// Reports an output or an input that is not floating-point. Reports an input whose gradient path an evaluation has
-  /// released, because its gradient would silently be zero. With `.refused`, also reports an unused input.
+  /// Reports an output or an input that is not floating-point. Reports an input if an evaluation has released its
+  /// gradient path, because its gradient would silently be zero. With `.refused`, also reports an unused input.
   func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
     for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
       return ShapeError("gradients", "\(tensor.dtype) tensors have no gradients; use cast(to: .float32)").report()
@@ -18,8 +18,8 @@ extension BackwardPass {
     }
   }
 
-  /// Reports a value whose gradient path from the loss an evaluation has released. If `mayBeUnrelated` is `false`, also
-  /// reports a loss that depends on none of `values`.
+  /// Reports one of `values` if an evaluation has released the gradient path that led to it from the loss. If
+  /// `mayBeUnrelated` is `false`, also reports a loss that depends on none of `values`.
   func check(loss: Tensor, of values: [Tensor], _ operation: String, mayBeUnrelated: Bool) {
     let unreached = values.indices.filter { !isReached($0) }
     for number in unreached {

@@ -8,7 +8,7 @@ final class GradientScope: Sendable {
   private let kept = Mutex<[Node]>([])
   private let hasEnded = Atomic(false)
 
-  /// Whether nodes that were built inside may still be differentiated.
+  /// Whether the scope has not ended, so that values that were read inside may still be differentiated.
   var isOpen: Bool { !hasEnded.load(ordering: .acquiring) }
 
   /// The innermost scope of the Swift task. If no scope is active in the process, only the counter `active` is read.
@@ -44,8 +44,8 @@ final class GradientScope: Sendable {
   }
 }
 
-/// Marks the nodes of a checkpointed sub-graph. They are recomputed for the gradient and must not be merged with the
-/// nodes of the first computation.
+/// Marks the nodes that compute a checkpointed function again for the gradient. They must not be merged with the nodes
+/// of the first computation.
 enum CheckpointRegion {
   @TaskLocal static var taskLocal: UInt32 = 0
   private static let active = Atomic<Int>(0)

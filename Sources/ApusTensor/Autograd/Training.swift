@@ -2,7 +2,7 @@ import ApusDevice
 
 // Graph functions that layers and training loops use.
 
-/// Whether code runs inside `recordingGradients`, so that the nodes that it builds may be differentiated.
+/// Whether the calling code runs inside `recordingGradients`, where values that are read stay differentiable.
 public var isRecordingGradients: Bool { GradientScope.current != nil }
 
 extension Tensor {

@@ -2,7 +2,7 @@ import ApusDevice
 
 /// Finds the recorded values that a tensor was computed from; the basis of model diagrams.
 package struct Ancestry {
-  /// The number of each recorded node. If several values share a node, the last number counts.
+  /// The number of each recorded node. If several values share a node, the node has the number that was recorded last.
   private var recorded: [ObjectIdentifier: Int] = [:]
   /// The recorded values. They keep their nodes alive, so that no new node reuses the `ObjectIdentifier` of a
   /// deallocated one.
@@ -17,8 +17,8 @@ package struct Ancestry {
   }
 
   /// Searches the graph from the tensor back to recorded values and materialized nodes, and no further. Returns the
-  /// numbers of the recorded values that it reaches, in ascending order, and the names of the operations that it
-  /// passes, in order of creation.
+  /// numbers of the recorded values that the search reaches, in ascending order, and the names of the operations with
+  /// inputs that it passes, in order of creation.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

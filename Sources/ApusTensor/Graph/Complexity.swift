@@ -2,7 +2,8 @@ import ApusDevice
 
 extension Tensor {
   /// The number of multiply-accumulate operations in the matrix products, convolutions, attention and recurrent
-  /// operations between `input` and this tensor; `Int.max` on overflow. Materialized nodes are not traversed.
+  /// operations that compute this tensor; `Int.max` on overflow. The search for operations stops at `input` and at
+  /// materialized nodes.
   package func multiplyAccumulates(since input: Tensor) -> Int {
     func isEnd(_ node: Node) -> Bool { node.isMaterialized || node === input.node }
     return device.withEvaluator { _ in
@@ -51,7 +52,7 @@ private func multiplyAccumulates(
   _ op: Op, _ attributes: Attributes, _ shape: Shape, _ input: (Int) -> Shape
 ) -> Int {
   if case .convolution(let box) = attributes { return box.geometry.multiplyAdds }
-  // Counts Q Kᵀ and the product of the weights with V. Masked elements count too.
+  // Counts Q Kᵀ and the product of the attention weights with V. Masked elements count too.
   if op === Op.attention {
     let (query, key, value) = (input(0), input(1), input(2))
     let weights = query[0] * query[1] * query[2] * key[2]

@@ -25,7 +25,7 @@ public final class ComputeDevice: @unchecked Sendable {
   /// The number of steps of the plan that ran last.
   public var lastPlanStepCount: Int { lock.withLock { _ in evaluator.plans.lastStepCount } }
 
-  /// Devices live as long as the process, so nodes hold unowned references to them.
+  /// All devices. This list keeps them alive until the process ends, so nodes may hold unowned references to them.
   private static let all = Mutex<[ComputeDevice]>([])
 
   /// Creates a device from its implementation, which a backend or a test supplies.

@@ -33,9 +33,9 @@ struct Evaluator: ~Copyable {
     plans = PlanCache()
   }
 
-  /// Computes `node` with the next evaluation, even if no requested value depends on `node`. A node that is attached
-  /// inside a gradient scope is computed only by evaluations inside that scope, until the scope ends. An evaluation on
-  /// another thread would cut the edges that gradients need.
+  /// Computes `node` with the next evaluation if a tensor still refers to it then, even if no requested value depends
+  /// on `node`. Until a gradient scope ends, only evaluations inside the scope compute the nodes that were attached in
+  /// it: an evaluation on another thread would cut the edges that gradients need.
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
       // Drop unreferenced values, so that a loop that never evaluates does not accumulate them.

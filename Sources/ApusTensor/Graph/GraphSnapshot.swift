@@ -5,7 +5,7 @@ struct GraphSnapshot {
   var nodes: [GraphNode] = []
   /// The indices of the nodes that are outputs, in the order of the plan's outputs.
   var outputs: [Int] = []
-  /// Whether the plan may overwrite an input, by input index.
+  /// For each input of the plan, whether the plan may overwrite it.
   var donatable: [Bool] = []
   var inputCount = 0
   var scalars: [Lane] = []
@@ -97,7 +97,8 @@ struct GraphNode {
   var shape: Shape
   var dtype: DType
   var inputs: [Int]
-  /// The types of the inputs when the operation was built.
+  /// The types of the inputs when the operation was built. Passes of the planner keep the element types up to date, but
+  /// not always the shapes.
   var inputTypes: [TensorType]
   var region: UInt32
   var kind: Kind = .leaf(-1)

@@ -12,7 +12,8 @@ struct IndexAnalysis {
   /// The operations that must check their indices. The indices of any other operation are known to be in range, or one
   /// of these operations checks the same indices.
   private(set) var checking: Set<Int> = []
-  /// Conditions on the inputs that put all indices in range; `nil` if no such conditions exist.
+  /// If the inputs meet these requirements, all indices are in range. Empty if none are needed, `nil` if none are
+  /// known.
   private(set) var requirements: [Requirement]? = []
   /// For each integer output that only copies input values: the inputs that it copies from.
   private(set) var sources: [(output: Int, inputs: [Int])] = []
@@ -57,7 +58,8 @@ struct IndexAnalysis {
     }
   }
 
-  /// The root of `node`, from which its values are copied, and whether all values of the root occur in `node`.
+  /// Follows copies from `node` back to the node that the values come from, the root. Also returns whether all values
+  /// of the root occur in `node`.
   private func root(of node: Int) -> (node: Int, isWhole: Bool) {
     var (node, isWhole) = (node, true)
     while true {
@@ -74,7 +76,8 @@ struct IndexAnalysis {
     }
   }
 
-  /// The requirements that put all values of `node` in `range`, or `nil` if none are known.
+  /// The requirements that put all values of `node` in `range`: empty if the values are in `range` in any case, `nil`
+  /// if no requirements are known.
   private func require(_ node: Int, _ range: ClosedRange<Int>, depth: Int = 0) -> [Requirement]? {
     guard depth < 12 else { return nil }
     let found = nodes[node]
@@ -158,7 +161,7 @@ extension LoopBody {
 }
 
 extension ViewTransform {
-  /// Whether the view contains every element of its base.
+  /// Whether the view is known to contain every element of its base.
   fileprivate var keepsAll: Bool {
     switch self {
     case .broadcast(let shape): shape.elementCount > 0

@@ -42,7 +42,7 @@ extension Attributes {
 }
 
 extension Step {
-  /// The same step without index checks.
+  /// The same step; if it is a gather or a scatter-add, without index checks.
   func withKnownIndices() -> Step {
     switch self {
     case .gather(var step):

@@ -91,7 +91,7 @@ extension Op {
 extension LoopBody {
   /// Captures the graph that `body` builds from parameters of the given types.
   ///
-  /// - Returns: the body, and the outside nodes that it depends on.
+  /// - Returns: the body, and the outside nodes that it depends on; `nil` if the closure returns `nil`.
   static func capture(
     carried: [TensorType], elements: [TensorType], count: Int, isReversed: Bool, device: ComputeDevice,
     _ body: (_ carried: [Tensor], _ elements: [Tensor]) -> (carried: [Tensor], outputs: [Tensor])?

@@ -57,12 +57,13 @@ struct MemoryPlanner {
 
   // MARK: - Outputs
 
-  /// Places each output in a donated input of the same type, if the input is not read after the step that writes the
-  /// output. If that step itself reads the input, it must read each element before it writes the output's element at
-  /// the same position.
+  /// Places each output over a suitable donated input of the same type, else in a new buffer. An input is suitable if
+  /// its last read comes before the step that writes the output. An input that this step reads last is suitable if the
+  /// step reads each element before it writes the output's element at the same position.
   ///
   /// - Parameter checkedStepCount: The number of leading steps whose outputs take no donated inputs: all steps up to
-  ///   the last one that may fail on an invalid index. A failed run must leave all inputs unchanged.
+  ///   the last one that may fail on an invalid index. A run that fails on an invalid index must leave all inputs
+  ///   unchanged.
   private mutating func placeOutputs(_ steps: [Step], checkedStepCount: Int) {
     var donors = Donors(planner, lastUse: lastUse)
     let writer = Dictionary(
@@ -190,8 +191,9 @@ struct MemoryPlanner {
       }
     }
 
-    /// The values that `node` may overwrite. In this step, only the program that writes `node` reads them, and it reads
-    /// each of their elements before it writes the element of `node` at the same position.
+    /// The values that `node` may overwrite. For a row write, this is the base. For other steps, only the program that
+    /// writes `node` reads these values, and it reads each of their elements before it writes the element of `node` at
+    /// the same position.
     func overwritable(by node: Int) -> [Int] {
       if let base { return [base] }
       guard let index = writer[node], let result = bindings[index].results.first(where: { $0.value == node })

@@ -4,7 +4,8 @@ import Synchronization
 /// A node of the lazy graph: an operation on other nodes, or a materialized value.
 ///
 /// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields are read and written only
-/// under the evaluation lock of the node's device, or while only one thread has access to the node.
+/// under the lock of the node's device (`ComputeDevice.withEvaluator`), or while only one thread has access to the
+/// node.
 final class Node: @unchecked Sendable {
   // Operations and devices live as long as the process, so references to them are not counted.
   let opReference: Unmanaged<Op>
@@ -16,7 +17,8 @@ final class Node: @unchecked Sendable {
   let isNumber: Bool
   /// Whether the node has several results instead of a value.
   let hasSeveralResults: Bool
-  /// The checkpointed region of the node, 0 outside of all regions. Nodes of different regions are never merged.
+  /// The node's checkpoint region (`CheckpointRegion`), 0 outside of all regions. Nodes of different regions are never
+  /// merged.
   let region: UInt32
   /// The creation order: a node depends only on nodes with smaller serials.
   let serial: UInt64
@@ -60,7 +62,7 @@ final class Node: @unchecked Sendable {
 
   /// The number of tensors that refer to the node.
   let handleCount = Atomic<Int32>(0)
-  /// The number of edges from pending nodes to this one.
+  /// The number of edges from other nodes to this one.
   let consumerCount = Atomic<Int32>(0)
 
   // Scratch fields of one traversal.
@@ -98,7 +100,7 @@ final class Node: @unchecked Sendable {
     return .passRetained(node)
   }
 
-  /// Creates a node with a materialized value.
+  /// Creates a node with a value in memory or, if `buffer` is `nil`, with the reason why there is no value.
   init(buffer: Buffer?, failure: DeviceError? = nil, type: TensorType, device: ComputeDevice) {
     opReference = .passUnretained(.leaf)
     deviceReference = .passUnretained(device)
@@ -155,8 +157,8 @@ final class Node: @unchecked Sendable {
   }
   private static let detaching = UInt(bitPattern: Unmanaged.passUnretained(Op.stopGradient).toOpaque())
 
-  /// Whether the node is a view of all elements of a materialized value. Its users can read that value directly, so the
-  /// view is copied to memory only if its own value is requested.
+  /// Whether the node is a view of all elements of a materialized value. The users of the view can read that value
+  /// directly, so the view is copied to memory only if it is requested itself.
   var isRearrangement: Bool {
     guard op.isView, let first else { return false }
     return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }

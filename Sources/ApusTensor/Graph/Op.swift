@@ -118,7 +118,7 @@ struct OpInputs: ~Copyable {
   }
 }
 
-/// The parameters of an operation that are part of its identity (axes, strides, sizes).
+/// What an operation is built with in addition to its inputs, such as axes, strides and sizes.
 enum Attributes: Sendable {
   case none
   case integers([Int])
@@ -132,7 +132,7 @@ enum Attributes: Sendable {
   case custom(CustomCall)
 }
 
-/// A shape on the heap, so that attributes without a shape do not have its size.
+/// A shape on the heap: stored inline, it would enlarge every `Attributes` value.
 final class ShapeBox: Sendable {
   private let packed: PackedShape
   var shape: Shape { packed.shape }
@@ -179,13 +179,13 @@ enum Lowering: Sendable {
   case scalar
   /// A scalar whose value is part of the plan.
   case constant
-  /// The row-major index of each element of a shape; it is never stored in memory.
+  /// The row-major index of each element of a shape, which programs compute where they use it.
   case index
   /// Emits instructions: receives the registers of the inputs, returns the register of the result.
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
-  /// Another layout of the same elements.
+  /// Another layout of the input's elements.
   case view(@Sendable (GraphNode) -> ViewTransform)
-  /// A reduction. Its integer attributes: 1 if the reduced axes are kept, else 0; then these axes.
+  /// A reduction. The first integer attribute is 1 if the reduced axes are kept, else 0; the others are these axes.
   case reduction(Reducer)
   /// A separate step with an optional epilogue.
   case step(StepLowering)
@@ -201,7 +201,7 @@ enum Lowering: Sendable {
 
 /// The lowering of an operation that becomes a separate step.
 struct StepLowering: Sendable {
-  /// Whether input `index` may be read with `layout`; an input that may not is copied first.
+  /// Whether input `index` may be read with `layout`; if not, the input is copied first.
   var accepts: @Sendable (_ index: Int, _ layout: Layout) -> Bool = { _, layout in layout.isIdentity }
   /// Whether the step reads input `index` from the scalar bank if it is a scalar.
   var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }
@@ -214,7 +214,7 @@ struct StepLowering: Sendable {
 /// The operands from which a separate step is built.
 struct StepOperands {
   var inputs: [Operand]
-  /// The scalar bank entries of scalar inputs (parallel to `inputs`, −1 for other inputs).
+  /// For each input, its entry in the scalar bank; −1 if the input is not a scalar.
   var scalars: [Int]
   /// The element types of the inputs.
   var dtypes: [DType]

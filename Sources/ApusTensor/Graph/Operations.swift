@@ -9,7 +9,7 @@ public struct PendingOperation: Sendable {
   /// The result, which was pending when the operation was listed.
   public let result: Tensor
   /// The node of the operation, if `result` is one of several results. After evaluation, the result no longer refers to
-  /// it.
+  /// this node.
   private let whole: Node?
 
   /// How far the results of two correct implementations may differ.
@@ -57,7 +57,7 @@ public struct PendingOperation: Sendable {
         op: node.op, inputs: OpInputs(list: inputs), attributes: node.attributes.renewed(),
         type: TensorType(node.shape, node.dtype), device: .passUnretained(device))
     }
-    // Some steps read scalars only from the plan's scalar bank.
+    // Scalars stay scalars, because some steps read them only from the plan's scalar bank.
     let nodes = zip(self.inputs, inputs).map { original, input in
       original.node.op === Op.scalar ? copy(original.node, []) : input.node
     }
@@ -67,10 +67,10 @@ public struct PendingOperation: Sendable {
   }
 }
 
-/// The pending operations that `tensors`, of any shapes, depend on, inputs first.
+/// The pending operations on which `tensors` depend, inputs first.
 ///
-/// While the list is held, every intermediate value is an output of the next evaluation. This allows two devices to be
-/// compared operation by operation.
+/// While the list is held, an evaluation stores intermediate values too, so that two devices can be compared operation
+/// by operation.
 public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
   var traversal = NodeTraversal()

@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// The identity of a graph as a list of words: structure, shapes, element types, requested values and inputs that may
-/// be overwritten. Scalars that change from run to run are not part of it.
+/// be overwritten. The values of scalars that change from run to run are not part of the identity.
 struct PlanKey: Hashable, Sendable {
   private(set) var words: [UInt64] = []
   private var digest: UInt64 = 0
@@ -56,7 +56,8 @@ struct PlanKey: Hashable, Sendable {
 }
 
 extension Attributes {
-  /// Appends words that encode the attributes; different attributes have different words.
+  /// Appends words that encode the attributes. For one operation and one type of its result, attributes that give
+  /// different plans have different words.
   func append(to words: inout [UInt64]) {
     switch self {
     case .none: break

@@ -2,8 +2,8 @@ import ApusDevice
 
 extension Planner {
   /// Converts the images of convolutions to channels-last order where the device prefers it, and keeps that order in
-  /// elementwise operations, reductions and pooling. All other operations, and outputs, get a transposed view of the
-  /// images. The view is copied for outputs, and for steps that cannot read its layout.
+  /// elementwise operations, most reductions, and pooling over one or two axes. All other operations, and outputs, get
+  /// a transposed view of the images. The view is copied for outputs, and for steps that cannot read its layout.
   mutating func orderChannels() {
     guard nodes.indices.contains(where: { preference(of: $0).condition != .never }) else { return }
     indexUsers()
@@ -120,7 +120,7 @@ extension Planner {
     return false
   }
 
-  /// Whether a node can read its inputs in channels-last order.
+  /// Whether nodes of this kind can read their inputs in channels-last order.
   private func canKeepOrder(_ index: Int) -> Bool {
     switch nodes[index].kind {
     case .elementwise, .reduction: return true
@@ -175,7 +175,8 @@ extension ConvolutionBox {
 }
 
 extension PoolingBox {
-  /// The same pooling on channels-last images: channels become a third spatial axis with windows of one element.
+  /// The same pooling on channels-last images: channels become a third spatial axis with windows of one element. `nil`
+  /// if the images have three spatial axes.
   fileprivate var withChannelsLast: PoolingBox? {
     guard inputShape.rank <= 4, input.x == 1, window.x == 1, stride.x == 1 else { return nil }
     func reordered(_ extents: SIMD3<Int>, _ channels: Int) -> SIMD3<Int> { SIMD3(extents.y, extents.z, channels) }

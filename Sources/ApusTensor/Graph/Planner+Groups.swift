@@ -49,7 +49,7 @@ extension [Group] {
 }
 
 extension Planner {
-  /// The maximum number of nodes of a group.
+  /// The maximum number of nodes in a segment of a group.
   static let maximumMembers = 48
   /// The maximum number of distinct nodes that a group reads from outside.
   static let maximumArguments = 20
@@ -61,7 +61,7 @@ extension Planner {
   /// The maximum number of groups that any other path search visits.
   static let maximumVisits = 16384
 
-  /// Assigns every node that computes something to a group.
+  /// Assigns to a group every node that computes something, except nodes that programs recompute.
   mutating func formGroups() {
     indexUsers()
     groupOf = Array(repeating: -1, count: nodes.count)
@@ -166,7 +166,8 @@ extension Planner {
     }
   }
 
-  /// The number of distinct nodes, stored or recomputed, that elementwise nodes read from outside.
+  /// The number of distinct nodes outside of `members`, stored or recomputed, that `members` read. Uniform nodes do not
+  /// count.
   private func argumentCount(_ members: [Int]) -> Int {
     let inside = Set(members)
     var outside = Set<Int>()

@@ -5,9 +5,9 @@ extension Planner {
   /// rounded to 16 bits, but the steps that read them need no conversion.
   ///
   /// A 16-bit value gets a twin, a `float32` node with the same values, if it is a cast of `float32` values, the result
-  /// of a product, or computed from twins. Products, pooling, reductions and elementwise operations read the twin. All
-  /// other operations, and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The results
-  /// have the same bits, because devices accumulate 16-bit values in `float32` anyway.
+  /// of a product, or computed from twins. Views, products, pooling, reductions and elementwise operations read the
+  /// twin. All other operations, and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The
+  /// results have the same bits, because devices accumulate 16-bit values in `float32` anyway.
   mutating func widenHalfPrecision() {
     guard device.prefersFloat32Products, nodes.contains(where: \.isHalfPrecisionProduct) else { return }
     var widening = HalfPrecisionWidening(kept: Set(outputs))
@@ -62,7 +62,8 @@ private struct HalfPrecisionWidening {
 
   /// For a node that keeps its type: replaces inputs that are casts to `float32` by the twins that they equal. If the
   /// node is a reduction or an elementwise operation and one of its inputs has a twin, `float32` nodes also replace its
-  /// 16-bit inputs.
+  /// 16-bit inputs. If the node is itself a cast to `float32` of a node with a twin, records the twin in `aliases`
+  /// instead, except for an output.
   private mutating func read(_ index: Int, hasTwin: Bool, _ planner: inout Planner) {
     let node = planner.nodes[index]
     planner.nodes[index].inputs = node.inputs.map { aliases[$0] ?? $0 }
@@ -164,7 +165,7 @@ extension GraphNode {
     return false
   }
 
-  /// Whether each result of a pooling is an element of its input or 0, so that it needs no rounding.
+  /// Whether each result of a pooling is an element of an input or 0, so that the results need no rounding.
   fileprivate var selectsElements: Bool {
     guard case .pooling(let box) = attributes, box.kind == .maximum else { return false }
     // Where windows overlap, an element receives the sum of several gradients.

@@ -4,13 +4,13 @@ import ApusDevice
 struct PlannedLoop {
   /// The plan of one iteration.
   var body: Plan
-  /// The sources of the body's inputs. Scalars are no inputs: the body reads them from the scalar bank.
+  /// The sources of the body's inputs. Invariant scalars are no inputs: the body reads them from the scalar bank.
   var inputs: [Input]
-  /// The destinations of the body's outputs: first the carried values, then the output sequences that other nodes read.
+  /// The destinations of the body's outputs: first the carried values, then the sequences that other nodes read.
   var outputs: [Loop.Target]
   /// For each carried value, the node that it equals before the first iteration.
   var initial: [Int]
-  /// For each carried value, the node that stores it; after the loop, it holds the value of the last iteration.
+  /// For each carried value, the node that stores it. After the loop, this node holds the value of the last iteration.
   var carried: [Int]
   /// The nodes for the scratch memory of the body, one for each slab of its plan.
   var slabs: [Int]
@@ -105,7 +105,7 @@ extension Planner {
         kind: .slab))
   }
 
-  /// The step of a loop. A value has the index of its node.
+  /// The step of a loop. The step refers to each value by the index of its node.
   func step(ofLoop node: Int) -> Step {
     guard let loop = loops[node], case .loop(let attributes) = nodes[node].kind else {
       fatalError("planner: \(nodes[node].op.name) has no plan")

@@ -17,7 +17,7 @@ extension Planner {
     return Operand(value: value, layout: layout(of: node, over: shape))
   }
 
-  /// The step of a group. A value has the index of its node.
+  /// The step of a group. The step refers to each value by the index of its node.
   func step(of group: Group) -> Step {
     guard let anchor = group.anchor else {
       let parts = group.segments.map { elementwise($0) }
@@ -169,7 +169,7 @@ extension Planner {
     return emit(&builder, nodes[node], inputs)
   }
 
-  /// The register of an input: computed in the same program, a scalar, or loaded from memory.
+  /// The register of an input, which the program computes, reads from the scalar bank or loads from memory.
   private func register(
     of input: Int, for shape: Shape, _ builder: inout ProgramBuilder, _ registers: inout [Int: Int]
   ) -> Int {

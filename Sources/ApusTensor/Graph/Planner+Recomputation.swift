@@ -6,8 +6,8 @@ extension Planner {
   private static let maximumRecomputationDepth = 4
 
   /// Finds random words, and short computations on them, that only programs read. Each of these programs recomputes
-  /// them, so a dropout mask is never stored, neither for the forward pass nor for gradients. Widened copies of narrow
-  /// inputs are not stored either, because loads convert them.
+  /// them, so a dropout mask is stored neither for the forward pass nor for gradients. Widened copies of narrow inputs
+  /// are not stored either, because loads convert them.
   mutating func findRecomputed() {
     isRecomputed = Array(repeating: false, count: nodes.count)
     var depths = Array(repeating: 0, count: nodes.count)
@@ -18,7 +18,8 @@ extension Planner {
       } else if nodes[node].op === Op.randomBits {
         guard nodes[node].inputs.allSatisfy({ isIndex($0) || isUniform($0) }) else { continue }
       } else {
-        // A computation on several random values would repeat the random words of each of them.
+        // A value computed from several random values is stored: each use would compute the random words of all of
+        // them.
         let inputs = Set(nodes[node].inputs.filter { !isUniform($0) })
         guard inputs.count == 1, let input = inputs.first, isRecomputed[input], nodes[input].shape == nodes[node].shape
         else { continue }
@@ -28,7 +29,7 @@ extension Planner {
     }
   }
 
-  /// Whether a node is a cast of a plan input to the type of its lane.
+  /// Whether a node is a cast of a plan input to the type of the input's lane.
   private func isWideningLoad(_ node: Int) -> Bool {
     guard nodes[node].op === Op.cast, case .leaf = nodes[nodes[node].inputs[0]].kind else { return false }
     return nodes[nodes[node].inputs[0]].dtype.lane.dtype == nodes[node].dtype
@@ -45,7 +46,8 @@ extension Planner {
     }
   }
 
-  /// The nodes that a member of a program reads, including reads by the nodes that it recomputes.
+  /// The nodes that a member of a program reads. In place of a recomputed input, these are the nodes that this input
+  /// reads.
   func reads(of member: Int) -> [Int] {
     nodes[member].inputs.flatMap { isRecomputed[$0] ? reads(of: $0) : [$0] }
   }

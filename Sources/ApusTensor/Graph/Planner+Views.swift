@@ -201,10 +201,9 @@ extension Planner {
     return added
   }
 
-  /// Handles views that end in a reshape which strides cannot describe, where a concatenation reads them. If strides
-  /// can describe the view before the reshape, the concatenation reads that view. It writes the elements to the part of
-  /// the result that the input fills, with this part reshaped to the shape of the view. So merging the heads of
-  /// attention needs no copies.
+  /// Changes each input of a concatenation that is a view which strides can describe only without its last reshape. The
+  /// concatenation then reads the view without this reshape. It writes the elements to the part of the result that the
+  /// input fills, with this part reshaped to the shape of the view. So merging the heads of attention needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides

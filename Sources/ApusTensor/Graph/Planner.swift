@@ -21,13 +21,14 @@ struct Planner {
   /// there are more than 32, or if other nodes contribute.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// The group that computes a node; −1 for leaves, scalars, indices, views and nodes that programs recompute.
+  /// The group that computes a node; −1 for leaves, scalars, constants, indices, views and nodes that programs
+  /// recompute.
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []
-  /// The plans of loops.
+  /// The planned loop of each loop node.
   var loops: [Int: PlannedLoop] = [:]
-  /// The result nodes of user-defined operations.
+  /// For each node of a user-defined operation, the nodes of its results.
   var customResults: [Int: [Int]] = [:]
 
   init(_ graph: GraphSnapshot, for device: any Device) {
@@ -180,7 +181,8 @@ struct Planner {
     }
   }
 
-  /// Copies outputs that no step would compute (leaves, views, scalars, indices) and outputs that occur twice.
+  /// Copies outputs that no step would compute (leaves, views, scalars, constants, indices) and outputs that occur
+  /// twice.
   private mutating func materializeOutputs() {
     var seen: Set<Int> = []
     for position in outputs.indices {
@@ -258,7 +260,7 @@ extension Op {
     name: "copy", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })
 
-  /// A copy of a value to memory, inserted because a step reads it from there.
+  /// A copy of a value to memory, which the planner inserts for a step that reads the value from memory.
   static let materialize: Op = Op(
     name: "fill", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// Builds an elementwise program. Registers are numbered in order of creation (inputs below zero) and renumbered at the
-/// end; equal instructions are emitted once.
+/// Builds an elementwise program; equal instructions are emitted once. Until the program is complete, the registers of
+/// inputs have the numbers −1, −2, …, and those of instructions 0, 1, …; `program` renumbers them.
 struct ProgramBuilder {
   private var inputs: [Program.Input] = []
   private(set) var arguments: [Argument] = []

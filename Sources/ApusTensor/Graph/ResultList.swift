@@ -34,7 +34,7 @@ final class ResultList: Sendable {
 }
 
 extension Op {
-  /// One of the results of an operation with several; its index is the integer attribute.
+  /// One result of an operation that has several. The integer attribute is the index of the result.
   static let result: Op = Op(
     name: "result",
     shape: { inputs, attributes throws(ShapeError) in inputs[0].results.types[attributes.integers[0]] },

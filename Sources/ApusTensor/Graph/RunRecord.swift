@@ -14,8 +14,8 @@ struct DependencyTable {
 
   /// - Parameters:
   ///   - nodes: inputs before their users; `position` of each node is its index here.
-  ///   - inputs: the nodes that have a value, in this order.
-  ///   - outputs: the nodes whose values the run computes, in this order.
+  ///   - inputs: the nodes of `nodes` that have a value, in the same order.
+  ///   - outputs: the nodes of `nodes` whose values the run stores, in the same order.
   init(_ nodes: [Unmanaged<Node>], inputs: [Unmanaged<Node>], outputs: [Unmanaged<Node>]) {
     (inputCount, outputCount) = (inputs.count, outputs.count)
     width = ceilDivide(inputs.count + outputs.count, 64)
@@ -85,8 +85,9 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
 
   deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
 
-  /// - Parameter origin: the origin of an input that outlives the run. Pass `nil` for an input that ends with the run,
-  ///   such as a parameter before an update. Its origin would keep the records of up to `depthLimit` earlier runs.
+  /// - Parameter origin: the origin of an input that outlives the run. Pass `nil` for an output. Pass `nil` also for an
+  ///   input that ends with the run, such as a parameter before an update: its origin would keep the records of up to
+  ///   `depthLimit` earlier runs.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
     let kept = depth < RunRecord.depthLimit ? origin : nil

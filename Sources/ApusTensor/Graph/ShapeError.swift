@@ -21,7 +21,8 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
 /// Runs `body`, then returns the result of `body` or throws the first shape error that occurred inside.
 ///
 /// Inside `body`, an invalid shape does not stop the process: the operation returns a placeholder and building
-/// continues. Sizes from a file or an option are checked this way.
+/// continues. Sizes from a file or an option are checked this way. If `body` itself throws, its error is thrown in
+/// place of the shape error.
 public func checkingShapes<R>(_ body: () throws -> R) throws -> R {
   let record = ShapeRecord()
   let result = try ShapeRecord.$current.withValue(record, operation: body)

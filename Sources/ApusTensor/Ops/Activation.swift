@@ -146,7 +146,7 @@ private enum Gelu {
   static let densityAtZero = 0.3989422804014327
   /// `√(2/π)`. The argument of tanh is this factor times `x + 0.044715·x³`.
   static let tanhScale = 0.7978845608028654
-  /// The coefficient of `x³` in this sum.
+  /// The coefficient of `x³` in the argument of tanh, before the factor `tanhScale`.
   static let tanhCubic = 0.044715
 }
 

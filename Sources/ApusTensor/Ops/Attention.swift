@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The parameters of attention other than its queries, keys and values.
+/// The settings of attention other than queries, keys and values.
 package struct AttentionOptions: Sendable {
   package var scale: Double
   package var isCausal: Bool
@@ -97,7 +97,7 @@ extension Attention.Geometry {
   }
 }
 
-/// The parameters of attention other than its queries, keys and values, encoded as integers.
+/// The settings of attention other than queries, keys and values, encoded as integers.
 private struct AttentionParts {
   /// The optional inputs, in order.
   enum Input: CaseIterable {
@@ -139,7 +139,7 @@ extension Tensor {
   package static let attentionLimit = 256
 
   /// Attention as one step. Returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.
-  /// `whole` has the elements of the output, followed by the log-sum-exp of each query.
+  /// `whole` has the elements of the output, followed by the log-sum-exp of the scores of each query.
   ///
   /// The caller defines the derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
   /// the last axis of queries, keys and values has at most `attentionLimit` elements.

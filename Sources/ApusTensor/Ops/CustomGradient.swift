@@ -114,7 +114,7 @@ extension Tensor {
   package func aliased() -> Tensor { Tensor(.alias, OpInputs(node)) }
 }
 
-/// A function with a custom gradient, which replaces the gradient rules of its operations.
+/// A function with a custom gradient, which replaces the gradient rules of the operations inside the function.
 ///
 /// - Parameters:
 ///   - inputs: the tensors that gradients flow to.

@@ -103,8 +103,8 @@ private struct Labelled {
     return Labelled(tensor: tensor.sum(axes: axes), labels: labels.filter(needed.contains))
   }
 
-  /// The product of both tensors, summed over shared labels that are not in `needed`. It is computed as one batched
-  /// matrix product, or elementwise if no label is summed or an operand is broadcast along a summed axis.
+  /// The product of both tensors, summed over the labels that are not in `needed`. It is computed as one batched matrix
+  /// product, or elementwise if no label is summed or an operand is broadcast along a summed axis.
   func contracted(with other: Labelled, keeping needed: Set<Character>) throws(ShapeError) -> Labelled {
     let extents = try sharedExtents(with: other)
     let (left, right) = (summed(keeping: needed.union(other.labels)), other.summed(keeping: needed.union(labels)))
@@ -154,8 +154,8 @@ extension Tensor {
   /// For example, `"ij,jk->ik"` is the matrix product, `"bii->b"` the traces, `"...ij->...ji"` the transposes.
   ///
   /// Operands are multiplied from left to right. A product of two operands that is summed over a letter is one batched
-  /// matrix product. As in matrix products, products of `int8` and `uint8` are `int32`; sums of integers without a
-  /// product are `int64`.
+  /// matrix product. As in matrix products, products of `int8` and `uint8` are `int32`. Integers that are summed
+  /// without a matrix product become `int64`.
   ///
   /// - Parameters:
   ///   - equation: one letter for each axis, operands separated by commas; `...` for axes that broadcast. Without `->`

@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// A function of floating-point numbers; the methods convert integers and `bool` to `float32` first.
+  /// A function of one value. Methods whose row exists only for floating-point numbers convert integers and `bool` to
+  /// `float32` first.
   static func function(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
     Op(
       name: row.name,

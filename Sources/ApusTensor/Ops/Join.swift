@@ -126,7 +126,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The tensor copied into an array of shape `shape` that is filled with `value`.
+  /// An array of shape `shape` that has the tensor's elements at the positions `start + i · step` of each axis, and
+  /// `value` elsewhere.
   func embedded(in shape: Shape, start: [Int], step: [Int], value: Double = 0) -> Tensor {
     Tensor(
       .embed, OpInputs(node),

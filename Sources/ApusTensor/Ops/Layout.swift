@@ -111,7 +111,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The axes in another order: axis `i` of the result is axis `permutation[i]`. Negative axes count from the end.
+  /// The axes in another order: axis `i` of the result is axis `permutation[i]` of this tensor. Negative axes count
+  /// from the end.
   ///
   /// - Precondition: `permutation` contains each axis once.
   public func transposed(_ permutation: [Int]) -> Tensor {

@@ -46,7 +46,7 @@ extension Op {
         })))
 
   /// Whether a product can read matrices with this layout: one of the last two axes has stride 1, and the stride of the
-  /// other is at least the extent of that axis.
+  /// other is at least the extent of the axis with stride 1.
   private static func isMatrix(_ layout: Layout) -> Bool {
     let rank = layout.shape.rank
     let (rows, columns) = (layout.shape[rank - 2], layout.shape[rank - 1])

@@ -13,8 +13,8 @@ public enum PaddingMode: String, Hashable, Sendable, CaseIterable {
 }
 
 extension Tensor {
-  /// The tensor with `before` and `after` elements around each axis, chosen from its own elements by `mode`. Each
-  /// extent becomes `before + extent + after`.
+  /// The tensor with `before` elements added before and `after` elements after each axis; `mode` says which elements.
+  /// Each extent becomes `before + extent + after`.
   ///
   /// - Parameter amounts: one pair for each axis. The numbers are not negative, at most the extent of the axis for
   ///   `circular`, and less than that extent for `reflect`. `replicate` needs an axis with elements.

@@ -151,7 +151,8 @@ extension Tensor {
   ///   - padding: elements before and after each axis, at most half of the window; one pair for each spatial axis or
   ///     one for all.
   ///   - dilation: the distance between the elements of a window, one number for each spatial axis or one for all.
-  ///   - roundsUp: whether a window may reach beyond the end (PyTorch's `ceil_mode`).
+  ///   - roundsUp: whether elements that remain at the end of an axis get a further window, which reaches beyond the
+  ///     padding (PyTorch's `ceil_mode`).
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
   ///   `self: [batch, channels, spatial…]`; both shapes without `batch` for `self: [channels, spatial…]`,
   ///   with as many spatial axes as `window` has extents.

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The parameters of a recurrent layer over a sequence, except its tensors.
+/// The settings of a recurrent layer that are not tensors.
 package struct RecurrentOptions: Hashable, Sendable {
   package typealias Kind = Recurrent.Kind
 

@@ -129,7 +129,7 @@ extension Tensor {
   /// `Σ (x − x̄)²` of elements `x` from which a rounded mean was subtracted. Their own mean `x̄` is the error of this
   /// rounding.
   ///
-  /// Its derivatives are those of `Σ x²`, because the derivative of `x̄` through the subtraction of the mean is 0.
+  /// The derivatives are those of `Σ x²`, because the derivative of `x̄` through the subtraction of the mean is 0.
   package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
   }

@@ -52,7 +52,7 @@ extension Tensor {
   }
 
   /// The rows in which a pending gradient may be nonzero, if the gradient is a sum of gradients of lookups; `nil` if
-  /// the gradient has other terms.
+  /// the gradient has other terms, or if no row is looked up.
   package func lookedUpRows() -> RowList? {
     var parts: [(rows: Tensor, indices: Tensor)] = []
     guard rank > 0, collect(&parts) else { return nil }

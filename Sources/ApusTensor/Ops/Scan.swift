@@ -33,7 +33,7 @@ extension Tensor {
 // MARK: - Sums
 
 extension Op {
-  /// Attributes: the axis, and whether the scan runs from its end (0 or 1).
+  /// Attributes: the axis, and whether the scan runs from the end of the axis (0 or 1).
   static let cumulativeSum: Op = scan(
     "cumulativeSum", combine: .sum,
     gradient: .rule { c in

@@ -19,8 +19,8 @@ extension Tensor {
     }
   }
 
-  /// `exp(−xᵢ) / Σⱼ exp(−xⱼ)` along `axis`, in the same shape: the smallest element has the largest weight. Integers and `bool`
-  /// give `float32`.
+  /// `exp(−xᵢ) / Σⱼ exp(−xⱼ)` along `axis`, in the same shape: the smallest element has the largest weight. Integers
+  /// and `bool` give `float32`.
   public func softmin(axis: Int = -1) -> Tensor { (-floating).softmax(axis: axis) }
 
   /// `xᵢ − maxⱼ xⱼ` along `axis`, with the gradient of `xᵢ`.

@@ -42,7 +42,8 @@ extension Op {
 
 extension Tensor {
   /// All windows of `size` elements along `axis`, each `step` apart, as a new last axis:
-  /// `y[…, i, …, j] = x[…, i · step + j, …]`. Nothing is copied.
+  /// `y[…, i, …, j] = x[…, i · step + j, …]`. The result is a view, which is copied only for steps that cannot read its
+  /// layout.
   ///
   /// - Returns: `[…, ⌊(n − size) / step⌋ + 1, …, size]`, where `n` is the extent of `axis`.
   /// - Precondition: `step` is at least 1, `size` is in `1 … n`, and the tensor has at most 7 axes.

@@ -1,8 +1,8 @@
 import ApusDevice
 
 // Every operation rounds its result to the result's type. If this type has 16 bits, a function of several operations
-// computes in `float32`. So its result is rounded once, and overflows only if the exact value does. Programs keep
-// intermediate values in `float32` registers in any case.
+// computes in `float32`. So its result is rounded once, and intermediate values may exceed the range of `float16`. This
+// needs no further memory, because programs hold 16-bit values in `float32` registers anyway.
 
 extension Tensor {
   /// The tensor itself or, if its type has 16 bits, its values as `float32`.

@@ -4,7 +4,7 @@ import ApusDevice
 public protocol NestedValues {
   /// The type of the numbers.
   associatedtype Leaf: TensorElement
-  /// The extents of this level and of all inner levels, from the first element of each.
+  /// The extents of this level and of all inner levels, taken from the first element of each level.
   var nestedShape: [Int] { get }
   /// Appends the numbers in row-major order; throws if the length of a list differs from its extent in `shape`.
   func append(to values: inout [Leaf], shape: ArraySlice<Int>) throws(ShapeError)

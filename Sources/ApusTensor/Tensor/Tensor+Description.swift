@@ -5,7 +5,7 @@ import ApusDevice
 #endif
 
 extension Tensor: CustomStringConvertible {
-  /// The values in nested brackets, as NumPy prints them, then shape and element type. Above 1,000 elements the middle
+  /// The values in nested brackets, as NumPy prints them, then element type and shape. Above 1,000 elements the middle
   /// of long axes is omitted. A pending tensor is computed; if that fails, the error is printed.
   public var description: String {
     do throws(DeviceError) {
@@ -53,8 +53,8 @@ private struct TensorPrinter {
     }
   }
 
-  /// Formats values with four decimals, or in scientific notation if magnitudes are large, small or far apart; whole
-  /// numbers end in a decimal point.
+  /// Formats values with four decimals, or in scientific notation if magnitudes are large, small or far apart. If all
+  /// numbers are whole and below 10⁸, they have no decimals and end in a point.
   private static func texts(_ values: [Double]) -> [String] {
     let finite = values.filter(\.isFinite)
     let largest = finite.map(\.magnitude).max() ?? 0

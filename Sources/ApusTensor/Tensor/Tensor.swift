@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// The operations have common rules, which are PyTorch's:
 /// - Shapes of operands broadcast: they are aligned at their last axes, and extents are equal, or one of them is 1 or
-///   missing. The broadcast shape has the larger extents.
+///   missing. In the broadcast shape, an extent that is 1 or missing becomes the extent of the other operand.
 /// - Element types of operands are promoted: floating-point before integer before `bool`, then the wider one. A tensor
 ///   without axes counts only if its kind (floating-point, integer or `bool`) is above the kind of every tensor with
 ///   axes.

@@ -1,7 +1,7 @@
 import Apus
 import ApusTestSupport
 
-/// The parameters of a convolution along one axis.
+/// The stride, padding and dilation of a convolution along one axis.
 private struct Slide: Sendable {
   var stride = 1
   var before = 0

@@ -100,7 +100,7 @@ import Testing
     #expect(plain.count == 1)
   }
 
-  /// Concatenated attention heads have the right values on all devices, for every length of the rows that are copied.
+  /// Concatenated attention heads have the right values on all devices, for copied rows of several lengths.
   @Test(arguments: TestDevice.all, [1, 8, 16, 40]) func joinedHeads(test: TestDevice, width: Int) throws {
     let shape: Shape = [2, 4, 3, width]
     let found: [Float] = try withDevice(test.device) { () throws in

@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Random numbers have the right distributions and are equal on every device.
+/// Random numbers have the right distributions. Uniform numbers, integers, truth values and permutations are equal on
+/// every device.
 @Suite struct RandomTests {
   private static let draws: [(String, @Sendable (inout RandomKey) -> Tensor)] = [
     ("uniform", { .uniform([1000], lower: -1, upper: 3, key: &$0) }),

@@ -28,7 +28,7 @@ public struct ModuleCase: Sendable {
     self.init(name, mode: mode, repeatCount: repeatCount, make) { layer, inputs in [layer(inputs[0])] }
   }
 
-  /// Compares outputs, gradients, statistics and keys with the fixture.
+  /// Compares outputs, gradients, statistics and the keys of the module's state with the fixture.
   /// - Returns: Descriptions of the differences.
   public func problems(_ fixture: Fixture, _ report: inout ConformanceReport) throws -> [String] {
     var problems: [String] = []

@@ -1,9 +1,9 @@
 import ApusDevice
 
 extension Plan {
-  /// The first defect of the plan, or `nil`. Defects are values outside of their memory, layouts that do not fit their
-  /// step, reads of values that are not yet written or already overwritten, and results that overwrite values that the
-  /// same step still reads.
+  /// The first defect of the plan, or `nil`. Defects are, for example, values outside of their memory, layouts that do
+  /// not fit their step, reads of values that are not yet written or already overwritten, and results that overwrite
+  /// values that the same step still reads.
   public var problem: String? {
     var check = PlanCheck(self)
     return check.firstProblem()

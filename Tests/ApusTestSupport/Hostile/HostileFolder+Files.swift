@@ -71,8 +71,8 @@ extension HostileFolder {
     }
   }
 
-  /// Adds objects to a run folder at paths that a command could write to, follow or remove. The run can still be
-  /// resumed.
+  /// Adds objects to a run folder at paths that a command could write to, follow or remove. The files of the run do not
+  /// change, so no command has to refuse the folder.
   static func additions(_ layout: RunLayout) -> [HostileFolder] {
     let names = [
       ".config.json.\(getpid())-0.new", ".report.html.\(getpid())-0.new", "plots/.loss.svg.\(getpid())-0.new",

@@ -1,4 +1,5 @@
-/// A binary floating-point format. Each of its numbers is a multiple of the spacing at the exponent of that number.
+/// A binary floating-point format with subnormal numbers. A normal number has `fractionBits` binary digits after the
+/// leading one.
 public struct Rounding: Sendable {
   let fractionBits: Int
   let leastExponent: Int
