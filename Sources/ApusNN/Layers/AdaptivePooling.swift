@@ -12,7 +12,7 @@ private struct AdaptiveSize: Sendable {
     self.output = output
   }
 
-  /// The sizes for an input. Reports an error if the shape does not fit.
+  /// The sizes for an input. Reports an error and returns `nil` if the shape does not fit.
   func sizes(for x: Tensor, _ layer: String) -> [Int]? {
     guard x.rank == output.count + 2, x.shape.dropFirst(2).allSatisfy({ $0 > 0 }) else {
       ShapeError(layer, "\(x.shape) is not [batch, channels, \(output.count) axes with elements]").report()

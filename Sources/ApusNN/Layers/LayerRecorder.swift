@@ -21,7 +21,7 @@ final class LayerRecorder: Sendable {
     var module: any Module
     var input: Tensor
     var output: Tensor
-    /// Whether other runs are inside of this run.
+    /// Whether other runs are inside of this run; `false` for a leaf.
     var isContainer: Bool
     /// Whether this run is inside of the run of a leaf.
     var isInsideLeaf: Bool

@@ -57,8 +57,8 @@ public struct LossScaler: Sendable {
   /// their type, others become `float32`.
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
-  /// Divides the gradients of the scaled loss by the scale, in their shapes, and records whether all of them are
-  /// finite. If one is not finite, all gradients become zeros.
+  /// Divides the gradients of the scaled loss by the scale, which keeps their shapes, and records whether all of them
+  /// are finite. If one is not finite, all gradients become zeros.
   /// - Precondition: the gradients are on the device of the scale.
   public func unscaled(_ gradients: consuming Gradients) -> Gradients {
     var isFinite: Tensor?

@@ -7,10 +7,10 @@ public struct ParameterGroup: Sendable {
   public let parameters: [Parameter]
   /// The factor on the optimizer's learning rate.
   public var rateFactor: Double
-  /// Replaces the rule's learning rate; `rateFactor` still applies. When a schedule halves the optimizer's learning
-  /// rate, this rate is halved too.
+  /// Replaces the rule's learning rate unless it is `nil`; `rateFactor` still applies. When a schedule halves the
+  /// optimizer's learning rate, this rate is halved too.
   public var learningRate: Double?
-  /// Replaces the rule's weight decay.
+  /// Replaces the rule's weight decay unless it is `nil`.
   public var weightDecay: Double?
   /// The constraint that new values are projected to, in the plan of the update.
   public var constraint: (any Constraint)?
