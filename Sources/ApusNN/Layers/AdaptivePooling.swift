@@ -45,9 +45,9 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
 }
 
 /// The maximum of each window, with the windows of `AdaptiveAvgPool`: `x: [batch, channels, spatial…]` to
-/// `[batch, channels, output…]`. If the number of windows along each axis divides its extent, the gradient goes to the
-/// first of equal maxima; otherwise equal maxima share the gradient. A single example is `[channels, spatial…]`, and its result has no batch
-/// axis either.
+/// `[batch, channels, output…]`. If the number of windows along each axis divides the extent of the axis, the gradient
+/// goes to the first of equal maxima; otherwise equal maxima share the gradient. A single example is
+/// `[channels, spatial…]`, and its result has no batch axis either.
 public struct AdaptiveMaxPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
