@@ -48,7 +48,7 @@ extension ImageNetwork {
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
-  ///   - classes: the number of outputs; in a chain it replaces the outputs of the last layer, if this layer is dense.
+  ///   - classes: the number of outputs. A chain whose last layer is not dense ignores this number.
   ///   - stem: the stem of a published network; `nil` for the stem that fits the input.
   /// - Throws: `LayerListError` with the first layer of a chain that does not fit its input, or `ModelError` if a
   ///   published network does not fit `input` or `stem`.

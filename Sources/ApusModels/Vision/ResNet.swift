@@ -30,11 +30,11 @@ public struct ResNet: Layer {
   public enum Attention: Hashable, Sendable {
     /// No attention.
     case none
-    /// `SqueezeExcitation` under the key `se`, as in SE-ResNet. The number of its hidden channels is the number of the
-    /// block's output channels divided by `reduction`.
+    /// `SqueezeExcitation` under the key `se`, as in SE-ResNet. `reduction` is the number of the block's output channels
+    /// divided by the number of hidden channels.
     case squeezeExcite(reduction: Int = 16)
-    /// `CBAM` under the key `cbam`. The number of its hidden units is the number of the block's output channels divided
-    /// by `reduction`.
+    /// `CBAM` under the key `cbam`. `reduction` is the number of the block's output channels divided by the number of
+    /// hidden units.
     case cbam(reduction: Int = 16)
   }
 

@@ -76,7 +76,7 @@ extension Initializer {
   }
 }
 
-/// The function that follows a layer. It determines the gain of the layer's initializer:
+/// The function that follows a layer and determines the gain of the layer's initializer:
 /// `initializer: .heNormal(gain: Nonlinearity.tanh.gain)`.
 public enum Nonlinearity: Hashable, Sendable {
   case linear

@@ -17,7 +17,8 @@ import Synchronization
 /// threads draw concurrently, it is not determined which thread gets which number. Therefore build models inside of
 /// `withRandomKey`, and give each task that draws concurrently a key of its own (`key.stream(index)`).
 ///
-/// `Trainer` does not use the source of the process: its steps draw from a source that it creates from its seed.
+/// `Trainer` does not use the source of the process: its steps draw from a source that the trainer creates from its
+/// seed.
 ///
 /// `RandomSource.current.key` is the state of the source in use. A checkpoint can store it and set it again.
 public final class RandomSource: Sendable {

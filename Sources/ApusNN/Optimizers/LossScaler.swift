@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// Dynamic loss scaling (Micikevicius et al., 2018; as `torch.amp.GradScaler`): a factor on the loss keeps small
-/// gradients from underflowing in `float16`. It grows while the gradients are finite and shrinks when they overflow.
+/// gradients from underflowing in `float16`. The factor grows while the gradients are finite and shrinks when they
+/// overflow.
 /// ```text
 /// gₛ = ∇(scale · loss),  g = gₛ / scale
 /// all g finite:      the update is applied; after growthInterval such steps  scale ← growthFactor · scale

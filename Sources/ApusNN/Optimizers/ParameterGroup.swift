@@ -7,7 +7,7 @@ public struct ParameterGroup: Sendable {
   public let parameters: [Parameter]
   /// The factor on the optimizer's learning rate.
   public var rateFactor: Double
-  /// The group's replacement for the rule's learning rate; `nil` for the rule's rate. `rateFactor` still applies. When a
+  /// The group's replacement for the rule's learning rate; `nil` for the rule's. `rateFactor` still applies. When a
   /// schedule halves the optimizer's learning rate, the replacement is halved too.
   public var learningRate: Double?
   /// The group's replacement for the rule's weight decay; `nil` for the rule's.
