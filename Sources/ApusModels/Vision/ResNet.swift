@@ -30,8 +30,8 @@ public struct ResNet: Layer {
   public enum Attention: Hashable, Sendable {
     /// No attention.
     case none
-    /// `SqueezeExcitation` under the key `se`, as in SE-ResNet. `reduction` is the number of the block's output channels
-    /// divided by the number of hidden channels.
+    /// `SqueezeExcitation` under the key `se`, as in SE-ResNet. `reduction` is the number of the block's output
+    /// channels divided by the number of hidden channels.
     case squeezeExcite(reduction: Int = 16)
     /// `CBAM` under the key `cbam`. `reduction` is the number of the block's output channels divided by the number of
     /// hidden units.

@@ -6,8 +6,8 @@ import ApusTensor
 public struct Initializer: Sendable {
   private let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
 
-  /// The numbers of connections into and out of a unit. The variance of `Initializer.heNormal` is inversely proportional
-  /// to one of them, and the variance of `Initializer.xavierNormal` to their sum.
+  /// The numbers of connections into and out of a unit. The variance of `Initializer.heNormal` is inversely
+  /// proportional to one of them, and the variance of `Initializer.xavierNormal` to their sum.
   public struct Fans: Hashable, Sendable {
     /// The number of terms summed into one output.
     public var fanIn: Int
