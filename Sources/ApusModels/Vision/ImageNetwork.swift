@@ -79,7 +79,7 @@ extension ImageNetwork {
   ///     output for each class.
   ///   - stem: as for `model`.
   /// - Throws: `LayerListError` or `ModelError` if the model has fewer outputs than there are classes, if it has more
-  ///   and `outputs` does not request them, or if it does not fit `input` or `stem`.
+  ///   outputs than `classes` and `outputs` does not request them, or if the model does not fit `input` or `stem`.
   public func classifier(input: [Int], classes: Int, outputs: Int?, stem: ImageStem? = nil) throws -> any Layer {
     guard case .layers = body else {
       guard outputs ?? classes >= classes else {

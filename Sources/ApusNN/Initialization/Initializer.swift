@@ -69,8 +69,8 @@ extension Initializer {
   /// range are never drawn, and none are clamped to its ends. The deviation of the result is smaller than `deviation`:
   /// 0.88 times as large if truncated at two deviations.
   ///
-  /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std`, and likewise
-  /// `upper`.
+  /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std` and
+  /// `upper = (b − mean) / std`.
   public static func truncatedNormal(
     mean: Double = 0, deviation: Double, lower: Double = -2, upper: Double = 2
   ) -> Initializer {

@@ -28,7 +28,7 @@ import ApusTensor
 ///   - blank: the index of the blank class.
 ///   - reduction: `mean` divides each loss by the length of its target (at least 1), then averages over the batch.
 ///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
-///     such a loss is 0 in any case.
+///     such a loss is 0 with either setting.
 /// - Returns: a scalar; with `reduction: .none` one loss for each example, `[batch]`, or `[]` if
 ///   `logProbabilities` is `[time, classes]`. The type is `float64` if `logProbabilities` is, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.
