@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Exponential moving averages, the state of most update rules. The tensor is the old average, and the result is the
-/// new average, which includes the value `x`.
+/// Exponential moving averages, the state of most update rules. `self` is the old average, and the result is the new
+/// average, which includes the value `x`.
 extension Tensor {
   /// `m + share · (x − m)`: the average `m` moves toward `x` by the fraction `share` of their distance.
   func moved(toward x: Tensor, share: Tensor) -> Tensor { self + (x - self) * share }
