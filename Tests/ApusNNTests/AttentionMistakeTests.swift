@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Errors for wrong sizes of attention name the layer or function, the rule and the sizes.
+/// Errors for inputs of attention with wrong sizes or types name the layer or function, the rule and the sizes.
 extension LayerMistakeTests {
   private static let attentionCalls: [Call] = [
     Call("scaledDotProductAttention", ["[3]", "[batch…, heads, queries, size]"], dot([3], [3, 2], [3, 2])),

@@ -129,8 +129,8 @@ import Testing
     }
   }
 
-  /// An input that the output does not depend on has the gradient 0, or, with `unused: .refused`, is an error. An input
-  /// whose path an evaluation has released is always an error.
+  /// An input that the output does not depend on has the gradient 0; with `unused: .refused`, the input is an error. An
+  /// input whose path an evaluation has released is an error with either setting.
   @Test(arguments: devices) func unusedInputs(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let old = try eval(Tensor([1, 2] as [Float]))

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Key–value caches: chunks give the same results as the whole sequence, with reused plans.
+/// Key–value caches: chunks of a sequence give the results of the whole sequence, and plans are reused.
 @Suite struct GenerationTests {
   private func sequence(_ length: Int, _ batch: Int, _ size: Int) -> Tensor {
     var key = RandomKey(seed: 7)

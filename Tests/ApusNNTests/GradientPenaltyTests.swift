@@ -3,9 +3,9 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// A gradient penalty through a recurrent layer multiplies the multiply-adds of a training step, and the steps of its
-/// plan, by at most 12. The model is that of the benchmark `lstm-rows-b128-h128`: 28 time steps of 28 inputs, 128 units
-/// and batches of 128. The penalized loss is `loss + 0.1 · mean((‖∂loss/∂x‖ − 1)²)`.
+/// A gradient penalty through a recurrent layer multiplies the number of multiply-adds in a training step, and the
+/// number of steps in the plan, by at most 12. The model is that of the benchmark `lstm-rows-b128-h128`: 28 time steps
+/// of 28 inputs, 128 units and batches of 128. The penalized loss is `loss + 0.1 · mean((‖∂loss/∂x‖ − 1)²)`.
 @Suite struct GradientPenaltyTests {
   struct Rows: Module {
     let lstm = LSTM(28, 128, isBatchFirst: true)

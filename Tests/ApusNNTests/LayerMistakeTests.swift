@@ -6,7 +6,7 @@ import Testing
 @Suite struct LayerMistakeTests {
   struct Call: Sendable {
     let operation: String
-    /// Substrings of the reason: parts of the rule, and the sizes.
+    /// Substrings of the error's reason: parts of the rule, and the sizes.
     let parts: [String]
     let make: @Sendable () -> Void
 

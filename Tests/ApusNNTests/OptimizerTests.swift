@@ -6,7 +6,7 @@ import Testing
 @Suite struct OptimizerTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
-  /// With a warmup of four steps, the factor of the second step is 2/4.
+  /// With a warm-up of four steps, the factor of the second step is 2/4.
   @Test func cosineRisesFirst() {
     #expect(CosineSchedule(warmup: 4).factor(step: 1, of: 10) == 0.5)
   }

@@ -237,7 +237,7 @@ import Testing
     }
   }
 
-  /// Averages do not disturb the updates: old values are still overwritten, with the same plans.
+  /// Averages do not disturb the updates: the updates still overwrite old values and reuse their plan.
   @Test func averagesLeaveThePlansAlone() throws {
     try withDevice(device) { () throws in
       let (net, x) = (net(), try batch())

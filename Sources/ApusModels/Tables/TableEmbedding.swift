@@ -2,7 +2,7 @@ import ApusNN
 import ApusTensor
 
 /// Encodes rows of a table in which integers, the codes, represent categories: `[batch, width]` to `[batch, outputs]`,
-/// float32.
+/// both `float32`.
 ///
 /// The output has the numeric features first, unchanged and in order, then the embeddings of the codes, in the order of
 /// the categorical features (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Embeddings are

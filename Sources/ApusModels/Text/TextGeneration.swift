@@ -8,10 +8,10 @@ import Glibc
 public struct Sampling: Hashable, Sendable {
   /// The divisor of the logits: values below 1 favor the most likely tokens. 0 always selects the most likely token.
   public var temperature: Double
-  /// Samples only from the `topK` most likely tokens (Fan, Lewis, Dauphin, 2018).
+  /// Samples only from the `topK` most likely tokens (Fan, Lewis, Dauphin, 2018); `nil` for all tokens.
   public var topK: Int?
   /// Samples only from the smallest set of most likely tokens with a total probability of at least `topP` (Holtzman et
-  /// al., 2020).
+  /// al., 2020); `nil` for all tokens.
   public var topP: Double?
   /// Equal seeds sample equal tokens from equal logits.
   public var seed: UInt64

@@ -48,7 +48,7 @@ extension ImageNetwork {
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
-  ///   - classes: the number of outputs; in a chain it replaces the outputs of the last layer, if this layer is dense.
+  ///   - classes: the number of outputs. A chain whose last layer is not dense ignores this number.
   ///   - stem: the stem of a published network; `nil` for the stem that fits the input.
   /// - Throws: `LayerListError` with the first layer of a chain that does not fit its input, or `ModelError` if a
   ///   published network does not fit `input` or `stem`.
@@ -79,7 +79,7 @@ extension ImageNetwork {
   ///     output for each class.
   ///   - stem: as for `model`.
   /// - Throws: `LayerListError` or `ModelError` if the model has fewer outputs than there are classes, if it has more
-  ///   and `outputs` does not request them, or if it does not fit `input` or `stem`.
+  ///   outputs than `classes` and `outputs` does not request them, or if the model does not fit `input` or `stem`.
   public func classifier(input: [Int], classes: Int, outputs: Int?, stem: ImageStem? = nil) throws -> any Layer {
     guard case .layers = body else {
       guard outputs ?? classes >= classes else {

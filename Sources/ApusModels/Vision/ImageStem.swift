@@ -1,4 +1,4 @@
-/// The form of a network for the size of the images: its first layers, and in `VGG` and `AlexNet` its dense layers.
+/// The form of a network that fits the size of the images. The main differences:
 ///
 /// | network     | `imageNet`, about 224 × 224 pixels    | `smallImage`, 28 × 28 to 64 × 64 pixels                 |
 /// |-------------|---------------------------------------|---------------------------------------------------------|

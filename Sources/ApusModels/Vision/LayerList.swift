@@ -49,7 +49,8 @@ public struct LayerList: Hashable, Sendable {
     /// Whether a bias is added.
     public var hasBias = true
 
-    /// `padding`, or if it is `nil` the number of zeros that it stands for: `dilation · (kernel − 1) / 2`.
+    /// `padding`; if `padding` is `nil`, the number of zeros that preserves height and width at stride 1:
+    /// `dilation · (kernel − 1) / 2`.
     public var resolvedPadding: Size {
       padding
         ?? Size(dilation.height * (kernel.height - 1) / 2, dilation.width * (kernel.width - 1) / 2)

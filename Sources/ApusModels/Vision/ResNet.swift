@@ -30,10 +30,11 @@ public struct ResNet: Layer {
   public enum Attention: Hashable, Sendable {
     /// No attention.
     case none
-    /// `SqueezeExcitation` under the key `se`, as in SE-ResNet. It has `1 / reduction` times as many hidden channels as
-    /// the block has output channels.
+    /// `SqueezeExcitation` under the key `se`, as in SE-ResNet. `reduction` is the number of the block's output
+    /// channels divided by the number of hidden channels.
     case squeezeExcite(reduction: Int = 16)
-    /// `CBAM` under the key `cbam`. It has `1 / reduction` times as many hidden units as the block has output channels.
+    /// `CBAM` under the key `cbam`. `reduction` is the number of the block's output channels divided by the number of
+    /// hidden units.
     case cbam(reduction: Int = 16)
   }
 

@@ -19,7 +19,7 @@ public struct VGG: Layer {
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
   ///   - dropout: the dropout rate before the second and before the third dense layer.
-  ///   - stem: `smallImage` has one dense layer, which reads one pixel. Its pooling rounds odd extents up: 28, 14, 7,
+  ///   - stem: `smallImage` has one dense layer, which reads one pixel. The pooling rounds odd extents up: 28, 14, 7,
   ///     4, 2, 1. If several pixels are left after the five stages, as with images of more than 32 × 32 pixels, the
   ///     dense layer reads their mean.
   public init(

@@ -5,11 +5,11 @@ extension Initializer {
   /// `gain` times a random matrix whose rows are orthonormal or, if it has fewer columns than rows, whose columns are
   /// orthonormal (Saxe, McClelland, Ganguli, 2014). The axes after the first are flattened into one.
   ///
-  /// The matrix is the `Q` of the QR decomposition of a matrix of normally distributed numbers. Householder reflections
-  /// compute it in `Double` on the host. The signs of its columns are chosen such that the diagonal of `R` is positive.
-  /// `Q` is then uniformly distributed among all matrices with orthonormal columns (Mezzadri, 2007). The cost is
-  /// `O(rows · columns · min(rows, columns))`. The device draws only the uniform random numbers, which are the same on
-  /// every device, so equal seeds give equal bits.
+  /// The matrix, or its transpose if there are more columns than rows, is the `Q` of the QR decomposition of a matrix
+  /// of normally distributed numbers. Householder reflections compute `Q` in `Double` on the host. The signs of the
+  /// columns of `Q` are chosen such that the diagonal of `R` is positive. `Q` is then uniformly distributed among all
+  /// matrices with orthonormal columns (Mezzadri, 2007). The cost is `O(rows · columns · min(rows, columns))`. The
+  /// device draws only the uniform random numbers, which are the same on every device, so equal seeds give equal bits.
   ///
   /// - Precondition: the shape has two axes or more.
   public static func orthogonal(gain: Double = 1) -> Initializer {

@@ -21,8 +21,8 @@ extension Initializer {
     case input
   }
 
-  /// PyTorch's default for the weights and biases of `Linear` and `Conv`: uniform in `±1/√fanIn`, which is
-  /// `kaiming_uniform_` with `a = √5`.
+  /// PyTorch's default for the weights and biases of `Linear` and `Conv`: uniform in `±1/√fanIn`. For
+  /// weights this is `kaiming_uniform_` with `a = √5`.
   public static let pytorch = scaled(isNormal: false) { 1 / (3 * connections($0, .input)).squareRoot() }
 
   /// Uniform in `±gain · √(6 / (fanIn + fanOut))` (Glorot, Bengio, 2010); with the form `.input` in
@@ -76,7 +76,8 @@ extension Initializer {
   }
 }
 
-/// The function after a layer, for the gain of its initializer: `initializer: .heNormal(gain: Nonlinearity.tanh.gain)`.
+/// The function that follows a layer and determines the gain of the layer's initializer:
+/// `initializer: .heNormal(gain: Nonlinearity.tanh.gain)`.
 public enum Nonlinearity: Hashable, Sendable {
   case linear
   case sigmoid

@@ -6,8 +6,8 @@ import ApusTensor
 public struct Initializer: Sendable {
   private let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
 
-  /// The numbers of connections into and out of a unit. Initializers that preserve the variance divide by one of them
-  /// or by their sum.
+  /// The numbers of connections into and out of a unit. The variance of `Initializer.heNormal` is inversely
+  /// proportional to one of them, and the variance of `Initializer.xavierNormal` to their sum.
   public struct Fans: Hashable, Sendable {
     /// The number of terms summed into one output.
     public var fanIn: Int
@@ -69,8 +69,8 @@ extension Initializer {
   /// range are never drawn, and none are clamped to its ends. The deviation of the result is smaller than `deviation`:
   /// 0.88 times as large if truncated at two deviations.
   ///
-  /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std`, and likewise
-  /// `upper`.
+  /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std` and
+  /// `upper = (b − mean) / std`.
   public static func truncatedNormal(
     mean: Double = 0, deviation: Double, lower: Double = -2, upper: Double = 2
   ) -> Initializer {

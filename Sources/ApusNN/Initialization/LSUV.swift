@@ -9,8 +9,9 @@ import ApusTensor
 /// let outcomes = try LSUV()(model, on: images)
 /// ```
 ///
-/// It applies to `Linear`, `Conv` and `ConvTranspose` layers with trainable weights. A weight shared by several layers
-/// is scaled for its first use. Biases are not changed; in the paper they are zeros. Layers run in the current mode.
+/// `LSUV` applies to `Linear`, `Conv` and `ConvTranspose` layers with trainable weights. A weight shared by several
+/// layers is scaled for its first use. Biases are not changed; in the paper they are zeros. Layers run in the current
+/// mode.
 public struct LSUV: Sendable {
   /// The result for one weight.
   public struct Outcome: Sendable {

@@ -12,7 +12,7 @@ private struct AdaptiveSize: Sendable {
     self.output = output
   }
 
-  /// The sizes for an input. Reports an error if the shape does not fit.
+  /// The sizes for an input. Reports an error and returns `nil` if the shape does not fit.
   func sizes(for x: Tensor, _ layer: String) -> [Int]? {
     guard x.rank == output.count + 2, x.shape.dropFirst(2).allSatisfy({ $0 > 0 }) else {
       ShapeError(layer, "\(x.shape) is not [batch, channels, \(output.count) axes with elements]").report()
@@ -45,9 +45,9 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
 }
 
 /// The maximum of each window, with the windows of `AdaptiveAvgPool`: `x: [batch, channels, spatial…]` to
-/// `[batch, channels, output…]`. If all windows have the same size, the gradient goes to the first of equal maxima;
-/// otherwise equal maxima share the gradient. A single example is `[channels, spatial…]`, and its result has no batch
-/// axis either.
+/// `[batch, channels, output…]`. If the number of windows along each axis divides the extent of the axis, the gradient
+/// goes to the first of equal maxima; otherwise equal maxima share the gradient. A single example is
+/// `[channels, spatial…]`, and its result has no batch axis either.
 public struct AdaptiveMaxPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 

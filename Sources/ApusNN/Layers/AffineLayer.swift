@@ -10,7 +10,7 @@ extension Convolution: AffineLayer {}
 extension TransposedConvolution: AffineLayer {}
 
 extension Tensor {
-  /// `x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`: `[batch…, outputs]`.
+  /// `x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`, to `[batch…, outputs]`.
   ///
   /// In mixed precision weight and bias are cast to the type of products, unless `x` is `float64`.
   public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {

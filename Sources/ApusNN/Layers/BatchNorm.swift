@@ -1,8 +1,8 @@
 import ApusTensor
 
 /// `y = (x − mean) / √(variance + ε) · γ + β` for each channel of `x: [batch, channels]` or
-/// `[batch, channels, 1 to 3 spatial axes]` (Ioffe, Szegedy, 2015), in the same shape. The ε is inside the root, as in
-/// the paper.
+/// `[batch, channels, 1 to 3 spatial axes]` (Ioffe, Szegedy, 2015); `y` has the shape of `x`. The ε is inside the root,
+/// as in the paper.
 ///
 /// In training the layer normalizes with the mean and variance of the batch and updates the running statistics:
 /// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the mean or the unbiased variance of the

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// `y_k = Σ_{i, j} x_i · W[k, i, j] · z_j + b_k` for `x: [batch…, first]`, `z: [batch…, second]`,
-/// `W: [outputs, first, second]`, `b: [outputs]`, to `[batch…, outputs]`; the leading axes of both inputs are the same.
+/// `W: [outputs, first, second]`, `b: [outputs]`, to `[batch…, outputs]`. The leading axes of `x` and `z` are equal.
 public struct Bilinear: Module {
   /// `W`, `[outputs, first, second]`.
   public let weight: Parameter

@@ -9,7 +9,7 @@ import ApusTensor
 /// `after` padding elements on its sides; `padding` in the formula is `before`. A single example is
 /// `[inputs, spatial…]`, and its result has no batch axis either.
 ///
-/// A depthwise convolution filters every channel separately. It has as many groups as input channels: see
+/// A depthwise convolution has one group for each input channel, so it filters every channel separately: see
 /// `depthwise(_:multiplier:…)`.
 public struct Convolution<let rank: Int>: Layer {
   /// The filters `W`, `[outputs, inputs / groups, kernel…]`.

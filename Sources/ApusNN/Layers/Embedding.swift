@@ -8,7 +8,7 @@ import ApusTensor
 public struct Embedding: Layer {
   /// The table, `[count, width]`, with one row per index.
   public let weight: Parameter
-  /// The index whose row gets no gradient.
+  /// The index whose row gets no gradient; `nil` if all rows get gradients.
   public let paddingIndex: Int?
 
   /// - Parameters:
@@ -16,7 +16,7 @@ public struct Embedding: Layer {
   ///   - initializer: initializes the table; by default normal with a deviation of 1, as in PyTorch.
   ///   - updatesRows: whether optimizers update only the rows that a step looks up: see `Parameter.updatesRows`. This
   ///     saves work if a batch uses a small fraction of the table.
-  /// - Precondition: `paddingIndex` is below `count`.
+  /// - Precondition: `paddingIndex` is in `0 ..< count`.
   public init(
     _ count: Int, _ width: Int, paddingIndex: Int? = nil, initializer: Initializer = .normal(deviation: 1),
     updatesRows: Bool = false
@@ -31,7 +31,7 @@ public struct Embedding: Layer {
   }
 
   /// A layer with a given table, for example pretrained vectors. A frozen parameter keeps its values.
-  /// - Precondition: `weight` is `[count, width]`, and `paddingIndex` is below `count`.
+  /// - Precondition: `weight` is `[count, width]`, and `paddingIndex` is in `0 ..< count`.
   public init(weight: Parameter, paddingIndex: Int? = nil) {
     guard weight.shape.rank == 2 else { fatalError("Embedding: the weight \(weight.shape) is not [count, width]") }
     if let paddingIndex { Embedding.check(paddingIndex, weight.shape[0]) }

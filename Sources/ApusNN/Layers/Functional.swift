@@ -47,9 +47,9 @@ extension Tensor {
     }
   }
 
-  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the spatial positions of each
-  /// channel of each example of `x: [batch, channels, spatial…]`, as computed by `InstanceNorm` without running
-  /// statistics.
+  /// `(x − mean) / √(variance + ε) · γ + β` for `x: [batch, channels, spatial…]`, as computed by `InstanceNorm` without
+  /// running statistics. The mean and the (biased) variance are over the spatial positions of one channel of one
+  /// example.
   ///
   /// - Parameters:
   ///   - weight: `γ`, `[channels]`.
@@ -67,8 +67,8 @@ extension Tensor {
     }
   }
 
-  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the channels of a group and all
-  /// spatial positions of each example of `x: [batch, channels, …]`, as computed by `GroupNorm`.
+  /// `(x − mean) / √(variance + ε) · γ + β` for `x: [batch, channels, …]`, as computed by `GroupNorm`. The mean and the
+  /// (biased) variance are over the channels of a group and all spatial positions of one example.
   ///
   /// - Parameters:
   ///   - groups: the number of groups, a divisor of the number of channels.

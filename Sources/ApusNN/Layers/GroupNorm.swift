@@ -4,8 +4,8 @@ import ApusTensor
 /// `[batch, channels, 1 to 3 spatial axes]` and `γ, β: [channels]`; `y` has the shape of `x`. The mean and the (biased)
 /// variance are over the channels of a group and all spatial positions of one example.
 ///
-/// With one group it normalizes whole examples; with one channel per group it equals an `InstanceNorm` without running
-/// statistics.
+/// With one group the layer normalizes whole examples; with one channel per group it equals an `InstanceNorm` without
+/// running statistics.
 public struct GroupNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

@@ -1,13 +1,13 @@
 import ApusTensor
 
-/// `y = (x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the spatial positions of each
-/// channel of each example (Ulyanov, Vedaldi, Lempitsky, 2016), for `x: [batch, channels, 1 to 3 spatial axes]`,
-/// `γ, β: [channels]`.
+/// `y = (x − mean) / √(variance + ε) · γ + β` (Ulyanov, Vedaldi, Lempitsky, 2016) for
+/// `x: [batch, channels, 1 to 3 spatial axes]` and `γ, β: [channels]`; `y` has the shape of `x`. The mean and the
+/// (biased) variance are over the spatial positions of one channel of one example.
 ///
 /// A layer that tracks statistics uses the running statistics in inference and updates them in training:
-/// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the average, over the examples, of their
-/// means or of their unbiased variances. An input with a single spatial position is an error unless running statistics
-/// are used. The count of batches exists only for PyTorch's key; as in PyTorch it stays 0.
+/// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the mean or the unbiased variance of one
+/// channel of one example, averaged over the examples. An input with a single spatial position is an error unless the
+/// layer uses running statistics. The count of batches exists only for PyTorch's key; as in PyTorch it stays 0.
 public struct InstanceNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

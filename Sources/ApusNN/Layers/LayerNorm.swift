@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// `y = (x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the last axes of each example
-/// (Ba, Kiros, Hinton, 2016), for `x: [batch…, shape…]`, `γ, β: shape`, in the shape of `x`.
+/// `y = (x − mean) / √(variance + ε) · γ + β` (Ba, Kiros, Hinton, 2016) for `x: [batch…, shape…]` and `γ, β: shape`;
+/// `y` has the shape of `x`. The mean and the (biased) variance are over the axes `shape` of one example.
 public struct LayerNorm: Layer {
   /// The scale `γ`, if the layer is affine.
   public let weight: Parameter?
@@ -37,8 +37,8 @@ public struct LayerNorm: Layer {
   }
 }
 
-/// `y = x / √(mean(x²) + ε) · γ` with the mean over the last axes of each example (Zhang, Sennrich, 2019), for
-/// `x: [batch…, shape…]`, `γ: shape`, in the shape of `x`. Unlike `LayerNorm` it does not subtract the mean.
+/// `y = x / √(mean(x²) + ε) · γ` (Zhang, Sennrich, 2019) for `x: [batch…, shape…]` and `γ: shape`; `y` has the shape of
+/// `x`. The mean is over the axes `shape` of one example. Unlike `LayerNorm`, this layer does not subtract the mean.
 public struct RMSNorm: Layer {
   /// The scale `γ`, if the layer is affine.
   public let weight: Parameter?

@@ -21,7 +21,7 @@ final class LayerRecorder: Sendable {
     var module: any Module
     var input: Tensor
     var output: Tensor
-    /// Whether other runs are inside of this run.
+    /// Whether other runs are inside of this run; `false` for a leaf.
     var isContainer: Bool
     /// Whether this run is inside of the run of a leaf.
     var isInsideLeaf: Bool
@@ -61,7 +61,7 @@ final class LayerRecorder: Sendable {
     run(module, key: key, isLeaf: isLeaf, input, body) { $0 }
   }
 
-  /// Runs a module with several results and records it with one of them.
+  /// Runs a module with several results and records one of the results as the output.
   func run<R>(
     _ module: any Module, key: String? = nil, isLeaf: Bool = false, _ input: Tensor, _ body: () -> R,
     output: (R) -> Tensor

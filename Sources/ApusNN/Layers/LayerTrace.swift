@@ -79,7 +79,7 @@ public struct LayerTrace: Sendable {
   /// - Parameters:
   ///   - key: the key of the member in the module, for example `conv1`.
   ///   - module: the member.
-  ///   - input: its input, in the shape that it takes.
+  ///   - input: the input of the member, in the shape that the member takes.
   ///   - body: runs the member.
   /// - Returns: the result of `body`.
   public static func run(
@@ -96,7 +96,7 @@ public struct LayerTrace: Sendable {
   /// - Parameters:
   ///   - key: the key of the member in the module, for example `conv1`.
   ///   - layer: the member.
-  ///   - input: its input, in the shape that it takes.
+  ///   - input: the input of the member, in the shape that the member takes.
   /// - Returns: the result of the layer.
   public static func run(_ key: @autoclosure () -> String, _ layer: any Layer, _ input: Tensor) -> Tensor {
     run(key(), layer, input) { layer($0) }

@@ -1,11 +1,11 @@
 import ApusTensor
 
-/// `y_c = x_c / (k + α · s_c)^β` for `x: [batch, channels, 1 or more axes]`, in the same shape, where `s_c` is the mean
-/// of the squares of `size` channels around `c`: `⌊size / 2⌋` before `c` and the others from `c` on. Channels beyond
-/// the ends count as zeros.
+/// `y_c = x_c / (k + α · s_c)^β` for `x: [batch, channels, 1 or more axes]`; `y` has the shape of `x`. `s_c` is the
+/// mean of the squares of `size` channels around `c`: `⌊size / 2⌋` before `c` and the others from `c` on. Channels
+/// beyond the ends count as zeros.
 ///
 /// Krizhevsky, Sutskever and Hinton (2012) use the sum instead of the mean, with `k = 2`, `α = 10⁻⁴`, `β = 0.75` and
-/// five channels. PyTorch uses the mean, so that PyTorch's `α` must be `size` times the paper's for the same function.
+/// five channels. PyTorch uses the mean, so `α` must be `size` times the paper's `α` for the same function.
 public struct LocalResponseNorm: Layer {
   /// The number of channels in a window.
   public let size: Int

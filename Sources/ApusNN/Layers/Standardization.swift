@@ -36,8 +36,7 @@ extension Tensor {
     return result
   }
 
-  /// Whether statistics over all axes except `kept` cover more than one value. Reports an error if they cover a single
-  /// value.
+  /// Reports an error and returns `false` if statistics over all axes except `kept` cover only one value.
   func hasSeveralValues(apartFrom kept: [Int], _ layer: String) -> Bool {
     let count = shape.indices.reduce(1) { kept.contains($1) ? $0 : $0 * shape[$1] }
     guard count == 1 else { return true }

@@ -9,7 +9,7 @@ public struct Unflatten: Layer {
   public let sizes: [Int]
 
   /// - Parameter axis: negative numbers count from the end.
-  /// - Precondition: at most one size is −1, and none is smaller.
+  /// - Precondition: there is at least one size; at most one size is −1, and none is smaller.
   public init(axis: Int = 1, to sizes: [Int]) {
     guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= -1 }), sizes.count(where: { $0 == -1 }) <= 1 else {
       fatalError("Unflatten: the sizes \(sizes) must be 0 or more, at most one of them -1")

@@ -2,10 +2,10 @@ import ApusTensor
 
 /// Resizes the spatial axes: `x: [batch, channels, spatial…]` to `[batch, channels, size…]`, with 1 to 3 spatial axes.
 ///
-/// Output element `i` of `out` is taken from an input position: for `.linear` from `(i + ½) · in / out − ½`, or, if
-/// corners are aligned, from `i · (in − 1) / (out − 1)`; for `.nearest` from `⌊i · in / out⌋`. With a scale,
-/// `out = ⌊in · scale⌋`. Positions are computed from the rounded extents (PyTorch's `recompute_scale_factor`), so that
-/// a scale gives the same result as the size `out`.
+/// Output element `i` of `out` is taken from an input position: `⌊i · in / out⌋` for `.nearest`,
+/// `(i + ½) · in / out − ½` for `.linear`, and `i · (in − 1) / (out − 1)` for `.linear` with aligned corners. With a
+/// scale, `out = ⌊in · scale⌋`. Positions are computed from the rounded extents (PyTorch's
+/// `recompute_scale_factor`), so that a scale gives the same result as the size `out`.
 public struct Upsample: Layer {
   private enum Target: Sendable {
     case size(Extents)
@@ -53,7 +53,7 @@ public struct Upsample: Layer {
     sizes(for: x).map { x.resized(to: $0, by: interpolation, alignsCorners: alignsCorners) } ?? x
   }
 
-  /// The new extents. Reports an error if the shape does not fit.
+  /// The new extents. Reports an error and returns `nil` if the shape does not fit.
   private func sizes(for x: Tensor) -> [Int]? {
     let count: Int
     let extent: (_ axis: Int) -> Double

@@ -14,7 +14,8 @@ import ApusTensor
 /// `T` is the number of time steps, and `[condition]` is 1 if the condition holds, else 0. The derivatives of the loss
 /// are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that
 /// the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the log-probabilities come
-/// from a log-softmax, its gradient cancels this term, and the gradients of its inputs are those of PyTorch.
+/// from a log-softmax, the gradient of the log-softmax cancels this term, and the gradients of the logits are those of
+/// PyTorch.
 ///
 /// - Parameters:
 ///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or
@@ -27,7 +28,7 @@ import ApusTensor
 ///   - blank: the index of the blank class.
 ///   - reduction: `mean` divides each loss by the length of its target (at least 1), then averages over the batch.
 ///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
-///     such a loss is 0 in any case.
+///     such a loss is 0 with either setting.
 /// - Returns: a scalar; with `reduction: .none` one loss for each example, `[batch]`, or `[]` if
 ///   `logProbabilities` is `[time, classes]`. The type is `float64` if `logProbabilities` is, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// The behavior of layers that differ between training and inference.
+/// Whether layers such as dropout and batch norm behave as in training or as in inference.
 public enum Mode: Sendable {
   /// Dropout is active; batch norm normalizes with the batch statistics and updates the running statistics.
   case training

@@ -8,7 +8,8 @@ import ApusTensor
 /// try average.update()
 /// let result = try withValues(average.values) { try evaluate(model, on: testData, batchSize: 100) }
 /// ```
-/// Statistics, such as the running means of batch norms, are not averaged. Only one task may use an average at a time.
+/// Statistics, such as the running means of batch norms, are not averaged. Only one Swift task may use an average at a
+/// time.
 public final class ModelAverage {
   /// The formula of the average `a` of a parameter `w` after update `t`, counted from 1.
   public enum Kind: Hashable, Sendable {

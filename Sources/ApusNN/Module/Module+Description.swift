@@ -64,7 +64,7 @@ struct Settings {
     if let text = Settings.text(of: value) {
       texts.append("\(label): \(text)")
     } else if !(value is any Module), !(value is Shape), Mirror(reflecting: value).displayStyle == .struct {
-      // Several layers share such a structure of settings, for example the dropout layers.
+      // A structure of settings that several layers use, such as `Dropping` in the dropout layers.
       texts += Settings(of: value).texts
     }
   }

@@ -12,12 +12,13 @@ import Synchronization
 /// or `async let` share its source.
 ///
 /// Outside of such a scope, all threads draw from one source of the process, so that models can be built without a
-/// scope. The source starts at `RandomKey(seed: 0)`, so a program that draws in the same order gets the same numbers in
+/// scope. The source starts at `RandomKey(seed: 0)`, so a process that draws in the same order gets the same numbers in
 /// every run. One additional draw (by another layer, or another call with dropout) changes all later numbers. If
 /// threads draw concurrently, it is not determined which thread gets which number. Therefore build models inside of
 /// `withRandomKey`, and give each task that draws concurrently a key of its own (`key.stream(index)`).
 ///
-/// `Trainer` does not use the source of the process: its steps draw from a source that it creates from its seed.
+/// `Trainer` does not use the source of the process: its steps draw from a source that the trainer creates from its
+/// seed.
 ///
 /// `RandomSource.current.key` is the state of the source in use. A checkpoint can store it and set it again.
 public final class RandomSource: Sendable {

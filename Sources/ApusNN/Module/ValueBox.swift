@@ -16,7 +16,7 @@ final class ValueBox: Sendable {
   /// The type of the stored value, which only `convert(to:)` changes.
   var dtype: DType { stored.withLock { $0.dtype } }
 
-  /// The value that code in this task sees.
+  /// The value that code in the current Swift task sees.
   var value: Tensor { Substitution.current?[self] ?? stored.withLock { $0 } }
 
   /// The stored value, ignoring `withValues`.

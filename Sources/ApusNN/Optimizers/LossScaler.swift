@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// Dynamic loss scaling (Micikevicius et al., 2018; as `torch.amp.GradScaler`): a factor on the loss keeps small
-/// gradients from underflowing in `float16`. It grows while the gradients are finite and shrinks when they overflow.
+/// gradients from underflowing in `float16`. The factor grows while the gradients are finite and shrinks when they
+/// overflow.
 /// ```text
 /// gₛ = ∇(scale · loss),  g = gₛ / scale
 /// all g finite:      the update is applied; after growthInterval such steps  scale ← growthFactor · scale
@@ -37,7 +38,7 @@ public struct LossScaler: Sendable {
   static let floor = 0x1p-16
   /// The factor of the loss in the next step, `float32` of shape `[]`.
   public private(set) var scale: Tensor
-  /// The number of steps without overflow since the scale last changed, `int32` of shape `[]`.
+  /// The number of consecutive steps without overflow since the scale last grew, `int32` of shape `[]`.
   public private(set) var goodSteps: Tensor
   /// The number of skipped updates, `int32` of shape `[]`.
   public private(set) var skippedSteps: Tensor
@@ -57,8 +58,8 @@ public struct LossScaler: Sendable {
   /// their type, others become `float32`.
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
-  /// Divides the gradients of the scaled loss by the scale, in their shapes, and records whether all of them are
-  /// finite. If one is not finite, all gradients become zeros.
+  /// Divides the gradients of the scaled loss by the scale and records whether all gradients are finite. If one is not
+  /// finite, all gradients become zeros. The shapes stay the same.
   /// - Precondition: the gradients are on the device of the scale.
   public func unscaled(_ gradients: consuming Gradients) -> Gradients {
     var isFinite: Tensor?

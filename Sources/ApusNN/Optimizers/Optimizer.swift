@@ -7,7 +7,7 @@ import ApusTensor
 /// let loss = try optimizer.minimize { crossEntropy(model(images), labels) }
 /// ```
 /// An update evaluates parameters, state, loss and assigned statistics in one plan, which overwrites the old values in
-/// place. Only one task may use an optimizer at a time.
+/// place. Only one Swift task may use an optimizer at a time.
 ///
 /// With `precision: .mixed`, losses are built in mixed precision and scaled, so that their gradients stay within the
 /// range of `float16`. If the gradients of an update overflow all the same, the update is skipped and the scale is
@@ -137,7 +137,7 @@ public final class Optimizer {
   }
 
   /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls
-  /// `prepare` if the program has not done so.
+  /// `prepare` if the caller has not done so.
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
     try eval(model.entries.map(\.box.storedValue) + slots.joined() + (lossScaler?.state ?? []))
@@ -213,8 +213,8 @@ public final class Optimizer {
 
   /// Takes one step against given gradients. Parameters without a gradient stay unchanged.
   ///
-  /// Old values are overwritten in place unless something else refers to them. Likewise, gradients get their own memory
-  /// only if the caller retains them. An update that fails changes nothing, as in `minimize`.
+  /// Old values are overwritten in place unless something else refers to them. Gradients get memory of their own only
+  /// if the caller retains them. An update that fails changes nothing, as in `minimize`.
   public func update(_ gradients: consuming Gradients) throws(DeviceError) {
     try prepare()
     let origins = gradients.origins

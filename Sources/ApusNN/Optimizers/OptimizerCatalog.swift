@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// An optimizer with a name.
+/// An update rule with a name in the catalog.
 private struct NamedRule: Sendable {
   let name: String
   /// Makes the rule from the learning rate and the weight decay.

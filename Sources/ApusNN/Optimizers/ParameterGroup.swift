@@ -7,12 +7,12 @@ public struct ParameterGroup: Sendable {
   public let parameters: [Parameter]
   /// The factor on the optimizer's learning rate.
   public var rateFactor: Double
-  /// Replaces the rule's learning rate; `rateFactor` still applies. When a schedule halves the optimizer's learning
-  /// rate, this rate is halved too.
+  /// The group's replacement for the rule's learning rate; `nil` for the rule's. `rateFactor` still applies. When a
+  /// schedule halves the optimizer's learning rate, the replacement is halved too.
   public var learningRate: Double?
-  /// Replaces the rule's weight decay.
+  /// The group's replacement for the rule's weight decay; `nil` for the rule's.
   public var weightDecay: Double?
-  /// The constraint that new values are projected to, in the plan of the update.
+  /// The constraint to which the plan of an update projects the new values; `nil` for none.
   public var constraint: (any Constraint)?
 
   public init(

@@ -3,7 +3,7 @@ import ApusTensor
 /// The update rule restricted to the rows of a parameter that have a gradient.
 struct RowFormula {
   let apply: ParameterUpdate
-  /// `bool` of shape `[]`: whether the update is applied; `nil` if it is applied in any case.
+  /// `bool` of shape `[]`: whether the update is applied; `nil` if the update is always applied.
   let isFinite: Tensor?
 
   /// Returns the new value and updates `state`, the rule's state tensors of the parameter.

@@ -44,7 +44,7 @@ extension UpdateRule {
 /// parameter in the order of `stateNames`. All these tensors have the shape and type of the parameter.
 public typealias ParameterUpdate = (_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor
 
-/// A rule with momentum, which a schedule such as one-cycle may change. For Adam it is β₁.
+/// A rule with momentum, which a schedule such as one-cycle may change. For Adam the momentum is β₁.
 public protocol MomentumRule: UpdateRule {
   var momentum: Double { get set }
 }

@@ -26,7 +26,7 @@ public struct Penalty: Sendable {
   public let parameters: [Parameter]
 
   /// - Parameters:
-  ///   - model: its parameters are collected once.
+  ///   - model: the model, whose parameters are listed when the penalty is created.
   ///   - isExempt: whether a parameter is left out; by default parameters with at most one axis, such as biases.
   public init(
     _ kind: Kind, on model: any Module,

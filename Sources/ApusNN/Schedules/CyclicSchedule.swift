@@ -1,7 +1,7 @@
 import Glibc
 
-/// Linear ramps from `base` up to 1 and back, repeated (Smith, 2017; `torch.optim.lr_scheduler.CyclicLR`). The
-/// optimizer's learning rate is the maximum.
+/// Linear ramps of the factor from `base` up to 1 and back, repeated (Smith, 2017;
+/// `torch.optim.lr_scheduler.CyclicLR`). A factor of 1 gives the optimizer's learning rate.
 public struct CyclicSchedule: Schedule {
   public static let name = "cyclic"
 

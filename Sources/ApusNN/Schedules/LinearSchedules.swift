@@ -47,7 +47,7 @@ public struct ConstantThenSchedule: Schedule {
 
 /// A linear warm-up (Goyal et al., 2017): over `steps` steps, the first factor of the schedule `next` is multiplied by
 /// numbers that rise from `start` to 1. Then `next` runs over the rest of the run. If the first factor of `next` is 1,
-/// this is PyTorch's `SequentialLR` of a `LinearLR` and `next`.
+/// `WarmUpSchedule` equals PyTorch's `SequentialLR` of a `LinearLR` and `next`.
 public struct WarmUpSchedule: MetricSchedule {
   public static let name = "warm-up"
   /// The number of warm-up steps; `nil` for a tenth of the run.

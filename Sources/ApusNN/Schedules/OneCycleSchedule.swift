@@ -16,7 +16,7 @@ public struct OneCycleSchedule: Schedule {
   public var startDivisor: Double
   /// The first rate divided by the last rate.
   public var endDivisor: Double
-  /// Whether the fall ends at the first rate and a third phase follows.
+  /// Whether the rate falls back to the first rate in a second phase, and to the last rate in a third.
   public var hasThreePhases: Bool
   /// Whether rates and momenta are interpolated linearly instead of along half a cosine.
   public var isLinear: Bool

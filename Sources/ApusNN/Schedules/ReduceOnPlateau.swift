@@ -23,7 +23,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var cooldown: Int
   /// The smallest factor of the rate.
   public var minimum: Double
-  /// Reductions that change the factor by no more than this are skipped. (PyTorch compares the change of the rate.)
+  /// Reductions that change the factor by at most `epsilon` are skipped. (PyTorch compares the change of the rate.)
   public var epsilon: Double
 
   private var current = 1.0
@@ -81,7 +81,7 @@ public struct ReduceOnPlateau: MetricSchedule {
       return best.isFinite ? state + [best] : state == [1, 0, 0] ? [] : state
     }
     set {
-      // A checkpoint may contain arbitrary numbers: invalid ones are ignored.
+      // A checkpoint may contain arbitrary numbers: if one of them is invalid, all are ignored.
       guard (3...4).contains(newValue.count), newValue.allSatisfy(\.isFinite), (0...1).contains(newValue[0]),
         let bad = Int(exactly: newValue[1]),
         let cooldown = Int(exactly: newValue[2]), (0...1 << 53).contains(bad), (0...1 << 53).contains(cooldown)

@@ -19,7 +19,7 @@ public protocol MetricSchedule: Schedule {
   /// Whether larger values are better: if so, a training run passes accuracies, otherwise losses.
   var prefersLarger: Bool { get }
 
-  /// Records a value of the metric. A training run calls it once an epoch.
+  /// Records a value of the metric. A training run calls this method once an epoch.
   mutating func observe(_ metric: Double)
 
   /// What the schedule remembers of the observed values, for checkpoints.

@@ -64,7 +64,7 @@ struct TextModelTests {
     #expect(try generateTokens(model, prompt: Array(repeating: 4, count: 30), count: 3).count == 3)
   }
 
-  /// The logits do not depend on how many tokens are read at once, on any device.
+  /// On each device, the logits do not depend on how many tokens are read at once, except for rounding.
   @Test(arguments: TestDevice.conformance, cores)
   func readingInPiecesIsReadingAtOnce(_ device: TestDevice, _ core: TextNetwork.Core) throws {
     try withDevice(device.device) { () throws in

@@ -95,7 +95,7 @@ struct LargeVisionTests {
 /// Biases before a batch norm have the gradient 0, except for rounding. The script stores a number from which their
 /// tolerance follows.
 private struct Comparison {
-  /// An error relative to the largest element or the norm, its ratio to the tolerance, and its tensor.
+  /// An error relative to the largest element or the norm, its ratio to the tolerance, and the key of its tensor.
   struct Worst {
     var error = 0.0
     var ratio = 0.0

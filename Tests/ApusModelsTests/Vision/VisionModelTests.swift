@@ -191,7 +191,8 @@ import Testing
     }
   }
 
-  /// The relative errors of the norms of gradients, and in float64 also of their first four elements.
+  /// For each gradient that is not 0, the error of its norm divided by the norm. In float64, the largest error of the
+  /// norm and of the first four elements is divided by the norm.
   private func gradientErrors(
     _ fixture: Fixture, _ name: String, _ gradients: [(key: String, value: Tensor)]
   ) throws -> [(error: Double, key: String)] {

@@ -11,7 +11,7 @@ extension ModuleCase {
     ModuleCase("pixel-unshuffle", PixelUnshuffle(2)),
   ]
 
-  /// Padding amounts are in the order of the axes. Those of PyTorch begin with the last axis.
+  /// Padding amounts are in the order of the axes. PyTorch's amounts begin with the last axis.
   static let borders = [
     ModuleCase("zero-pad1d", ZeroPad1d(2)),
     ModuleCase("zero-pad2d", ZeroPad2d(.sides(before: [0, 2], after: [3, 1]))),

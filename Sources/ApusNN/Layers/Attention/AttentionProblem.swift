@@ -154,7 +154,7 @@ extension AttentionProblem {
 
 extension Tensor {
   /// The softmax over the allowed elements of the last axis; zeros, with zero gradients, where no element is allowed or
-  /// all are −∞.
+  /// all allowed elements are −∞.
   ///
   /// Finite scores give no infinite intermediate values, which anomaly detection would report.
   fileprivate func softmaxOrZeros(_ allowed: Tensor?) -> Tensor {

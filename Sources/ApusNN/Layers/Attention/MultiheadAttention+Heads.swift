@@ -81,7 +81,8 @@ extension MultiheadAttention {
     return [qProjWeight, kProjWeight, vProjWeight].compactMap { $0?.value }
   }
 
-  /// Reshapes `[length, batch, n]` to `[batch, heads, length, size / heads]`.
+  /// Reshapes `[length, batch, n]`, or `[batch, length, n]` if the layer is batch first, to
+  /// `[batch, heads, length, size / heads]`.
   private func split(_ x: Tensor) -> Tensor {
     let heads = x.reshaped(to: [x.shape[0], x.shape[1], x.shape[2] / headSize, headSize])
     return heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])

@@ -128,7 +128,7 @@ public struct MultiheadAttention: Module {
     }
   }
 
-  /// The result together with the attention weights, after dropout.
+  /// The result, and the attention weights after dropout.
   ///
   /// - Parameters: as for `callAsFunction`, and `averagesHeads`: whether the weights are averaged over the heads.
   /// - Returns: the output `[queries, batch, size]` as from `callAsFunction`, and the weights, `[batch, queries, keys]`

@@ -77,7 +77,7 @@ public struct LearnedPositions: Layer {
 private struct PositionTable: Sendable {
   let name: String
   let isBatchFirst: Bool
-  /// `[capacity, size]`.
+  /// Returns the vectors of all positions, `[capacity, size]`.
   let rows: @Sendable () -> Tensor
 
   func added(to x: Tensor, _ offset: Tensor?) -> Tensor {

@@ -47,7 +47,7 @@ struct AttentionMasks: Sendable {
     self.queryOffset = isCausal ? queryOffset : nil
   }
 
-  /// Whether there is no mask. Only a mask can forbid a query all keys.
+  /// Whether there is no mask, so that every query may attend to every key.
   var isEmpty: Bool { masks.isEmpty && !isCausal }
 
   /// `[queries, keys]`: whether query `i` may attend to key `j`, that is `j ≤ i + offset`.

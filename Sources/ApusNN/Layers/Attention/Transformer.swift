@@ -35,7 +35,8 @@ public struct Transformer: Module {
   ///     `[sourceLength, size]` is a single example, and no tensor has a batch axis then.
   ///   - target: `[targetLength, batch, size]`.
   ///   - sourceMask: the mask between source elements, broadcast to `[batch, heads, sourceLength, sourceLength]`. All
-  ///     masks are true where an element may be attended to, the opposite of PyTorch's; see `MultiheadAttention`.
+  ///     Boolean masks are true where an element may be attended to, the opposite of PyTorch's; see
+  ///     `MultiheadAttention`.
   ///   - targetMask: the mask between target elements, broadcast to `[batch, heads, targetLength, targetLength]`.
   ///   - memoryMask: the mask from target elements to source elements, broadcast to
   ///     `[batch, heads, targetLength, sourceLength]`.

@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// The state of a decoder layer during generation: keys and values of the sequence and of the memory.
+/// The state of a decoder layer during generation: keys and values of the sequence and of the memory, the encoder's
+/// result.
 public struct DecoderCache: Sendable {
   /// The keys and values of the sequence.
   public internal(set) var elements: KeyValueCache
@@ -123,8 +124,8 @@ public struct TransformerDecoder: Module {
     self.norm = norm
   }
 
-  /// - Parameters: see `TransformerDecoderLayer`; `x` is `[length, batch, size]`, `memory` `[keys, batch, size]`. Masks
-  ///   are true where an element may be attended to.
+  /// - Parameters: see `TransformerDecoderLayer`; `x` is `[length, batch, size]`, `memory` `[keys, batch, size]`.
+  ///   Boolean masks are true where an element may be attended to.
   /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,

@@ -110,8 +110,8 @@ public struct TransformerEncoder: Layer {
   /// are batch first, or `[length, size]` for a single example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
-  /// - Parameters: see `TransformerEncoderLayer`; `x` is `[length, batch, size]`. Masks are true where an element may
-  ///   be attended to.
+  /// - Parameters: see `TransformerEncoderLayer`; `x` is `[length, batch, size]`. Boolean masks are true where an
+  ///   element may be attended to.
   /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false

@@ -3,7 +3,7 @@ import ApusTensor
 /// One time step of an Elman network, as `torch.nn.RNNCell`: `h′ = f(W_ih x + b_ih + W_hh h + b_hh)` (Elman, 1990).
 ///
 /// Use a cell in code that iterates over the time steps itself, for example with `loop`. For a whole sequence use
-/// `RNN`, which multiplies the inputs of all time steps with the weights at once.
+/// `RNN`, which multiplies the inputs of all time steps with the weights in one product.
 public struct RNNCell: Module {
   let cell: RecurrentCell
   /// The function `f`.

@@ -33,7 +33,7 @@ func gruRecurrence(
 }
 
 /// One time step of a GRU: the new `h`, `[batch, size]`. `x` is the product of the inputs and their weights, `p` the
-/// product of the state and its weights, each `[batch, 3 · size]`.
+/// product of the state and its weights, each plus a bias and of shape `[batch, 3 · size]`.
 func gruStep(_ x: Tensor, _ p: Tensor, state: Tensor) -> Tensor {
   let (_, z, n) = gruGates(x, p)
   return (1 - z) * n + z * state

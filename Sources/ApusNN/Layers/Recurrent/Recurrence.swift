@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The cell of a recurrent layer. It computes the next states from two products, of the inputs and their weights and of
-/// the state and its weights, each `[batch, gates · size]`. The gates are concatenated in PyTorch's order.
+/// The cell of a recurrent layer. The cell computes the next states from two products, each `[batch, gates · size]`:
+/// the inputs times their weights, and the state times its weights. The gates are concatenated in PyTorch's order.
 enum Recurrence: Sendable {
   case rnnTanh, rnnReLU, lstm, gru
 
