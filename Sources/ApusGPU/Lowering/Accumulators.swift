@@ -117,7 +117,7 @@ struct Accumulators {
 
   /// Accumulates `registers`, one for each accumulator of each set. A register has one element per lane.
   /// - Parameters:
-  ///   - positions: an expression for the indices of the elements, as VL.
+  ///   - positions: an expression for the indices of the elements, a register of `int64` (`VL`).
   ///   - count: the number of lanes with elements; `nil` if the lanes are never combined, so that the other lanes need
   ///     no mask.
   func add(

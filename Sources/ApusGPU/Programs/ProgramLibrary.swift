@@ -174,10 +174,10 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// Writes to disk the programs whose kernels have run, if that is due.
+  /// If `storageDelay` has passed, writes to disk the programs that run repeatedly.
   ///
   /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
-  /// the end of the process or, in a long-running process, on a background thread.
+  /// the end of the process or, if a long-running process runs them repeatedly, on a background thread.
   func storeUsed() {
     let isDue = state.withLock { state in
       guard !state.pending.isEmpty, let since = state.pendingSince else { return false }
