@@ -3,7 +3,7 @@
 //
 //   source (group, row, channel and tap each have a stride)  →  target [group, block, channel, tap, $tileRows]
 //
-// A row is a channel of the results, a channel is a channel of the images that are read, and a block consists of
+// Here, rows are the channels of the results, and channels are those of the images that are read. A block consists of
 // $tileRows rows.
 //
 // One work-item copies the taps of one channel of one block.

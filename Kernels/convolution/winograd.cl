@@ -1,6 +1,7 @@
 // A Winograd convolution with 3 × 3 taps and tiles of 4 × 4 results. The transform of a patch (the 6 × 6 pixels that a
 // tile reads) or of a filter has 36 elements, one for each position of the Winograd domain. At each position, a matrix
-// product over channels (the terms) multiplies patches by weights. Then the sums are transformed to results:
+// product over channels (the terms) multiplies patches by weights, as the figure shows. Then the kernel transforms the
+// sums to results.
 //
 //             ┌ panel of weights ┐
 //   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch],
