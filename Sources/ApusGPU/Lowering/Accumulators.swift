@@ -32,7 +32,7 @@ struct Accumulators {
   /// Whether terms are accumulated in chains, each ended by `endChain`.
   var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
 
-  /// Creates accumulators for the reducers of `step`, over the outputs of its prologue.
+  /// Creates accumulators for the reducers of `step`; reducer `i` accumulates output `i` of the prologue.
   /// - Parameters:
   ///   - chains: the maximum number of chains (of at most `chain` terms each) that a register accumulates.
   ///   - sets: the number of result vectors that are accumulated side by side.
