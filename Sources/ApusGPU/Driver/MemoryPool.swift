@@ -55,7 +55,7 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
   }
 
   /// Returns the block size for a request. Between two powers of two there are eight sizes, or fewer where eight would
-  /// be less than 256 bytes apart. So requests of similar sizes share blocks, and a block wastes, beside its padding,
+  /// be less than 256 bytes apart. So requests of similar sizes share blocks, and a block wastes, apart from its padding,
   /// at most an eighth of its size or 256 bytes.
   func capacity(for byteCount: Int) -> Int {
     let least = roundUp(max(byteCount + blockSlack, 512), toMultipleOf: 8)
