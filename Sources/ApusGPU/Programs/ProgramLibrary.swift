@@ -74,8 +74,8 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// The seconds after which a running process stores the programs that it runs repeatedly, and the limit in seconds for
-  /// storing programs at exit.
+  /// The seconds after which a running process stores the programs that it runs repeatedly, and the limit in seconds
+  /// for storing programs at exit.
   private static var storageDelay: Double { 30 }
   private static var exitTimeLimit: Double { 10 }
 
