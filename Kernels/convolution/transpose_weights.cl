@@ -1,7 +1,7 @@
 // Packs weights into panels of $width columns, in the order in which the product reads them. The copy converts elements
 // to the arithmetic type and pads the last panel with zeros:
 //
-//   source, element (column, run, channel, tap) by strides  →  target [panel, slot, channel, $width]
+//   source (the column and the run each have a stride)  →  target [panel, slot, channel, $width]
 //
 // Here, the slot of a tap is the tap's place in the order in which the product reads the taps; the table $slots
 // contains the slots. A run is a sequence of channels that is contiguous in the source, with the taps innermost. The

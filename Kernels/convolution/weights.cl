@@ -1,9 +1,9 @@
 // Packs weights in the order in which a convolution reads them. The copy converts elements to the arithmetic type and
 // pads the last block with zeros:
 //
-//   source, element (group, row, channel, tap) by strides  →  target [group, block, channel, tap, $tileRows]
+//   source (group, row, channel and tap each have a stride)  →  target [group, block, channel, tap, $tileRows]
 //
-// A row is a channel of the results, a channel is a channel of the images that are read, and a block consists of
+// Here, rows are the channels of the results, and channels are those of the images that are read. A block consists of
 // $tileRows rows.
 //
 // One work-item copies the taps of one channel of one block.

@@ -1,14 +1,15 @@
 // A Winograd convolution with 3 × 3 taps and tiles of 4 × 4 results. The transform of a patch (the 6 × 6 pixels that a
 // tile reads) or of a filter has 36 elements, one for each position of the Winograd domain. At each position, a matrix
-// product over channels (the terms) multiplies patches by weights. Then the sums are transformed to results:
+// product over channels (the terms) multiplies patches by weights, as the figure shows. Then the kernel transforms the
+// sums to results.
 //
 //             ┌ panel of weights ┐
 //   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch],
 //   tile │ a  │       sums       │     weights [position, term, panel], sums [position, tile, panel]
 //
-// A task is the product of some tiles and some panels. One work-item computes some tasks in its own scratch buffer,
-// which stays in a cache. The buffer contains the sums and the transforms of either patches or weights. An earlier
-// launch computed the other transforms.
+// A task computes the results of some tiles for some panels. One work-item computes some tasks in its own scratch
+// buffer, which stays in a cache. The buffer contains the sums and the transforms of either patches or weights. An
+// earlier launch computed the other transforms.
 //
 // Parameters: $EPILOGUE, $PATCHES, $ROW, $T, $TERMS, $TILE, $V, $WEIGHTS, $columns, $gridHeight, $gridWidth, $index,
 // $items, $panelWidth, $panels, $panelsPerTask, $parts, $patchDistance, $pitch, $scratch, $scratchSize, $sumsOffset,

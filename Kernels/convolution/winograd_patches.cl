@@ -1,9 +1,9 @@
-// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1. Tiles past the last tile repeat the
-// last tile:
+// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1:
 //
 //   image [pixel, channel]  →  patches [36 positions, tile, $pitch]
 //
-// Pixels outside of the image are zeros. Channels past the last have arbitrary values, which are not read.
+// Tiles past the last tile repeat the last tile. Pixels outside of the image are zeros. Channels past the last channel
+// have arbitrary values, which are not read.
 //
 // Parameters: $T, $TILE, $V, $image, $imageHeight, $imageWidth, $index, $leadAcross, $leadDown, $patchDistance, $pitch,
 // $terms, $tiles, $zero.

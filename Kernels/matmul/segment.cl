@@ -1,5 +1,5 @@
-// For segment number `segment` of the terms, sets `left[m]` to the address of the segment's first term in row m of the
-// tile, and `span` to the number of terms.
+// Sets `left[m]` to the address, in row m of the tile, of the first term of segment number `segment`, and `span` to the
+// number of terms of the segment.
 //
 // Parameters: $A, $depth, $index, $kStride, $leftOffset, $rowStride, $rows, $terms, $tileRows.
 const $index span = SMALLER($depth - segment * $terms, $terms);

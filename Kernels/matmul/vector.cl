@@ -2,7 +2,7 @@
 // term k, the kernel multiplies every element of column k of A by row k of a panel of B.
 //
 //            ┌ panel ┐            A is read in place, one segment of terms at a time, through one pointer
-//   k  ────  │ b0 b1 │            for each row of the tile. A segment is a part of the row or, if rows are
+//   k  ────  │ b0 b1 │            for each row of the tile. A segment is a part of a row or, if rows are
 //   m │ a →  │ sums  │            the windows of an image, the channels of one pixel. If A is column-major,
 //                                 one pointer serves all rows of a whole tile.
 //                                 B is packed in panels by an earlier launch, or each work-item packs its

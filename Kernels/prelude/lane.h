@@ -11,7 +11,7 @@
 //   EITHER(a, b) BOTH(a, b)   masks: whether at least one, or each, of two integers is not 0
 //   TRUTH(m)         a mask as a VI of 0 or 1
 //   WRAPPING(a, op, b)   a op b; integers wrap around
-//   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around, and a divisor of 0 gives 0
+//   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around; an integer / 0 is 0
 //   LEAST GREATEST   the identities of max and min
 //   LANE_BITS        the width of an integer lane
 //   ANY_LANE(m)      whether the mask m is true in any lane (integers only)

@@ -100,7 +100,8 @@ INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   return SELECT_F(high < -105.0f, (VF)(0.0f), r);
 }
 
-// exp(a). Like exp_pair, but it ignores the rounding error of f, which is at most a quarter of an ULP of the result.
+// exp(a). Unlike exp_pair, ignores the rounding error of the reduced argument f, at most a quarter of an ULP of the
+// result.
 INLINE VF WIDE(exp_f32)(VF a) {
   VF x = SELECT_F(a > 120.0f, (VF)(120.0f), a);
   x = SELECT_F(a < -105.0f, (VF)(0.0f), x);

@@ -8,8 +8,8 @@
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
 
 // Payne and Hanek's range reduction (1983) for |a| ≥ 1: returns a − quadrant·π/2, in [−π/4, π/4], as the sum of the
-// result and `low_part`. It multiplies the mantissa by 96 bits of (2/π)/4. It leaves out the bits above them, because
-// their products are whole turns.
+// result and `low_part`. Multiplies the mantissa by 96 bits of (2/π)/4, and leaves out the bits above these 96, because
+// their products with the mantissa are whole turns.
 INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI e = ((AS_I(a) >> 23) & 255) - 126;
   VU mantissa = AS_U((AS_I(a) << 8) | (VI)(-0x7fffffff - 1));

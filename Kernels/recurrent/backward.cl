@@ -32,7 +32,7 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
 for (i64 step = $times - 1; step >= 0; step -= 1) {
   const i64 position = $isReversed ? $times - 1 - step : step;
   const i64 previous = position + ($isReversed ? 1 : -1);
-  // The inner loop runs along a row, so that the hardware prefetches its cache lines.
+  // The inner loop runs along a row, so that the hardware prefetches the cache lines of the row.
   for (i64 sequence = first; sequence < end; sequence += 1) {
     for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
       const int count = (int)SMALLER((i64)WIDTH, $size - at);

@@ -1,11 +1,11 @@
-// The loops of one instruction set. An isa_*.c file includes this file once, after it has defined
+// The loops of one instruction set. An isa_*.c file includes this file once, inside a `#pragma clang attribute push`
+// that sets the target (none for the baseline). Before that, the isa_*.c file defines
 //   CSIMD_ISA_NAME     the table's name, a string
 //   CSIMD_TABLE        the table's identifier
 //   CSIMD_HAS_FMA      0 or 1: whether there are fused multiply-adds
 //   CSIMD_HAS_F16C     1 if there are instructions that convert float16, else undefined
 //   CSIMD_HAS_AVX512   1 for AVX-512, else undefined
 //   CSIMD_REGISTERS    the number of vectors of 16 floats that the registers hold
-// inside a `#pragma clang attribute push` that sets the target (none for the baseline).
 
 #include "dialect.h"
 #include "access.h"

@@ -204,7 +204,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     FN(columns_##name)(n, numbers, both, NULL);                                                                        \
   }
 
-// Lane i + k replaces lane i if its value is better, or equally good with an earlier index.
+// Lane i + k replaces lane i if the value of lane i + k is better, or if it is equally good and has an earlier index.
 #define FOLD_INDICES(name, k)                                        \
   {                                                                  \
     V other = FOLDED(best, k);                                       \

@@ -1,8 +1,7 @@
 // Micro-kernels of matrix products: a tile of sums is computed in registers. Included once for each kind of factors,
-// with
-//   FN(name), V, SCALAR           the function suffix, the vector type, its element type
+// after definitions of
+//   FN(name), V, SCALAR           a function's name for these factors, the vector type, its element type
 //   MULTIPLY_ADD(a, b, c)         c plus the product(s) of a and b
-// defined.
 //
 //                       a panel: TILE_VECTORS vectors of columns
 //                      ┌────────────┐

@@ -92,7 +92,7 @@ static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
 
-/// Fills a register, or lets it alias the array.
+/// Fills the register of an argument, or lets the register alias the argument's array.
 static void resolve(
     const csimd_kernel *kernel, const csimd_frame *frame, int number, int64_t start, int64_t count,
     csimd_operand *reg) {

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// How long a builder waits for a job before it exits, the largest job, and the longest time that a job may take.
+// The time that a builder waits for a job before it exits, the maximum size of a job, and the maximum time of a job.
 enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 240 };
 
 static cl_device_id device;

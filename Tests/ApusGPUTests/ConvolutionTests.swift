@@ -44,6 +44,7 @@ import Testing
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
     // Depthwise, row by row: rows of one and two registers, more rows than a tile, and windows larger than the image.
+    // The last one has too many taps for the depthwise kernels.
     geometry(2, 3, 3, groups: 3, size: SIMD3(1, 6, 30), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
@@ -73,7 +74,8 @@ import Testing
 
   /// Winograd geometries. In the first two geometries, tiles extend past the edge of the image, and registers and
   /// panels extend past the last channel. The plan of the second geometry transforms the patches in advance, and the
-  /// plans of the other geometries transform the weights in advance. The third geometry has more tasks than work-items.
+  /// plans of the other geometries transform the weights in advance. On at most 5 cores, the third geometry has more
+  /// tasks than work-items.
   nonisolated static let transformed: [ConvolutionGeometry] = [
     geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),

@@ -23,7 +23,7 @@ enum Harness {
   /// Whether the tests run on PoCL.
   static let isPoCL = (try? OpenCL.devices().first?.driver.hasPrefix("Portable Computing Language")) ?? false
 
-  /// Compute units of the device.
+  /// The number of compute units of device 0; 0 if there is no device.
   static let computeUnits = (try? OpenCL.devices().first?.computeUnits) ?? 0
 
   /// Opens a new device with a checked driver.

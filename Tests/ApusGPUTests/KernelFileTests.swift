@@ -8,7 +8,7 @@ import Testing
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Kernels")
 
-  /// The paths of all files that are kernel source or tables, relative to the folder.
+  /// The paths of all files that are kernel source or tables, relative to the folder, without those in `include/`.
   private static let files: [String] = {
     let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
     return names.filter { name in
@@ -27,8 +27,8 @@ import Testing
     }
   }
 
-  /// The comment at the top of a template names the parameters that the lowering fills in: a line `Parameters: $a, $b.`,
-  /// in alphabetical order, that may continue on the next lines.
+  /// The comment at the top of a template names the parameters that the lowering fills in, in alphabetical order: in a
+  /// line `Parameters: $a, $b.`, which may continue on the next lines.
   @Test(arguments: files.filter { $0.hasSuffix(".cl") }) func templatesNameTheirParameters(file: String) throws {
     let text = try String(contentsOf: Self.folder.appending(path: file), encoding: .utf8)
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

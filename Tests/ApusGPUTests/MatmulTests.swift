@@ -86,7 +86,7 @@ func epilogue(
     }
   }
 
-  /// Cases that the simulator finishes in seconds. GPU kernels compute whole tiles of 64 × 64 elements, also for
+  /// Cases that the simulator finishes in seconds. GPU kernels compute whole tiles, often of 64 × 64 elements, also for
   /// smaller products.
   nonisolated private static let smallCases = cases.filter { item in
     let tiled = max(item.m, 64) * max(item.n, 64) * item.k

@@ -103,7 +103,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     return (numbers, device.programs.buildCount)
   }
 
-  /// Constants, such as the divisor of a mean, are arguments of a kernel: another value needs no new kernel.
+  /// Constants, such as the divisor of a mean, are not in the source of a kernel: another value needs no new kernel.
   @Test(arguments: [KernelTarget.Class.cpu, .gpu])
   func constantsNeedNoNewKernel(kernelClass: KernelTarget.Class) throws {
     let device = Harness.open(kernelClass)

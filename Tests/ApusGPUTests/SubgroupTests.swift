@@ -64,8 +64,8 @@ import Testing
     try ReductionTests().check(ReductionTests.Case(shape: shape, axes: [1]), on: device)
   }
 
-  /// A work-item reduces a row of at most 32 elements, a sub-group a row of at most 1024, and a work-group a longer
-  /// row.
+  /// With sub-groups of 32, a work-item reduces a row of at most 32 elements, a sub-group a row of at most 1024, and a
+  /// work-group a longer row.
   @Test(arguments: [(32, false, false), (33, true, false), (1024, true, false), (1025, true, true)])
   func sizesDecideWhoReduces(_ count: Int, shifts: Bool, shares: Bool) throws {
     var builder = PlanBuilder()

@@ -128,8 +128,8 @@ struct TuningTests {
     #expect(device.tuner.choices[record.problem] == chosen)
   }
 
-  /// A kernel is clearly faster if the median ratio of times is at most 0.95 and three quarters of the ratios are below
-  /// 1.
+  /// A kernel is clearly faster if the median ratio of times is at most 0.95 and at least three quarters of the ratios
+  /// are below 1.
   @Test func fivePercentLessTimeIsClear() {
     #expect(isClearlyLess([0.9, 0.94, 0.95, 0.95, 1.2]))
     #expect(!isClearlyLess([0.9, 0.94, 0.96, 0.96, 1.2]))

@@ -8,7 +8,7 @@ import Testing
 @testable import ApusGPU
 
 /// The workspace of a plan is bounded by the size of its values, whatever the ratios of their extents. Plans are
-/// lowered, not run.
+/// lowered or prepared, not run.
 @Suite struct WorkspaceTests {
   /// The workspace of a plan may have `free` bytes plus `times` times the bytes of the plan's values.
   private static let free = 4 << 20

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// One word of device memory in which a kernel that finds an index out of range stores the number of its ``IndexSite``;
-/// 0 if every index was in range.
+/// A word of device memory: the number of the ``IndexSite`` at which a kernel found an index out of range, or 0 if no
+/// kernel found one.
 final class FaultRegister<Driver: GPUDriver>: Sendable {
   private let driver: Driver
   private let pool: MemoryPool<Driver>

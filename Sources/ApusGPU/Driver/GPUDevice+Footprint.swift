@@ -3,7 +3,8 @@ import ApusDevice
 extension GPUDevice {
   func footprint(ofBuffer byteCount: Int) -> Int { pool.capacity(for: byteCount) }
 
-  /// The device memory that no process uses, plus the unused blocks of the pool.
+  /// The device memory that no process uses, plus the unused blocks of the pool. If the driver does not report free
+  /// memory, the device memory that no buffer of this process uses.
   var availableByteCount: Int {
     let (memory, total) = (memory, info.memoryByteCount)
     return max(0, min(total - memory.used, (driver.freeByteCount ?? total) + memory.pooled))

@@ -31,7 +31,8 @@ extension GPUDevice {
     }
   }
 
-  /// Runs a plan to measure its kernels. Unlike `run`, it does not cause the kernels to be stored for later processes.
+  /// Runs a plan to measure its kernels. Unlike `run`, does not check indices, and does not cause the kernels to be
+  /// stored for later processes.
   func measure(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) {

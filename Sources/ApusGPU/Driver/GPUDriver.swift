@@ -7,8 +7,8 @@ import ApusDevice
 ///
 /// - `info`: the identity and the limits of the device. Errors contain the identifier, and the memory pool observes the
 ///   limits of memory.
-/// - `target`: what kernel source depends on, such as the dialect and the width of registers, and the fingerprint, which
-///   is part of the keys of stored binaries.
+/// - `target`: what kernel source depends on, such as the dialect and the width of registers, and the fingerprint,
+///   which is part of the keys of stored binaries.
 /// - `freeByteCount`: other processes use the same device memory, so the device cannot count the free bytes itself.
 /// - `allocate`: device memory has a handle, and its size is limited. Releasing the handle frees the memory, so no
 ///   function frees it.
@@ -21,11 +21,11 @@ import ApusDevice
 /// - `synchronize`: work is asynchronous. The times of launches are known when the launches are done, so `synchronize`
 ///   returns the times.
 ///
-/// The four associated types are the handles of the programming interface. Two have a requirement: a `GPUModule` returns
-/// its binary, and a `GPUTransfer` waits for its bytes.
+/// The four associated types are the handles of the programming interface. Two have a requirement: a `GPUModule`
+/// returns its binary, and a `GPUTransfer` waits for its bytes.
 ///
-/// Work runs in order: each call takes effect after all earlier calls. Calls come from one thread at a time. Any thread
-/// may, at any time, call `compile` and `freeByteCount`, use modules and transfers, and release memory.
+/// Work runs in order: each call takes effect after all earlier calls. Calls come from one thread at a time, except
+/// that any thread may at any time call `compile`, read `freeByteCount`, use modules and transfers, and release memory.
 /// `GPUDriverTests` checks this contract with any driver.
 protocol GPUDriver: AnyObject, Sendable {
   /// A block of device memory, which is freed when the last reference is released. Work that was submitted before the

@@ -1,9 +1,9 @@
 import ApusDevice
 import ApusSystem
 
-/// The options for logging, resources and kernels. Kernels of the two kernel classes may round the last bit
-/// differently, and kernel shapes that `apus tune` stored in `cacheDirectory` may change the sign of a zero. The other
-/// options do not affect results.
+/// The options for logging, resources and kernels. `kernelClass` may change the last bit of a result. If `apus tune`
+/// stored kernel shapes in `cacheDirectory`, they may change the sign of a zero. The other options do not affect
+/// results.
 package struct GPUOptions: Sendable {
   /// `APUS_DEBUG=1`: logs one line per launch to stderr.
   package var logsLaunches = false

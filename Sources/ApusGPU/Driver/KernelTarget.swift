@@ -24,7 +24,8 @@ package struct KernelTarget: Sendable, Hashable {
   var fingerprint: [String] = []
   /// The number of programs that the driver builds in parallel.
   var parallelBuilds = 1
-  /// The file of `Kernels/tuning` with measurements for such devices, if there is one.
+  /// The name, without extension, of the file of `Kernels/tuning` with measurements for devices of this kind; `nil` if
+  /// there is none.
   var tuningFile: String?
 
   /// Consecutive work-items that run in lockstep and can read each other's registers.

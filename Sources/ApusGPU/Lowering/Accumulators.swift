@@ -32,7 +32,7 @@ struct Accumulators {
   /// Whether terms are accumulated in chains, each ended by `endChain`.
   var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
 
-  /// Creates accumulators for the reducers of `step`, over the outputs of its prologue.
+  /// Creates accumulators for the reducers of `step`; reducer `i` accumulates output `i` of the prologue.
   /// - Parameters:
   ///   - chains: the maximum number of chains (of at most `chain` terms each) that a register accumulates.
   ///   - sets: the number of result vectors that are accumulated side by side.
@@ -117,7 +117,7 @@ struct Accumulators {
 
   /// Accumulates `registers`, one for each accumulator of each set. A register has one element per lane.
   /// - Parameters:
-  ///   - positions: an expression for the indices of the elements, as VL.
+  ///   - positions: an expression for the indices of the elements, a register of `int64` (`VL`).
   ///   - count: the number of lanes with elements; `nil` if the lanes are never combined, so that the other lanes need
   ///     no mask.
   func add(

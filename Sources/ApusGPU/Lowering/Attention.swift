@@ -25,7 +25,7 @@ extension PlanLowering {
     }
   }
 
-  /// Emits a launch over `lines` heads, of queries or of keys, counted over all examples of the batch. A work-item
+  /// Emits a launch over `lines` heads: the query heads or the key heads of all examples of the batch. A work-item
   /// computes the results of one head for one register of queries or of keys.
   private mutating func launch(
     _ name: String, _ step: Attention, lines: Int, along extent: Int,
@@ -86,7 +86,8 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the offsets of a head's mask and bias, and the code that applies mask and bias to a register of scores.
+  /// Fills in the offsets of a head's mask and bias, the code that applies mask and bias to a register of scores, and
+  /// the code of `dropout`.
   private func masks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {

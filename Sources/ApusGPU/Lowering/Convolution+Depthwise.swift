@@ -6,7 +6,7 @@ import ApusSystem
 struct DepthwiseTiling {
   /// The image that windows read: the input or, for the gradient of the input, the gradient of the output.
   let image: PreparedImage
-  /// The gradient of the output, for the gradient of the weights.
+  /// The gradient of the output, for the gradient of the weights; `nil` for other passes.
   let gradient: PreparedImage?
   /// The number of registers along a row of results that are computed at a time.
   let vectors: Int
@@ -18,8 +18,8 @@ struct DepthwiseTiling {
   /// The maximum number of taps whose sums fit into registers.
   static let mostTaps = 25
 
-  /// Returns `nil` unless the convolution is depthwise and two-dimensional, has a stride and dilation of 1 and at most
-  /// `mostTaps` taps, and its planes are small.
+  /// Returns `nil` unless the convolution is depthwise, images and kernel have depth 1, stride and dilation are 1,
+  /// there are at most `mostTaps` taps, and a plane has at most `privateSize` elements.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, registerWidth: Int) {
     let one = SIMD3(repeating: 1)
     guard g.groups > 1, g.inputChannels == g.groups, g.outputChannels == g.groups, g.stride == one, g.dilation == one,

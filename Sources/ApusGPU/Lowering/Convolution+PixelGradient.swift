@@ -7,7 +7,7 @@ private struct GradientTiling {
   let rows, vectors: Int
   let width: Int
   let panels: Int
-  /// The taps and channels per work-item.
+  /// The numbers of taps and channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
   /// The sum over rows of pixels is split into `parts` parts of `rowsPerPart` rows each (split-K). A part is processed
@@ -24,7 +24,8 @@ private struct GradientTiling {
     let most = VectorTile.mostKept
     channelsPerItem = min(tiles, most) * rows
     channelBlocks = ceilDivide(g.inputChannels, channelsPerItem)
-    // Neighboring taps read the same pixels, so a work-item computes all taps, or some taps of one kernel row.
+    // Neighboring taps read the same pixels, so a work-item computes all taps or, if it can keep the sums of only some,
+    // consecutive taps.
     tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
     tapBlocks = ceilDivide(taps, tapsPerItem)
     let lines = g.batch * g.output.y

@@ -82,7 +82,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the loads of the two factors. Neighboring work-items read neighboring elements.
+  /// Fills in the loads of the two factors. Neighboring work-items read elements that are close in memory.
   private func fillLoads(
     _ step: Convolution, _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {

@@ -57,8 +57,8 @@ private struct PlaneTiling {
     pass == .output ? .input(g, slack: slack) : .outputGradient(g, slack: slack)
   }
 
-  /// Returns the tile with the fewest rows past the last channel. A tile has at most 24 sums, which fit into registers,
-  /// and a number of vectors for which `fits` returns true.
+  /// Returns the tile with the fewest rows past the last channel. A tile has at most 24 registers of sums, and a number
+  /// of vectors for which `fits` returns true. Returns `nil` if there is no such tile.
   private static func tile(rows: Int, lane: Lane, fits: (Int) -> Bool = { _ in true }) -> (rows: Int, vectors: Int)? {
     let isWide = lane.dtype.byteCount == 8
     return [(8, 3), (6, 4), (12, 2), (4, 6), (2, 8), (1, 8)]
@@ -155,7 +155,7 @@ extension PlanLowering {
   /// `start`.
   /// - Parameter sums: the workspace offset, in elements, at which the sums are written without the epilogue; `nil` to
   ///   apply the epilogue.
-  /// - Returns: the size of the workspace in bytes.
+  /// - Returns: the byte offset at which the workspace that it uses ends.
   private mutating func lowerDensePlanes(_ step: Convolution, to sums: Int?, behind start: Int) -> Int {
     let g = step.geometry
     let size = step.dtype.lane.dtype.byteCount

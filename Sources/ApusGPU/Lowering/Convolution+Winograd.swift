@@ -39,7 +39,7 @@ struct WinogradTiling {
   private static let termsOfWeights = 64
   /// The maximum number of elements that are transformed in advance: 256 MiB.
   private static let mostShared = 1 << 26
-  /// The maximum number of weights whose transforms stay in the last-level cache.
+  /// The maximum number of pairs of channels whose transformed weights stay in the last-level cache.
   private static let mostSharedWeights = 1 << 16
 
   let grid: WinogradGeometry

@@ -57,7 +57,7 @@ struct PreparedImage {
   var readPhases = SIMD3(repeating: 1)
   /// The extents of a phase.
   var target: SIMD3<Int>
-  /// The padding past the end, for registers that extend over it.
+  /// The number of padding elements after the end, for registers that extend past the end.
   var slack: Int
 
   var rowsPerImage: Int { readPhases.wrappedProduct * target.x * target.y }

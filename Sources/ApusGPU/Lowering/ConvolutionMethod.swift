@@ -20,7 +20,7 @@ enum ConvolutionMethod {
   case planes
   case planeGradient
 
-  /// Chooses the method of a pass for images in an order; `nil` if no method reads that order.
+  /// Chooses the method of a pass for images in the order `order`; `nil` if no method of the device reads this order.
   ///
   /// - Parameters:
   ///   - product: The pass as a product of matrices; `nil` if the pass is no such product or if its epilogue excludes
@@ -60,8 +60,8 @@ enum ConvolutionMethod {
 }
 
 extension ConvolutionGeometry {
-  /// Whether the kernels for channels-last images support the convolution: it has two spatial axes, one group and
-  /// floating-point elements.
+  /// Whether the kernels for channels-last images support the convolution: images and kernel have depth 1, the channels
+  /// are one group, and the elements are floating-point numbers.
   fileprivate func hasPixelProducts(_ dtype: DType) -> Bool {
     kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x && input.x == 1 && groups == 1
       && dtype.isFloatingPoint

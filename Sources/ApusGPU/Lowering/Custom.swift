@@ -38,7 +38,7 @@ extension PlanLowering {
       builder, groups: ceilDivide(step.count, perGroup), localSize: isCPU ? 1 : 256)
   }
 
-  /// Declares an array under the name that the source uses, and defines `LOAD` and `STORE` for it.
+  /// Declares an array under the name that the source uses, and defines `LOAD` and, for a result, `STORE` for it.
   ///
   /// 16-bit elements have a struct type in a kernel, so that the compiler rejects arithmetic on them.
   private func declare(_ name: String, _ value: Int, isConstant: Bool, _ builder: inout KernelBuilder) {

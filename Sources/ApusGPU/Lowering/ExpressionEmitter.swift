@@ -24,7 +24,8 @@ struct ExpressionEmitter {
   /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
   private var inputs: [Access?] = []
   private var results: [Access] = []
-  /// The registers of scalar inputs, and the numbers of inputs that are core results.
+  /// For each input, the register if it is a scalar (else `nil`), and the number of the core result if it is one (else
+  /// 0).
   private var scalarRegisters: [String?] = []
   private var coreNumbers: [Int] = []
   /// The buffers of random words of neighboring elements, by the instruction that generates the words; see
@@ -205,9 +206,9 @@ struct ExpressionEmitter {
     return "next_words(\(first) + \(column), \(key[0]), \(key[1]), \(buffer), &\(buffer)_first)"
   }
 
-  /// Returns code for a constant that may depend on the shape, such as the divisor of a mean: it is read from the
-  /// geometry, so that shapes share the kernel. Multiples of 0.5 from -8 to 8 are taken for constants of formulas and
-  /// stay in the source (`nil`).
+  /// Returns code for a constant that may depend on the shape, such as the divisor of a mean: the code reads the
+  /// constant from the geometry, so that shapes share the kernel. Returns `nil` for constants that stay in the source:
+  /// integers, infinities, NaN, and multiples of 0.5 from -8 to 8, which are taken for constants of formulas.
   private func constant(_ instruction: Instruction, _ builder: inout KernelBuilder) -> String? {
     guard instruction.function == .constant, instruction.result.dtype.isFloatingPoint,
       let immediate = instruction.immediate, case let value = immediate.double, value.isFinite,

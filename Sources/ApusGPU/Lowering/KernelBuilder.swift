@@ -113,7 +113,7 @@ struct KernelBuilder {
     value == trivial ? String(trivial) : number(value)
   }
 
-  /// Adds a list of numbers; returns the name of a variable with the offset of the list in the geometry.
+  /// Adds a list of numbers; returns the name of a variable with the offset of the list in the launch's geometry.
   mutating func table(_ values: [Int]) -> String {
     let start = number(numbers.count + 1)
     numbers += values.map(Int64.init)

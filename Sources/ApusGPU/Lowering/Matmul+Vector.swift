@@ -19,8 +19,8 @@ struct VectorTile: KernelShape {
   /// past the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
-  /// The number of elements of a right factor from which on a product may use a special kernel: dot products, panels
-  /// that each work-item packs, or a tile for few rows.
+  /// Only a product whose right factor has at least this number of elements may use dot products, panels that each
+  /// work-item packs, or, with 32 registers, a tile for few rows.
   static let smallFactor = 1 << 16
 
   /// Returns the shapes that tuning measures for products of `m` rows.
@@ -120,7 +120,8 @@ struct VectorTiling {
   /// - Parameters:
   ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
   ///   - enough: with this number of work-items, all cores are busy. While there are fewer work-items and each has more
-  ///     than a million operations, a work-item gets fewer panels or, with one panel, fewer tiles.
+  ///     than a million operations, a work-item gets fewer panels or, with one panel, fewer tiles. If terms are read in
+  ///     several blocks, it gets fewer tiles only while there are fewer than 4 work-items.
   mutating func deal(batch: Int, bytesPerTile: Int, enough: Int) {
     let isBlocked = segmentsPerBlock < segments
     tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, Self.heldBytes / max(1, bytesPerTile)))
@@ -151,8 +152,8 @@ struct VectorTiling {
 }
 
 extension KernelTemplate {
-  /// Creates the template of a product that is computed in tiles, with the sums in registers. The factors have two
-  /// types and are in two slots. Fills in all values except the included files for the tile and its factors.
+  /// Creates the template of a product that is computed in tiles, with the sums in registers. Fills in the pointers and
+  /// types of the factors, and the numbers of the tiling; the caller fills in the strides, offsets and code.
   init(
     _ tiling: VectorTiling, _ lane: Lane, left: (dtype: DType, slot: Int), right: (dtype: DType, slot: Int),
     _ builder: inout KernelBuilder

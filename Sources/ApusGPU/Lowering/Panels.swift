@@ -3,7 +3,7 @@ import ApusSystem
 
 extension PlanLowering {
   /// Packs a matrix of `rows` × `columns` elements into panels of `panel` columns, which are in the workspace from byte
-  /// `workspace` on, and advances `workspace` to their end. Batches that share the matrix share the copy.
+  /// `workspace` on, and advances `workspace` to their end. Products of the batch that share the matrix share the copy.
   mutating func pack(
     _ matrix: Matrix, _ dtype: DType, batch: Shape, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
   ) -> Matrix {

@@ -50,7 +50,8 @@ struct PlanLowering {
   private(set) var decisions: [KernelChoice] = []
   /// The cost of the step that is being lowered.
   private var cost = StepCost(operation: "", label: "")
-  /// The part of the step that is lowered with the kernels of another family, such as a sum of partial results.
+  /// The part of the step that is being lowered with the kernels of another family, such as a sum of partial results;
+  /// otherwise `nil`.
   private var part: KernelWork?
 
   init(_ plan: Plan, target: KernelTarget, choices: TuningTable?) {

@@ -54,8 +54,9 @@ extension PlanLowering {
     var gates: Int
   }
 
-  /// Returns a tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add.
-  /// If the batch has too few sequences for every core, 4 sequences share a load of the weights.
+  /// Returns a tile whose sums fit the registers. On a CPU with many registers, there are enough sums to hide the
+  /// latency of a multiply-add; if the batch has too few sequences for every core, the tile has 4 sequences. On a GPU,
+  /// the tile has 4 sequences.
   private func tile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     guard isCPU else { return RecurrentTile(rows: 4, rowsPerGroup: 4, gates: g.gates) }

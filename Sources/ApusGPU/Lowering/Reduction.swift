@@ -64,7 +64,7 @@ extension PlanLowering {
   }
 
   /// Returns the number of result vectors per work-item: several, to read memory in longer runs, if all vectors are
-  /// whole and enough work-items remain.
+  /// whole, there are few reducers, and enough work-items remain.
   private func vectors(of shape: ReductionShape, reducers: Int) -> Int {
     let all = shape.rows.count * shape.columns.extent / width
     return [4, 2].first { count in

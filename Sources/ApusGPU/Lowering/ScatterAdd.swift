@@ -37,7 +37,7 @@ extension PlanLowering {
   /// Emits a kernel in which a work-item owns some columns of all rows and adds the sources in order.
   private mutating func lowerOwned(_ step: ScatterAdd) {
     let lane = step.dtype.lane
-    // Columns are distributed to eight work-items, in whole registers if possible.
+    // The columns of all outer indices are distributed to about eight work-items, in whole registers if possible.
     let wanted = max(1, min(8 / step.outer, step.inner / width))
     let piece = max(1, wanted == 1 ? step.inner : roundUp(step.inner / wanted, toMultipleOf: width))
     let pieces = ceilDivide(step.inner, piece)
@@ -106,8 +106,8 @@ extension PlanLowering {
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
   /// Reserves the workspace from byte `first` on. The reserved memory begins with counts of terms, and then block
-  /// numbers: one count and one number for each sum or, if the elements of a row share indices, for each row of sums.
-  /// Then come the blocks. Each block has the upper levels of the cascades of one sum or one row.
+  /// numbers: one count and one number for each sum or, if the elements of a row share indices, for each piece of a row
+  /// that a work-item owns. Then come the blocks. Each block has room for the upper levels of one sum or one row.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, finish: String) {

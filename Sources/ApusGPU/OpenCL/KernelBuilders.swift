@@ -65,7 +65,8 @@ final class KernelBuilders: Sendable {
     while builders.count < count, let builder = start() { builders.append(builder) }
   }
 
-  /// Returns the environment variables that a builder receives: only the locations of libraries, platforms and caches.
+  /// Returns the environment variables that a builder receives: only the language, the locations of programs, libraries
+  /// and caches, and the settings of PoCL and of OpenCL loaders.
   static func needed(of environment: [String]) -> [String] {
     let names: Set = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL"]
     let prefixes = ["POCL_", "OCL_ICD_", "OPENCL_"]

@@ -35,8 +35,8 @@ public enum OpenCL {
   }
 
   /// Opens a device or sub-device, with the options that environment variables set.
-  /// - Throws: `DeviceError.unavailable` when there is no such device or when an environment variable has an invalid
-  ///   value.
+  /// - Throws: `DeviceError.unavailable` when the device or sub-device does not exist or cannot be opened, or when an
+  ///   environment variable has an invalid value.
   public static func open(_ name: Name) throws(DeviceError) -> any Device {
     try GPUOptions.checkEnvironment(for: "opencl:\(name.index)")
     return try open(name.index, part: name.part, options: GPUOptions.environment)

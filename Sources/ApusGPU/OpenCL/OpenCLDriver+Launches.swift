@@ -3,7 +3,7 @@ import COpenCL
 
 extension OpenCLDriver {
   /// Kernels with their arguments set. Each launch has its own kernel object, so that a replay only sets the arguments
-  /// whose memory changed since the last replay.
+  /// whose memory changed since the last replay and, in loops, the geometry offsets.
   final class Recording {
     fileprivate struct Entry {
       var kernel: cl_kernel

@@ -28,9 +28,9 @@ final class CopyEvent: @unchecked Sendable {
   }
 }
 
-/// Host memory for copies in both directions. On GPUs the blocks are page-locked, so that a GPU can access them
-/// directly. To allocate such a block, the host creates a buffer and waits until it is mapped. To save these waits,
-/// blocks are reused.
+/// Host memory for copies in both directions. For the kernel class `gpu`, the blocks are page-locked if possible, so
+/// that a GPU can access them directly. To allocate such a block, the host creates a buffer and waits until it is
+/// mapped. To save these waits, blocks are reused.
 final class HostBlocks: @unchecked Sendable {
   /// A block, which one copy uses at a time.
   struct Block: @unchecked Sendable {

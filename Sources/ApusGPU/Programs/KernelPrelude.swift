@@ -1,7 +1,7 @@
 import Kernels
 
-/// The source that precedes the kernels of every built program: the macros of a dialect (OpenCL C or CUDA), the functions
-/// on registers, the rows of the `.def` files, the cells of recurrent layers, and the weights of attention.
+/// The source that precedes the kernels of every built program: the macros of a dialect (OpenCL C or CUDA), the
+/// functions on registers, the rows of the `.def` files, the cells of recurrent layers, and the weights of attention.
 enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     var text = dialect(of: target)

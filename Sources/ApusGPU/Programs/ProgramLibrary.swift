@@ -74,7 +74,8 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// The seconds after which a running process stores its programs, and the limit in seconds for storing them at exit.
+  /// The seconds after which a running process stores the programs that it runs repeatedly, and the limit in seconds
+  /// for storing programs at exit.
   private static var storageDelay: Double { 30 }
   private static var exitTimeLimit: Double { 10 }
 
@@ -174,10 +175,10 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// Writes to disk the programs whose kernels have run, if that is due.
+  /// If `storageDelay` has passed, writes to disk the programs that run repeatedly.
   ///
   /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
-  /// the end of the process or, in a long-running process, on a background thread.
+  /// the end of the process or, if a long-running process runs them repeatedly, on a background thread.
   func storeUsed() {
     let isDue = state.withLock { state in
       guard !state.pending.isEmpty, let since = state.pendingSince else { return false }

@@ -6,8 +6,8 @@ import Synchronization
 /// Built programs and tuning tables on disk: one file each, named by the digest of everything that the contents depend
 /// on. A program here is compiled kernel source, not the elementwise `Program` of a step.
 ///
-/// A file contains a magic number, the length of the payload, a SHA-256 digest, and the payload. If the length or the
-/// digest does not match the payload, the file is a miss: the program is built again and the file replaced.
+/// A file contains a magic number, the length of the payload, a SHA-256 digest of key and payload, and the payload. If
+/// one of them does not match, the file is a miss: `read` returns `nil`, and the next write replaces the file.
 struct ProgramStore: Sendable {
   /// Must change whenever the meaning of a key or the layout of a file changes.
   static let version = "apus-kernels-1"

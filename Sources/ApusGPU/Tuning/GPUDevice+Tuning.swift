@@ -149,7 +149,7 @@ private struct Measurement<Driver: GPUDriver> {
   }
 
   /// Returns the times of candidates and the index of the candidate to use: the first candidate, unless another
-  /// candidate is clearly faster.
+  /// candidate is clearly faster. The index is `nil` if there are no candidates.
   ///
   /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
   /// candidates are compared by the ratios of their times to the times of the first candidate. After three rounds, only

@@ -84,9 +84,9 @@ typedef struct COpenCLJob {
 /// loaded.
 int copencl_can_start_builders(void);
 
-/// Starts `/proc/self/exe` as a builder for a device, with this environment. Its only descriptors are the socket and
-/// the three standard descriptors, which refer to /dev/null. The started process forks the builder and exits; the
-/// caller must wait for `process`. Returns 0 or an error of `posix_spawn`.
+/// Starts `/proc/self/exe` as a builder for a device, with this environment. The builder's only descriptors are the
+/// socket and the three standard descriptors, which refer to /dev/null. The started process forks the builder and
+/// exits; the caller must wait for `process`. Returns 0 or an error of `posix_spawn`.
 int copencl_start_builder(int socket, int device, char *_Nullable const *_Nonnull environment, int *_Nonnull process);
 
 /// The number of cores that this process may use.
