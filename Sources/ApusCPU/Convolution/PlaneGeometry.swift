@@ -33,8 +33,8 @@ struct PlaneGeometry {
   private static let stripByteCount = 400_000
 
   /// The geometry of a pass; `nil` if the result is empty, the lane is not `float32`, the stride is not 1, or the pass
-  /// is a matrix product. The pass must also meet `fillsVectors` and, if it is the weight gradient, `hasLongSums`,
-  /// otherwise `hasNearWeights`.
+  /// is a matrix product. The pass must also meet `fillsVectors`. In addition, a weight gradient must meet
+  /// `hasLongSums`, and the other passes must meet `hasNearWeights`.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
     // A 1 × 1 kernel over more than four input channels per group is computed as a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
@@ -76,7 +76,8 @@ struct PlaneGeometry {
     stripRows * result.z >= vectorCount(rows: stripRows) * 8
   }
 
-  /// Whether more than a fifth of the vector lanes of a forward pass are gaps between rows or past the last row.
+  /// Whether more than a fifth of the vector lanes are gaps between rows or lie past the last row; `false` for the
+  /// input gradient.
   var hasGaps: Bool { !isFlipped && stripRows * result.z * 5 < vectorCount(rows: stripRows) * 16 * 4 }
 
   /// Whether weights, which are read once for each strip, fit into an L2 cache or are reused for many pixels.

@@ -16,7 +16,8 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks into which the output channels are split.
   private let blocks: Int
-  /// Rows of taps per task: all rows for a small weight gradient, so that the input is read from memory once.
+  /// Rows of taps per task: all rows if a small weight gradient has enough other tasks, so that the input is read from
+  /// memory once; otherwise one row.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int

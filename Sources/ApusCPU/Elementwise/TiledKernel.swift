@@ -6,9 +6,9 @@ import ApusSystem
 /// axes, so that it uses whole cache lines of arguments and results.
 struct TiledKernel {
   private let kernel: Kernel
-  /// The extent of the axis along which these arguments are contiguous.
+  /// The extent of the axis along which the arguments are contiguous that are not contiguous along the columns.
   private let rows: Int
-  /// The distance, in elements of the domain, between adjacent indices of that axis.
+  /// The distance, in elements of the domain, between adjacent rows.
   private let width: Int
   /// The extent of the axis along which results are contiguous.
   private let columns: Int

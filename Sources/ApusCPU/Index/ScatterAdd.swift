@@ -18,7 +18,7 @@ final class ScatterAddStep: CPUStep {
   private let store: csimd_store
   private let lane: Lane
   private let partCount: Int
-  /// Whether sums may have more terms than a chain.
+  /// Whether sums are floating-point numbers and may have more terms than a chain.
   private let hasChains: Bool
   /// The offset of the term counts of `SumChains` in the shared memory.
   private let countsOffset: Int
@@ -79,7 +79,7 @@ final class ScatterAddStep: CPUStep {
     if failures.isRaised { throw indices.failure(step.indexList, base, names) }
   }
 
-  /// The chains for the sums of a range of rows; `nil` if sums have at most one chain.
+  /// The chains for the sums of a range of rows; `nil` for integers, and if sums have at most one chain.
   private func chains(_ outer: Int, _ rows: Range<Int>, _ shared: UnsafeMutableRawPointer)
     -> SumChains?
   {

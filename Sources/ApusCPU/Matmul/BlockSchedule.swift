@@ -25,13 +25,14 @@ struct BlockSchedule {
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
-    /// Whether bfloat16 factors are packed in pairs. A product of fewer than 32 rows packs pairs only if its right
-    /// factor is transposed. Another right factor may be read in place, without packing, but only as single elements.
+    /// Whether bfloat16 factors are packed in pairs; only the method `blocks` packs pairs. A product of fewer than 32
+    /// rows packs pairs only if its right factor is transposed. A right factor that is not transposed may be read in
+    /// place, without packing, but only as single elements.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether the left factor is transposed, k is large, and the smaller of m and n is so small that a task's results
-    /// and its blocks of both factors for one chain fit into an L2 cache. Weight gradients of dense layers are such
-    /// products.
+    /// Whether there is one product, only its left factor is transposed, k is large, and the smaller of m and n is so
+    /// small that a task's results and its blocks of both factors for one chain fit into an L2 cache. Weight gradients
+    /// of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -91,7 +92,7 @@ struct BlockSchedule {
   private static let mostDistanceInPlace = 49152
   /// The maximum number of elements of a right factor of which each thread packs its own copy, which stays in an L2
   /// cache. A product with at least `manyRows` rows reads its copy more often, so its right factor may have twice as
-  /// many elements. `mostRowNumbersOfThread` limits a left factor in the same way.
+  /// many elements. `mostRowNumbersOfThread` is the limit for a left factor.
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768

@@ -29,7 +29,7 @@ public struct Axis: Hashable, Sendable {
   var label: String { unit.map { "\(title) (\($0))" } ?? title }
 
   /// Whether the axis can show a number. Magnitudes of 1e100 and more are left out, because all other numbers would
-  /// fall on one point.
+  /// fall on one point. A logarithmic axis also leaves out numbers of at most 1e-100.
   func holds(_ value: Double) -> Bool {
     value.isFinite && value.magnitude < 1e100 && (!isLogarithmic || value > 1e-100)
   }

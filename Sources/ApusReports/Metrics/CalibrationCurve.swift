@@ -76,7 +76,7 @@ extension ClassificationResults {
   }
 
   /// The calibration of one class: how often examples are of this class, as a function of the probability that the
-  /// model gives to it.
+  /// model gives to the class.
   /// - Precondition: `bins` is positive.
   public func calibration(ofClass number: Int, bins: Int = 15) -> CalibrationCurve {
     CalibrationCurve(
