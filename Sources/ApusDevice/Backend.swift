@@ -11,7 +11,7 @@ package struct Backend: Sendable {
   /// Returns the full name of the device that `text` names, such as `opencl:0` for `opencl`; `nil` if no device name of
   /// this backend has the form of `text`.
   package let identifier: @Sendable (_ text: String) -> String?
-  /// Opens the device with a full name; throws if there is no such device.
+  /// Opens the device with the full name `identifier`; throws if there is no such device.
   package let open: @Sendable (_ identifier: String) throws(DeviceError) -> any Device
   /// Returns the devices of this machine; throws if there are none, with an error that says what to install.
   package let devices: @Sendable () throws(DeviceError) -> [DeviceInfo]

@@ -32,7 +32,8 @@ final class RowBlockStep: CPUStep {
   private let grain: Int
   /// Rows per task. A task runs several blocks, and each block prefetches the data of the next block.
   private let taskRows: Int
-  /// Values that are read from memory rather than from a cache, with their bytes per row.
+  /// Large values that the steps only read, with their bytes per row. Values that a step itself prefetches are left
+  /// out.
   private let sources: [(value: Int, rowByteCount: Int)]
   /// The offset of each step's shared memory.
   private let sharedOffsets: [Int]

@@ -55,7 +55,7 @@ struct BlockSchedule {
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48
-  /// If k is at most this number, most of a task's memory traffic is its results, so tasks have long rows.
+  /// If k is at most this number, tasks have long rows, because most of their memory traffic is the writing of results.
   private static let shortDepth = 64
   private static let mostPanels = 8
   /// Columns per task of a product with one row: a task reads this number of contiguous elements of each row of the
@@ -88,9 +88,9 @@ struct BlockSchedule {
   /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this
   /// number: cache lines far apart evict each other before they are read again. A product that is split along k uses
   /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
-  /// place, 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
+  /// place, 512x128x3584 and 384x256x3584 are 1.27 and 1.40 times as fast packed.
   private static let mostDistanceInPlace = 49152
-  /// The maximum number of elements of a right factor of which each thread packs its own copy, which stays in an L2
+  /// If a right factor has at most this number of elements, each thread may pack its own copy, which stays in an L2
   /// cache. A product with at least `manyRows` rows reads its copy more often, so its right factor may have twice as
   /// many elements. `mostRowNumbersOfThread` is the limit for a left factor.
   private static let mostOwnColumnNumbers = 1 << 18

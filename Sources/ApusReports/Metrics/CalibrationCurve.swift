@@ -61,7 +61,7 @@ public struct CalibrationCurve: Hashable, Sendable {
 
 extension ClassificationResults {
   /// The calibration of the predictions: how often the most likely class is the true one, as a function of the
-  /// probability that the model gives to this class.
+  /// probability of the most likely class.
   /// - Precondition: `bins` is positive.
   public func calibration(bins: Int = 15) -> CalibrationCurve {
     var (confidences, hits): ([Float], [Bool]) = ([], [])

@@ -30,7 +30,7 @@ public struct ClassificationResults: Sendable {
   ///   - threshold: for two classes: class 1 is predicted if its probability is at least this number. With `nil`, the
   ///     more likely class is predicted.
   /// - Throws: when there are no examples, `classes` is not in `1 ... 10_000`, a label is not in `0 ..< classes`, a
-  /// value is not a probability, or there is a threshold but not two classes.
+  ///   value is not a probability, or there is a threshold but not two classes.
   public init(
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double? = nil
   ) throws(MeasureError) {
