@@ -86,8 +86,9 @@ struct PlaneGeometry {
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// Whether strips of a weight gradient have enough pixels: each strip reads and writes all sums and pads the source.
-  /// The alternative, im2col, copies each window, which takes about as long as the products of eight result channels.
+  /// Whether strips of a weight gradient have enough pixels for their overhead: each strip reads and writes all sums
+  /// and pads the source. The alternative, im2col, copies each window, which takes about as long as the products of
+  /// eight result channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
@@ -95,8 +96,8 @@ struct PlaneGeometry {
   }
 
   /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. The
-  /// fewer pixels the strips have, the more often this happens; so sums of small strips get fewer bytes, to stay in a
-  /// cache nearer to the core.
+  /// fewer pixels the strips have, the more often the sums are read and written. So the sums of small strips get fewer
+  /// bytes, to stay in a cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))

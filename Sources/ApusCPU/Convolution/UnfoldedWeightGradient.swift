@@ -145,7 +145,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Bytes of the packed factors: a panel of windows and all pixels; if `isTransposed`, only a block of pixels.
+  /// Bytes of the packed factors of a matrix: a panel of windows, and all pixels. If `isTransposed`, only a block of
+  /// pixels is packed.
   private static func productByteCount(
     _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
   ) -> Int {

@@ -34,7 +34,8 @@ public struct Axis: Hashable, Sendable {
     value.isFinite && value.magnitude < 1e100 && (!isLogarithmic || value > 1e-100)
   }
 
-  /// The range of the `values` that the axis can show, extended to the `range` of the axis, with padding; never empty.
+  /// The range of the `values` that the axis can show, extended to include the `range` of the axis, with padding; never
+  /// empty.
   /// - Parameter padding: the fraction of the range that is added at each end.
   func domain(of values: some Sequence<Double>, padding: Double) -> ClosedRange<Double> {
     var (low, high) = (Double.infinity, -Double.infinity)
