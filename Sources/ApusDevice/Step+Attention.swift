@@ -97,7 +97,8 @@ public struct Attention: Hashable, Sendable {
   public var offset: Int?
   /// The mask of type `bool` over `geometry.weights`, with any strides: true for the keys to attend to; `nil` for all.
   public var mask: Operand?
-  /// The bias over `geometry.weights`, with any strides, that is added to the scaled products; −∞ masks a key.
+  /// The bias over `geometry.weights`, with any strides, that is added to the scaled products; −∞ masks a key. `nil`
+  /// for no bias.
   public var added: Operand?
   /// The dropout of the weights; `nil` for none.
   public var dropout: Dropout?

@@ -77,7 +77,8 @@ public struct Loop: Hashable, Sendable {
   public var order: [Int] { isReversed ? (0..<count).reversed() : Array(0..<count) }
 
   /// Returns where a value of the body is stored: a value of the whole plan, an offset in this value, and a stride. At
-  /// index `t` of the sequences, the offset is `offset + t · stride`. Both are in elements, or in bytes in a slab.
+  /// index `t` of the sequences, the offset is `offset + t · stride`. Offset and stride are in elements, or in bytes
+  /// in a slab.
   public func location(of value: Int) -> (value: Int, offset: Int, stride: Int) {
     let description = body.values[value]
     switch description.storage {

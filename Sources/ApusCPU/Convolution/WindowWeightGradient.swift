@@ -6,8 +6,8 @@ import ApusSystem
 /// pixels that the tap reads, times the gradient of the output. If the gradient is channels-first, each block of the
 /// gradient is transposed once for all taps.
 ///
-/// A small weight gradient is summed in parts, each over a range of images. The tasks of a large one cover ranges of
-/// taps and output channels. The split depends only on the shape.
+/// A small weight gradient is summed in parts, each over a range of images. The tasks of a large weight gradient cover
+/// ranges of taps and output channels. The split depends only on the shape.
 final class WindowWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
