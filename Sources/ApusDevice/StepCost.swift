@@ -8,7 +8,7 @@ public struct StepCost: Hashable, Sendable {
   /// The number of floating-point operations of products, convolutions, attention, recurrent layers, and loops of such
   /// steps; 0 for all other steps.
   public var flops: Double
-  /// The bytes of the elements that are read; an element counts once for each operand that contains it.
+  /// The bytes of the elements that are read; an element may count once for each operand that contains it.
   public var bytesRead: Double
   /// The bytes of the elements that are written.
   public var bytesWritten: Double
