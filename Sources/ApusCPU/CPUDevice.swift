@@ -24,7 +24,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   let pairs: UnsafePointer<csimd_pairs>?
   let caches: Caches
 
-  /// The device of this process.
+  /// Opens the device with the settings of this process's environment.
   ///
   /// `APUS_THREADS` sets the number of threads (default: all cores that this process may use). `APUS_SIMD` sets the
   /// instruction set: `avx512`, `avx2` or `baseline` (default: the best set of the machine).

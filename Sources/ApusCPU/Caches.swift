@@ -1,7 +1,7 @@
 import Glibc
 
-/// The caches of a core. They affect how the factors of a matrix product are packed and prefetched, but never the
-/// result. Other steps use the limits in `CacheLimits`, which are the same on all machines.
+/// The caches of a core. They affect how a matrix product is split and how its factors are packed and prefetched, but
+/// never the result. Other steps use the limits in `CacheLimits`, which are the same on all machines.
 struct Caches: Sendable {
   /// The associativity (number of ways) of the L1 data cache.
   var firstLevelWays: Int
@@ -12,9 +12,9 @@ struct Caches: Sendable {
     firstLevelWays: max(0, sysconf(Int32(_SC_LEVEL1_DCACHE_ASSOC))),
     secondLevelByteCount: max(0, sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))))
 
-  /// Whether `BlockSchedule` may leave factors unpacked. The L1 cache must have a way for each of the 12 rows of a
-  /// tile, since all rows may map to one set; and the data of a task must fit into the L2 cache. Both limits were
-  /// measured on Intel's Emerald Rapids (12 ways, 2 MiB).
+  /// Whether `BlockSchedule` may leave left factors, and right factors with long rows, unpacked. The L1 cache must have
+  /// a way for each of the 12 rows of a tile, since all rows may map to one set; and the data of a task must fit into
+  /// the L2 cache. Both limits were measured on Intel's Emerald Rapids (12 ways, 2 MiB).
   var favorsUnpackedFactors: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 
   /// Whether the hardware prefetches as many streams of cache lines as a product with one row reads at a time. If so,

@@ -1,4 +1,6 @@
-/// The first operation of a graph that produced NaN or an infinity from inputs without either.
+/// The first operation of a graph that produced NaN or an infinity from finite inputs. If there is none, but a
+/// requested value is not finite, the anomaly is an input of the graph that contains NaN, or else the first operation
+/// that produced NaN from infinities.
 public struct Anomaly: Hashable, Sendable {
   /// An input of the operation.
   public struct Input: Hashable, Sendable {
@@ -18,9 +20,10 @@ public struct Anomaly: Hashable, Sendable {
 
   /// The name of the device that found the anomaly.
   public var device: String
-  /// The operation's name, for example `log`; `value` if the input data themselves are not finite.
+  /// The operation's name, for example `log`; `value` if an input of the graph contains NaN.
   public var operation: String
-  /// The keys of the enclosing layers, joined by dots, with the type of the innermost layer: `0.2 (Linear)`.
+  /// The keys of the enclosing layers, joined by dots, with the type of the innermost layer: `0.2 (Linear)`; `nil`
+  /// outside of layers.
   public var layer: String?
   /// Whether the operation belongs to the gradient of the layer.
   public var isGradient = false
@@ -28,13 +31,13 @@ public struct Anomaly: Hashable, Sendable {
   public var dtype: DType
   /// The extents of the result.
   public var shape: [Int]
-  /// The index of the first element, in row-major order, that is not finite.
+  /// The index of the first element, in row-major order, that is not finite; for `value`, of the first NaN.
   public var coordinates: [Int]
   /// The value of that element: NaN or an infinity.
   public var value: Double
   /// The number of elements of the result that are not finite.
   public var count: Int
-  /// The inputs of the operation.
+  /// The inputs of the operation; empty for `value`.
   public var inputs: [Input]
   /// The iteration that computed the value; `nil` outside of loops.
   public var iteration: Iteration?

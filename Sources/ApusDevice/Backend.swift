@@ -1,16 +1,17 @@
 /// A row of the table of backends: how the devices of one kind are named, listed and opened.
 ///
-/// The module of a backend defines its row, as `Backend.cpu` in ApusCPU. ApusBackends lists the rows.
+/// The module of a backend defines its row: ApusCPU, for example, defines `Backend.cpu`. ApusBackends lists the rows.
 package struct Backend: Sendable {
   /// The name in messages.
   package let title: String
-  /// Whether `auto` looks for GPUs among the devices.
+  /// Whether the device name `auto` looks for GPUs among the devices of the backend.
   package let mayHaveGPUs: Bool
   /// The forms of device names; `N`, `P` and `C` stand for numbers. The first form names the default device.
   package let forms: [String]
-  /// The full name of a device: `opencl` is short for `opencl:0`. `nil` if the text is not a name of this backend.
+  /// Returns the full name of the device that `text` names, such as `opencl:0` for `opencl`; `nil` if no device name of
+  /// this backend has the form of `text`.
   package let identifier: @Sendable (_ text: String) -> String?
-  /// Opens the device with a full name; throws if there is no such device.
+  /// Opens the device with the full name `identifier`; throws if there is no such device.
   package let open: @Sendable (_ identifier: String) throws(DeviceError) -> any Device
   /// Returns the devices of this machine; throws if there are none, with an error that says what to install.
   package let devices: @Sendable () throws(DeviceError) -> [DeviceInfo]

@@ -50,7 +50,7 @@ public protocol Device: AnyObject, Sendable {
   /// Waits for all earlier work, and returns the records since `startProfile` in order of their start times.
   func finishProfile() throws(DeviceError) -> [StepRecord]
 
-  /// Starts autotuning: measures the kernels that can compute each step of the plans prepared from now on.
+  /// Starts autotuning: from now on, `prepare` measures the kernels of each step that several kernels can compute.
   /// - Parameter report: called with each result, on the thread that prepares the plan.
   func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError)
 
@@ -205,7 +205,7 @@ public struct DeviceInfo: Hashable, Sendable {
 
 /// The use of device memory, in bytes.
 public struct MemoryStatistics: Hashable, Sendable {
-  /// The bytes of buffers and of the memory that plans use.
+  /// The bytes of buffers and of the memory that plans use; on the CPU, only of buffers and slabs.
   public var used: Int
   /// The highest value of `used` so far.
   public var peak: Int

@@ -2,7 +2,7 @@
 public enum DeviceError: Error, Hashable, Sendable {
   /// There is no such device, or its driver or settings do not work. `reason` says why, and what to do.
   case unavailable(device: String, reason: String)
-  /// An allocation of `requested` bytes failed, even after unused memory was released. All numbers are bytes.
+  /// The device cannot provide `requested` bytes. `used` bytes are in use, and the limit is `available` bytes.
   case outOfMemory(device: String, requested: Int, used: Int, available: Int)
   /// A kernel did not build.
   case buildFailed(device: String, kernel: String, log: String)

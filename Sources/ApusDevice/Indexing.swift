@@ -27,7 +27,7 @@ public struct Indexing: Hashable, Sendable {
 public struct IndexFault: Hashable, Sendable {
   /// The index as the user passed it.
   public var value: Int
-  /// The position of the index in the index tensor.
+  /// The position of the index in the index tensor; only the offset if the shape of the index tensor is not known.
   public var position: [Int]
   /// The extent of the axis.
   public var extent: Int

@@ -77,8 +77,9 @@ public struct Instruction: Hashable, Sendable {
     /// 2011) returns for the counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key
     /// `(low(seed), high(seed))`; `low` and `high` are the halves of a 64-bit number.
     case random
-    /// The operand, of lane `lane`, as lane `result`: float to integer truncates toward zero and saturates, and NaN
-    /// becomes 0; integer to integer wraps; conversions to a float lane round to nearest even.
+    /// The operand, converted from lane `lane` to lane `result`. A conversion from float to integer truncates toward
+    /// zero, saturates, and gives 0 for NaN. A conversion from integer to integer wraps. A conversion to a float lane
+    /// rounds to nearest even.
     case convert
 
     /// The name of the row, or of the case.

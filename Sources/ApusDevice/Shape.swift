@@ -58,8 +58,9 @@ public struct Shape: Sendable {
     return product
   }
 
-  /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and a size in bytes that fits
-  /// `Int` (extents of 0 count as 1, so that products of the other extents do not overflow).
+  /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and at most `Int.max / 16`
+  /// elements, so that sizes in bytes fit `Int`. Extents of 0 count as 1, so that products of the other extents do not
+  /// overflow.
   @inlinable public var isValid: Bool {
     guard excess == 0 else { return false }
     var product = 1

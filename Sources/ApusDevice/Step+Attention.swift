@@ -1,10 +1,12 @@
-/// Scaled dot-product attention, `y = dropout(softmax(s)) · V` with the scores `s = scale · Q Kᵀ + added`, over the
-/// unmasked keys, without materializing all weights (FlashAttention; Dao et al., 2022).
+/// Scaled dot-product attention, `y = dropout(softmax(s)) · V` with the scores `s = scale · Q Kᵀ + added`. The softmax
+/// runs over the unmasked keys. The weights are not stored (FlashAttention; Dao et al., 2022).
 ///
 /// | pass | reads | result, concatenated |
 /// |---|---|---|
 /// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˢ: [batch, heads, queries]` |
-/// | `backward` | the same, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value`, each contiguous |
+/// | `backward` | `query`, `key`, `value`, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value` |
+///
+/// The gradients are contiguous.
 ///
 /// `log Σ eˢ` is the logarithm of the sum over the keys. For a query whose keys are all masked, the output is 0, the
 /// logarithm is the greatest finite number, and the gradients are 0.
@@ -95,7 +97,8 @@ public struct Attention: Hashable, Sendable {
   public var offset: Int?
   /// The mask of type `bool` over `geometry.weights`, with any strides: true for the keys to attend to; `nil` for all.
   public var mask: Operand?
-  /// The bias over `geometry.weights`, with any strides, that is added to the scaled products; −∞ masks a key.
+  /// The bias over `geometry.weights`, with any strides, that is added to the scaled products; −∞ masks a key. `nil`
+  /// for no bias.
   public var added: Operand?
   /// The dropout of the weights; `nil` for none.
   public var dropout: Dropout?
@@ -107,9 +110,9 @@ public struct Attention: Hashable, Sendable {
   public var key: Operand
   /// The values, over `geometry.value`.
   public var value: Operand
-  /// The result of the forward pass, for the backward pass.
+  /// The result of the forward pass, which the backward pass reads; `nil` in the forward pass.
   public var forward: Int?
-  /// The gradient of the output, over `geometry.output`, for the backward pass.
+  /// The gradient of the output, over `geometry.output`, which the backward pass reads; `nil` in the forward pass.
   public var gradient: Operand?
   /// The value that receives the result.
   public var result: Int

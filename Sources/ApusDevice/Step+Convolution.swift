@@ -140,8 +140,9 @@ extension Convolution {
   /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the input gradient. The
   /// domain of its epilogue is `[batch, channels, pixels]`.
   ///
-  /// `nil` for weight gradients, for convolutions that are not pointwise, have several groups, compute integers or have
-  /// another order than channels-first, and if the pixels of the epilogue's operands cannot be merged into one axis.
+  /// `nil` for weight gradients, and if the convolution is not pointwise, has several groups, computes integers or has
+  /// an order other than channels-first; also `nil` if the pixels of the epilogue's operands cannot be merged into one
+  /// axis.
   package var pointwiseProduct: Matmul? {
     guard isPointwiseProduct, pass != .weightGradient, let epilogue = epilogue.mergingAxes(from: 2) else { return nil }
     let g = geometry

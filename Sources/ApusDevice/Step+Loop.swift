@@ -76,8 +76,9 @@ public struct Loop: Hashable, Sendable {
   /// For each iteration, the index of the elements that it reads from the sequences and writes to them.
   public var order: [Int] { isReversed ? (0..<count).reversed() : Array(0..<count) }
 
-  /// The location of a value of the body: a value of the whole plan, the offset in it, and the stride, which is added
-  /// to the offset for each index in the sequences. Both are in elements; in a slab, the offset is in bytes.
+  /// Returns where a value of the body is stored: a value of the whole plan, an offset in this value, and a stride. At
+  /// index `t` of the sequences, the offset is `offset + t · stride`. Offset and stride are in elements, or in bytes
+  /// in a slab.
   public func location(of value: Int) -> (value: Int, offset: Int, stride: Int) {
     let description = body.values[value]
     switch description.storage {

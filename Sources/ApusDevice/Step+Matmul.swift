@@ -2,7 +2,7 @@
 /// `batch + [m, n]`.
 ///
 /// Products are accumulated in the lane of `dtype`: `float32` for 16-bit floats, `int32` for `int8` and `uint8`. The
-/// order of accumulation depends only on the shape, `factorDtype` and the processor.
+/// order of accumulation depends only on the shape, the layouts of the factors, `factorDtype` and the processor.
 public struct Matmul: Hashable, Sendable {
   /// The batch axes, outermost first; empty for one product.
   public var batch: Shape

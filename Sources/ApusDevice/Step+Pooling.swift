@@ -37,7 +37,7 @@ public struct Pooling: Hashable, Sendable {
   public var dilation: SIMD3<Int>
   /// The left operand of the table, a contiguous value of type `dtype`.
   public var left: Int
-  /// The right operand if the table has one, a contiguous value of type `dtype`.
+  /// The right operand of the table, a contiguous value of type `dtype`; `nil` if the table has none.
   public var right: Int?
   /// The element type of the operands. The result before the epilogue has the lane of this type.
   public var dtype: DType

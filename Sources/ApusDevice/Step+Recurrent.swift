@@ -12,10 +12,11 @@
 /// The result of a pass is a concatenation:
 ///
 /// - `forward` reads `input: [times, batch, G · size]`, states, `weight: [size, G · size]`, and for `gru` a bias. The
-///   result is `h: [times, batch, size]`, the last `h` (and `c`), and the kept values, which the backward pass reads.
+///   result is `h: [times, batch, size]`, the last `h` (and `c`), and, if `keeps`, the kept values, which the backward
+///   pass reads.
 /// - `backward` reads states, `weight: [G · size, size]`, the result of `forward` with kept values, and the gradients
 ///   of its outputs. The result is the gradients of the input and of the states; for `gru` also the gradients of the
-///   biased product, `[times, batch, 3 · size]`.
+///   biased product `p + b`, `[times, batch, 3 · size]`.
 ///
 /// The kept values of each time step and sequence are `i f g o c` for `lstm`, and `r z n` and `pₙ + bₙ` for `gru`.
 /// Where the mask is false for a sequence, its states do not change, the kept values are 0 (except `c`), and the
@@ -84,18 +85,18 @@ public struct Recurrent: Hashable, Sendable {
   public var keeps: Bool
   /// `float32` or `float64`: the type of all values except the mask.
   public var dtype: DType
-  /// The products of the inputs, with their biases; for the forward pass.
+  /// `x`, the products of the inputs and their weights plus the bias, for the forward pass; `nil` in the backward pass.
   public var input: Int?
   /// The initial states, `[batch, size]` each.
   public var states: [Int]
   /// The weight, in the layout of the pass.
   public var weight: Int
-  /// The bias `[3 · size]`, for the forward pass of a `gru`.
+  /// The bias `[3 · size]`, for the forward pass of a `gru`; otherwise `nil`.
   public var bias: Int?
   /// The mask of type `bool`, `[times, batch]`: true where a sequence has an element; `nil` if all sequences have all
   /// elements.
   public var mask: Int?
-  /// The result of the forward pass, for the backward pass.
+  /// The result of the forward pass, which the backward pass reads; `nil` in the forward pass.
   public var forward: Int?
   /// The gradient of `h` at all time steps; `nil` for none.
   public var gradient: Int?

@@ -1,7 +1,7 @@
 /// The requirements of a family of steps.
 protocol StepFamily {
   /// The step with other values: `read` maps the values that the step reads, and `write` the values that it writes.
-  /// Each reference is mapped once.
+  /// A value that the step uses several times is mapped each time.
   func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Self
 }
 

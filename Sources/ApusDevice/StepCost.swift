@@ -5,9 +5,10 @@ public struct StepCost: Hashable, Sendable {
   public var operation: String
   /// The family, pass, shapes and element type, such as `matmul 64x10x128 NT float32`.
   public var label: String
-  /// The number of floating-point operations; 0 for families of steps that memory traffic bounds.
+  /// The number of floating-point operations of products, convolutions, attention, recurrent layers, and loops of such
+  /// steps; 0 for all other steps.
   public var flops: Double
-  /// The bytes of the elements that are read; an element counts once for each operand that contains it.
+  /// The bytes of the elements that are read; an element may count once for each operand that contains it.
   public var bytesRead: Double
   /// The bytes of the elements that are written.
   public var bytesWritten: Double
@@ -54,8 +55,8 @@ extension Plan {
 }
 
 extension Step {
-  /// The number of floating-point operations, two for a multiply-add; 0 for families of steps that memory traffic
-  /// bounds.
+  /// The number of floating-point operations, two for a multiply-add; 0 for families of steps whose operations are not
+  /// counted.
   fileprivate var flops: Double {
     switch self {
     case .matmul(let step):

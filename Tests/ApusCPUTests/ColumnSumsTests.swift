@@ -30,8 +30,8 @@ import Testing
     Case(m: 0, n: 40, k: 8), Case(m: 30, n: 40, k: 0),
   ]
 
-  /// A plan with two outputs, `2·relu(a·b)` and the column sums of this product; with `stored`, the only output is the
-  /// column sums of `stored`.
+  /// A plan with two outputs: `2·relu(a·b)`, and the reduction of its columns by `reducer`. If `stored` is given, the
+  /// only output is the reduction of the columns of `stored`.
   private func plan(_ test: Case, stored: [Double]?, reducer: ReductionRow = .sum) -> PlanBuilder {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 7))
     let lane = test.dtype.lane

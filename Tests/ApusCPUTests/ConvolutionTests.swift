@@ -247,7 +247,8 @@ import Testing
     #expect(Self.reads(spread, .output, .channelsLast) && !Self.reads(spread, .inputGradient, .channelsLast))
   }
 
-  /// The device prefers channels-last images only where the copies to this order cost less time than they save.
+  /// The device prefers channels-last images only where they save more time than the copies to channels-last order
+  /// take.
   @Test func channelsLastIsPreferredWhereItSavesTime() throws {
     let device = try cpu()
     func wanted(
@@ -285,8 +286,9 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .channelsLast).result == one)
   }
 
-  /// With the order `mixed`, the input is channels-first and the output is channels-last. This works for the geometries
-  /// `channelsLast` too, although the device would not choose it for many of them (`readsPlanes`).
+  /// With the order `mixed`, the input is channels-first and the output is channels-last. The test runs all geometries
+  /// of `channelsLast` that can be read in this order. For many of them, the device would choose another order
+  /// (`readsPlanes`).
   @Test(arguments: channelsLast, [Convolution.Pass.output, .weightGradient])
   func mixedOrderMatchesScalarCode(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     guard Self.reads(geometry, pass, .mixed) else { return }

@@ -57,9 +57,9 @@ extension ConvolutionGeometry {
   /// The number of channels that fills a vector.
   static let leastVectorChannels = 16
 
-  /// Whether windows of channels-last images can be read in place. All passes require two spatial axes, one group and
-  /// `float32`. The input gradient also requires, on each axis, a stride or a dilation of 1, and the weight gradient
-  /// requires output channels that fill vectors.
+  /// Whether windows of channels-last images can be read in place. All passes require windows of one depth (without a
+  /// stride or padding along the depth), one group and `float32`. The input gradient also requires, on each axis, a
+  /// stride or a dilation of 1, and the weight gradient requires output channels that fill vectors.
   fileprivate func hasChannelsLastWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     let isFlat = kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x
     guard isFlat, groups == 1, dtype == .float32 else { return false }
@@ -78,9 +78,9 @@ extension ConvolutionGeometry {
 
   /// Whether windows of a channels-first input are best read in place. This is so for
   /// (a) kernels with at least five columns, if there are at most `fewChannels` input channels;
-  /// (b) the output of a convolution with strided windows, if a row of results has at least `leastWindowsOfRow` windows
-  /// and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows then read the same cache lines, and
-  /// no channels-last copy of the image is needed.
+  /// (b) the output of a convolution with strided windows of several columns, if a row of results has at least
+  /// `leastWindowsOfRow` windows and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows then
+  /// read the same cache lines, and no channels-last copy of the image is needed.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
     return pass == .output && stride.z > 1 && kernel.z > 1 && output.z >= Self.leastWindowsOfRow

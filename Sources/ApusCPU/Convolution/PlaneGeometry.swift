@@ -33,8 +33,8 @@ struct PlaneGeometry {
   private static let stripByteCount = 400_000
 
   /// The geometry of a pass; `nil` if the result is empty, the lane is not `float32`, the stride is not 1, or the pass
-  /// is a matrix product. The pass must also meet `fillsVectors` and, if it is the weight gradient, `hasLongSums`,
-  /// otherwise `hasNearWeights`.
+  /// is a matrix product. The pass must also meet `fillsVectors`. In addition, a weight gradient must meet
+  /// `hasLongSums`, and the other passes must meet `hasNearWeights`.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
     // A 1 × 1 kernel over more than four input channels per group is computed as a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
@@ -76,7 +76,8 @@ struct PlaneGeometry {
     stripRows * result.z >= vectorCount(rows: stripRows) * 8
   }
 
-  /// Whether more than a fifth of the vector lanes of a forward pass are gaps between rows or past the last row.
+  /// Whether more than a fifth of the vector lanes are gaps between rows or lie past the last row; `false` for the
+  /// input gradient.
   var hasGaps: Bool { !isFlipped && stripRows * result.z * 5 < vectorCount(rows: stripRows) * 16 * 4 }
 
   /// Whether weights, which are read once for each strip, fit into an L2 cache or are reused for many pixels.
@@ -85,8 +86,9 @@ struct PlaneGeometry {
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// Whether strips of a weight gradient have enough pixels: each strip reads and writes all sums and pads the source.
-  /// The alternative, im2col, copies each window, which takes about as long as the products of eight result channels.
+  /// Whether strips of a weight gradient have enough pixels for their overhead: each strip reads and writes all sums
+  /// and pads the source. The alternative, im2col, copies each window, which takes about as long as the products of
+  /// eight result channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
@@ -94,8 +96,8 @@ struct PlaneGeometry {
   }
 
   /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. The
-  /// fewer pixels the strips have, the more often this happens; so sums of small strips get fewer bytes, to stay in a
-  /// cache nearer to the core.
+  /// fewer pixels the strips have, the more often the sums are read and written. So the sums of small strips get fewer
+  /// bytes, to stay in a cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))

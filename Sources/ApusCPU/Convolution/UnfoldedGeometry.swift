@@ -110,7 +110,8 @@ struct UnfoldedGeometry {
     return OpenBLASProduct.Factor(lines, leading: pitch)
   }
 
-  /// The memory that the windows of the next image read, if each image is one matrix; otherwise an empty block.
+  /// The memory that the windows of the next image read. The block is empty if there is no next image, or if an image
+  /// is not exactly one matrix.
   func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_prefetch_block {
     guard imageGrain == 1, rowBlocks == 1, images.upperBound < g.batch, g.input.z > 0 else {
       return csimd_prefetch_block()

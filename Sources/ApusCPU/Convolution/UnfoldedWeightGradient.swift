@@ -6,11 +6,11 @@ import ApusSystem
 /// divided into parts; the number of parts depends only on the shape. The partial results of the parts are added in
 /// order.
 ///
-/// In floating point, the right factor of a product is packed. The left factor is read in place, unless its rows would
-/// map to the same cache set. A part computes the transposed product (windows times transposed pixels,
-/// `[taps, outputs]`) if (a) windows are read in place, (b) a task has all output channels of a group, and (c) a group
-/// has at least two taps, counted over all its input channels, for each output channel. The sum of the parts is then
-/// transposed back.
+/// In floating point, the right factor of a product is packed. The left factor is read in place, but pixels are packed
+/// if their rows would map to the same cache set. A part computes the transposed product (windows times transposed
+/// pixels, `[taps, outputs]`) if (a) windows are read in place, (b) a task has all output channels of a group, and (c)
+/// a group has at least two taps, counted over all its input channels, for each output channel. The sum of the parts is
+/// then transposed back.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -45,7 +45,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
     let limit = min(
       geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
-    // If there are at least as many parts as threads, a power of two is divided evenly among 2, 4 or 8 threads.
+    // The number of parts is a power of two. If there are at least as many parts as threads, 2, 4 or 8 threads get
+    // equal numbers of parts.
     partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
     merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
     // If there are few parts and groups, the output channels are split among tasks.
@@ -144,7 +145,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Bytes of the packed factors: a panel of windows and all pixels; if `isTransposed`, only a block of pixels.
+  /// Bytes of the packed factors of a matrix: a panel of windows, and all pixels. If `isTransposed`, only a block of
+  /// pixels is packed.
   private static func productByteCount(
     _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
   ) -> Int {

@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 
 /// The weights of a group as the left factor of products: the weights, `[outputs, taps]`, times windows, or the
-/// transposed weights times the pixels of the output's gradient. They are packed once for all tasks, except in the
-/// cases that the comment of `packed` names.
+/// transposed weights times the pixels of the output's gradient. The weights are packed once for all tasks, unless
+/// `packed` is `nil`.
 struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool

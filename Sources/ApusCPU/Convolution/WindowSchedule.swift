@@ -59,7 +59,7 @@ struct WindowSchedule {
     min(images, geometry.images) * rowsOfTask * geometry.results.width * channelsOfTask
   }
 
-  /// The task with an index; consecutive tasks read the same images.
+  /// The task with an index; the tasks that read the same images have consecutive indices.
   func task(_ index: Int) -> Task {
     let (rest, channel) = index.quotientAndRemainder(dividingBy: channelBlocks)
     let (image, row) = rest.quotientAndRemainder(dividingBy: rowBlocks)
@@ -69,8 +69,8 @@ struct WindowSchedule {
       channels: blockRange(channel, size: channels, count: geometry.results.channels))
   }
 
-  /// Chooses the axis that becomes the rows of a product: images (0), rows of pixels (1) or pixels (2). It is the
-  /// pixels if there are enough to fill tiles, otherwise the axis that makes the tallest tiles.
+  /// Chooses the axis that becomes the rows of a product: images (0), rows of pixels (1) or pixels (2). If there are
+  /// enough pixels to fill tiles, the pixels are chosen; otherwise the axis that makes the tallest tiles.
   static func axisOfRows(_ counts: SIMD3<Int>) -> Int {
     func height(_ count: Int) -> Double { Double(count) / Double(ceilDivide(count, 12)) }
     guard height(counts.z) < Double(enoughRows) else { return 2 }

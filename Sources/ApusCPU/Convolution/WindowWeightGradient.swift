@@ -6,8 +6,8 @@ import ApusSystem
 /// pixels that the tap reads, times the gradient of the output. If the gradient is channels-first, each block of the
 /// gradient is transposed once for all taps.
 ///
-/// A small weight gradient is summed in parts, each over a range of images. The tasks of a large one cover ranges of
-/// taps and output channels. The split depends only on the shape.
+/// A small weight gradient is summed in parts, each over a range of images. The tasks of a large weight gradient cover
+/// ranges of taps and output channels. The split depends only on the shape.
 final class WindowWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -16,7 +16,8 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks into which the output channels are split.
   private let blocks: Int
-  /// Rows of taps per task: all rows for a small weight gradient, so that the input is read from memory once.
+  /// Rows of taps per task: all rows if a small weight gradient has enough other tasks, so that the input is read from
+  /// memory once; otherwise one row.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int

@@ -82,7 +82,7 @@ struct WindowWeights {
       distance: geometry.source.channels * panel.width)
   }
 
-  /// Packs all taps of a range of source channels; taps are `distance` elements apart.
+  /// Packs all taps of a range of source channels; taps are `distance` elements apart in `target`.
   private func packTaps(
     _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ sources: Range<Int>, _ weights: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>, distance: Int

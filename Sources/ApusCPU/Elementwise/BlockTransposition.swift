@@ -4,7 +4,8 @@ import ApusSystem
 /// Transposes blocks into rows that are far apart in memory.
 ///
 /// Large results are written with non-temporal stores: small blocks are transposed into a scratch buffer, whose rows
-/// are then written one after the other. This requires that the rows of the result begin at cache lines.
+/// are then written one after the other. This requires elements of four bytes, and rows of the result that begin at
+/// cache lines.
 ///
 /// If long rows of a large result do not begin at a cache line, a task's whole block is transposed into the scratch
 /// buffer before its rows are written. If the rows were written in short pieces, the partial cache lines at both ends
@@ -28,7 +29,8 @@ struct BlockTransposition {
   /// The minimum number of columns at which rows are long enough for separate copies.
   private static let leastColumns = 256
 
-  /// Whether the result is large and its rows begin at cache lines, so that they are written with non-temporal stores.
+  /// Whether the rows of the result are written with non-temporal stores: the result is large, its elements have four
+  /// bytes, and its rows begin at cache lines.
   ///
   /// - Parameters:
   ///   - byteCount: bytes of an element.

@@ -55,7 +55,7 @@ final class EpilogueKernel {
     return nil
   }
 
-  /// The address where element 0 of the core result is to be computed, or `nil`.
+  /// The address at which element 0 of the core result is to be computed; `nil` if the caller must provide memory.
   func target(_ frame: RunFrame) -> UnsafeMutableRawPointer? {
     guard let target = plain ?? reused else { return nil }
     return frame.values[target.value]! + target.offset * coreByteCount

@@ -26,8 +26,8 @@ extension Program {
   ///   once and is not fused.
   func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
     var result: [LoopInstruction?] = instructions.map { LoopInstruction(instruction: $0) }
-    /// The index of the instruction that computes `register`, if its function is `row`, it is not fused, and `register`
-    /// is read once.
+    /// The index of the instruction that computes `register`; `nil` if `register` is an input or is read more than
+    /// once, or if the instruction is fused or computes another function than `row`.
     func inner(_ row: ElementwiseRow, _ register: Int) -> Int? {
       let number = register - inputs.count
       guard number >= 0, let found = result[number], found.fused == nil else { return nil }

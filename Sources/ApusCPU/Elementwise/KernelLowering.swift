@@ -181,7 +181,7 @@ struct KernelLowering {
   /// Distributes prefetches over a block's instructions. An instruction can prefetch four bytes per element of one
   /// array. If there are more instructions than arrays, and all elements have four bytes, a separate instruction
   /// prefetches each array. Otherwise the first instruction prefetches its operands, and each of the next instructions
-  /// one of the other arrays.
+  /// prefetches one of the other arrays.
   private mutating func spreadPrefetches() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
@@ -303,8 +303,9 @@ struct KernelLowering {
     }
     for index in instructions.indices where instructions[index].is_uniform == 0 {
       let ending = live.keys.filter { uses[$0] == index }.sorted()
-      // The result may reuse the slot of an earlier result of the same size that is read here for the last time. It
-      // must not overwrite the slot of an argument: the loop reads the slot of a broadcast value again for each group.
+      // The result may reuse the slot of an earlier result of the same size that is read here for the last time.
+      // The result must not overwrite the slot of an argument: the loop reads the slot of a broadcast value again for
+      // each group.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {

@@ -19,9 +19,10 @@ protocol RowwiseStep: AnyObject {
 }
 
 /// Consecutive steps over the same rows, which run together for one block of rows after the other. The result of a step
-/// is still in the cache when the next step reads it. Examples are softmax, normalizations and their gradients.
+/// is still in the cache when the next step reads it. Examples are the steps of softmax, of normalizations and of their
+/// gradients.
 ///
-/// Each row is computed by the same loops as if the steps ran separately, so that no bit changes.
+/// The results have the same bits as if the steps ran separately.
 final class RowBlockStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -31,7 +32,8 @@ final class RowBlockStep: CPUStep {
   private let grain: Int
   /// Rows per task. A task runs several blocks, and each block prefetches the data of the next block.
   private let taskRows: Int
-  /// Values that are read from memory rather than from a cache, with their bytes per row.
+  /// Large values that the steps only read, with their bytes per row. Values that a step itself prefetches are left
+  /// out.
   private let sources: [(value: Int, rowByteCount: Int)]
   /// The offset of each step's shared memory.
   private let sharedOffsets: [Int]
@@ -221,7 +223,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The number of rows of a reduction whose kept axes come first; `nil` for other reductions.
+  /// The number of rows of a reduction whose kept axes come first; `nil` for other and for empty reductions.
   private func rowCount(_ step: Reduction) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let kept = axes.prefix { !step.axes.contains($0) }
@@ -241,7 +243,8 @@ struct RowBlockSearch {
     }
   }
 
-  /// The number of leading axes whose extents have the product `rowCount`; `nil` if there is no such number.
+  /// The number of leading axes whose extents have the product `rowCount`; `nil` if no number of axes has this product,
+  /// or if the domain is empty.
   private func leadingAxes(_ domain: Shape, _ rowCount: Int) -> Int? {
     var product = 1
     for axis in 0..<domain.rank {
@@ -251,7 +254,8 @@ struct RowBlockSearch {
     return nil
   }
 
-  /// Whether each row of a written value is written and read only while the steps run on the same row.
+  /// Whether the steps of `range` can run together: a step that runs on row `r` may write and read only row `r` of each
+  /// value that the steps write.
   private func isTogether(_ range: Range<Int>, _ rowCount: Int) -> Bool {
     var written: Set<Int> = []
     for index in range { written.formUnion(plan.steps[index].step.results) }

@@ -26,7 +26,7 @@ struct RowCopy {
   /// The approximate bytes per task; a longer row is split.
   private static let taskByteCount = 1 << 17
 
-  /// The row copy that a program is equivalent to, or `nil`.
+  /// The row copy that is equivalent to a program; `nil` if there is none.
   init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {
     guard program.instructions.isEmpty, program.inputs.count == 1, program.outputs.count == 1,
       case .tensor(let operand) = segment.arguments[0]

@@ -7,7 +7,7 @@ struct Transposition {
   private let source: Int
   private let result: Int
   private let byteCount: Int
-  /// The extents of all axes other than these two.
+  /// The extents of all axes other than the two axes of the tiles.
   private let outer: Shape
   /// The layouts of the other axes, in the source and in the result.
   private let outerSource: Layout
@@ -34,7 +34,7 @@ struct Transposition {
   private static let leastElements = 1 << 13
   private static let leastExtent = 2
 
-  /// The transposition that a program is equivalent to, or `nil`.
+  /// The transposition that is equivalent to a program; `nil` if there is none.
   init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {
     guard program.instructions.isEmpty, program.inputs.count == 1, program.outputs.count == 1,
       case .tensor(let operand) = segment.arguments[0]

@@ -18,7 +18,7 @@ final class ScatterAddStep: CPUStep {
   private let store: csimd_store
   private let lane: Lane
   private let partCount: Int
-  /// Whether sums may have more terms than a chain.
+  /// Whether sums are floating-point numbers and may have more terms than a chain.
   private let hasChains: Bool
   /// The offset of the term counts of `SumChains` in the shared memory.
   private let countsOffset: Int
@@ -79,7 +79,7 @@ final class ScatterAddStep: CPUStep {
     if failures.isRaised { throw indices.failure(step.indexList, base, names) }
   }
 
-  /// The chains for the sums of a range of rows; `nil` if sums have at most one chain.
+  /// The chains for the sums of a range of rows; `nil` for integers, and if sums have at most one chain.
   private func chains(_ outer: Int, _ rows: Range<Int>, _ shared: UnsafeMutableRawPointer)
     -> SumChains?
   {
@@ -208,9 +208,9 @@ struct SumChains {
     levels = SumCascade.levels(of: termCount / Self.chain)
   }
 
-  /// Counts a term that was added to sum number `unit`, which is at `sum`. If the chain in `sum` is full, adds the
-  /// chain to the level above and sets `sum` to zero. If this fills the chain of that level, that chain is added to the
-  /// next level, and so on.
+  /// Counts one more term of sum number `unit`. `sum` is the address of this sum, to which the term was added. If the
+  /// chain in `sum` is full, adds the chain to the first level and sets `sum` to zero. If the chain of the first level
+  /// is then full, it is added to the second level, and so on.
   mutating func note(
     _ unit: Int, _ sum: UnsafeMutableRawPointer,
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void

@@ -25,13 +25,14 @@ struct BlockSchedule {
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
-    /// Whether bfloat16 factors are packed in pairs. A product of fewer than 32 rows packs pairs only if its right
-    /// factor is transposed. Another right factor may be read in place, without packing, but only as single elements.
+    /// Whether bfloat16 factors are packed in pairs; only the method `blocks` packs pairs. A product of fewer than 32
+    /// rows packs pairs only if its right factor is transposed. A right factor that is not transposed may be read in
+    /// place, without packing, but only as single elements.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether the left factor is transposed, k is large, and the smaller of m and n is so small that a task's results
-    /// and its blocks of both factors for one chain fit into an L2 cache. Weight gradients of dense layers are such
-    /// products.
+    /// Whether there is one product, only its left factor is transposed, k is large, and the smaller of m and n is so
+    /// small that a task's results and its blocks of both factors for one chain fit into an L2 cache. Weight gradients
+    /// of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -54,7 +55,7 @@ struct BlockSchedule {
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48
-  /// If k is at most this number, most of a task's memory traffic is its results, so tasks have long rows.
+  /// If k is at most this number, tasks have long rows, because most of their memory traffic is the writing of results.
   private static let shortDepth = 64
   private static let mostPanels = 8
   /// Columns per task of a product with one row: a task reads this number of contiguous elements of each row of the
@@ -87,11 +88,11 @@ struct BlockSchedule {
   /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this
   /// number: cache lines far apart evict each other before they are read again. A product that is split along k uses
   /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
-  /// place, 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
+  /// place, 512x128x3584 and 384x256x3584 are 1.27 and 1.40 times as fast packed.
   private static let mostDistanceInPlace = 49152
-  /// The maximum number of elements of a right factor of which each thread packs its own copy, which stays in an L2
+  /// If a right factor has at most this number of elements, each thread may pack its own copy, which stays in an L2
   /// cache. A product with at least `manyRows` rows reads its copy more often, so its right factor may have twice as
-  /// many elements. `mostRowNumbersOfThread` limits a left factor in the same way.
+  /// many elements. `mostRowNumbersOfThread` is the limit for a left factor.
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768

@@ -36,7 +36,7 @@ struct SmallProduct {
   }
 
   /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. If n is less than the number of columns of b, the
-  /// columns up to the end of the panel are written too.
+  /// remaining columns of the last panel are written too.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ b: Columns, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, scratch: UnsafeMutableRawPointer

@@ -65,8 +65,8 @@ final class ReductionStep: CPUStep, RowwiseStep {
 
   // MARK: - Columns of products
 
-  /// The value that a reduction sums by columns, if the value is contiguous, is `float32` or `float64`, and is summed
-  /// without a prologue.
+  /// The value that a reduction sums by columns; `nil` unless the value is contiguous, is `float32` or `float64`, and
+  /// is summed without a prologue.
   private static func lines(_ step: Reduction, _ builder: StepBuilder) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let reduced = axes.prefix { step.axes.contains($0) }

@@ -12,7 +12,7 @@ final class ScanStep: CPUStep {
   private let store: csimd_store
   /// Elements of the inner axis per task.
   private let width: Int
-  /// The number of lines of this width that fit into an L1 cache, a multiple of the length of a chain.
+  /// The number of lines of `width` elements that fit into an L1 cache, a multiple of the length of a chain.
   private let lineCount: Int
   private static let maximumWidth = 256
   private static let cachedCount = 4096

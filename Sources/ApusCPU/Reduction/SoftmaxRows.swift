@@ -21,7 +21,7 @@ struct SoftmaxPattern {
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
 
-  /// The exponentials, if nothing reads them after these steps; then they are not stored.
+  /// The exponentials if no later step reads them, so that they need not be stored; otherwise `nil`.
   private(set) var unstored: Int?
 
   /// The values that the steps use when they run as one.

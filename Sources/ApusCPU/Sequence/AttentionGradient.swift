@@ -3,9 +3,10 @@ import ApusCSIMD
 import ApusSystem
 
 /// The gradients of attention. A task computes one head of keys and all heads of queries that share this head. The
-/// weights `P` are recomputed from `L`, the log-sum-exp of each query in the forward pass (Dao et al., 2022):
+/// weights `P` are recomputed from the scores `s` of the unmasked keys (see `Attention`) and from `L`, the log-sum-exp
+/// of each query in the forward pass (Dao et al., 2022). With `S = Q Kᵀ`:
 /// ```text
-/// P = exp(scale · Q Kᵀ − L),  dV = (F ∘ P)ᵀ dY,  dS = scale · P ∘ (F ∘ dY Vᵀ − D),
+/// P = exp(s − L),  dV = (F ∘ P)ᵀ dY,  dS = scale · P ∘ (F ∘ dY Vᵀ − D),
 /// dQ = dS K,  dK = dSᵀ Q
 /// ```
 /// `∘` multiplies elements. `F` is the factor by which dropout multiplies each weight, and `D` is the dot product of

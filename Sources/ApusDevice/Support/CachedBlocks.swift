@@ -122,7 +122,8 @@ public struct CacheLimit: Sendable {
   private let fixedByteCount: Int?
 
   /// Creates the limit of a device with `memoryByteCount` bytes of memory.
-  /// - Parameter fixedByteCount: a limit that does not depend on usage; by default the value of `APUS_CACHED_MEMORY`
+  /// - Parameter fixedByteCount: a limit that does not depend on usage, by default the value of `APUS_CACHED_MEMORY`;
+  /// `nil` for the limit that depends on usage.
   public init(memoryByteCount: Int, fixedByteCount: Int? = CacheLimit.environment) {
     (self.memoryByteCount, self.fixedByteCount) = (memoryByteCount, fixedByteCount)
   }

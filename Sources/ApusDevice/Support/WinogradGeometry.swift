@@ -4,8 +4,8 @@ import ApusSystem
 /// `Kernels/prelude/winograd.h`. For each tile of 4 × 4 results and each pair of channels, 36 multiply-adds, one in
 /// each of 36 matrix products, replace 144 multiply-adds.
 ///
-/// The error is about `5·10⁻⁶` of the largest result, ten times the error of direct sums. The tests' tolerance for sums
-/// of this length is several times larger.
+/// The error is about `5·10⁻⁶` of the largest result, ten times the error of direct sums. The tolerance of the tests
+/// for sums of as many terms is several times larger.
 package struct WinogradGeometry: Sendable {
   /// The extents of an image `[height, width, channels]`.
   package struct Extent: Sendable {

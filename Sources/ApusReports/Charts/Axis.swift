@@ -29,12 +29,13 @@ public struct Axis: Hashable, Sendable {
   var label: String { unit.map { "\(title) (\($0))" } ?? title }
 
   /// Whether the axis can show a number. Magnitudes of 1e100 and more are left out, because all other numbers would
-  /// fall on one point.
+  /// fall on one point. A logarithmic axis also leaves out numbers of at most 1e-100.
   func holds(_ value: Double) -> Bool {
     value.isFinite && value.magnitude < 1e100 && (!isLogarithmic || value > 1e-100)
   }
 
-  /// The range of the `values` that the axis can show, extended to the `range` of the axis, with padding; never empty.
+  /// The range of the `values` that the axis can show, extended to include the `range` of the axis, with padding; never
+  /// empty.
   /// - Parameter padding: the fraction of the range that is added at each end.
   func domain(of values: some Sequence<Double>, padding: Double) -> ClosedRange<Double> {
     var (low, high) = (Double.infinity, -Double.infinity)

@@ -19,7 +19,8 @@ public struct LineChart: Chart {
     public var name: String
     /// The points, in the order in which they are connected.
     public var points: [Point]
-    /// How the line is smoothed; `nil` for not at all. The original line is drawn faintly behind a smoothed line.
+    /// How the line is smoothed; `nil` for a line that is not smoothed. The original line is drawn faintly behind a
+    /// smoothed line.
     public var smoothing: Smoothing?
 
     /// A line through points.

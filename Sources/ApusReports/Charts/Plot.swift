@@ -18,7 +18,7 @@ struct Plot {
 
   /// - Parameters:
   ///   - aspect: the height of the plot divided by its width; limited to a legible range.
-  ///   - keys: the entries of the legend; a single one is not shown.
+  ///   - keys: the entries of the legend; a single entry is not shown.
   ///   - isSquare: whether the axes get the same length, as far as `width` allows, and `aspect` is ignored.
   init(
     width: Double, aspect: Double = 0.5, x: Axis, y: Axis, _ xDomain: ClosedRange<Double>,

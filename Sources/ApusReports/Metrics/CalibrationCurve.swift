@@ -61,7 +61,7 @@ public struct CalibrationCurve: Hashable, Sendable {
 
 extension ClassificationResults {
   /// The calibration of the predictions: how often the most likely class is the true one, as a function of the
-  /// probability that the model gives to this class.
+  /// probability of the most likely class.
   /// - Precondition: `bins` is positive.
   public func calibration(bins: Int = 15) -> CalibrationCurve {
     var (confidences, hits): ([Float], [Bool]) = ([], [])
@@ -76,7 +76,7 @@ extension ClassificationResults {
   }
 
   /// The calibration of one class: how often examples are of this class, as a function of the probability that the
-  /// model gives to it.
+  /// model gives to the class.
   /// - Precondition: `bins` is positive.
   public func calibration(ofClass number: Int, bins: Int = 15) -> CalibrationCurve {
     CalibrationCurve(

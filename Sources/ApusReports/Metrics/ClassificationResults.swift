@@ -29,8 +29,8 @@ public struct ClassificationResults: Sendable {
   ///   - labels: the true class of each example.
   ///   - threshold: for two classes: class 1 is predicted if its probability is at least this number. With `nil`, the
   ///     more likely class is predicted.
-  /// - Throws: when there are no examples or more than 10,000 classes, a label is not in `0 ..< classes`, a value is
-  ///   not a probability, or there is a threshold but not two classes.
+  /// - Throws: when there are no examples, `classes` is not in `1 ... 10_000`, a label is not in `0 ..< classes`, a
+  ///   value is not a probability, or there is a threshold but not two classes.
   public init(
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double? = nil
   ) throws(MeasureError) {
@@ -49,7 +49,7 @@ public struct ClassificationResults: Sendable {
   ///   - classes: the number of classes.
   ///   - labels: the true class of each example.
   ///   - threshold: as for probabilities.
-  /// - Throws: as for probabilities.
+  /// - Throws: as for probabilities; a logit must be finite.
   public init(logits: [Float], classes: Int, labels: [Int32], threshold: Double? = nil) throws(MeasureError) {
     try self.init(ranking: logits, softmax(logits, rows: classes), classes, labels, threshold)
   }

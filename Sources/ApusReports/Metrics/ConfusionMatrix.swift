@@ -13,7 +13,7 @@ public struct ConfusionMatrix: Hashable, Sendable {
   static let classLimit = 10_000
 
   /// Counts pairs of true and predicted classes.
-  /// - Throws: when there are no examples, or a class is not in `0 ..< classes`.
+  /// - Throws: when there are no examples, `classes` is not in `1 ... 10_000`, or a class is not in `0 ..< classes`.
   /// - Precondition: there is a prediction for each label.
   public init(labels: [Int32], predicted: [Int32], classes: Int) throws(MeasureError) {
     guard labels.count == predicted.count else {

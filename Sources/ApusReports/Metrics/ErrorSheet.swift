@@ -3,9 +3,9 @@ import ApusSystem
 
 /// A spreadsheet of misclassified examples, with columns for tags that are filled in by hand and read back.
 ///
-/// Tags are user-defined words for the difficulty of an example, such as `blurry`. They are written in the columns
-/// named `tag …`; several tags in a cell are separated by semicolons. The title of an additional column is also a tag:
-/// a row has this tag if its cell in the column contains any mark except `0`, `-`, `n`, `no` and `false`.
+/// Tags are user-defined words for the difficulty of an example, such as `blurry`. They are written in columns named
+/// `tag`, `tags` or `tag …`; several tags in a cell are separated by semicolons. The title of an additional column is
+/// also a tag: a row has this tag if its cell in the column contains any mark except `0`, `-`, `n`, `no` and `false`.
 public struct ErrorSheet: Hashable, Sendable {
   /// A row that was read back.
   public struct Row: Hashable, Sendable {

@@ -6,7 +6,7 @@ extension LearningCurve.Spread {
 }
 
 extension LearningCurve {
-  /// A line for each size, then a description of the fitted law.
+  /// A line for each size, then a description of the fitted law, or the reason why there is no law.
   public var text: String {
     let lines = points.map {
       "\($0.size.grouped) examples: training error \($0.train.text), validation error \($0.validation.text)"

@@ -2,7 +2,7 @@ import ApusData
 
 /// Training and validation errors by the number of training examples.
 ///
-/// Every size is run with several seeds. The subsets differ between seeds. For one seed, the larger subsets contain the
+/// Every size is run once for each seed. The subsets differ between seeds. For one seed, the larger subsets contain the
 /// smaller ones. (Cortes et al., "Learning curves: asymptotic values and rate of convergence", 1993.)
 public struct LearningCurve: Hashable, Sendable {
   /// One training run.

@@ -53,9 +53,9 @@ public struct ClassAUC: Hashable, Sendable {
   /// The number of examples of each class.
   public var supports: [Int]
 
-  /// The mean of the defined areas.
+  /// The mean of the defined areas; `nil` if no area is defined.
   public var macro: Double? { mean { _ in 1 } }
-  /// The mean of the defined areas, weighted by the numbers of examples.
+  /// The mean of the defined areas, weighted by the numbers of examples; `nil` if no area is defined.
   public var weighted: Double? { mean { Double(supports[$0]) } }
 
   private func mean(_ weight: (Int) -> Double) -> Double? {
@@ -66,7 +66,7 @@ public struct ClassAUC: Hashable, Sendable {
 }
 
 extension ClassificationResults {
-  /// The area under the ROC curve of each class against all others, in O(classes · n log n).
+  /// The area under the ROC curve of each class against all others, in O(classes · n log n) for `n` examples.
   public var auc: ClassAUC {
     ClassAUC(classes: (0..<classCount).map { ranking(ofClass: $0).auc }, supports: confusion.supports)
   }

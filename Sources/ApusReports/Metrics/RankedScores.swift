@@ -14,7 +14,7 @@ public struct RankedScores: Hashable, Sendable {
   /// The number of negatives: all other examples.
   public var negativeCount: Int { falsePositives.last ?? 0 }
 
-  /// Sorts scores, in O(n log n).
+  /// Sorts `n` scores, in O(n log n).
   /// - Throws: when a score is not a number.
   /// - Precondition: there is a truth value for each score.
   public init(scores: [Float], isPositive: [Bool]) throws(MeasureError) {

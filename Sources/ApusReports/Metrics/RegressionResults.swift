@@ -14,7 +14,8 @@ public struct RegressionResults: Sendable {
 
   /// Measures predictions.
   /// - Throws: when there are no examples, or a number is not finite.
-  /// - Precondition: `outputs` is positive, and the numbers of predictions and of targets are the same multiple of it.
+  /// - Precondition: `outputs` is positive. The numbers of predictions and of targets are equal, and a multiple of
+  ///   `outputs`.
   public init(predicted: [Float], targets: [Float], outputs: Int = 1) throws(MeasureError) {
     guard outputs > 0, predicted.count == targets.count, targets.count % outputs == 0 else {
       fatalError(
@@ -69,9 +70,9 @@ public struct RegressionResults: Sendable {
     guard count > 1 else { return nil }
     return zip(meanSquaredErrors, targetVariances).map(share)
   }
-  /// R²; with several outputs the mean.
+  /// R²; with several outputs the mean. `nil` for a single example.
   public var r2: Double? { r2PerOutput.map(mean) }
-  /// The mean of R² over the outputs, weighted by the variances of their targets.
+  /// The mean of R² over the outputs, weighted by the variances of their targets. `nil` for a single example.
   public var varianceWeightedR2: Double? {
     guard let r2PerOutput else { return nil }
     let variances = targetVariances

@@ -10,7 +10,7 @@ public struct TagCounts: Hashable, Sendable {
     public var count: Int
     /// The fraction of the examined examples that have the tag.
     public var share: Double
-    /// The accuracy if the tagged examples were classified correctly, and no others changed.
+    /// The accuracy if the tagged examples were classified correctly, and nothing else changed.
     public var fixedAccuracy: Double
     /// The accuracy after all errors with the tag are corrected, `accuracy + share · (1 − accuracy)`. The formula
     /// assumes that the tag is as frequent among all errors as among the examined ones. Work on this tag can reach at

@@ -113,8 +113,8 @@ import Testing
     #expect(measures[1].precision == 0 && results.confusion.average(.macro).recall == 0.5)
   }
 
-  /// Classes with equal `float32` probabilities are ranked by their logits. Everything else is computed from the
-  /// probabilities.
+  /// If classes have equal `float32` probabilities, the ranks and the predicted class still follow from the logits. All
+  /// measures that read probabilities use the `float32` probabilities.
   @Test func equalProbabilitiesAreRankedByTheirLogits() throws {
     let logits: [Float] = [0, 40, 39.999996, -3, 0, 0, 1, 2, 3]
     let results = try ClassificationResults(logits: logits, classes: 3, labels: [1, 2, 2])
