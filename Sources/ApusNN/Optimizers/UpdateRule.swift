@@ -68,7 +68,7 @@ extension Double {
     return result
   }
 
-  /// `1 − βᵗ`, where this number is `β`: the divisor of an exponential moving average that was initialized with 0, after
-  /// `t` updates (Kingma, Ba, 2015).
+  /// `1 − βᵗ`, where this number is `β`: an exponential moving average that was initialized with 0 is divided by it
+  /// after `t` updates (Kingma, Ba, 2015).
   func biasCorrection(_ t: Int) -> Double { 1 - raised(to: t) }
 }
