@@ -203,6 +203,21 @@ static const struct {
     {"attention/weights.h", (const char[]){
 #embed "attention/weights.h" suffix(, 0)
     }},
+    {"attention/item.cl", (const char[]){
+#embed "attention/item.cl" suffix(, 0)
+    }},
+    {"attention/query_item.cl", (const char[]){
+#embed "attention/query_item.cl" suffix(, 0)
+    }},
+    {"attention/dots.cl", (const char[]){
+#embed "attention/dots.cl" suffix(, 0)
+    }},
+    {"attention/attends.cl", (const char[]){
+#embed "attention/attends.cl" suffix(, 0)
+    }},
+    {"attention/weighted_sum.cl", (const char[]){
+#embed "attention/weighted_sum.cl" suffix(, 0)
+    }},
     {"attention/forward.cl", (const char[]){
 #embed "attention/forward.cl" suffix(, 0)
     }},
