@@ -284,6 +284,12 @@ static const struct {
     {"scan/product_carries.cl", (const char[]){
 #embed "scan/product_carries.cl" suffix(, 0)
     }},
+    {"scan/chunk.cl", (const char[]){
+#embed "scan/chunk.cl" suffix(, 0)
+    }},
+    {"scan/carry.cl", (const char[]){
+#embed "scan/carry.cl" suffix(, 0)
+    }},
     {"sort/blocks.cl", (const char[]){
 #embed "sort/blocks.cl" suffix(, 0)
     }},
