@@ -272,6 +272,12 @@ static const struct {
     {"index/segment_sum.cl", (const char[]){
 #embed "index/segment_sum.cl" suffix(, 0)
     }},
+    {"index/element.cl", (const char[]){
+#embed "index/element.cl" suffix(, 0)
+    }},
+    {"index/add_row.cl", (const char[]){
+#embed "index/add_row.cl" suffix(, 0)
+    }},
     {"scan/sums.cl", (const char[]){
 #embed "scan/sums.cl" suffix(, 0)
     }},
