@@ -77,6 +77,9 @@ static const struct {
     {"matmul/pack_transposed.cl", (const char[]){
 #embed "matmul/pack_transposed.cl" suffix(, 0)
     }},
+    {"matmul/pack_item.cl", (const char[]){
+#embed "matmul/pack_item.cl" suffix(, 0)
+    }},
     {"matmul/right.cl", (const char[]){
 #embed "matmul/right.cl" suffix(, 0)
     }},
