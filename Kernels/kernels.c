@@ -23,6 +23,9 @@ static const struct {
     {"prelude/cuda.h", (const char[]){
 #embed "prelude/cuda.h" suffix(, 0)
     }},
+    {"prelude/indices.h", (const char[]){
+#embed "prelude/indices.h" suffix(, 0)
+    }},
     {"prelude/bits.h", (const char[]){
 #embed "prelude/bits.h" suffix(, 0)
     }},
@@ -76,6 +79,9 @@ static const struct {
     }},
     {"matmul/pack_transposed.cl", (const char[]){
 #embed "matmul/pack_transposed.cl" suffix(, 0)
+    }},
+    {"matmul/pack_item.cl", (const char[]){
+#embed "matmul/pack_item.cl" suffix(, 0)
     }},
     {"matmul/right.cl", (const char[]){
 #embed "matmul/right.cl" suffix(, 0)
@@ -203,6 +209,21 @@ static const struct {
     {"attention/weights.h", (const char[]){
 #embed "attention/weights.h" suffix(, 0)
     }},
+    {"attention/item.cl", (const char[]){
+#embed "attention/item.cl" suffix(, 0)
+    }},
+    {"attention/query_item.cl", (const char[]){
+#embed "attention/query_item.cl" suffix(, 0)
+    }},
+    {"attention/dots.cl", (const char[]){
+#embed "attention/dots.cl" suffix(, 0)
+    }},
+    {"attention/attends.cl", (const char[]){
+#embed "attention/attends.cl" suffix(, 0)
+    }},
+    {"attention/weighted_sum.cl", (const char[]){
+#embed "attention/weighted_sum.cl" suffix(, 0)
+    }},
     {"attention/forward.cl", (const char[]){
 #embed "attention/forward.cl" suffix(, 0)
     }},
@@ -257,6 +278,12 @@ static const struct {
     {"index/segment_sum.cl", (const char[]){
 #embed "index/segment_sum.cl" suffix(, 0)
     }},
+    {"index/element.cl", (const char[]){
+#embed "index/element.cl" suffix(, 0)
+    }},
+    {"index/add_row.cl", (const char[]){
+#embed "index/add_row.cl" suffix(, 0)
+    }},
     {"scan/sums.cl", (const char[]){
 #embed "scan/sums.cl" suffix(, 0)
     }},
@@ -268,6 +295,12 @@ static const struct {
     }},
     {"scan/product_carries.cl", (const char[]){
 #embed "scan/product_carries.cl" suffix(, 0)
+    }},
+    {"scan/chunk.cl", (const char[]){
+#embed "scan/chunk.cl" suffix(, 0)
+    }},
+    {"scan/carry.cl", (const char[]){
+#embed "scan/carry.cl" suffix(, 0)
     }},
     {"sort/blocks.cl", (const char[]){
 #embed "sort/blocks.cl" suffix(, 0)

@@ -9,26 +9,16 @@
 //   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
 //
 // A query attends to the keys up to $ahead positions after its own. The kernel processes keys in blocks of $block, so
-// that it rescales the accumulators to a new maximum only once per block. $MASK, $OPEN and $ADDED apply the mask and
-// the bias; $WORDS, $KEEP, $DROP and $FACTOR apply dropout.
+// that it rescales the accumulators to a new maximum only once per block. $ATTENDS and $ADDED apply the mask and
+// the bias; $KEEP, $DROP and $FACTOR apply dropout.
 //
-// Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $heads,
-// $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,
-// $queries, $query, $queryBatch, $queryHead, $queryOffset, $queryRow, $result, $resultOffset, $scale, $share, $size,
-// $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
-const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
-if (item >= $items) return;
-const i64 line = item / $parts;
-const i64 first = (item - line * $parts) * WIDTH;
-const int count = (int)SMALLER((i64)WIDTH, $queries - first);
-const i64 batch = line / $heads;
-const i64 head = line - batch * $heads;
-const i64 group = head / $share;
-const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead + first * $queryRow;
-const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
-const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
-$MASK
-$WORDS
+// The lowering fills in other templates: $QUERYITEM is query_item.cl, $SCORES is dots.cl with the results `p`, $ATTENDS
+// is attends.cl, and $ADDVALUES is weighted_sum.cl with the weights `p`.
+//
+// Parameters: $ADDED, $ADDVALUES, $ATTENDS, $DROP, $FACTOR, $KEEP, $QUERYITEM, $SCORES, $V, $ahead, $block, $capacity,
+// $dtype, $keys, $lane, $outputCount, $queries, $query, $queryRow, $result, $resultOffset, $scale, $size, $valueRow,
+// $width.
+$QUERYITEM
 const $V lowest = identity_max_$lane();
 $V query[$capacity];
 $V total[$capacity];
@@ -43,18 +33,10 @@ for (i64 key = 0; key < end; key += $block) {
   $KEEP
   $V p[$block];
   i64 at[$block];
-  UNROLL for (int j = 0; j < $block; j += 1) {
-    p[j] = ($V)(0);
-    at[j] = keyAt + (key + SMALLER(j, remaining - 1)) * $keyRow;
-  }
-  for (int c = 0; c < $size; c += 1) {
-    const $V x = query[c];
-    UNROLL for (int j = 0; j < $block; j += 1) p[j] = ACCUMULATE_$lane(x, ($V)($key[at[j] + c]), p[j]);
-  }
+  $SCORES
   $V top = maximum;
   UNROLL for (int j = 0; j < $block; j += 1) {
-    const i64 near = LARGER(-WIDTH, SMALLER(first + $ahead - key - j, WIDTH));
-    const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < remaining ? 1 : 0)$OPEN;
+    $ATTENDS
     p[j] = CHOOSE_$lane(open, p[j] * $scale$ADDED, lowest);
     top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
   }
@@ -68,11 +50,7 @@ for (i64 key = 0; key < end; key += $block) {
     $DROP
     at[j] = valueAt + (key + SMALLER(j, remaining - 1)) * $valueRow;
   }
-  for (int c = 0; c < $width; c += 1) {
-    $V part = total[c] * factor;
-    UNROLL for (int j = 0; j < $block; j += 1) part = ACCUMULATE_$lane(p[j], ($V)($value[at[j] + c]), part);
-    total[c] = part;
-  }
+  $ADDVALUES
 }
 const VI isEmpty = row_equal_$lane(sum, ($V)(0));
 const $V divisor = CHOOSE_$lane(isEmpty, ($V)(1), sum);

@@ -7,8 +7,8 @@
 // One work-item copies one plane, a channel of an image, to a private array (convolution/image_copy.cl) and computes
 // the results of the plane.
 //
-// Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize,
-// $tap, $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.
+// Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize, $tap,
+// $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.
 const $index group = GROUP_ID() % $groups;
 PRIVATE_ARRAY($T, prepared, $preparedSize + WIDTH);
 {
@@ -22,9 +22,7 @@ for ($index h = 0; h < $outputH; h += $tileRows) {
   const int height = (int)SMALLER($outputH - h, ($index)$tileRows);
   for ($index start = 0; start < $outputW; start += $vectors * WIDTH) {
     $V sums[$tileRows][$vectors];
-    UNROLL for (int m = 0; m < $tileRows; m += 1) {
-      UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
-    }
+    CLEAR_TILE(sums, $tileRows, $vectors, $zero);
     const $T *from = prepared + h * $targetW + start;
     UNROLL for (int u = 0; u < $tileRows + $tapsH - 1; u += 1) {
       UNROLL for (int s = 0; s < $tapsW; s += 1) {
@@ -39,9 +37,7 @@ for ($index h = 0; h < $outputH; h += $tileRows) {
       }
     }
     PRIVATE_ARRAY($T, stage, $tileRows * $vectors * WIDTH);
-    UNROLL for (int m = 0; m < $tileRows; m += 1) {
-      UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], stage + (m * $vectors + v) * WIDTH);
-    }
+    STORE_TILE(sums, $tileRows, $vectors, stage, $vectors * WIDTH);
     for (int m = 0; m < height; m += 1) {
       const $index output = GROUP_ID() * $outputH + h + m;
       $ROW

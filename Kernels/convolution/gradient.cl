@@ -42,14 +42,10 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
         $index rowOffset[$tileRows];
         UNROLL for (int i = 0; i < $tileRows; i += 1) {
           rowOffset[i] = (group * $rows + SMALLER(blockRow * $tileRows + i, $rows - 1)) * $leftStride;
-          UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = $zero;
         }
+        CLEAR_TILE(sums, $tileRows, $tileColumns, $zero);
         if (block > firstImage || position > 0) {
-          UNROLL for (int i = 0; i < $tileRows; i += 1) {
-            UNROLL for (int j = 0; j < $tileColumns; j += 1) {
-              sums[i][j] = VLOAD(partials + (i * $tileColumns + j) * WIDTH);
-            }
-          }
+          LOAD_TILE(sums, $tileRows, $tileColumns, partials, $tileColumns * WIDTH);
         }
         for ($index image = block; image < lastImage; image += 1) {
           GLOBAL const $T *left = $left + image * $groups * $rows * $leftStride;
@@ -63,11 +59,7 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
             }
           }
         }
-        UNROLL for (int i = 0; i < $tileRows; i += 1) {
-          UNROLL for (int j = 0; j < $tileColumns; j += 1) {
-            VSTORE(sums[i][j], partials + (i * $tileColumns + j) * WIDTH);
-          }
-        }
+        STORE_TILE(sums, $tileRows, $tileColumns, partials, $tileColumns * WIDTH);
         partials += $tileRows * $tileColumns * WIDTH;
       }
     }

@@ -37,14 +37,8 @@ for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
     const $index until = where[3];
     for ($index channel = channelBlock * $channelsPerItem; channel < lastChannel; channel += $tileRows) {
       $V sums[$tileRows][$vectors];
-      UNROLL for (int m = 0; m < $tileRows; m += 1) {
-        UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
-      }
-      if (block > firstRow) {
-        UNROLL for (int m = 0; m < $tileRows; m += 1) {
-          UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(partials + (m * $vectors + v) * WIDTH);
-        }
-      }
+      CLEAR_TILE(sums, $tileRows, $vectors, $zero);
+      if (block > firstRow) LOAD_TILE(sums, $tileRows, $vectors, partials, $vectors * WIDTH);
       GLOBAL const $storage *image = $x + firstImage * $imageHeight * $imageWidth * $channels + channel +
                                (from * $stepAcross + where[1]) * $channels;
       GLOBAL const $storage *gradient = $y + (block * $gridWidth + from) * $columns + panel * $vectors * WIDTH;
@@ -73,9 +67,7 @@ for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
           image += $imageHeight * $imageWidth * $channels;
         }
       }
-      UNROLL for (int m = 0; m < $tileRows; m += 1) {
-        UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], partials + (m * $vectors + v) * WIDTH);
-      }
+      STORE_TILE(sums, $tileRows, $vectors, partials, $vectors * WIDTH);
       partials += $tileRows * $vectors * WIDTH;
     }
   }

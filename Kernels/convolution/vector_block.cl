@@ -1,15 +1,12 @@
 // Computes $tileRows output channels of convolution/vector.cl at positions `begin` to `end - 1` of one plane. `first`
 // points to the first element of the plane in the first input channel.
 //
-// Parameters: $EPILOGUE, $ROW, $T, $V, $blocks, $channels, $firstImage, $groups, $imageStride, $index, $lane,
-// $outputH, $outputW, $planes, $rows, $space, $stageWidth, $tapTable, $taps, $targetW, $tileRows, $vectors, $weights,
-// $zero.
+// Parameters: $EPILOGUE, $ROW, $T, $V, $blocks, $channels, $firstImage, $groups, $imageStride, $index, $lane, $outputH,
+// $outputW, $planes, $rows, $space, $stageWidth, $tapTable, $taps, $targetW, $tileRows, $vectors, $weights, $zero.
 PRIVATE_ARRAY($T, stage, $tileRows * $stageWidth + WIDTH);
 for ($index q = begin; q < end; q += $vectors * WIDTH) {
   $V sums[$tileRows][$vectors];
-  UNROLL for (int m = 0; m < $tileRows; m += 1) {
-    UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
-  }
+  CLEAR_TILE(sums, $tileRows, $vectors, $zero);
   GLOBAL const $T *weight = $weights + (group * $blocks + block) * $channels * $taps * $tileRows;
   for ($index channel = 0; channel < $channels; channel += 1) {
     $space const $T *origin = first + channel * $imageStride + q;
@@ -24,11 +21,7 @@ for ($index q = begin; q < end; q += $vectors * WIDTH) {
       weight += $tileRows;
     }
   }
-  UNROLL for (int m = 0; m < $tileRows; m += 1) {
-    UNROLL for (int v = 0; v < $vectors; v += 1) {
-      VSTORE(sums[m][v], stage + m * $stageWidth + (q - begin) + v * WIDTH);
-    }
-  }
+  STORE_TILE(sums, $tileRows, $vectors, stage + (q - begin), $stageWidth);
 }
 const int remaining = (int)SMALLER($rows - block * $tileRows, ($index)$tileRows);
 for (int m = 0; m < remaining; m += 1) {

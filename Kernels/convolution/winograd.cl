@@ -35,17 +35,11 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
           $V sums[$tileRows][$vectors];
           UNROLL for (int m = 0; m < $tileRows; m += 1) {
             left[m] = patches + position * $patchDistance + (first + m) * $pitch + firstTerm;
-            UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
           }
-          if (firstTerm > 0) {
-            UNROLL for (int m = 0; m < $tileRows; m += 1) {
-              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(partials + (m * $vectors + v) * WIDTH);
-            }
-          }
+          CLEAR_TILE(sums, $tileRows, $vectors, $zero);
+          if (firstTerm > 0) LOAD_TILE(sums, $tileRows, $vectors, partials, $vectors * WIDTH);
           $TERMS
-          UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], partials + (m * $vectors + v) * WIDTH);
-          }
+          STORE_TILE(sums, $tileRows, $vectors, partials, $vectors * WIDTH);
         }
       }
     }

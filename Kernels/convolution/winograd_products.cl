@@ -37,21 +37,11 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
           $V sums[$tileRows][$vectors];
           UNROLL for (int m = 0; m < $tileRows; m += 1) {
             left[m] = patches + position * $patchDistance + channel + m;
-            UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
           }
-          if (firstTile > begin) {
-            UNROLL for (int m = 0; m < $tileRows; m += 1) {
-              UNROLL for (int v = 0; v < $vectors; v += 1) {
-                sums[m][v] = VLOAD(partials + m * $columnsPerBlock + v * WIDTH);
-              }
-            }
-          }
+          CLEAR_TILE(sums, $tileRows, $vectors, $zero);
+          if (firstTile > begin) LOAD_TILE(sums, $tileRows, $vectors, partials, $columnsPerBlock);
           $TERMS
-          UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            UNROLL for (int v = 0; v < $vectors; v += 1) {
-              VSTORE(sums[m][v], partials + m * $columnsPerBlock + v * WIDTH);
-            }
-          }
+          STORE_TILE(sums, $tileRows, $vectors, partials, $columnsPerBlock);
         }
       }
     }

@@ -5,15 +5,11 @@
 //
 // A work-item computes one element of the result: it finds the first row of the segment by binary search and adds rows
 // up to the end of the segment. The work-items of column 0 share the check that the indices are in range and sorted.
+// $ELEMENT is element.cl, $ADD is add_row.cl.
 //
-// Parameters: $CHAINS, $ENDCHAIN, $FAULT, $FINISH, $V, $count, $extent, $firstIndex, $firstResult, $firstSource,
-// $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.
-const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
-if (position >= $total) return;
-const $index row = position / $inner;
-const $index column = position - row * $inner;
-const $index outer = row / $extent;
-const $index own = row - outer * $extent;
+// Parameters: $ADD, $CHAINS, $ELEMENT, $FAULT, $FINISH, $V, $count, $extent, $firstIndex, $firstResult, $index,
+// $indices, $outerStride, $result, $stride, $type, $zero.
+$ELEMENT
 const $index base = $firstIndex + outer * $outerStride;
 if (column == 0) {
   const $index last = ($index)(((i64)own + 1) * $count / $extent);
@@ -31,8 +27,7 @@ for ($index high = $count; low < high;) {
 $V sum = $zero;
 $CHAINS
 for ($index j = low; j < $count && $indices[base + j * $stride] == own; j += 1) {
-  sum = row_add_$lane(sum, LOAD_$type($source, $firstSource + (outer * $count + j) * $inner + column, 1));
-  $ENDCHAIN
+  $ADD
 }
 $FINISH
 STORE_$type($result, $firstResult + position, 1, sum);

@@ -3,17 +3,10 @@
 //
 //   source [batch, rows, columns], any strides  →  panels [batch, panel, row, $width]
 //
-// One work-item copies some rows of one panel.
+// One work-item copies some rows of one panel ($ITEM, pack_item.cl).
 //
-// Parameters: $BATCH, $LOAD, $V, $chunks, $columns, $index, $lane, $panels, $rows, $rowsPerItem, $target, $width,
-// $zero.
-$index rest = GROUP_ID();
-const $index chunk = rest % $chunks;
-rest = rest / $chunks;
-const $index panel = rest % $panels;
-const $index batch = rest / $panels;
-$BATCH
-const $index end = SMALLER((chunk + 1) * $rowsPerItem, $rows);
+// Parameters: $ITEM, $LOAD, $V, $columns, $index, $lane, $panels, $rows, $rowsPerItem, $target, $width, $zero.
+$ITEM
 for ($index row = chunk * $rowsPerItem; row < end; row += 1) {
   const $index to = ((batch * $panels + panel) * $rows + row) * $width;
   for ($index column = 0; column < $width; column += WIDTH) {

@@ -1,15 +1,9 @@
 // The variant of matmul/pack.cl for a column-major source. The kernel transposes blocks of WIDTH rows by WIDTH columns
-// in registers.
+// in registers. $ITEM is pack_item.cl.
 //
-// Parameters: $BATCH, $V, $chunks, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels, $rows,
-// $rowsPerItem, $source, $target, $width, $zero.
-$index rest = GROUP_ID();
-const $index chunk = rest % $chunks;
-rest = rest / $chunks;
-const $index panel = rest % $panels;
-const $index batch = rest / $panels;
-$BATCH
-const $index end = SMALLER((chunk + 1) * $rowsPerItem, $rows);
+// Parameters: $ITEM, $V, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels, $rows, $rowsPerItem,
+// $source, $target, $width, $zero.
+$ITEM
 for ($index column = 0; column < $width; column += WIDTH) {
   const $index first = panel * $width + column;
   const int count = (int)SMALLER($columns - first, ($index)WIDTH);

@@ -43,23 +43,15 @@ do {
       const $index first = tile * $tileRows;
       $TILE
       $V sums[$tileRows][$vectors];
-      UNROLL for (int m = 0; m < $tileRows; m += 1) {
-        UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
-      }
-      if (begin > 0) {
-        UNROLL for (int m = 0; m < $tileRows; m += 1) {
-          UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(partials + (m * $vectors + v) * WIDTH);
-        }
-      }
+      CLEAR_TILE(sums, $tileRows, $vectors, $zero);
+      if (begin > 0) LOAD_TILE(sums, $tileRows, $vectors, partials, $vectors * WIDTH);
       $RIGHT
       for ($index segment = begin; segment < end; segment += 1) {
         GLOBAL const $leftT *left[$tileRows];
         $LEFT
         $TERMS
       }
-      UNROLL for (int m = 0; m < $tileRows; m += 1) {
-        UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], partials + (m * $vectors + v) * WIDTH);
-      }
+      STORE_TILE(sums, $tileRows, $vectors, partials, $vectors * WIDTH);
       if (end == $segments) {
         const int height = (int)SMALLER($rows - first, ($index)$tileRows);
         for (int m = 0; m < height; m += 1) {

@@ -47,6 +47,20 @@ DEFINE_ACCESS(float, float)
 DEFINE_ACCESS(double, double)
 #endif
 
+// A tile of sums: `sums` is an array of rows × vectors registers. In memory, the tile begins at p, and its rows are
+// `distance` elements apart. CLEAR_TILE sets the registers to zero, LOAD_TILE loads them and STORE_TILE stores them.
+#define FOR_TILE(rows, vectors, body)                         \
+  {                                                           \
+    UNROLL for (int m = 0; m < (rows); m += 1) {              \
+      UNROLL for (int v = 0; v < (vectors); v += 1) { body; } \
+    }                                                         \
+  }
+#define CLEAR_TILE(sums, rows, vectors, zero) FOR_TILE(rows, vectors, sums[m][v] = (zero))
+#define LOAD_TILE(sums, rows, vectors, p, distance) \
+  FOR_TILE(rows, vectors, sums[m][v] = VLOAD((p) + m * (distance) + v * WIDTH))
+#define STORE_TILE(sums, rows, vectors, p, distance) \
+  FOR_TILE(rows, vectors, VSTORE(sums[m][v], (p) + m * (distance) + v * WIDTH))
+
 // The high words of products. CPUs have instructions for the 64-bit products of the even words, or of the odd words, of
 // two registers.
 INLINE uint16 multiply_high(uint16 a, uint16 b) {

@@ -1,7 +1,7 @@
 // Overwrites the sum of each chunk (see sums.cl) with the sum of the chunks before it, which the upper levels of the
-// cascade compute.
+// cascade compute. $CARRY is carry.cl.
 //
-// Parameters: $T, $chain, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
+// Parameters: $CARRY, $T, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;
 $T levels[$mostLevels];
@@ -13,8 +13,5 @@ for (i64 chunk = 0; chunk < $chunks; chunk += 1) {
   $totals[line * $chunks + chunk] = before;
   levels[0] = levels[0] + total;
   i64 chains = chunk + 1;
-  for (int k = 0; k + 1 < $levels && chains % $chain == 0; k += 1, chains /= $chain) {
-    levels[k + 1] = levels[k + 1] + levels[k];
-    levels[k] = 0;
-  }
+  $CARRY
 }

@@ -5,26 +5,16 @@
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. The columns are the
 // lanes of a $T. A chain depends on the chains before it only through `before`. The loop over a full chain is unrolled,
-// so that the additions of several chains overlap.
+// so that the additions of several chains overlap. $CHUNK is chunk.cl, $CARRY is carry.cl.
 //
-// Parameters: $FINISH, $READ, $T, $WRITE, $blocks, $chain, $chunkSize, $chunks, $extent, $inner, $items, $levels,
-// $localSize, $mostLevels, $origin, $start, $stride, $width.
+// Parameters: $CARRY, $CHUNK, $FINISH, $READ, $T, $WRITE, $chain, $levels, $mostLevels, $start, $stride.
 #define ADD_ELEMENT(position) { \
   const i64 at = base + (position) * $stride; \
   sum = sum + $READ; \
   const $T value = before + sum; \
   $WRITE \
 }
-const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
-if (item >= $items) return;
-const i64 chunk = item % $chunks;
-const i64 line = item / $chunks;
-const i64 outer = line / $blocks;
-const i64 column = (line - outer * $blocks) * $width;
-const int count = (int)SMALLER((i64)$width, $inner - column);
-const i64 base = outer * $extent * $inner + column + $origin;
-const i64 begin = chunk * $chunkSize;
-const i64 end = SMALLER(begin + $chunkSize, $extent);
+$CHUNK
 const $T start = $start;
 $T levels[$mostLevels];
 for (int k = 0; k < $mostLevels; k += 1) levels[k] = 0;
@@ -47,11 +37,8 @@ for (i64 block = begin; block < end; block += $chain * $chain) {
   levels[0] = lowest;
   blocks += 1;
   if (blockEnd - block == $chain * $chain) {
-    i64 full = blocks * $chain;
-    for (int k = 0; k + 1 < $levels && full % $chain == 0; k += 1, full /= $chain) {
-      levels[k + 1] = levels[k + 1] + levels[k];
-      levels[k] = 0;
-    }
+    i64 chains = blocks * $chain;
+    $CARRY
     upper = start;
     for (int k = (int)$levels - 1; k > 0; k -= 1) upper = upper + levels[k];
   }

@@ -1,5 +1,7 @@
 // Vector loads and stores by type name, and prefetching of cache lines.
 
+#include "../../Kernels/prelude/indices.h"
+
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 
@@ -88,8 +90,7 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   prefetch_share result = {{{NULL, 0, 0, 0}, 0}, 0};
   if (!block || block->length == 0) return result;
   result.cursor.rest = *block;
-  result.lines_per_tile = (block->count * ((block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE) + tiles - 1) /
-      tiles;
+  result.lines_per_tile = CEIL_DIVIDE(block->count * CEIL_DIVIDE(block->length, CSIMD_CACHE_LINE), tiles);
   return result;
 }
 
@@ -109,8 +110,7 @@ typedef struct {
 INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_t k, size_t tiles) {
   prefetch_lines result = {NULL, NULL, NULL, 0, 0, 0, 0, 0};
   if (!block || block->length == 0 || k == 0 || block->count < k) return result;
-  size_t length = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE,
-         count = (block->count + k - 1) / k * length;
+  size_t length = CEIL_DIVIDE(block->length, CSIMD_CACHE_LINE), count = CEIL_DIVIDE(block->count, k) * length;
   if (count > tiles) return result;
   result.rows = result.next = block->data;
   // The last k rows may overlap the k rows before them.

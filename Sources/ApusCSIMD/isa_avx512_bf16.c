@@ -110,8 +110,8 @@ static void FN(pack_columns)(
     size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance) {
   size_t words = (k + 1) / 2;
   for (size_t at = 0; at < n; at += PANEL_WIDTH) {
-    size_t columns = n - at < PANEL_WIDTH ? n - at : PANEL_WIDTH;
-    size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
+    size_t columns = FN(panel_columns)(n, at);
+    size_t width = PANEL_ROW(columns);
     const float *from = (const float *)b + (ptrdiff_t)at * column;
     float *to = (float *)panels + at / PANEL_WIDTH * distance;
     if (column == 1) {

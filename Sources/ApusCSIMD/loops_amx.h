@@ -20,7 +20,7 @@
 #define AMX_WORDS 16
 #define AMX_TILE (AMX_ROWS * AMX_WORDS)
 
-INLINE size_t amx_words(size_t k) { return ((k + 1) / 2 + AMX_WORDS - 1) / AMX_WORDS * AMX_WORDS; }
+INLINE size_t amx_words(size_t k) { return CEIL_DIVIDE((k + 1) / 2, AMX_WORDS) * AMX_WORDS; }
 
 // Joins 32 numbers to 16 words. Numbers from `count` on are replaced by zeros.
 INLINE VF amx_word_row(const float *numbers, size_t count) {
@@ -69,8 +69,8 @@ static void amx_pack_columns(
   FN(pack_columns)(n, k, b, row, column, panels, distance);
   size_t words = (k + 1) / 2, rest = amx_words(k) - words;
   for (size_t at = 0; rest > 0 && at < n; at += PANEL_WIDTH) {
-    size_t columns = n - at < PANEL_WIDTH ? n - at : PANEL_WIDTH;
-    size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
+    size_t columns = FN(panel_columns)(n, at);
+    size_t width = PANEL_ROW(columns);
     memset((float *)panels + at / PANEL_WIDTH * distance + words * width, 0, rest * width * sizeof(float));
   }
 }
@@ -198,7 +198,7 @@ static __attribute__((noinline)) void amx_tile_any(
 static void amx_block_multiply(
     size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
     int accumulates, const csimd_prefetch_block *ahead) {
-  size_t tiles = (m + 2 * AMX_ROWS - 1) / (2 * AMX_ROWS) * ((n + PANEL_WIDTH - 1) / PANEL_WIDTH);
+  size_t tiles = CEIL_DIVIDE(m, 2 * AMX_ROWS) * CEIL_DIVIDE(n, PANEL_WIDTH);
   prefetch_share next = prefetch_share_of(ahead, tiles);
   csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, 1, 0};
   size_t shaped = 0, shaped_more = 0;
@@ -208,8 +208,8 @@ static void amx_block_multiply(
     amx_factor a = {words, AMX_WORDS * sizeof(float), rows * AMX_WORDS};
     amx_factor a_more = {words + rows * k, AMX_WORDS * sizeof(float), more * AMX_WORDS};
     for (size_t column = 0; column < n; column += PANEL_WIDTH) {
-      size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
-      size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
+      size_t columns = FN(panel_columns)(n, column);
+      size_t width = PANEL_ROW(columns);
       const float *panel = (const float *)panels->data + column / PANEL_WIDTH * panels->distance +
           panels->first * width;
       amx_factor b = {panel, width * sizeof(float), AMX_WORDS * width};
@@ -237,8 +237,8 @@ static void amx_lines_multiply(
     amx_factor above = {words, row_bytes, AMX_WORDS};
     amx_factor below = {words + (ptrdiff_t)rows * a_row, row_bytes, AMX_WORDS};
     for (size_t column = 0; column < n; column += PANEL_WIDTH) {
-      size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
-      size_t width = b_row != 0 ? b_row : (size_t)FN(panel_vectors)(columns) * LANES;
+      size_t columns = FN(panel_columns)(n, column);
+      size_t width = b_row != 0 ? b_row : PANEL_ROW(columns);
       const float *panel = (const float *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel + lines->first * width;
       amx_factor right = {panel, width * sizeof(float), AMX_WORDS * width};
       amx_target to = {(float *)c + (ptrdiff_t)first * c_row + column, (size_t)c_row, accumulates};

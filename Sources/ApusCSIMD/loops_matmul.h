@@ -102,7 +102,7 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 // Packs rows of a transposed factor: one line of a few slivers at a time, in memory order. Slivers are often a multiple
 // of 4 KiB apart, so that their lines map to one L1 cache set, which holds only a few.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
-  size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
+  size_t tiles = CEIL_DIVIDE(m, TILE_ROWS);
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {
     size_t count = tiles - tile < SLIVERS_AT_ONCE ? tiles - tile : SLIVERS_AT_ONCE;
     size_t first[SLIVERS_AT_ONCE], rows[SLIVERS_AT_ONCE], whole[SLIVERS_AT_ONCE];
@@ -164,8 +164,8 @@ static void FN(pack_columns)(
       FN(copy_panels)(1, k, from + at, row, (SCALAR *)panels + at / PANEL_WIDTH * distance, distance);
   }
   for (; at < n; at += PANEL_WIDTH) {
-    size_t columns = n - at < PANEL_WIDTH ? n - at : PANEL_WIDTH;
-    size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
+    size_t columns = FN(panel_columns)(n, at);
+    size_t width = PANEL_ROW(columns);
     const SCALAR *from = (const SCALAR *)b + (ptrdiff_t)at * column;
     SCALAR *to = (SCALAR *)panels + at / PANEL_WIDTH * distance;
     if (columns < width) memset(to, 0, k * width * sizeof(SCALAR));

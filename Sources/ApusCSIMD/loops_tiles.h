@@ -136,8 +136,16 @@ INLINE void FN(tile_of)(
 }
 #undef TILE_CASE
 
+// The number of columns of the panel that begins at `column`, of n columns in all.
+INLINE size_t FN(panel_columns)(size_t n, size_t column) {
+  return n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
+}
+
 // The number of vectors in a panel of `columns` columns; a narrow last panel may have fewer than TILE_VECTORS.
-INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1) / LANES); }
+INLINE int FN(panel_vectors)(size_t columns) { return (int)CEIL_DIVIDE(columns, LANES); }
+
+// The distance between the rows of a packed panel of `columns` columns.
+#define PANEL_ROW(columns) ((size_t)FN(panel_vectors)(columns) * LANES)
 
 static __attribute__((noinline)) void FN(tile_any)(
     size_t rows, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row, size_t columns,
@@ -168,11 +176,11 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
 }
 
 // Iterates over slivers whose heights differ by at most one.
-#define FOR_SLIVERS(m, body)                                                                  \
-  for (size_t t = 0, first = 0, tiles = (m + TILE_ROWS - 1) / TILE_ROWS; t < tiles; t += 1) { \
-    size_t rows = m / tiles + (t < m % tiles);                                                \
-    body;                                                                                     \
-    first += rows;                                                                            \
+#define FOR_SLIVERS(m, body)                                                            \
+  for (size_t t = 0, first = 0, tiles = CEIL_DIVIDE(m, TILE_ROWS); t < tiles; t += 1) { \
+    size_t rows = m / tiles + (t < m % tiles);                                          \
+    body;                                                                               \
+    first += rows;                                                                      \
   }
 
 // If k is at most this number, most of a tile's memory traffic is its results. `BlockSchedule.shortDepth` in ApusCPU
@@ -181,7 +189,7 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
 #define SHORT_CHAIN 64
 #undef PAGE_BYTES
 #define PAGE_BYTES 4096
-#define TILES(m, n) (((m) + TILE_ROWS - 1) / TILE_ROWS * (((n) + PANEL_WIDTH - 1) / PANEL_WIDTH))
+#define TILES(m, n) (CEIL_DIVIDE(m, TILE_ROWS) * CEIL_DIVIDE(n, PANEL_WIDTH))
 
 static void FN(block_multiply)(
     size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
@@ -196,8 +204,8 @@ static void FN(block_multiply)(
     FOR_SLIVERS(m, {
       const SCALAR *sliver = (const SCALAR *)slivers + first * k;
       for (size_t column = start; column < end; column += PANEL_WIDTH) {
-        size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
-        size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
+        size_t columns = FN(panel_columns)(n, column);
+        size_t b_row = panels->row != 0 ? panels->row : PANEL_ROW(columns);
         const SCALAR *b =
             (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
         SCALAR *target = (SCALAR *)c + first * c_row + column;
@@ -234,8 +242,8 @@ static void FN(lines_multiply)(
   prefetch_lines columns_ahead = prefetch_lines_of(is_product ? ahead : NULL, lines->k, TILES(m, n));
   prefetch_share next = prefetch_share_of(columns_ahead.count > 0 ? NULL : ahead, TILES(m, n));
   for (size_t column = 0; column < n; column += PANEL_WIDTH) {
-    size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
-    size_t row = b_row != 0 ? b_row : (size_t)FN(panel_vectors)(columns) * LANES;
+    size_t columns = FN(panel_columns)(n, column);
+    size_t row = b_row != 0 ? b_row : PANEL_ROW(columns);
     FOR_SLIVERS(m, {
       const SCALAR *from = (const SCALAR *)a + (ptrdiff_t)first * a_row;
       const SCALAR *panel = (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel + lines->first * row;

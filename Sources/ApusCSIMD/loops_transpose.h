@@ -91,7 +91,7 @@ INLINE void write_lines(written_block *block, ptrdiff_t step, size_t count) {
 static void transpose_streamed(
     size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step, void *scratch) {
   if (rows == 0) return;
-  size_t blocks = (rows + STREAM_ROWS - 1) / STREAM_ROWS, most = ((rows + blocks - 1) / blocks + 15) / 16 * 16;
+  size_t blocks = CEIL_DIVIDE(rows, STREAM_ROWS), most = CEIL_DIVIDE(CEIL_DIVIDE(rows, blocks), 16) * 16;
   float *own = scratch, *other = own + STREAM_ROWS * STREAM_LENGTH;
   written_block last = {0};
   for (size_t strip = 0; strip < columns; strip += STREAM_COLUMNS) {

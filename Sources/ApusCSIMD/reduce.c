@@ -1,5 +1,6 @@
 // Reductions: a kernel computes blocks of elements, and reducers accumulate them.
 
+#include "../../Kernels/prelude/indices.h"
 #include "cascade.h"
 #include "csimd_program.h"
 
@@ -191,8 +192,7 @@ void csimd_merge_rows(
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;
-  for (int64_t groups = (lines + CSIMD_LINES_AT_ONCE - 1) / CSIMD_LINES_AT_ONCE; groups >= CSIMD_CHAIN;
-       groups /= CSIMD_CHAIN)
+  for (int64_t groups = CEIL_DIVIDE(lines, CSIMD_LINES_AT_ONCE); groups >= CSIMD_CHAIN; groups /= CSIMD_CHAIN)
     arrays += 1;
   return arrays;
 }

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "../../Kernels/prelude/indices.h"
 #include "csimd_threads.h"
 
 #include <limits.h>
@@ -194,7 +195,7 @@ size_t csimd_available_cores(void) {
   if (file) {
     unsigned long long quota, period;
     if (fscanf(file, "%llu %llu", &quota, &period) == 2 && period > 0) {
-      size_t allowed = (size_t)((quota + period - 1) / period);
+      size_t allowed = (size_t)CEIL_DIVIDE(quota, period);
       if (allowed >= 1 && allowed < cores) cores = allowed;
     }
     fclose(file);

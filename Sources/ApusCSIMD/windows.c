@@ -15,7 +15,7 @@
           const csimd_span part = csimd_span_of(w, 2, kx), rows = csimd_span_of(w, 1, ky);            \
           ptrdiff_t plane = first_row / w->output[1], rest = first_row % w->output[1];                \
           for (ptrdiff_t row = first_row; row < last_row; plane += 1, rest = 0) {                     \
-            ptrdiff_t z, y = rest * w->stride[1] + ky * w->dilation[1] - w->padding[1];               \
+            ptrdiff_t z, y = csimd_pixel_of(w, 1, rest, ky);                                          \
             int is_inside = csimd_outer_position(w, 0, plane, kz, &z);                                \
             ptrdiff_t at = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                   \
             for (; row < last_row && rest < w->output[1]; row += 1, rest += 1, at += next_place) {    \

@@ -3,7 +3,14 @@
 #ifndef CSIMD_WINDOWS_H
 #define CSIMD_WINDOWS_H
 
+#include "../../Kernels/prelude/indices.h"
 #include "csimd.h"
+
+/// Returns the position that a tap reads for result `o` along an axis; it may be outside of the image.
+static inline __attribute__((unused)) ptrdiff_t
+csimd_pixel_of(const csimd_windows *w, int axis, ptrdiff_t o, ptrdiff_t tap) {
+  return o * w->stride[axis] + tap * w->dilation[axis] - w->padding[axis];
+}
 
 /// The results `first ..< last` along an axis for which a tap reads a pixel inside the image, and the first such pixel.
 typedef struct {
@@ -11,10 +18,10 @@ typedef struct {
 } csimd_span;
 
 static inline __attribute__((unused)) csimd_span csimd_span_of(const csimd_windows *w, int axis, ptrdiff_t tap) {
-  ptrdiff_t shift = tap * w->dilation[axis] - w->padding[axis], stride = w->stride[axis];
+  ptrdiff_t shift = csimd_pixel_of(w, axis, 0, tap), stride = w->stride[axis];
   // Result o reads pixel o·stride + shift, and 0 ≤ o·stride + shift < input must hold.
-  ptrdiff_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-  ptrdiff_t last = w->input[axis] - shift <= 0 ? 0 : (w->input[axis] - shift + stride - 1) / stride;
+  ptrdiff_t first = MULTIPLES_BELOW(-shift, stride);
+  ptrdiff_t last = MULTIPLES_BELOW(w->input[axis] - shift, stride);
   if (last > w->output[axis]) last = w->output[axis];
   if (first > last) first = last;
   return (csimd_span){first, last, first * stride + shift};
@@ -23,7 +30,7 @@ static inline __attribute__((unused)) csimd_span csimd_span_of(const csimd_windo
 /// Sets `at` to the position that a tap reads for result `o` along an axis; returns whether it is inside the image.
 static inline __attribute__((unused)) int csimd_outer_position(
     const csimd_windows *w, int axis, ptrdiff_t o, ptrdiff_t tap, ptrdiff_t *at) {
-  *at = o * w->stride[axis] + tap * w->dilation[axis] - w->padding[axis];
+  *at = csimd_pixel_of(w, axis, o, tap);
   return *at >= 0 && *at < w->input[axis];
 }
 

@@ -57,6 +57,7 @@ extension PlanLowering {
     let scale = builder.number(Int(truncatingIfNeeded: Scalar.float(step.scale).bits(lane)))
     template["scale"] = "CONSTANT_\(lane.suffix)(\(scale))"
     template["ahead"] = ahead(step, &builder)
+    fillParts(step, isAlongKeys: name == "keys", &template)
     builder.append(template)
     launch(
       builder, groups: ceilDivide(lines * parts, localSize), localSize: localSize,
@@ -164,7 +165,63 @@ extension PlanLowering {
     template["FACTOR"] = factor
   }
 
+  /// Fills in the templates that several kernels use: the part of the results that a work-item computes, the dot
+  /// products with a block of keys (or queries), and the sums over this block.
+  private func fillParts(_ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate) {
+    let ahead = template["ahead"]!
+    template["head"] = isAlongKeys ? "group" : "head"
+    template["headCount"] = template[isAlongKeys ? "groups" : "heads"]
+    template["extent"] = template[isAlongKeys ? "keys" : "queries"]
+    template["row"] = isAlongKeys ? "query" : "key"
+    template["distance"] = isAlongKeys ? "query + j + \(ahead) - first" : "first + \(ahead) - key - j"
+    template["sign"] = isAlongKeys ? "-" : "+"
+    template["RESCALE"] = step.pass == .forward ? " * factor" : ""
+    template["ITEM"] = template.with(file: "attention/item.cl").text
+    template["ATTENDS"] = template.with(file: "attention/attends.cl").text
+    if isAlongKeys {
+      template["SCORES"] = template.dots("p", of: "key", with: "query", "at")
+      template["WEIGHTGRADIENTS"] = template.dots("d", of: "value", with: "gradient", "to")
+      template["ADDQUERIES"] = template.weightedSum("keyTotal", of: "query", "at", weights: "d")
+      template["ADDGRADIENTS"] = template.weightedSum("valueTotal", of: "gradient", "to", weights: "p")
+      return
+    }
+    template["QUERYITEM"] = template.with(file: "attention/query_item.cl").text
+    template["SCORES"] = template.dots("p", of: "query", with: "key", "at")
+    if step.pass == .forward {
+      template["ADDVALUES"] = template.weightedSum("total", of: "value", "at", weights: "p")
+    } else {
+      template["WEIGHTGRADIENTS"] = template.dots("d", of: "gradient", with: "value", "to")
+      template["ADDKEYS"] = template.weightedSum("total", of: "key", "at", weights: "d")
+    }
+  }
+
   /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit the registers of
   /// both kernel classes. The number is a multiple of 4, because Philox generates random words in blocks of four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
+}
+
+extension KernelTemplate {
+  /// Returns code that computes the dot products `name` of `vector` with a block of rows, and the offsets `at` of these
+  /// rows.
+  fileprivate func dots(_ name: String, of vector: String, with rows: String, _ at: String) -> String {
+    var part = block(of: rows, at, file: "attention/dots.cl")
+    (part["dots"], part["vector"]) = (name, vector)
+    return part.text
+  }
+
+  /// Returns code that adds a block of rows at the offsets `at`, times `weights`, to `total`.
+  fileprivate func weightedSum(_ total: String, of rows: String, _ at: String, weights: String) -> String {
+    var part = block(of: rows, at, file: "attention/weighted_sum.cl")
+    (part["total"], part["weights"]) = (total, weights)
+    return part.text
+  }
+
+  /// Returns a template for a block of rows of an operand: `query`, `key`, `value` or `gradient`.
+  private func block(of rows: String, _ at: String, file: String) -> KernelTemplate {
+    var part = with(file: file)
+    (part["memory"], part["start"], part["rowStride"]) = (self[rows], rows + "At", self[rows + "Row"])
+    part["length"] = self[rows == "query" || rows == "key" ? "size" : "width"]
+    part["at"] = at
+    return part
+  }
 }

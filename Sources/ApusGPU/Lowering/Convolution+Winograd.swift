@@ -119,7 +119,7 @@ extension PlanLowering {
       fillPatches(step, tiling.grid, &template, &builder)
       template["PATCHES"] = """
         GLOBAL \(lane.scalar) *patches = scratch;
-        const \(builder.index) lastTile = firstTile + (tileCount + \(rows) - 1) / \(rows) * \(rows);
+        const \(builder.index) lastTile = firstTile + CEIL_DIVIDE(tileCount, \(rows)) * \(rows);
         \(template.with(file: "convolution/winograd_patches.cl").text)
         """
       template["WEIGHTS"] =

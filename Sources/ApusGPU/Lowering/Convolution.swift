@@ -200,16 +200,13 @@ extension PlanLowering {
     let (low, targetW, sourceW) = (template["lowW"]!, template["targetW"]!, template["sourceW"]!)
     if image.insert.z > 1 {
       let insert = template["insertW"]!
-      builder.line("const \(index) first = \(low) >= 0 ? 0 : (\(insert) - 1 - \(low)) / \(insert);")
-      builder.line(
-        "const \(index) end = SMALLER(\(sourceW), (\(targetW) - \(low) + \(insert) - 1) / \(insert));")
+      builder.line("const \(index) first = MULTIPLES_BELOW(-\(low), \(insert));")
+      builder.line("const \(index) end = SMALLER(\(sourceW), CEIL_DIVIDE(\(targetW) - \(low), \(insert)));")
     } else {
       let step = template["phasesW"]!
       builder.line("const \(index) shift = \(low) - phaseW;")
-      builder.line("const \(index) first = shift <= 0 ? 0 : (shift + \(step) - 1) / \(step);")
-      builder.line("const \(index) reach = \(sourceW) + shift;")
-      builder.line(
-        "const \(index) end = reach <= 0 ? 0 : SMALLER(\(targetW), (reach + \(step) - 1) / \(step));")
+      builder.line("const \(index) first = MULTIPLES_BELOW(shift, \(step));")
+      builder.line("const \(index) end = SMALLER(\(targetW), MULTIPLES_BELOW(\(sourceW) + shift, \(step)));")
     }
   }
 

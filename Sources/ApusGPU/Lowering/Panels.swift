@@ -35,6 +35,7 @@ extension PlanLowering {
     template["BATCH"] = builder.captured { builder in
       offset = loop.offsets(at: "batch", bases: [base], &builder)[0]
     }
+    template["ITEM"] = template.with(file: "matmul/pack_item.cl").text
     if isTransposed {
       template["dtype"] = dtype.description
       template["source"] = source

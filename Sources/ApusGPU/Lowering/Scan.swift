@@ -62,6 +62,8 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
+    template["CHUNK"] = template.with(file: "scan/chunk.cl").text
+    if step.isSum { template["CARRY"] = template.with(file: "scan/carry.cl").text }
     template["start"] = step.isSum ? "0" : "1"
     template["WRITE"] = ""
     template["FINISH"] = ""
@@ -95,6 +97,7 @@ extension PlanLowering {
     template["totals"] = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
     template["items"] = builder.number(lines)
     template["levels"] = builder.number(SumCascade.levels(of: chunks))
+    if step.isSum { template["CARRY"] = template.with(file: "scan/carry.cl").text }
     builder.append(template)
     launch(
       builder, groups: ceilDivide(lines, localSize), localSize: localSize,

@@ -179,6 +179,8 @@ extension PlanLowering {
     for (name, stride) in zip(["outerStride", "stride", "columnStride"], scatter.indices.strides) {
       scatter.template[name] = stride
     }
+    scatter.template["ELEMENT"] = scatter.template.with(file: "index/element.cl").text
+    scatter.template["ADD"] = scatter.template.with(file: "index/add_row.cl").text
     scatter.builder.append(scatter.template)
     launch(
       scatter.builder, groups: ceilDivide(total, 256), localSize: 256)

@@ -1,0 +1,12 @@
+// The queries that a work-item processes, and the offsets in memory: of these queries, and of the keys and values that
+// their head reads.
+//
+// Parameters: $ITEM, $MASK, $WORDS, $keyBatch, $keyHead, $keyOffset, $queryBatch, $queryHead, $queryOffset, $queryRow,
+// $share, $valueBatch, $valueHead, $valueOffset.
+$ITEM
+const i64 group = head / $share;
+const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead + first * $queryRow;
+const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
+const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
+$MASK
+$WORDS
