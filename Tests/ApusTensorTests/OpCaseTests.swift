@@ -5,7 +5,7 @@ import Testing
 extension OpCase {
   /// Every operation.
   static let all: [OpCase] =
-    elementwise + activations + arithmetic + comparisons + reductions + softmaxes
+    rows + elementwise + activations + arithmetic + comparisons + reductions + softmaxes
     + layouts + rearrangements + indexing + scans + sorts
     + products + convolutions + poolings + resizes + large + customOperations
 }
