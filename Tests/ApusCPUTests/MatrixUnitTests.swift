@@ -70,7 +70,7 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
     for other in results.dropFirst() { #expect(other == results[0]) }
   }
 
-  /// Tile registers compute products of 32 rows or more.
+  /// Products of fewer than 32 rows may be computed without tile registers.
   @Test(arguments: sizes.filter { $0.0 >= 32 }) func productsAddInOrder(_ m: Int, _ n: Int, _ k: Int) throws {
     let (a, b) = (numbers([m, k], seed: 1), numbers([k, n], seed: 2))
     let result = try products(a, b)[0]
