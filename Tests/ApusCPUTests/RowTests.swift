@@ -6,11 +6,16 @@ import Testing
 
 @testable import ApusCPU
 
-/// Compares the loops of rows with scalar functions, mostly those of `UnaryFunction` and `RowTable`, on all available
-/// instruction sets: all rows of the integer lanes, and all rows of `float32` but `exp_difference`, which
-/// `JoinedRowTests` covers. In `float64`, it compares the functions and tests of one number, the row `normal` and the
-/// rows of `RowTable.floatBinary`.
+/// Compares the loops of rows with scalar functions, mostly those of `RowFunction`, on all available instruction sets:
+/// all rows of the integer lanes, and all rows of `float32` but `exp_difference`, which `JoinedRowTests` covers. In
+/// `float64`, it compares the tests of one number, the row `normal` and the functions of one or two numbers that have
+/// no separate test here (`RowFunction.hasLoopTest`).
 @Suite struct RowTests {
+  /// The rows of a kind that have floating-point loops and no separate test for them.
+  static func floats(_ kind: RowFunction.Kind) -> [RowFunction] {
+    RowFunction.all.filter { $0.kind == kind && $0.numbers != nil && !$0.hasLoopTest }
+  }
+
   /// The loop of one row, callable on arrays.
   struct Row {
     let loop: csimd_loop
@@ -71,9 +76,10 @@ import Testing
     return abs(Double(value) - exact) / Double(unit)
   }
 
-  @Test(arguments: UnaryFunction.all, availableSets)
-  func floatUnary(_ tested: UnaryFunction, simd: String) throws {
-    let (name, function) = (tested.row.name, tested.reference)
+  @Test(arguments: floats(.unary), availableSets)
+  func floatUnary(_ tested: RowFunction, simd: String) throws {
+    let (name, numbers) = (tested.row.name, tested.numbers!)
+    let function = { (x: Double) in numbers(x, x) }
     let row = try find(name, .float32, simd)
     let inputs = Self.floats(step: name == "erfinv" ? 400_009 : 80_021)
     let results = row(inputs, as: Float.self, zero: 0)
@@ -110,9 +116,9 @@ import Testing
     return (a, b)
   }()
 
-  @Test(arguments: RowTable.floatBinary.keys.sorted(), availableSets)
-  func floatBinary(name: String, simd: String) throws {
-    let function = RowTable.floatBinary[name]!
+  @Test(arguments: floats(.binary), availableSets)
+  func floatBinary(_ tested: RowFunction, simd: String) throws {
+    let (name, function) = (tested.row.name, tested.numbers!)
     let row = try find(name, .float32, simd)
     let (a, b) = Self.pairs
     for (index, result) in row(a, b, as: Float.self, zero: 0).enumerated() {
@@ -171,19 +177,20 @@ import Testing
     let (x, y): ([Float], [Float]) = ([-7, 7, -7, 7], [3, -3, -3, 3])
     #expect(remainder(x, y, as: Float.self, zero: 0) == [2, -2, -1, 1])
     #expect(quotient(x, y, as: Float.self, zero: 0) == [-3, -3, 2, 2])
-    for (name, test) in RowTable.floatTests {
+    for tested in Self.floats(.test1) {
+      let (name, test) = (tested.row.name, tested.numbers!)
       for (x, y) in zip(a, try find(name, .float32, simd)(a, as: Int32.self, zero: 0)) {
-        #expect(y == (test(Double(x)) ? 1 : 0))
+        #expect(y == Int32(test(Double(x), 0)))
       }
       let x = a.map(Double.init)
       for (x, y) in zip(x, try find(name, .float64, simd)(x, as: Int32.self, zero: 0)) {
-        #expect(y == (test(x) ? 1 : 0))
+        #expect(y == Int32(test(x, 0)))
       }
     }
-    for (name, test) in RowTable.comparisons {
-      let row = try find(name, .float32, simd)
+    for tested in Self.floats(.test2) {
+      let row = try find(tested.row.name, .float32, simd)
       for (index, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
-        #expect(y == (test(Double(a[index]), Double(b[index])) ? 1 : 0))
+        #expect(y == Int32(tested.numbers!(Double(a[index]), Double(b[index]))))
       }
     }
   }
@@ -205,19 +212,14 @@ import Testing
     for index in 0..<count {
       let name = String(cString: rows[index].name)
       let row = try find(name, lane, simd)
-      if let test = RowTable.comparisons[name] {
-        for (i, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
-          // `test` takes `Double`s, which cannot represent large integers exactly. So it gets two numbers of 0 and 1
-          // that compare like `a[i]` and `b[i]`.
-          #expect(y == (test(a[i] > b[i] ? 1 : 0, b[i] > a[i] ? 1 : 0) ? 1 : 0), "\(name) \(a[i]) \(b[i])")
-        }
-      } else if RowTable.integerUnary(name, T(1)) != nil {
-        let expected = a.map { RowTable.integerUnary(name, $0)! }
-        #expect(row(a, as: T.self, zero: 0) == expected, "\(name)")
-      } else {
-        _ = try #require(RowTable.integerBinary(name, T(1), T(1)), "no reference for \(name)")
-        let expected = zip(a, b).map { RowTable.integerBinary(name, $0, $1)! }
-        #expect(row(a, b, as: T.self, zero: 0) == expected, "\(name)")
+      let tested = try #require(RowFunction.all.first { $0.row.name == name }, "no reference for \(name)")
+      let integers = try #require(tested.integers, "no reference for \(name)")
+      let expected = zip(a, b).map { integers(Int64($0), Int64($1), T.bitWidth) }
+      switch tested.kind {
+      case .test1, .test2: #expect(row(a, b, as: Int32.self, zero: 0) == expected.map(Int32.init), "\(name)")
+      case .unary: #expect(row(a, as: T.self, zero: 0) == expected.map(T.init(truncatingIfNeeded:)), "\(name)")
+      case .binary, .fromInteger:
+        #expect(row(a, b, as: T.self, zero: 0) == expected.map(T.init(truncatingIfNeeded:)), "\(name)")
       }
     }
   }
@@ -271,19 +273,27 @@ import Testing
     }
   }
 
-  @Test func everyFloatRowHasAReference() {
+  /// Every row has an entry of `RowFunction.all`, with values in `Double` if it has floating-point loops. Of the fused
+  /// rows, `JoinedRowTests` compares `exp_difference`, and `productsInSums` the others. `integers` requires the values
+  /// of integer rows.
+  @Test func everyRowHasAReference() {
+    for row in ElementwiseRow.allCases { #expect(RowFunction.of(row) != nil, "\(row) has no reference") }
     let table = csimd_open(nil)!.pointee
-    let others: Set = [
-      "remainder", "floorDivide", "roundFloat16", "roundBFloat16", "unitFloat", "normal", "gelu", "exp_difference",
-      "multiply_add", "subtract_product",
-    ]
+    let fused: Set = ["exp_difference", "multiply_add", "subtract_product"]
     for index in 0..<table.row_count.2 {
       let name = String(cString: table.rows.2![index].name)
-      let isKnown =
-        UnaryFunction.byName[name] != nil || RowTable.floatBinary[name] != nil
-        || RowTable.floatTests[name] != nil || RowTable.comparisons[name] != nil || others.contains(name)
+      let isKnown = RowFunction.all.contains { $0.row.name == name && $0.numbers != nil } || fused.contains(name)
       #expect(isKnown, "\(name) has no reference")
     }
+  }
+
+  /// The floating-point rows with a separate test are those for which this suite has one.
+  @Test func separateTestsOfLoops() {
+    let rows = RowFunction.all.filter(\.hasLoopTest).map(\.row)
+    let tested: Set<ElementwiseRow> = [
+      .remainder, .floorDivide, .normal, .gelu, .roundFloat16, .roundBFloat16, .unitFloat,
+    ]
+    #expect(Set(rows) == tested)
   }
 
   /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. All reducers and fused sums are
@@ -306,7 +316,7 @@ import Testing
   @Test(.enabled(if: Set(["avx2", "avx512"]).isSubset(of: availableSets), "this processor lacks AVX2 or AVX-512"))
   func vectorsAgreeBetweenInstructionSetsWithFMA() throws {
     let inputs = Self.floats(step: 50_021)
-    for name in UnaryFunction.byName.keys {
+    for name in Self.floats(.unary).map(\.row.name) {
       let first = try find(name, .float32, "avx512")(inputs, as: UInt32.self, zero: 0)
       let second = try find(name, .float32, "avx2")(inputs, as: UInt32.self, zero: 0)
       let isEqual = zip(first, second).allSatisfy {

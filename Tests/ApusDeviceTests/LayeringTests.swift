@@ -79,6 +79,7 @@ func sources(_ folders: [String], _ endings: [String]) throws -> [Source] {
         Source(
           path: "\(folder)/\(name)", lines: text.split(separator: "\n", omittingEmptySubsequences: false)))
     }
+    #expect(result.contains { $0.path.hasPrefix(folder + "/") }, "\(folder) has no files to check")
   }
   return result
 }

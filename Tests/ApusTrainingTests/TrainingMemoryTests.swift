@@ -69,7 +69,10 @@ import Testing
       let limit = MemoryLimit(byteCount: 1 << 40, largestByteCount: 1 << 20)
       let error = #expect(throws: TrainingError.self) { _ = try limit.check(batchSize: 512, on: "this", plan) }
       #expect("\(error!)".contains("a single array of") && "\(error!)".contains("the limit is 1.0 MiB"), "\(error!)")
-      guard case .tooLarge(_, _, _, let fitting?) = error else { return }
+      guard case .tooLarge(_, _, _, let fitting?) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
       let (accepted, refused) = (try plan(fitting), try plan(fitting + 1))
       #expect(limit.fits(accepted) && !limit.fits(refused))
     }
@@ -107,7 +110,10 @@ import Testing
     let error = #expect(throws: TrainingError.self) {
       _ = try limit.check(batchSize: 1_000_000_000, on: "this", plan)
     }
-    guard case .tooLarge(let memory, _, _, let fitting) = error else { return }
+    guard case .tooLarge(let memory, _, _, let fitting) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
     #expect(fitting == 50_000 && memory.byteCount == 1_000_000_000_000)
   }
 }

@@ -104,7 +104,8 @@ public struct TrainingStep: Workload {
 
   /// The functions that train a new model: one makes batches, the other runs steps.
   public struct Training {
-    /// Inputs and targets.
+    /// Inputs (`[count, channels, height, width]` for images, `[count, length]` for texts) and class numbers: one for
+    /// each image or text, or one for each token if a model predicts tokens.
     public typealias Batch = (inputs: Tensor, targets: Tensor)
 
     /// Returns a batch of random examples of the given size.

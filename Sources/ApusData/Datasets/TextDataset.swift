@@ -53,7 +53,7 @@ public struct TextDataset: Sendable {
   public let name: String
   /// The class names, indexed by class number.
   public let classNames: [String]
-  /// The training texts.
+  /// The texts from which a model learns; at least one.
   public let train: LabelledTexts
   /// The texts on which a model is measured; at least one.
   public let test: LabelledTexts

@@ -5,7 +5,7 @@ import ApusSystem
 struct LearningCurveReport {
   private let folder: String
 
-  /// Creates the folder.
+  /// Creates the folder and its missing parents; a folder that exists is kept, with its files.
   init(creating folder: String) throws(DataError) {
     self.folder = folder
     try reportingFiles { () throws(FileError) in try FileSystem.createDirectory(folder) }

@@ -9,7 +9,7 @@ extension OpCase {
   /// derivative of `L = Σ s·(f(x) + f(x)²/2)` along `d` is `⟨∇L, d⟩`. The second derivative, that of `G = ⟨∇L, u⟩`
   /// along `d`, is `⟨∇G, d⟩`.
   public func gradientProblems(on device: TestDevice) throws -> [String] {
-    guard derivatives != .none else { return [] }
+    guard derivatives != .none else { return ["\(name): the case has no derivatives to compare"] }
     var problems: [String] = []
     for round in 0..<2 {
       let probe = Probe(self, round: round)
@@ -22,18 +22,27 @@ extension OpCase {
     return problems
   }
 
-  /// Compares gradients in `float32` with the gradients of `oracle` in `float64`.
+  /// The orders of the derivatives in `float32` that `gradientParityProblems` compares on a device.
   ///
   /// Devices that build kernels at run time skip second derivatives of composed operations, because the components have
   /// separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run only first derivatives of
   /// operations that are not composed. The tests with `cpu` kernels also cover first derivatives of composed
   /// operations, and second derivatives of operations that are not composed.
-  public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
+  public func gradientOrders(on device: TestDevice) throws -> [Int] {
     guard derivatives != .none else { return [] }
-    let isLeftToParts = device.extent == .everything ? false : try isComposed(on: device)
-    if device.extent == .everyShape, isLeftToParts { return [] }
+    let orders = derivatives == .second ? [1, 2] : [1]
+    switch device.extent {
+    case .everything: return orders
+    case .everyType: return try isComposed(on: device) ? [1] : orders
+    case .everyShape: return try isComposed(on: device) ? [] : [1]
+    }
+  }
+
+  /// Compares gradients in `float32` with the gradients of `oracle` in `float64`, for the orders `gradientOrders`.
+  public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
+    let orders = try gradientOrders(on: device)
+    guard !orders.isEmpty else { return ["\(name): no gradient is compared on \(device.name)"] }
     let probe = Probe(self, round: 0, inputType: .float32)
-    let orders = derivatives == .second && device.extent != .everyShape && !isLeftToParts ? [1, 2] : [1]
     let (found, expected) = try (
       probe.gradients(on: device, orders: orders, dtype: .float32),
       probe.gradients(on: oracle, orders: orders, dtype: .float64)

@@ -11,6 +11,7 @@ extension OpCase {
       shapes.indices.filter { isRun(dtype, $0, isComposed: isComposed, device.extent) }
         .map { (dtype, $0, grids($0, dtype: dtype)) }
     }
+    if runs.isEmpty { return ["\(name): \(device.name) runs no type of the case"] }
     // All runs are in one plan, so that an OpenCL device builds their kernels together.
     let results = try withDevice(device.device) {
       try checkingShapes { runs.map { apply(tensors($0.2, dtype: $0.0)) } }
