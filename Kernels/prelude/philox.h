@@ -30,8 +30,9 @@ INLINE void philox_rounds(VU *words, PHILOX_KEY k0, PHILOX_KEY k1) {
   words[3] = c3;
 }
 
-// Computes the four random words of block `number` of a stream in each lane: Philox of the counter (number, counter)
-// under the key (seed). The 64-bit numbers come as their lower and upper words.
+// Computes in each lane the four random words of block `number` of a stream: Philox of the 128-bit value whose lower half
+// is `number` and whose upper half is `counter`, under the key `seed`. The arguments are the lower and upper words of
+// these 64-bit numbers.
 INLINE void philox_block(
     VU number0, VU number1, PHILOX_KEY counter0, PHILOX_KEY counter1, PHILOX_KEY seed0, PHILOX_KEY seed1, VU *words) {
   words[0] = number0;
@@ -41,7 +42,7 @@ INLINE void philox_block(
   philox_rounds(words, seed0, seed1);
 }
 
-// Whether dropout keeps the element with a random word: a mask of the words whose upper 24 bits are below `bound`.
+// The mask of the words whose upper 24 bits are below `bound`: dropout keeps the elements of these words.
 #define KEEPS(word, bound) (AS_I((word) >> 8) < (bound))
 
 // Returns in each lane word `position mod 4` of its block.

@@ -239,8 +239,9 @@ static void run_block(
 
 // ---- Flat kernels
 
-/// An instruction of a flat kernel (see `is_flat`). From block to block, the addresses of its operands, its result and
-/// its prefetches advance by the given bytes per element: the element size for arrays, 0 for registers.
+/// An instruction of a flat kernel (see `is_flat`). After each block, the addresses of its operands, its result and its
+/// prefetches advance by the length of the block times `data_bytes`, `target_bytes` and `ahead_bytes`. These are the
+/// element size for arrays, and 0 for registers.
 typedef struct {
   csimd_loop loop;
   int operand_count, prefetches_ranges;
@@ -251,8 +252,9 @@ typedef struct {
   int data_bytes[3], target_bytes, ahead_bytes;
 } flat_instruction;
 
-/// The prefetch distance and the block lengths of large kernels, in elements. Blocks are so short that memory is read
-/// and written almost all the time. Kernels with many instructions per array use longer blocks to save calls.
+/// The prefetch distance and the block lengths of flat kernels with arrays that no cache holds, in elements. With short
+/// blocks, the loops that read arrays, compute in the cache and write arrays alternate so quickly that the memory is
+/// hardly ever idle. Kernels with many instructions per array use longer blocks to save calls.
 enum { FLAT_AHEAD = 1024, FLAT_BLOCK = 128, LONG_FLAT_BLOCK = 512 };
 
 static int64_t flat_block(const csimd_kernel *kernel, int instruction_count, int array_count) {

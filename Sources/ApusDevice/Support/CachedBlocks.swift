@@ -47,8 +47,8 @@ public struct CachedBlocks<Block> {
     }
   }
 
-  /// The block sizes seen so far, in ascending order. `queues[i]` contains the free blocks of size `sizes[i]`. A binary
-  /// search over up to 63 sizes takes at most six comparisons, and no hash.
+  /// The block sizes seen so far, in ascending order. `queues[i]` contains the free blocks of size `sizes[i]`. A size
+  /// is found by binary search, without a hash: six comparisons for 63 sizes.
   @usableFromInline var sizes: [Int] = []
   @usableFromInline var queues: [Queue] = []
   @usableFromInline var count = 0
@@ -128,7 +128,7 @@ public struct CacheLimit: Sendable {
     (self.memoryByteCount, self.fixedByteCount) = (memoryByteCount, fixedByteCount)
   }
 
-  /// `APUS_CACHED_MEMORY` in bytes; `nil` when it is not set.
+  /// `APUS_CACHED_MEMORY` in bytes; `nil` when it is not set or not valid.
   public static let environment: Int? = Environment["APUS_CACHED_MEMORY"].flatMap(byteCount)
 
   /// The reason why `APUS_CACHED_MEMORY` is invalid; `nil` when it is valid or not set.

@@ -130,14 +130,15 @@ extension Tensor {
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func bitNot() -> Tensor { dtype == .bool ? logicalNot() : Tensor(.bitNot, OpInputs(node)) }
-  /// The bits of each element shifted left, in the broadcast shape and promoted type of both; 0 for counts of the
-  /// type's width or more, and for negative counts.
+  /// The bits of each element shifted left, in the broadcast shape and promoted type of both (`int32` for two `bool`
+  /// tensors); 0 for counts of the type's width or more, and for negative counts.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
-  /// The bits of each element shifted right and filled with zeros, in the broadcast shape and promoted type of both; 0
-  /// for counts of the type's width or more, and for negative counts. In `int8`, negative elements are an exception.
-  /// They are shifted as `int32`: ones enter up to a count of 24, and only counts of 32 or more give 0.
+  /// The bits of each element shifted right and filled with zeros, in the broadcast shape and promoted type of both
+  /// (`int32` for two `bool` tensors); 0 for counts of the type's width or more, and for negative counts. In `int8`,
+  /// negative elements are an exception. They are extended to `int32` and then shifted: up to a count of 24, the bits
+  /// that enter the result are ones, and only counts of 32 or more give 0.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }

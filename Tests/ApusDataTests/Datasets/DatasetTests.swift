@@ -138,7 +138,7 @@ struct MNISTDirectoryTests {
     #expect(try failure(directory(labels: three)).contains("3 labels for images of sizes [2, 1, 2]"))
   }
 
-  /// A few kilobytes can expand to gigabytes of pixels: the number of labels and the memory for the pixels are checked
+  /// A few megabytes can expand to gigabytes of pixels: the number of labels and the memory for the pixels are checked
   /// before any pixel is inflated.
   @Test func countsAreCheckedBeforeDecompression() throws {
     let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0x80, 0, 0, 0, 0x80, 0]
@@ -152,7 +152,7 @@ struct MNISTDirectoryTests {
     _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 10], to: "train-labels-idx1-ubyte")
     try FileManager.default.removeItem(atPath: scratch.file("train-labels-idx1-ubyte.gz"))
     #expect(try failure(scratch).contains("in record 1: label 10"))
-    // This file declares as many images as there are labels, but more pixels than fit in memory.
+    // This file declares as many images as there are labels, but more pixels than the memory budget allows.
     let huge = gzipped([0, 0, 8, 3, 0, 0, 0, 2, 0, 2, 0, 0, 0, 2, 0, 0]) + zeros
     _ = try scratch.write(huge, to: "train-images-idx3-ubyte.gz")
     _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 3], to: "train-labels-idx1-ubyte")
