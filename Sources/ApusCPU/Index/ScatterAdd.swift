@@ -150,9 +150,8 @@ final class ScatterAddStep: CPUStep {
   /// a part, and the first index of the next part, are in range and in ascending order.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
-    let entries =
-      (part * step.count / partCount)..<min((part + 1) * step.count / partCount + 1, step.count)
-    for entry in entries {
+    let own = partRange(part, of: partCount, count: step.count)
+    for entry in own.lowerBound..<min(own.upperBound + 1, step.count) {
       guard let index = indices.read(base, indices.position(outer, entry)), index >= last else {
         return false
       }
