@@ -133,17 +133,11 @@ final class ScatterAddStep: CPUStep {
 
   /// The position of the first index that is `row` or more; indices must be sorted.
   private func firstEntry(of row: Int, _ outer: Int, _ base: UnsafeMutableRawPointer) -> Int {
-    var (low, high) = (0, step.count)
-    while low < high {
-      let middle = (low + high) / 2
+    (0..<step.count).partitionPoint { entry in
       // An index that is out of range is reported by the task that checks it (`ascends`).
-      if let index = indices.read(base, indices.position(outer, middle)), index < row {
-        low = middle + 1
-      } else {
-        high = middle
-      }
+      guard let index = indices.read(base, indices.position(outer, entry)) else { return false }
+      return index < row
     }
-    return low
   }
 
   /// Divides the list of indices, like the rows of the result, into `partCount` parts. Returns whether the indices of
