@@ -33,7 +33,7 @@ public struct Unflatten: Layer {
       return x
     }
     let parts = sizes.map { $0 == -1 ? extent / known : $0 }
-    return x.reshaped(to: Shape(x.shape[..<axis] + parts + x.shape[(axis + 1)...]))
+    return x.reshaped(to: x.shape.replacing(axis: axis, with: parts))
   }
 }
 
