@@ -17,6 +17,12 @@ extension [Double] {
   package func squaredDeviations(from mean: Double) -> Double { reduce(0) { $0 + ($1 - mean) * ($1 - mean) } }
 }
 
+extension Collection where Element: Comparable {
+  /// The index of the largest element; the first of equal ones. `nil` without elements.
+  @inlinable
+  package var indexOfLargest: Index? { indices.max { self[$0] < self[$1] } }
+}
+
 /// The numerators of softmax, `exp((x − max) / temperature)` of each logit `x`, in float64.
 package func softmaxNumerators(_ logits: ArraySlice<Float>, temperature: Double = 1) -> [Double] {
   let largest = Double(logits.max() ?? 0)
