@@ -9,11 +9,9 @@ public struct Timing: Hashable, Sendable {
 
   /// - Precondition: there is at least one sample.
   init(samples: [Double]) {
-    let sorted = samples.sorted()
-    let middle = sorted.count / 2
-    median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-    minimum = sorted[0]
-    runs = sorted.count
+    median = samples.median
+    minimum = samples.min()!
+    runs = samples.count
   }
 
   /// Times `body` on a device. After a few warm-up executions, each run executes `body` often enough to take about

@@ -145,7 +145,7 @@ final class Workspaces {
     /// Enlarges the block to at least this size; `false` if out of memory.
     mutating func enlarge(to size: Int) -> Bool {
       guard size > byteCount || memory == nil else { return true }
-      guard let larger = aligned_alloc(4096, (size + 8191) & ~4095) else { return false }
+      guard let larger = aligned_alloc(4096, roundUp(size + 4096, toMultipleOf: 4096)) else { return false }
       free(memory)
       (memory, byteCount) = (larger, size)
       return true

@@ -17,7 +17,7 @@ package func nearestMatch(to text: String, in words: [String]) -> String? {
   if let word = longer.min(by: { $0.count < $1.count }) { return word }
   let scored = words.map { (word: $0, distance: editDistance(text.lowercased(), $0.lowercased())) }
   guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
-  return best.distance <= max(1, (min(text.count, best.word.count) + 1) / 2) ? best.word : nil
+  return best.distance <= max(1, ceilDivide(min(text.count, best.word.count), 2)) ? best.word : nil
 }
 
 /// The end of a message about an unknown word: the most similar word and, if there are few, all known words.

@@ -163,3 +163,10 @@ extension Shape: ExpressibleByArrayLiteral, CustomStringConvertible {
     "[" + (map(String.init) + (excess > 0 ? ["…"] : [])).joined(separator: ", ") + "]"
   }
 }
+
+extension Shape {
+  /// The shape with other extents in place of an axis.
+  package func replacing(axis: Int, with extents: some Collection<Int>) -> Shape {
+    Shape(self[..<axis] + Array(extents) + self[(axis + 1)...])
+  }
+}

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Scaled dot-product attention, `y = dropout(softmax(s)) · V` with the scores `s = scale · Q Kᵀ + added`. The softmax
 /// runs over the unmasked keys. The weights are not stored (FlashAttention; Dao et al., 2022).
 ///
@@ -57,6 +59,16 @@ public struct Attention: Hashable, Sendable {
       switch pass {
       case .forward: batch * heads * queries * (width + 1)
       case .backward: query.elementCount + key.elementCount + value.elementCount
+      }
+    }
+    /// The multiply-adds of the products of a pass, as if no key were masked; `Int.max` on overflow.
+    ///
+    /// The forward pass computes `Q Kᵀ` and the product of the weights with `V`. The backward pass computes `Q Kᵀ`
+    /// again, and two products for the gradients of both.
+    public func multiplyAdds(_ pass: Pass) -> Int {
+      switch pass {
+      case .forward: weights.elementCount.saturatingProduct(size + width)
+      case .backward: weights.elementCount.saturatingProduct(3 * size + 2 * width)
       }
     }
   }
@@ -146,11 +158,7 @@ public struct Attention: Hashable, Sendable {
   public var wholeReads: [Int] { [offset, forward].compactMap(\.self) }
 
   /// The floating-point operations: two for each multiply-add of the products, as if no key were masked.
-  public var flops: Double {
-    let products = 2 * Double(geometry.weights.elementCount)
-    let (size, width) = (Double(geometry.size), Double(geometry.width))
-    return pass == .forward ? products * (size + width) : products * (3 * size + 2 * width)
-  }
+  public var flops: Double { 2 * Double(geometry.multiplyAdds(pass)) }
 }
 
 extension Attention: StepFamily {

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The sizes of a convolution of rank 3; lower ranks have leading extents of 1.
 ///
 /// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`, with image `n`, output channel `k`,
@@ -46,10 +48,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   /// The number of multiply-adds of each of the three passes; saturates at the largest `Int`.
   public var multiplyAdds: Int {
     let extents = [output.x, output.y, output.z, kernel.x, kernel.y, kernel.z, outputChannels, inputChannels / groups]
-    return extents.reduce(batch) { product, extent in
-      let (next, overflow) = product.multipliedReportingOverflow(by: extent)
-      return overflow ? .max : next
-    }
+    return extents.reduce(batch) { $0.saturatingProduct($1) }
   }
 }
 

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// A batched matrix product `C[i] = A[i] · B[i]` for each index `i` of the batch, followed by an epilogue over
 /// `batch + [m, n]`.
 ///
@@ -42,6 +44,13 @@ public struct Matmul: Hashable, Sendable {
     self.factorDtype = factorDtype ?? dtype
     self.epilogue = epilogue
   }
+
+  /// The multiply-adds of all products of the batch; `Int.max` on overflow.
+  public var multiplyAdds: Int { Matmul.multiplyAdds(results: batch.elementCount * m * n, terms: k) }
+
+  /// The multiply-adds of matrix products with `results` elements in total, each a sum of `terms` products; `Int.max` on
+  /// overflow.
+  public static func multiplyAdds(results: Int, terms: Int) -> Int { results.saturatingProduct(terms) }
 }
 
 extension Matmul: StepFamily {

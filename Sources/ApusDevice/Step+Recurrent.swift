@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// A recurrent layer over a whole sequence, in one direction: a matrix product and a cell for each time step.
 ///
 /// Earlier steps compute `x`, the product of the inputs and their weights plus the bias. Gates are concatenated in
@@ -24,7 +26,12 @@
 /// sequences of the batch or on their number.
 public struct Recurrent: Hashable, Sendable {
   /// The kind of a cell.
-  public enum Kind: Int, Hashable, Sendable { case tanh, relu, lstm, gru }
+  public enum Kind: Int, Hashable, Sendable {
+    case tanh, relu, lstm, gru
+
+    /// The number of gates of a cell.
+    public var gates: Int { self == .lstm ? 4 : self == .gru ? 3 : 1 }
+  }
   /// Whether a step computes the states, or the gradients.
   public enum Pass: String, Hashable, Sendable { case forward, backward }
 
@@ -48,7 +55,7 @@ public struct Recurrent: Hashable, Sendable {
     }
 
     /// The number of gates, which are concatenated in `input`.
-    public var gates: Int { kind == .lstm ? 4 : kind == .gru ? 3 : 1 }
+    public var gates: Int { kind.gates }
     /// The number of carried states: `h`, and `c` for `lstm`.
     public var states: Int { kind == .lstm ? 2 : 1 }
     /// The number of kept values for each state element and time step.
@@ -65,6 +72,10 @@ public struct Recurrent: Hashable, Sendable {
     public var stateGradientStart: Int { gates * sequenceCount }
     /// The offset of the gradients of the biased product in the result of the backward pass.
     public var productGradientStart: Int { gates * sequenceCount + states * stateCount }
+
+    /// The multiply-adds of the states with the weight in a pass; `Int.max` on overflow. The products of the inputs are
+    /// a separate operation.
+    public var multiplyAdds: Int { sequenceCount.saturatingProduct(gates * size) }
 
     /// The number of elements of the result of a pass.
     public func resultCount(_ pass: Pass, keeps: Bool) -> Int {
@@ -152,7 +163,7 @@ public struct Recurrent: Hashable, Sendable {
   public var order: [Int] { isReversed ? (0..<geometry.times).reversed() : Array(0..<geometry.times) }
 
   /// The floating-point operations: two for each multiply-add of the products.
-  public var flops: Double { 2 * Double(geometry.sequenceCount) * Double(geometry.gates * geometry.size) }
+  public var flops: Double { 2 * Double(geometry.multiplyAdds) }
 }
 
 extension Recurrent: StepFamily {

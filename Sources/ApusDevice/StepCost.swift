@@ -59,8 +59,7 @@ extension Step {
   /// counted.
   fileprivate var flops: Double {
     switch self {
-    case .matmul(let step):
-      2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
+    case .matmul(let step): 2 * Double(step.multiplyAdds)
     case .convolution(let step): 2 * Double(step.geometry.multiplyAdds)
     case .attention(let step): step.flops
     case .recurrent(let step): step.flops

@@ -43,6 +43,9 @@ extension Double {
     "\((100 * self).text(places: places))\(space)%"
   }
 
+  /// A duration in seconds for a text, as a whole number in `0 ... 1e9`.
+  package var wholeSeconds: Int { Int(Swift.min(Swift.max(self, 0), 1e9).rounded()) }
+
   /// The number in Swift's notation, whole numbers as integers: `3`, `0.25`.
   package var shortText: String { Int(exactly: self).map(String.init) ?? "\(self)" }
 }

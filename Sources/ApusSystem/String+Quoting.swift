@@ -27,6 +27,14 @@ extension StringProtocol {
   }
 }
 
+extension [String] {
+  /// The list for a sentence: `standard, minmax or none` with the word `or`.
+  package func list(_ word: String) -> String {
+    guard count > 1 else { return first ?? "" }
+    return dropLast().joined(separator: ", ") + " \(word) " + self[count - 1]
+  }
+}
+
 private func escaped(_ scalars: some Collection<Unicode.Scalar>, _ keepsLines: Bool) -> String {
   var result = String.UnicodeScalarView()
   for scalar in scalars {

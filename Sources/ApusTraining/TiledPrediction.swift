@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 
 /// The predictions of a classifier for the tiles of a large image, combined.
 public struct TiledPrediction: Hashable, Sendable {
@@ -29,8 +30,7 @@ public struct TiledPrediction: Hashable, Sendable {
   /// The probability of each class for the whole image: the mean over the tiles.
   public var means: [Double] {
     (0..<classCount).map { number in
-      let own = stride(from: number, to: probabilities.count, by: classCount).map { Double(probabilities[$0]) }
-      return own.reduce(0, +) / Double(tiles.count)
+      stride(from: number, to: probabilities.count, by: classCount).map { Double(probabilities[$0]) }.mean
     }
   }
 

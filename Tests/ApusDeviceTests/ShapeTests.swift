@@ -37,6 +37,26 @@ import Testing
     #expect(Shape(Array(1...8)).inserting(9, at: 0).invalidReason != nil)
   }
 
+  @Test func multiplyAddsOfEachFamily() {
+    #expect(Matmul.multiplyAdds(results: 2 * 3 * 5, terms: 7) == 210)
+    let attention = Attention.Geometry(batch: 2, heads: 4, groups: 2, queries: 3, keys: 5, size: 8, width: 6)
+    #expect(attention.multiplyAdds(.forward) == 2 * 4 * 3 * 5 * (8 + 6))
+    #expect(attention.multiplyAdds(.backward) == 2 * 4 * 3 * 5 * (3 * 8 + 2 * 6))
+    let recurrent = Recurrent.Geometry(kind: .gru, times: 3, batch: 2, size: 4)
+    #expect(recurrent.multiplyAdds == 3 * 2 * 4 * 3 * 4)
+  }
+
+  @Test func windowsReachTheirLastElement() {
+    for (count, kernel, stride, dilation) in [(1, 1, 1, 1), (4, 3, 2, 1), (5, 3, 1, 2), (2, 2, 5, 3)] {
+      let reach = WindowPositions.reach(of: count, kernel: kernel, stride: stride, dilation: dilation)
+      #expect(reach == (count - 1) * stride + (kernel - 1) * dilation + 1)
+      for extent in [reach, reach + stride - 1] {
+        let positions = WindowPositions(in: extent, kernel: kernel, stride: stride, dilation: dilation)
+        #expect(positions.count == count && positions.room >= 0)
+      }
+    }
+  }
+
   @Test func multiplyAddsDoNotOverflow() {
     let many = SIMD3(repeating: 1 << 20)
     var geometry = ConvolutionGeometry(

@@ -79,4 +79,11 @@ struct FileSystemTests {
     #expect(error?.code == ENOMEM && error?.detail == "8796093022208 bytes are needed")
     #expect(HostAllocation.isPossible(1 << 24) && !HostAllocation.isPossible(1 << 46))
   }
+
+  @Test func listsEndWithTheWord() {
+    #expect([String]().list("or") == "")
+    #expect(["a"].list("or") == "a")
+    #expect(["a", "b"].list("and") == "a and b")
+    #expect(["a", "b", "c"].list("or") == "a, b or c")
+  }
 }

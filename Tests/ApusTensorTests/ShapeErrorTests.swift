@@ -13,6 +13,12 @@ import Testing
   private static let mistakes: [Mistake] = [
     Mistake(operation: "add", reason: "shapes [2, 3] and [2] do not broadcast") { _ = $0 + .zeros([2]) },
     Mistake(operation: "matmul", reason: "the last axis of [2, 3]") { _ = $0.matmul($0) },
+    Mistake(operation: "matmul", reason: "last axis of [3] must equal the second-to-last axis of [4, 5]") { _ in
+      _ = Tensor.zeros([3]).matmul(.zeros([4, 5]))
+    },
+    Mistake(operation: "matmul", reason: "last axis of [2, 3] must equal the axis of [4]") {
+      _ = $0.matmul(.zeros([4]))
+    },
     Mistake(operation: "reshape", reason: "[2, 3] has 6 elements, [4] has 4") { _ = $0.reshaped(to: [4]) },
     Mistake(operation: "transpose", reason: "[0, 0] is not a permutation of the axes") { _ = $0.transposed([0, 0]) },
     Mistake(operation: "sum", reason: "axis 2 is not an axis of [2, 3]") { _ = $0.sum(axis: 2) },

@@ -116,8 +116,8 @@ struct PlaneGeometry {
     isDepthwise && dtype == .float32 && source.z == result.z && lead == SIMD3(0, 1, 1) && source.x == result.x
   }
 
-  var width: Int { result.z + (kernel.z - 1) * dilation.z }
-  var paddedRows: Int { stripRows + (kernel.y - 1) * dilation.y }
+  var width: Int { reach(of: result.z, axis: 2) }
+  var paddedRows: Int { reach(of: stripRows, axis: 1) }
   /// The taps of all source channels of a group.
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }
   var paddedChannelSize: Int { kernel.x * paddedRows * width }
@@ -125,6 +125,11 @@ struct PlaneGeometry {
   var paddedSize: Int { paddedChannels * paddedChannelSize + 32 }
   /// The channel stride of a strip's result.
   var stripSize: Int { vectorCount(rows: stripRows) * 16 }
+
+  /// The extent of the padded source that `count` consecutive results read along an axis.
+  private func reach(of count: Int, axis: Int) -> Int {
+    WindowPositions.reach(of: count, kernel: kernel[axis], stride: 1, dilation: dilation[axis])
+  }
 
   func vectorCount(rows: Int) -> Int { ceilDivide((rows - 1) * width + result.z, 16) }
 
@@ -164,7 +169,7 @@ struct PlaneGeometry {
     if clears { buffer.update(repeating: 0, count: paddedSize) }
     let columns = max(0, -lead.z)..<max(0, -lead.z, min(source.z, width - lead.z))
     let firstRow = rows.lowerBound - lead.y
-    let endRow = firstRow + rows.count + (kernel.y - 1) * dilation.y
+    let endRow = firstRow + reach(of: rows.count, axis: 1)
     let sourceRows = max(0, firstRow)..<max(0, firstRow, min(source.y, endRow))
     guard !sourceRows.isEmpty, !columns.isEmpty else { return }
     for channel in 0..<paddedChannels {

@@ -34,7 +34,7 @@ struct WindowSchedule {
     while blocks(rows) < Self.enough, rows > Self.enoughRows,
       rows * images * pixelWork > 2 * TaskLimits.multiplyAddCount
     {
-      rows = (rows + 1) / 2
+      rows = ceilDivide(rows, 2)
     }
     var channels = roundUp(results.channels, toMultipleOf: Self.channelGrain)
     while blocks(rows) * ceilDivide(results.channels, channels) < Self.enough, channels > Self.channelGrain {

@@ -63,9 +63,9 @@ struct WinogradSchedule {
     let (block, channel) = index.quotientAndRemainder(dividingBy: channelBlocks)
     let channels = blockRange(channel, size: channelGrain, count: geometry.results.channels)
     let (group, part) = block.quotientAndRemainder(dividingBy: blocksPerImage)
-    let first = group * imagesPerBlock * geometry.tilesPerImage
-    let start = first + part * tileGrain
-    let limit = min((group + 1) * imagesPerBlock, geometry.images) * geometry.tilesPerImage
+    let images = blockRange(group, size: imagesPerBlock, count: geometry.images)
+    let start = images.lowerBound * geometry.tilesPerImage + part * tileGrain
+    let limit = images.upperBound * geometry.tilesPerImage
     return Task(tiles: start..<min(start + tileGrain, limit), channels: channels)
   }
 

@@ -90,11 +90,6 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
 
   /// The last kernel whose first task is at or before `index`.
   private func kernelNumber(ofTask index: Int) -> Int {
-    var (low, high) = (0, kernels.count)
-    while high - low > 1 {
-      let middle = (low + high) / 2
-      if firstTasks[middle] <= index { low = middle } else { high = middle }
-    }
-    return low
+    (0..<kernels.count).partitionPoint { firstTasks[$0] <= index } - 1
   }
 }

@@ -72,11 +72,11 @@ final class RowBlockStep: CPUStep {
       return shared
     }
     sharedByteCount = shared
-    var workspace = ((steps.map(\.workspaceByteCount).max() ?? 0) + 127) & ~63
+    var workspace = roundUp((steps.map(\.workspaceByteCount).max() ?? 0) + 64, toMultipleOf: 64)
     locals = rows.locals.filter(values.contains).map { value in
       let rowByteCount = plan.values[value].byteCount / rows.rowCount
       // With a few cache lines of padding, buffers map to different cache sets.
-      defer { workspace += (grain * rowByteCount + 255) & ~63 }
+      defer { workspace += roundUp(grain * rowByteCount + 192, toMultipleOf: 64) }
       return (value, rowByteCount, workspace)
     }
     workspaceByteCount = workspace
@@ -95,14 +95,14 @@ final class RowBlockStep: CPUStep {
     let (workspaces, shared, frames) = (context.workspaces, context.shared, frames)
     context.pool.run(ceilDivide(rowCount, taskRows)) { index, worker in
       let frame = frames[worker]
-      let end = min((index + 1) * taskRows, rowCount)
+      let task = blockRange(index, size: taskRows, count: rowCount)
       withUnsafeTemporaryAllocation(of: csimd_prefetch_range.self, capacity: sources.count + 1) { ahead in
         ahead.initialize(repeating: csimd_prefetch_range(next: nil, end: nil))
         frame.ahead = ahead.baseAddress
         defer { frame.ahead = nil }
-        for start in stride(from: index * taskRows, to: end, by: grain) {
-          let rows = start..<min(start + grain, end)
-          let next = rows.upperBound..<min(rows.upperBound + grain, end)
+        for start in stride(from: task.lowerBound, to: task.upperBound, by: grain) {
+          let rows = start..<min(start + grain, task.upperBound)
+          let next = rows.upperBound..<min(rows.upperBound + grain, task.upperBound)
           for (number, source) in sources.enumerated() {
             let base = frame.values[source.value]!.assumingMemoryBound(to: CChar.self)
             ahead[number].next = UnsafePointer(base + next.lowerBound * source.rowByteCount)

@@ -133,26 +133,19 @@ final class ScatterAddStep: CPUStep {
 
   /// The position of the first index that is `row` or more; indices must be sorted.
   private func firstEntry(of row: Int, _ outer: Int, _ base: UnsafeMutableRawPointer) -> Int {
-    var (low, high) = (0, step.count)
-    while low < high {
-      let middle = (low + high) / 2
+    (0..<step.count).partitionPoint { entry in
       // An index that is out of range is reported by the task that checks it (`ascends`).
-      if let index = indices.read(base, indices.position(outer, middle)), index < row {
-        low = middle + 1
-      } else {
-        high = middle
-      }
+      guard let index = indices.read(base, indices.position(outer, entry)) else { return false }
+      return index < row
     }
-    return low
   }
 
   /// Divides the list of indices, like the rows of the result, into `partCount` parts. Returns whether the indices of
   /// a part, and the first index of the next part, are in range and in ascending order.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
-    let entries =
-      (part * step.count / partCount)..<min((part + 1) * step.count / partCount + 1, step.count)
-    for entry in entries {
+    let own = partRange(part, of: partCount, count: step.count)
+    for entry in own.lowerBound..<min(own.upperBound + 1, step.count) {
       guard let index = indices.read(base, indices.position(outer, entry)), index >= last else {
         return false
       }

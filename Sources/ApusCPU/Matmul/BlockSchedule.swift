@@ -1,3 +1,4 @@
+import ApusDevice
 import ApusSystem
 
 /// The split of a floating-point matrix product into tasks, and the packing of its factors. Both depend on the shape,
@@ -21,7 +22,7 @@ struct BlockSchedule {
     /// Whether all products have the same left factor.
     var isLeftRepeated = false
 
-    fileprivate var work: Int { m * n * k }
+    fileprivate var work: Int { Matmul.multiplyAdds(results: m * n, terms: k) }
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 

@@ -81,7 +81,7 @@ struct MatmulShape {
   init(_ step: Matmul) {
     batchCount = step.batch.elementCount
     (m, n, k) = (step.m, step.n, step.k)
-    let work = m * n * max(1, k)
+    let work = Matmul.multiplyAdds(results: m * n, terms: max(1, k))
     // A product of fewer than 400 000 multiply-adds, which take about six microseconds, is not split. Very large
     // products have at least a tile for each 200 million multiply-adds, so that each core of a large machine gets a few
     // tasks.

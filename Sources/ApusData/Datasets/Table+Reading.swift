@@ -27,7 +27,7 @@ extension Table {
     _ path: String, _ options: TableOptions, _ open: () throws(DataError) -> CSVReader
   ) throws(DataError) {
     let survey = try TableSurvey(path, options, open())
-    let rowByteCount = 8 + 8 * survey.wantedCount
+    let rowByteCount = survey.rowByteCount
     var builders = survey.names.indices.map { ColumnBuilder(name: survey.names[$0], kind: survey.kinds[$0]) }
     var lines: [Int] = []
     let missing = MissingWords(options.missing)
@@ -57,6 +57,8 @@ private struct TableSurvey {
   let names: [String]
   let isWanted: [Bool]
   var wantedCount: Int { isWanted.count { $0 } }
+  /// The memory of a row: 8 bytes for the line number and 8 for each value.
+  var rowByteCount: Int { 8 + 8 * wantedCount }
   private(set) var kinds: [Table.Kind] = []
   private let hasHeader: Bool
 
@@ -97,9 +99,9 @@ private struct TableSurvey {
     var example = [Substring?](repeating: nil, count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
-    // The first pass checks only the memory of the rows: 8 bytes for the line number and 8 for each value.
+    // The first pass checks only the memory of the rows.
     var budget = GrowingBudget(path)
-    let rowByteCount = 8 + 8 * wantedCount
+    let rowByteCount = rowByteCount
     func look(at record: CSVReader.Record) throws(DataError) {
       try check(record)
       try budget.take(rowByteCount, line: record.line)

@@ -21,7 +21,7 @@ extension TableEncoder.Rule {
     let present = rows.map { numbers[Int($0)] }.filter { !$0.isNaN }
     guard !present.isEmpty else { return .dropped }
     let missing = rows.count - present.count
-    let fill = encoding.imputation == .mean ? mean(of: present) : median(of: present)
+    let fill = encoding.imputation == .mean ? mean(of: present) : present.median
     let filled = present + [Double](repeating: fill, count: missing)
     let (lowest, highest) = (filled.min() ?? 0, filled.max() ?? 0)
     var (offset, scale) = (0.0, 1.0)
@@ -37,13 +37,7 @@ extension TableEncoder.Rule {
   private static func mean(of numbers: [Double]) -> Double {
     // The mean of equal numbers is exactly the first one; their sum could be rounded.
     guard let first = numbers.first, numbers.contains(where: { $0 != first }) else { return numbers.first ?? 0 }
-    return numbers.reduce(0, +) / Double(numbers.count)
-  }
-
-  private static func median(of numbers: [Double]) -> Double {
-    let sorted = numbers.sorted()
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2
+    return numbers.mean
   }
 
   /// Mean and standard deviation. The deviation is 1 if the variance may be rounding error alone, by scikit-learn's
@@ -51,7 +45,7 @@ extension TableEncoder.Rule {
   static func standardization(_ numbers: [Double]) -> (Double, Double) {
     let count = Double(numbers.count)
     let mean = mean(of: numbers)
-    let variance = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+    let variance = numbers.squaredDeviations(from: mean) / count
     let rounding = count * mean * Double.ulpOfOne
     let isConstant = variance.isFinite && variance <= count * Double.ulpOfOne * variance + rounding * rounding
     return (mean, isConstant ? 1 : variance.squareRoot())

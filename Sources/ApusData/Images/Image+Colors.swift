@@ -67,7 +67,7 @@ extension Image {
 
   /// Replaces every value `v` by `function(v)`, rounded and clamped to 0...255.
   private mutating func replaceValues(_ function: (Int) -> Double) {
-    let table = (0..<256).map { UInt8(max(0, min(255, function($0))).rounded()) }
+    let table = (0..<256).map { function($0).nearestByte }
     pixels.withUnsafeMutableBufferPointer { buffer in
       table.withUnsafeBufferPointer { table in
         for index in buffer.indices { buffer[index] = table[Int(buffer[index])] }
@@ -89,4 +89,10 @@ extension Image {
     }
     return Double(sum) / Double(height * width)
   }
+}
+
+extension BinaryFloatingPoint {
+  /// The number rounded and clamped to `0 ... 255`.
+  @inlinable
+  package var nearestByte: UInt8 { UInt8(Swift.min(Swift.max(self, 0), 255).rounded()) }
 }

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The downsampling filter of a pyramid.
 public enum PyramidFilter: String, Hashable, Sendable, CaseIterable {
   /// Binomial weights `1 4 6 4 1` along both axes around every second pixel, with mirrored edges (Burt, Adelson, 1983).
@@ -18,7 +20,7 @@ extension Image {
     return result
   }
 
-  private var halfSize: ImageSize { ImageSize(height: (height + 1) / 2, width: (width + 1) / 2) }
+  private var halfSize: ImageSize { ImageSize(height: ceilDivide(height, 2), width: ceilDivide(width, 2)) }
 
   private var halvedByBinomial: Image {
     let (size, weights) = (halfSize, [1, 4, 6, 4, 1])

@@ -87,12 +87,7 @@ public struct CachedBlocks<Block> {
 
   /// The index of the first size that is at least `size`.
   @usableFromInline func firstIndex(from size: Int) -> Int {
-    var (low, high) = (0, sizes.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if sizes[middle] < size { low = middle + 1 } else { high = middle }
-    }
-    return low
+    (0..<sizes.count).partitionPoint { sizes[$0] < size }
   }
 
   /// The index of the queue with the oldest block. The linear search runs only for evictions.

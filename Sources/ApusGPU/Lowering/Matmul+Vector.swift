@@ -130,9 +130,9 @@ struct VectorTiling {
     while flops * tilesPerItem * panelsPerItem > 1_000_000 {
       let items = batch * chunks * parts
       if panelsPerItem > 1, items < enough {
-        panelsPerItem = (panelsPerItem + 1) / 2
+        panelsPerItem = ceilDivide(panelsPerItem, 2)
       } else if tilesPerItem > 1, items < (isBlocked ? 4 : enough) {
-        tilesPerItem = (tilesPerItem + 1) / 2
+        tilesPerItem = ceilDivide(tilesPerItem, 2)
       } else {
         break
       }

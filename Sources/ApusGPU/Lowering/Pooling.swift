@@ -19,8 +19,9 @@ extension PlanLowering {
     var template = KernelTemplate("pooling/window.cl", lane, builder)
     template["laneType"] = lane.dtype.description
     template["dtype"] = step.dtype.description
-    let reach = (step.output.z - 1) * step.stride.z + (step.window.z - 1) * step.dilation.z
-    template["isInside"] = step.padding.z == 0 && reach < step.input.z ? "1" : "0"
+    let reach = WindowPositions.reach(
+      of: step.output.z, kernel: step.window.z, stride: step.stride.z, dilation: step.dilation.z)
+    template["isInside"] = step.padding.z == 0 && reach <= step.input.z ? "1" : "0"
     template["planes"] = builder.number(step.planes)
     template["inputVolume"] = builder.number(step.input.wrappedProduct)
     let shape = [

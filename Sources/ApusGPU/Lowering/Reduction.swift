@@ -118,7 +118,7 @@ private struct ReductionEmitter {
   private var splitsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
   /// The number of elements of a row in a part.
   private var rowLength: Int {
-    splitsRows ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
+    splitsRows ? roundUp(shape.inner.extent / shape.parts + 1, toMultipleOf: width) : shape.inner.extent
   }
 
   /// The number of outputs that one work-item or group computes at a time.

@@ -1,4 +1,5 @@
 import ApusNN
+import ApusSystem
 import ApusTensor
 
 /// Encodes rows of a table in which integers, the codes, represent categories: `[batch, width]` to `[batch, outputs]`,
@@ -50,7 +51,7 @@ public struct TableEmbedding: Layer {
   }
 
   /// The size of the vector that represents one of `count` codes: `min(50, (count + 1) / 2)`.
-  public static func outputWidth(_ count: Int) -> Int { min(50, (count + 1) / 2) }
+  public static func outputWidth(_ count: Int) -> Int { min(50, ceilDivide(count, 2)) }
 
   /// The size of the output for a row.
   public static func outputWidth(of width: Int, codes: [Code]) -> Int {

@@ -2,7 +2,6 @@ import ApusData
 import ApusNN
 import ApusSystem
 import ApusTensor
-import Glibc
 
 /// How the next token is sampled from a model's logits.
 public struct Sampling: Hashable, Sendable {
@@ -36,10 +35,9 @@ public struct Sampling: Hashable, Sendable {
     var ranked = logits.indices.filter { $0 != Int(ReservedToken.padding) }
     // Equal logits are ordered by token, so that the result is deterministic.
     ranked.sort { (logits[$1], $0) < (logits[$0], $1) }
-    guard temperature > 0, let best = ranked.first else { return Int32(ranked.first ?? 0) }
+    guard temperature > 0, !ranked.isEmpty else { return Int32(ranked.first ?? 0) }
     if let topK { ranked = Array(ranked.prefix(topK)) }
-    let top = Double(logits[best])
-    var weights = ranked.map { exp((Double(logits[$0]) - top) / temperature) }
+    var weights = softmaxNumerators(ranked.map { logits[$0] }[...], temperature: temperature)
     if let topP {
       var (sum, kept) = (0.0, 0)
       let bound = topP * weights.reduce(0, +)

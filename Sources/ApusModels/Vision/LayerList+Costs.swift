@@ -1,39 +1,51 @@
+import ApusTensor
+
 extension LayerList.Stage {
   /// The number of trainable values: kernels, weights, biases, and scale and shift of a batch normalization.
   public var parameterCount: Int {
     switch layer {
-    case .convolution(let convolution):
-      let kernel = convolution.kernel.height * convolution.kernel.width * input[0] / convolution.groups
-      return convolution.filters * (kernel + (convolution.hasBias ? 1 : 0))
-    case .dense(let units, let hasBias): return units * (input[0] + (hasBias ? 1 : 0))
-    case .batchNorm: return 2 * input[0]
-    case .recurrent(let layer): return layer.weightCount(inputs: input[1]) + (layer.hasBias ? layer.biasCount : 0)
-    case .link: return branches.joined().reduce(0) { $0 + $1.parameterCount }
-    default: return 0
+    case .convolution(let convolution): weightCount + (convolution.hasBias ? convolution.filters : 0)
+    case .dense(let units, let hasBias): weightCount + (hasBias ? units : 0)
+    case .batchNorm: 2 * input[0]
+    case .recurrent(let layer): weightCount + (layer.hasBias ? layer.biasCount : 0)
+    case .link: branches.joined().reduce(0) { $0 + $1.parameterCount }
+    default: 0
     }
   }
 
-  /// The number of multiply-adds for one example in convolutions, recurrent and dense layers.
+  /// The number of multiply-adds for one example in convolutions, recurrent and dense layers: one for each weight at
+  /// each position of a convolution's output, or at each time step.
   public var multiplyAddCount: Int {
     switch layer {
+    case .convolution: weightCount * output[1] * output[2]
+    case .dense: weightCount
+    case .recurrent: weightCount * input[0]
+    case .link: branches.joined().reduce(0) { $0 + $1.multiplyAddCount }
+    default: 0
+    }
+  }
+
+  /// The number of elements of the weights of a convolution, recurrent or dense layer, without its biases.
+  private var weightCount: Int {
+    switch layer {
     case .convolution(let convolution):
-      let kernel = convolution.kernel.height * convolution.kernel.width * input[0] / convolution.groups
-      return kernel * output.reduce(1, *)
-    case .dense(let units, _): return units * input[0]
-    case .recurrent(let layer): return input[0] * layer.weightCount(inputs: input[1])
-    case .link: return branches.joined().reduce(0) { $0 + $1.multiplyAddCount }
-    default: return 0
+      convolution.filters * (input[0] / convolution.groups) * convolution.kernel.height * convolution.kernel.width
+    case .dense(let units, _): units * input[0]
+    case .recurrent(let layer): layer.weightCount(inputs: input[1])
+    default: 0
     }
   }
 }
 
 extension LayerList.Recurrent {
   private var gateCount: Int {
-    switch kind {
-    case .rnn: 1
-    case .lstm: 4
-    case .gru: 3
-    }
+    let kind: RecurrentOptions.Kind =
+      switch kind {
+      case .rnn: .tanh
+      case .lstm: .lstm
+      case .gru: .gru
+      }
+    return kind.gates
   }
 
   private var directionCount: Int { isBidirectional ? 2 : 1 }

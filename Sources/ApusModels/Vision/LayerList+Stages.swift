@@ -145,10 +145,8 @@ private struct LayerFit {
     }
     let padding = layer.resolvedPadding
     if layer.padding == nil {
-      let (tall, wide) = (
-        layer.dilation.height * (layer.kernel.height - 1), layer.dilation.width * (layer.kernel.width - 1)
-      )
-      guard tall % 2 == 0, wide % 2 == 0, layer.stride == .init(1, 1) else {
+      let shrinkage = layer.shrinkage
+      guard shrinkage.height % 2 == 0, shrinkage.width % 2 == 0, layer.stride == .init(1, 1) else {
         throw failure("pad same needs an odd kernel and stride 1")
       }
     }

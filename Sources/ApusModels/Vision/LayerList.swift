@@ -1,4 +1,5 @@
 import ApusSystem
+import ApusTensor
 
 /// A chain of layers, as written on a command line:
 /// `conv 6 5x5 pad 2, relu, pool 2, conv 16 5x5, relu, pool 2, flatten, dense 120, relu, dense 10`.
@@ -51,9 +52,13 @@ public struct LayerList: Hashable, Sendable {
 
     /// `padding`; if `padding` is `nil`, the number of zeros that preserves height and width at stride 1:
     /// `dilation · (kernel − 1) / 2`.
-    public var resolvedPadding: Size {
-      padding
-        ?? Size(dilation.height * (kernel.height - 1) / 2, dilation.width * (kernel.width - 1) / 2)
+    public var resolvedPadding: Size { padding ?? Size(shrinkage.height / 2, shrinkage.width / 2) }
+
+    /// The difference between the sizes of the input and of the output without padding, at stride 1.
+    var shrinkage: Size {
+      Size(
+        WindowPositions.span(kernel: kernel.height, dilation: dilation.height) - 1,
+        WindowPositions.span(kernel: kernel.width, dilation: dilation.width) - 1)
     }
   }
 

@@ -1,3 +1,5 @@
+import ApusTensor
+
 /// Sizes along the spatial axes: one value for all axes, or one for each.
 public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
   /// One value, or one for each axis.
@@ -39,7 +41,7 @@ public enum Padding: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressibl
     case .each(let extents): return extents.spread(rank, name).map { ($0, $0) }
     case .same:
       return zip(kernel, dilation).map { size, step in
-        let total = step * (size - 1)
+        let total = WindowPositions.span(kernel: size, dilation: step) - 1
         return (total / 2, total - total / 2)
       }
     case .sides(let before, let after):

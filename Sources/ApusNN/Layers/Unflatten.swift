@@ -26,17 +26,14 @@ public struct Unflatten: Layer {
       ShapeError("Unflatten", "axis \(self.axis) is not an axis of \(x.shape)").report()
       return x
     }
-    let known = sizes.lazy.filter { $0 != -1 }.reduce(1) { product, size in
-      let (next, overflow) = product.multipliedReportingOverflow(by: size)
-      return overflow ? .max : next
-    }
+    let known = sizes.lazy.filter { $0 != -1 }.reduce(1) { $0.saturatingProduct($1) }
     let extent = x.shape[axis]
     guard sizes.contains(-1) ? known > 0 && extent % known == 0 : known == extent else {
       ShapeError("Unflatten", "cannot split \(extent) elements of axis \(axis) of \(x.shape) into \(sizes)").report()
       return x
     }
     let parts = sizes.map { $0 == -1 ? extent / known : $0 }
-    return x.reshaped(to: Shape(x.shape[..<axis] + parts + x.shape[(axis + 1)...]))
+    return x.reshaped(to: x.shape.replacing(axis: axis, with: parts))
   }
 }
 

@@ -13,11 +13,7 @@ public func huber(
   _ outputs: Tensor, _ targets: Tensor, delta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("huber", outputs, targets, reduction) { x, t in
-    // Squares `difference`: a square of `distance` would have the second derivative 0 where output and target are
-    // equal.
-    let difference = x - t
-    let distance = difference.abs()
-    return (distance .< delta).select(difference.squared() * 0.5, (distance - 0.5 * delta) * delta)
+    roundedDistance(x, t, below: delta, factor: 0.5, slope: delta)
   }
 }
 
@@ -34,9 +30,18 @@ public func smoothL1(
   _ outputs: Tensor, _ targets: Tensor, beta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("smoothL1", outputs, targets, reduction) { x, t in
-    let difference = x - t
-    let distance = difference.abs()
-    guard beta > 0 else { return distance }
-    return (distance .< beta).select(difference.squared() * (0.5 / beta), distance - 0.5 * beta)
+    beta > 0 ? roundedDistance(x, t, below: beta, factor: 0.5 / beta) : (x - t).abs()
   }
+}
+
+/// With the distance `d = |x − t|`: `factor · d²` below `limit`, otherwise `slope · (d − limit / 2)`. The slope is 1 if
+/// it is `nil`.
+private func roundedDistance(
+  _ x: Tensor, _ t: Tensor, below limit: Double, factor: Double, slope: Double? = nil
+) -> Tensor {
+  // Squares `difference`: a square of `distance` would have the second derivative 0 where output and target are equal.
+  let difference = x - t
+  let distance = difference.abs()
+  let line = distance - 0.5 * limit
+  return (distance .< limit).select(difference.squared() * factor, slope.map { line * $0 } ?? line)
 }

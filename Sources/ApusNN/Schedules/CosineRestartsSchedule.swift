@@ -24,8 +24,7 @@ public struct CosineRestartsSchedule: Schedule {
     if growth == 1 { position %= length }
     while position >= length {
       position -= length
-      let (next, overflow) = length.multipliedReportingOverflow(by: growth)
-      length = overflow ? .max : next
+      length = length.saturatingProduct(growth)
     }
     return cosineAnnealed(from: 1, to: final, Double(position) / Double(length))
   }

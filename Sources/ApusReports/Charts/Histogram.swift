@@ -53,8 +53,13 @@ public struct Histogram: Chart {
       // The condition is false for NaN.
       if position >= 0, position <= Double(count) { counts[min(count - 1, Int(position))] += 1 }
     }
-    let edges = (0...count).map { low + (high - low) * Double($0) / Double(count) }
-    self.init(title, x: x, y: y, edges: edges, counts: counts)
+    self.init(title, x: x, y: y, edges: Histogram.edges(of: low...high, count), counts: counts)
+  }
+
+  /// The edges of `count` bins of equal width over a range.
+  package static func edges(of range: ClosedRange<Double>, _ count: Int) -> [Double] {
+    let (low, high) = (range.lowerBound, range.upperBound)
+    return (0...count).map { low + (high - low) * Double($0) / Double(count) }
   }
 
   public func drawing(width: Double) -> Drawing {

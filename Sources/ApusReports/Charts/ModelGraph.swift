@@ -108,13 +108,15 @@ private struct ModelGraphLayout {
   private let graph: ModelGraph
   private let boxWidth: Double
   private let lanes: [Lane]
+  /// The width of all tracks.
+  private let tracks: Double
   /// In pixels: the height of a box, the gap between two boxes, and the distance of neighboring tracks.
   private static let (box, gap, pitch) = (38.0, 26.0, 11.0)
 
   init(_ graph: ModelGraph, width: Double) {
     self.graph = graph
     lanes = ModelGraphLayout.lanes(of: graph)
-    let tracks = Double((lanes.map(\.track).max() ?? -1) + 1) * ModelGraphLayout.pitch
+    tracks = Double((lanes.map(\.track).max() ?? -1) + 1) * ModelGraphLayout.pitch
     boxWidth = min(max(width - tracks - 20, 220), 340)
   }
 
@@ -147,7 +149,6 @@ private struct ModelGraphLayout {
       content += way(to: index, node)
     }
     for lane in lanes { content += markup(of: lane) }
-    let tracks = Double((lanes.map(\.track).max() ?? -1) + 1) * ModelGraphLayout.pitch
     return Drawing(
       width: boxWidth + (tracks > 0 ? tracks + 10 : 2), height: top(graph.nodes.count - 1) + ModelGraphLayout.box + 2,
       content: content)

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// How well predicted probabilities match observed frequencies.
 ///
 /// The range from 0 to 1 is divided into `b` bins of equal width. Bin `i` is `(i/b, (i+1)/b]`, and bin 0 includes 0.
@@ -67,8 +69,7 @@ extension ClassificationResults {
     var (confidences, hits): ([Float], [Bool]) = ([], [])
     for (example, label) in labels.enumerated() {
       let row = probabilities[example * classCount..<(example + 1) * classCount]
-      var best = row.startIndex
-      for position in row.indices where row[position] > row[best] { best = position }
+      let best = row.indexOfLargest ?? row.startIndex
       confidences.append(row[best])
       hits.append(best - row.startIndex == Int(label))
     }

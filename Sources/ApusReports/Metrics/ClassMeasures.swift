@@ -62,9 +62,7 @@ extension ConfusionMatrix {
       case .micro: []
       }
     guard averaging != .micro else { return AveragedMeasures(precision: accuracy, recall: accuracy, f1: accuracy) }
-    func mean(_ value: (ClassMeasures) -> Double) -> Double {
-      zip(present, weights).reduce(0) { $0 + value($1.0) * $1.1 } / weights.reduce(0, +)
-    }
+    func mean(_ value: (ClassMeasures) -> Double) -> Double { weightedMean(present.map(value), weights) }
     return AveragedMeasures(precision: mean(\.precision), recall: mean(\.recall), f1: mean(\.f1))
   }
 }

@@ -1,3 +1,4 @@
+import ApusSystem
 import Glibc
 
 /// The predictions of a classifier on labelled examples, and their quality.
@@ -145,10 +146,9 @@ package func softmax(_ logits: [Float], rows width: Int) -> [Float] {
   guard width > 0 else { return [] }
   var result = logits
   for start in stride(from: 0, to: logits.count - width + 1, by: width) {
-    let row = start..<start + width
-    let largest = Double(logits[row].max() ?? 0)
-    let sum = row.reduce(0.0) { $0 + exp(Double(logits[$1]) - largest) }
-    for position in row { result[position] = Float(exp(Double(logits[position]) - largest) / sum) }
+    let numerators = softmaxNumerators(logits[start..<start + width])
+    let sum = numerators.reduce(0, +)
+    for (position, numerator) in numerators.enumerated() { result[start + position] = Float(numerator / sum) }
   }
   return result
 }

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The number of examples for each pair of true and predicted class.
 ///
 /// All measures are computed from the counts, and equal those of scikit-learn for the same labels and predictions.
@@ -73,8 +75,7 @@ public struct ConfusionMatrix: Hashable, Sendable {
 extension ConfusionMatrix {
   /// The mean recall of the classes that have examples.
   public var balancedAccuracy: Double {
-    let recalls = measures.filter { !$0.isRecallUndefined }.map(\.recall)
-    return recalls.reduce(0, +) / Double(recalls.count)
+    measures.filter { !$0.isRecallUndefined }.map(\.recall).mean
   }
 
   /// Cohen's kappa: the accuracy in excess of chance, relative to the largest possible excess.

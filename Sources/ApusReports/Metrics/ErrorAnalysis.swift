@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 
 /// A list of examples by descending loss: the misclassified examples of a classifier, or the examples with the largest
 /// losses of a regression. It helps to find what these examples have in common.
@@ -79,7 +80,7 @@ public struct ErrorAnalysis: Sendable {
       Entry(
         example: number, name: names.name(number), truth: list(results.targets, number),
         predicted: list(results.predicted, number),
-        loss: mean(residuals[number * width..<(number + 1) * width].map { $0 * $0 }))
+        loss: residuals[number * width..<(number + 1) * width].map { $0 * $0 }.mean)
     }
     let order = worstFirst(Array(all.indices), losses: all.map(\.loss))
     entries = order.prefix(max(0, worst)).map { all[$0] }

@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 
 /// Training and validation errors by the number of training examples.
 ///
@@ -29,7 +30,7 @@ public struct LearningCurve: Hashable, Sendable {
     public var deviation: Double?
 
     init(_ values: [Double]) {
-      let mean = ApusReports.mean(values)
+      let mean = values.mean
       self.mean = mean
       deviation = values.count > 1 ? sampleVariance(values, mean: mean).squareRoot() : nil
     }

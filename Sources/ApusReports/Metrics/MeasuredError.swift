@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// An error that was measured on some examples, with its standard error.
 public struct MeasuredError: Hashable, Sendable {
   /// The error: the fraction of misclassified examples, or a mean of losses.
@@ -27,7 +29,7 @@ public struct MeasuredError: Hashable, Sendable {
   /// of the losses, or infinite for fewer than two losses.
   public init(losses: [Double]) {
     count = losses.count
-    let mean = losses.isEmpty ? 0 : mean(losses)
+    let mean = losses.isEmpty ? 0 : losses.mean
     value = mean
     squaredDeviation = count > 1 ? sampleVariance(losses, mean: mean) / Double(count) : .infinity
   }

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The counts of predictions that result from a threshold on the score of a class.
 ///
 /// In the formulas, `tp`, `fp`, `fn` and `tn` are the true positives, false positives, false negatives and true
@@ -32,12 +34,7 @@ extension RankedScores {
   /// The point at which examples with a score of at least `threshold` count as positive.
   public func point(at threshold: Float) -> OperatingPoint {
     // `thresholds` is in descending order: a binary search finds the first one that is lower than `threshold`.
-    var (low, high) = (0, thresholds.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if thresholds[middle] >= threshold { low = middle + 1 } else { high = middle }
-    }
-    var point = self[low - 1]
+    var point = self[thresholds.indices.partitionPoint { thresholds[$0] >= threshold } - 1]
     point.threshold = threshold
     return point
   }
@@ -45,11 +42,8 @@ extension RankedScores {
   /// The point with the highest F1; `nil` if the class has no examples.
   public var bestF1: OperatingPoint? {
     guard positiveCount > 0 else { return nil }
-    // F1 = 2 tp / (tp + fp + positives), compared by cross-multiplication: integers have no rounding.
-    return best { one, other in
-      let sizes = [one, other].map { $0.truePositives + $0.falsePositives + positiveCount }
-      return one.truePositives * sizes[1] > other.truePositives * sizes[0]
-    }
+    // F1 = 2 tp / (tp + fp + positives)
+    return best { exceeds($0, $1) { $0.truePositives + $0.falsePositives + positiveCount } }
   }
 
   /// The point with the highest Youden index; `nil` if there are no positives or no negatives.
@@ -69,10 +63,13 @@ extension RankedScores {
   /// The point with the highest precision among those whose recall is at least `recall`; `nil` if there is none.
   public func best(recallAtLeast recall: Double) -> OperatingPoint? {
     guard positiveCount > 0 else { return nil }
-    return best(where: { $0.recall >= recall }) { one, other in
-      let sizes = [one, other].map { $0.truePositives + $0.falsePositives }
-      return one.truePositives * sizes[1] > other.truePositives * sizes[0]
-    }
+    return best(where: { $0.recall >= recall }) { exceeds($0, $1) { $0.truePositives + $0.falsePositives } }
+  }
+
+  /// Whether `tp / whole` is larger for `one`. The fractions are compared by cross-multiplication: integers have no
+  /// rounding.
+  private func exceeds(_ one: OperatingPoint, _ other: OperatingPoint, of whole: (OperatingPoint) -> Int) -> Bool {
+    one.truePositives * whole(other) > other.truePositives * whole(one)
   }
 
   private func best(

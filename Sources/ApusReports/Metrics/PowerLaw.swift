@@ -1,3 +1,4 @@
+import ApusSystem
 import Glibc
 
 /// `error ≈ a + b · n^(−c)`: how errors fall with the number `n` of examples.
@@ -115,8 +116,8 @@ extension PowerLaw {
   ) -> PowerLaw {
     let xs = points.map { exp(-exponent * log($0.size / largest)) }
     let errors = points.map(\.error)
-    let (meanX, meanError) = (mean(xs), mean(errors))
-    let spread = xs.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+    let (meanX, meanError) = (xs.mean, errors.mean)
+    let spread = xs.squaredDeviations(from: meanX)
     let together = zip(xs, errors).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanError) }
     var slope = spread > 0 ? max(0, together / spread) : 0
     var asymptote = meanError - slope * meanX

@@ -20,8 +20,8 @@ extension RankedScores {
       return isCorner(truePositives, position) || isCorner(falsePositives, position)
     }
     return ROCCurve(
-      falsePositiveRates: [0] + kept.map { Double(falsePositives[$0]) / Double(negativeCount) },
-      truePositiveRates: [0] + kept.map { Double(truePositives[$0]) / Double(positiveCount) },
+      falsePositiveRates: [0] + kept.map { ratio(falsePositives[$0], negativeCount) },
+      truePositiveRates: [0] + kept.map { ratio(truePositives[$0], positiveCount) },
       thresholds: [.infinity] + kept.map { thresholds[$0] })
   }
 
@@ -61,7 +61,7 @@ public struct ClassAUC: Hashable, Sendable {
   private func mean(_ weight: (Int) -> Double) -> Double? {
     let defined = classes.indices.filter { classes[$0] != nil }
     guard !defined.isEmpty else { return nil }
-    return defined.reduce(0) { $0 + classes[$1]! * weight($1) } / defined.reduce(0) { $0 + weight($1) }
+    return weightedMean(defined.map { classes[$0]! }, defined.map(weight))
   }
 }
 

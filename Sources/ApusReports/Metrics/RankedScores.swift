@@ -24,7 +24,7 @@ public struct RankedScores: Hashable, Sendable {
     if let position = scores.firstIndex(where: \.isNaN) {
       throw MeasureError(reason: "the score of example \(position) is not a number")
     }
-    self.init(keys: zip(scores, isPositive).map(RankedScores.key))
+    self.init(checked: scores, isPositive)
   }
 
   /// - Parameter keys: the keys of scores, in any order.

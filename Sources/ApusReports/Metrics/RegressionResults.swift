@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The predictions of a regression model, and their quality.
 ///
 /// With several outputs every measure is the mean over the outputs, as in scikit-learn, unless stated otherwise.
@@ -37,27 +39,22 @@ public struct RegressionResults: Sendable {
   public var residuals: [Double] { zip(targets, predicted).map { Double($0) - Double($1) } }
 
   /// The mean of `|residual|` for each output.
-  public var meanAbsoluteErrors: [Double] { perOutput { mean($0.map(abs)) } }
+  public var meanAbsoluteErrors: [Double] { perOutput { $0.map(abs).mean } }
   /// The mean of `|residual|`.
-  public var meanAbsoluteError: Double { mean(meanAbsoluteErrors) }
+  public var meanAbsoluteError: Double { meanAbsoluteErrors.mean }
 
   /// The mean of `residual²` for each output.
-  public var meanSquaredErrors: [Double] { perOutput { mean($0.map { $0 * $0 }) } }
+  public var meanSquaredErrors: [Double] { perOutput { $0.map { $0 * $0 }.mean } }
   /// The mean of `residual²`.
-  public var meanSquaredError: Double { mean(meanSquaredErrors) }
+  public var meanSquaredError: Double { meanSquaredErrors.mean }
 
   /// `√(mean of residual²)`; with several outputs, the mean of this root over the outputs.
-  public var rootMeanSquaredError: Double { mean(meanSquaredErrors.map { $0.squareRoot() }) }
+  public var rootMeanSquaredError: Double { meanSquaredErrors.map { $0.squareRoot() }.mean }
 
   /// The median of `|residual|` for each output; for an even number of examples the mean of the middle two.
-  public var medianAbsoluteErrors: [Double] {
-    perOutput { residuals in
-      let sorted = residuals.map(abs).sorted()
-      return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-    }
-  }
+  public var medianAbsoluteErrors: [Double] { perOutput { $0.map(abs).median } }
   /// The median of `|residual|`.
-  public var medianAbsoluteError: Double { mean(medianAbsoluteErrors) }
+  public var medianAbsoluteError: Double { medianAbsoluteErrors.mean }
 
   /// The largest `|residual|` of all outputs.
   public var maximumError: Double { residuals.reduce(0) { max($0, abs($1)) } }
@@ -71,22 +68,21 @@ public struct RegressionResults: Sendable {
     return zip(meanSquaredErrors, targetVariances).map(share)
   }
   /// R²; with several outputs the mean. `nil` for a single example.
-  public var r2: Double? { r2PerOutput.map(mean) }
+  public var r2: Double? { r2PerOutput.map(\.mean) }
   /// The mean of R² over the outputs, weighted by the variances of their targets. `nil` for a single example.
   public var varianceWeightedR2: Double? {
     guard let r2PerOutput else { return nil }
     let variances = targetVariances
-    let sum = variances.reduce(0, +)
     // If the targets of no output vary, all outputs have the same weight.
-    guard sum > 0 else { return r2 }
-    return zip(r2PerOutput, variances).reduce(0) { $0 + $1.0 * $1.1 } / sum
+    guard variances.contains(where: { $0 > 0 }) else { return r2 }
+    return weightedMean(r2PerOutput, variances)
   }
 
   /// `1 − Var(residual) / Var(target)` for each output: R² after the mean of the residuals is subtracted from them. If
   /// all targets are equal, the value is 1 when all residuals are equal and otherwise 0.
   public var explainedVariances: [Double] { zip(perOutput(variance), targetVariances).map(share) }
   /// The fraction of the targets' variance that the predictions explain.
-  public var explainedVariance: Double { mean(explainedVariances) }
+  public var explainedVariance: Double { explainedVariances.mean }
 
   private var targetVariances: [Double] { columns(targets.map(Double.init)).map(variance) }
 
@@ -103,15 +99,17 @@ public struct RegressionResults: Sendable {
   }
 }
 
-func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+/// `Σ w · x / Σ w` of values `x` with weights `w`.
+func weightedMean(_ values: [Double], _ weights: [Double]) -> Double {
+  zip(values, weights).reduce(0) { $0 + $1.0 * $1.1 } / weights.reduce(0, +)
+}
 
 /// `Σ (x − mean)² / (n − 1)` of `n > 1` values.
 func sampleVariance(_ values: [Double], mean: Double) -> Double {
-  values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)
+  values.squaredDeviations(from: mean) / Double(values.count - 1)
 }
 
 /// `Σ (x − mean)² / n`
 private func variance(_ values: [Double]) -> Double {
-  let mean = mean(values)
-  return values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
+  values.squaredDeviations(from: values.mean) / Double(values.count)
 }

@@ -46,9 +46,8 @@ extension LearningTask {
   package var summary: String {
     let parts = [(train.count, "training"), (validation?.count ?? 0, "validation"), (test.count, "test")]
     let counts = parts.filter { $0.0 > 0 }.map { "\($0.0.grouped) \($0.1)" }
-    let all = counts.dropLast().joined(separator: ", ") + (counts.count > 1 ? " and " : "") + (counts.last ?? "")
     let classes = format.classNames.isEmpty ? "" : ", \(format.classNames.count) classes"
-    return "\(all) \(format.summary)\(classes)"
+    return "\(counts.list("and")) \(format.summary)\(classes)"
   }
 
   /// The objective that training minimizes.

@@ -1,4 +1,5 @@
 import Apus
+import ApusSystem
 
 /// The results of a model on groups of examples, sorted by ascending accuracy or by descending mean absolute error.
 package struct SliceReport {
@@ -38,8 +39,7 @@ package struct SliceReport {
       // Examples that could not be read have no results.
       let own = slice.examples.compactMap { positions[$0] }
       guard !own.isEmpty else { return nil }
-      let mean = own.reduce(0) { $0 + measure($1) } / Double(own.count)
-      return Line(name: slice.name, positions: own, measure: mean)
+      return Line(name: slice.name, positions: own, measure: own.map(measure).mean)
     }.enumerated().sorted { one, other in
       let (first, second) = (one.element.measure, other.element.measure)
       return first == second ? one.offset < other.offset : isRegression ? first > second : first < second

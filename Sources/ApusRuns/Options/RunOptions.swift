@@ -67,9 +67,7 @@ package enum RunOptions {
   }
 
   /// Joins words to a list for the help: `standard, minmax or none`.
-  private static func list(_ words: [String]) -> String {
-    words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
-  }
+  private static func list(_ words: [String]) -> String { words.list("or") }
 
   private static func list<Value: RawRepresentable<String>>(_ cases: [Value]) -> String { list(cases.map(\.rawValue)) }
 

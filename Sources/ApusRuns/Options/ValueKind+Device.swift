@@ -13,9 +13,7 @@ extension ValueKind<String> {
 
 extension ComputeDevice {
   /// The forms of device names for help: `auto, cpu, opencl, opencl:N or opencl:N.P/C`.
-  package static var nameList: String {
-    nameForms.dropLast().joined(separator: ", ") + " or " + (nameForms.last ?? "")
-  }
+  package static var nameList: String { nameForms.list("or") }
 
   /// The device for a command: the device of `--device`, else of `APUS_DEVICE`, else the device that `auto` selects.
   /// The selection of `auto` is reported with the reason.

@@ -112,10 +112,9 @@ extension RunReport {
       hasIdentityLine: true)
     var counts = [Double](repeating: 0, count: curve.binCount)
     for bin in curve.bins { counts[bin.number] = Double(bin.count) }
-    let edges = (0...curve.binCount).map { Double($0) / Double(curve.binCount) }
     let histogram = Histogram(
       "Confidence", x: Axis("confidence", range: 0...1), y: Axis("examples", range: 0...0),
-      edges: edges, counts: counts)
+      edges: Histogram.edges(of: 0...1, curve.binCount), counts: counts)
     let note = "Expected calibration error \(fixed(curve.expectedError)), in \(curve.binCount) bins."
     return [
       .figure(Report.Figure("calibration", chart, note: note)), .figure(Report.Figure("confidence", histogram)),

@@ -86,7 +86,7 @@ package struct RunReport {
 
   /// `45 s`, `3 min 12 s`, `2 h 5 min`
   static func duration(_ seconds: Double) -> String {
-    let total = Int(min(max(seconds, 0), 1e9).rounded())
+    let total = seconds.wholeSeconds
     if total < 10 { return "\(seconds.text(places: 1)) s" }
     if total < 60 { return "\(total) s" }
     if total < 3600 { return "\(total / 60) min \(total % 60) s" }

@@ -34,20 +34,15 @@ public struct TiledImagePrediction: Sendable {
   init(_ file: String, _ image: Image, _ prediction: TiledPrediction, _ format: ImageFormat, threshold: Double?) {
     (self.file, self.image, self.prediction) = (file, image, prediction)
     let means = prediction.means
-    label = threshold.map { means[1] >= $0 ? 1 : 0 } ?? TiledImagePrediction.largest(means)
+    label = threshold.map { means[1] >= $0 ? 1 : 0 } ?? means.indexOfLargest ?? 0
     name = format.className(label)
     probability = means[label]
     tiles = prediction.tiles.origins.enumerated().map { number, origin in
       let own = prediction.probabilities(ofTile: number).map(Double.init)
-      let best = TiledImagePrediction.largest(own)
+      let best = own.indexOfLargest ?? 0
       return Tile(
         top: origin.top, left: origin.left, label: best, name: format.className(best), probability: own[best])
     }
-  }
-
-  /// The index of the largest probability.
-  private static func largest(_ probabilities: [Double]) -> Int {
-    probabilities.indices.reduce(0) { probabilities[$1] > probabilities[$0] ? $1 : $0 }
   }
 
   /// The image in gray, overlaid with the probability of the predicted class at each pixel.

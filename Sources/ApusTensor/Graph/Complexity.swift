@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension Tensor {
   /// The number of multiply-accumulate operations in the matrix products, convolutions, attention and recurrent
@@ -11,8 +12,7 @@ extension Tensor {
       var traversal = NodeTraversal()
       traversal.run(from: node, until: isEnd) { node in
         guard !isEnd(node) else { return }
-        let (sum, overflow) = total.addingReportingOverflow(node.multiplyAccumulates)
-        total = overflow ? .max : sum
+        total = total.saturatingSum(node.multiplyAccumulates)
       }
       return total
     }
@@ -39,11 +39,9 @@ extension LoopBody {
           entries[entry.inputs[$0]].type.shape
         }
       }
-      let (sum, overflow) = once.addingReportingOverflow(own)
-      once = overflow ? .max : sum
+      once = once.saturatingSum(own)
     }
-    let (total, overflow) = once.multipliedReportingOverflow(by: count)
-    return overflow ? .max : total
+    return once.saturatingProduct(count)
   }
 }
 
@@ -52,15 +50,9 @@ private func multiplyAccumulates(
   _ op: Op, _ attributes: Attributes, _ shape: Shape, _ input: (Int) -> Shape
 ) -> Int {
   if case .convolution(let box) = attributes { return box.geometry.multiplyAdds }
-  // Counts Q Kᵀ and the product of the attention weights with V. Masked elements count too.
-  if op === Op.attention {
-    let (query, key, value) = (input(0), input(1), input(2))
-    let weights = query[0] * query[1] * query[2] * key[2]
-    let (product, overflow) = weights.multipliedReportingOverflow(by: query[3] + value[3])
-    return overflow ? .max : product
-  }
-  if op === Op.recurrent { return Op.recurrentMultiplyAdds(attributes, state: input(1)) }
+  // Masked elements of attention count too.
+  if op === Op.attention { return Attention.Geometry(input(0), input(1), input(2)).multiplyAdds(.forward) }
+  if op === Op.recurrent { return Op.recurrentGeometry(attributes, state: input(1)).multiplyAdds }
   guard op === Op.matmul, let inner = input(0).last else { return 0 }
-  let (product, overflow) = shape.elementCount.multipliedReportingOverflow(by: inner)
-  return overflow ? .max : product
+  return Matmul.multiplyAdds(results: shape.elementCount, terms: inner)
 }

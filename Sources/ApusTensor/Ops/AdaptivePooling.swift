@@ -39,7 +39,7 @@ extension Tensor {
     for (index, count) in sizes.enumerated() where count != shape[index + 2] {
       let (axis, extent) = (index + 2, shape[index + 2])
       let (start, end) = adaptiveBounds(extent, count)
-      let longest = (0..<count).lazy.map { ceilDivide(($0 + 1) * extent, count) - $0 * extent / count }.max()!
+      let longest = (0..<count).lazy.map { adaptiveWindow($0, of: count, in: extent).count }.max()!
       // Windows shorter than the longest one repeat their last element.
       let offsets = Tensor.indices([count, longest], axis: 1, device: device)
       let indices = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
@@ -69,12 +69,9 @@ extension Tensor {
 
   /// `start` and `end` of each window, `int64` of rank 1.
   private func adaptiveBounds(_ extent: Int, _ count: Int) -> (start: Tensor, end: Tensor) {
-    let window = Tensor.indices([count], axis: 0, device: device)
-    let divisor = window.constant(Double(count))
-    return (
-      (window * extent).floorDivided(by: divisor),
-      ((window + 1) * extent + (count - 1)).floorDivided(by: divisor)
-    )
+    let windows = (0..<count).map { adaptiveWindow($0, of: count, in: extent) }
+    func tensor(_ bounds: [Int]) -> Tensor { Tensor(bounds.map(Int64.init), shape: [count], device: device) }
+    return (tensor(windows.map(\.lowerBound)), tensor(windows.map(\.upperBound)))
   }
 
   /// A matrix `[extent, count]`: column `j` has the reciprocal of the size of window `j` in the rows of that window,
@@ -94,4 +91,9 @@ extension Tensor {
     order.swapAt(axis, rank - 1)
     return body(transposed(order)).transposed(order)
   }
+}
+
+/// The elements of window `index` of `count` along an axis of `extent` elements.
+private func adaptiveWindow(_ index: Int, of count: Int, in extent: Int) -> Range<Int> {
+  index * extent / count..<ceilDivide((index + 1) * extent, count)
 }

@@ -90,7 +90,7 @@ extension Op {
 }
 
 extension Attention.Geometry {
-  fileprivate init(_ query: Shape, _ key: Shape, _ value: Shape) {
+  init(_ query: Shape, _ key: Shape, _ value: Shape) {
     self.init(
       batch: query[0], heads: query[1], groups: key[1], queries: query[2], keys: key[2], size: query[3],
       width: value[3])

@@ -1,22 +1,7 @@
 import ApusDevice
 
 /// The positions of a sliding window along one axis.
-package struct WindowPositions {
-  /// The number of elements that the window spans: `dilation · (kernel − 1) + 1`.
-  package let span: Int
-  /// `extent − span`: the number of elements of the padded axis that the window does not cover; negative if the window
-  /// does not fit.
-  package let room: Int
-  /// The number of positions, `⌊room / stride⌋ + 1`, if the window fits.
-  package let count: Int
-
-  /// - Parameter extent: the extent of the axis with its padding.
-  package init(in extent: Int, kernel: Int, stride: Int, dilation: Int) {
-    span = dilation * (kernel - 1) + 1
-    room = extent - span
-    count = room / stride + 1
-  }
-}
+package typealias WindowPositions = ApusDevice.WindowPositions
 
 /// The sliding window of a convolution or pooling along up to three axes. If there are fewer spatial axes, the leading
 /// ones have stride 1, dilation 1 and no padding.
@@ -158,8 +143,9 @@ extension ConvolutionBox {
         throw ShapeError(name, "the spatial axes of \(y) and \(w) are not between 1 and \(Int32.max)")
       }
       input[axis] =
-        (output[axis] - 1) * window.stride[axis] - window.before[axis] - window.after[axis]
-        + window.dilation[axis] * (kernel[axis] - 1) + 1 + extra[axis]
+        WindowPositions.reach(
+          of: output[axis], kernel: kernel[axis], stride: window.stride[axis], dilation: window.dilation[axis])
+        - window.before[axis] - window.after[axis] + extra[axis]
       guard input[axis] > 0, extra[axis] >= 0, extra[axis] < max(window.stride[axis], window.dilation[axis])
       else {
         throw ShapeError(

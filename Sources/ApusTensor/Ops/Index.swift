@@ -20,7 +20,7 @@ extension Op {
         }
         return TensorType(indices, inputs[0].dtype)
       }
-      let shape = Shape(source[..<axis] + Array(indices) + source[(axis + 1)...])
+      let shape = source.replacing(axis: axis, with: indices)
       if let reason = shape.invalidReason { throw ShapeError("gather", reason) }
       return TensorType(shape, inputs[0].dtype)
     },
@@ -218,7 +218,7 @@ extension Tensor {
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func indexAdding(_ values: Tensor, at indices: Tensor, axis: Int = 0) -> Tensor {
     guard let axis = checkedAxis(axis, "indexAdd"), let list = wrapped(indices, axis, "indexAdd") else { return self }
-    let expected = Shape(shape[..<axis] + Array(indices.shape) + shape[(axis + 1)...])
+    let expected = shape.replacing(axis: axis, with: indices.shape)
     guard values.shape == expected else {
       ShapeError("indexAdd", "values \(values.shape) for indices \(indices.shape) must have shape \(expected)").report()
       return self

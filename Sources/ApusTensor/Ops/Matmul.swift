@@ -7,8 +7,7 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in
       let (a, b) = (inputs[0].shape, inputs[1].shape)
       guard a.rank >= 2, b.rank >= 2, a[a.rank - 1] == b[b.rank - 2] else {
-        throw ShapeError(
-          "matmul", "the last axis of \(a) must equal the second-to-last axis of \(b)")
+        throw differentTerms(a, b)
       }
       let batch = Shape(a.dropLast(2)).broadcast(with: Shape(b.dropLast(2)))
       guard var shape = batch else {
@@ -45,6 +44,11 @@ extension Op {
               factorDtype: node.factorDtype, epilogue: operands.epilogue!))
         })))
 
+  fileprivate static func differentTerms(_ a: Shape, _ b: Shape) -> ShapeError {
+    ShapeError(
+      "matmul", "the last axis of \(a) must equal the \(b.rank == 1 ? "axis" : "second-to-last axis") of \(b)")
+  }
+
   /// Whether a product can read matrices with this layout: one of the last two axes has stride 1, and the stride of the
   /// other is at least the extent of the axis with stride 1.
   private static func isMatrix(_ layout: Layout) -> Bool {
@@ -64,6 +68,12 @@ extension Tensor {
   public func matmul(_ other: Tensor) -> Tensor {
     guard rank > 0, other.rank > 0 else {
       ShapeError("matmul", "\(shape) and \(other.shape) must have at least one axis").report()
+      return self
+    }
+    // Vectors are checked here, because the operation sees them as matrices.
+    let terms = (shape[rank - 1], other.shape[Swift.max(other.rank - 2, 0)])
+    guard rank > 1 && other.rank > 1 || terms.0 == terms.1 else {
+      Op.differentTerms(shape, other.shape).report()
       return self
     }
     if rank == 1 { return expandingAxis(at: 0).matmul(other).squeezingAxis(at: other.rank == 1 ? 0 : -2) }

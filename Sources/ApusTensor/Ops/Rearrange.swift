@@ -1,12 +1,5 @@
 import ApusDevice
-
-extension Int {
-  /// The product, or `Int.max` on overflow; no axis has that extent.
-  func saturatingProduct(_ other: Int) -> Int {
-    let (product, overflow) = multipliedReportingOverflow(by: other)
-    return overflow ? .max : product
-  }
-}
+import ApusSystem
 
 extension Tensor {
   /// Consecutive slices along `axis`: slice `i` has the extent `extents[i]` there, and the other axes stay whole.

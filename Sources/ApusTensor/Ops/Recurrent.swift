@@ -58,11 +58,9 @@ extension Op {
         })))
   }
 
-  /// The multiply-adds of the states with the weight; the products of the inputs are a separate operation.
-  static func recurrentMultiplyAdds(_ attributes: Attributes, state: Shape) -> Int {
-    let geometry = RecurrentParts(attributes.integers).geometry(state)
-    let (product, overflow) = geometry.sequenceCount.multipliedReportingOverflow(by: geometry.gates * geometry.size)
-    return overflow ? .max : product
+  /// The geometry of an operation `recurrent`.
+  static func recurrentGeometry(_ attributes: Attributes, state: Shape) -> Recurrent.Geometry {
+    RecurrentParts(attributes.integers).geometry(state)
   }
 }
 

@@ -14,7 +14,7 @@ extension Op {
       guard shape.rank < Shape.maximumRank else {
         throw ShapeError("unfold", "\(shape) has no room for another axis")
       }
-      shape[axis] = (shape[axis] - size) / step + 1
+      shape[axis] = WindowPositions(in: shape[axis], kernel: size, stride: step, dilation: 1).count
       shape.append(size)
       return TensorType(shape, inputs[0].dtype)
     },

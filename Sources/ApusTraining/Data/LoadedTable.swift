@@ -21,15 +21,9 @@ public struct LoadedTable: Sendable {
     _ data: TableDataset, rows: [Int32], encoder: TableEncoder, device: ComputeDevice = .current
   ) throws(DataError) {
     guard !rows.isEmpty else { fatalError("LoadedTable: no rows of \(data.name)") }
-    let (size, overflow) = rows.count.multipliedReportingOverflow(by: 4 * encoder.width)
-    // The features are encoded in host memory, then copied.
-    guard !overflow, size <= device.info.memoryByteCount, size <= ComputeDevice.hostMemoryByteCount / 4 else {
-      throw .unsupported(
-        path: data.name, format: "CSV",
-        reason:
-          "\(rows.count) rows of \(encoder.width) features take \(overflow ? "too much" : size.byteText), more than the device's memory or a quarter of the host's",
-        remedy: "leave out columns of many categories, or encode categories by codes")
-    }
+    try device.checkUpload(
+      of: rows.count, "rows", with: encoder.width, "features", path: data.name, format: "CSV",
+      remedy: "leave out columns of many categories, or encode categories by codes")
     let values = try encoder.encode(data.features, rows: rows)
     features = Tensor(values, shape: [rows.count, encoder.width], device: device)
     switch data.targets {

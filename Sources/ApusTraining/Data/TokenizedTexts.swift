@@ -21,15 +21,9 @@ public struct TokenizedTexts: Sendable {
       return own.isEmpty ? [ReservedToken.unknown] : own
     }
     let length = encoded.reduce(1) { max($0, $1.count) }
-    let (size, overflow) = length.multipliedReportingOverflow(by: 4 * max(texts.count, 1))
-    // The token array is built in host memory, then copied.
-    guard !overflow, size <= device.info.memoryByteCount, size <= ComputeDevice.hostMemoryByteCount / 4 else {
-      throw .unsupported(
-        path: "text", format: "data",
-        reason:
-          "\(texts.count) texts of \(length) tokens take \(overflow ? "too much" : size.byteText), more than the device's memory or a quarter of the host's",
-        remedy: "truncate them to a smaller length")
-    }
+    try device.checkUpload(
+      of: texts.count, "texts", with: length, "tokens", path: "text", format: "data",
+      remedy: "truncate them to a smaller length")
     var all = [Int32](repeating: ReservedToken.padding, count: texts.count * length)
     for (index, own) in encoded.enumerated() {
       for (position, token) in own.enumerated() { all[index * length + position] = token }

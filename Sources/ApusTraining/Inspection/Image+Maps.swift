@@ -87,6 +87,6 @@ private struct ByteScale {
   }
 
   func callAsFunction(_ value: Float) -> UInt8 {
-    value.isFinite ? UInt8(min(max((value - low) * factor, 0), 255).rounded()) : 0
+    value.isFinite ? ((value - low) * factor).nearestByte : 0
   }
 }

@@ -59,11 +59,7 @@ public final class EventFile: Sendable {
   }
 
   /// Seconds since 1970.
-  static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-  }
+  static var now: Double { readSeconds(CLOCK_REALTIME) }
 
   /// Creates `events.out.tfevents.<seconds>.<host>.<process>`. The number of seconds is larger than in the names of all
   /// existing files, because TensorBoard reads files in the order of their names.

@@ -142,7 +142,7 @@ public struct Progress {
 
 /// `45s`, `3m12s`, `2h05m`.
 func duration(_ seconds: Double) -> String {
-  let total = Int(min(max(seconds, 0), 1e9).rounded())
+  let total = seconds.wholeSeconds
   func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
   if total < 60 { return "\(total)s" }
   if total < 3600 { return "\(total / 60)m\(two(total % 60))s" }

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Crops a region at a random position: torchvision's `RandomCrop`. An image that is too small is first padded, equally
 /// on both sides.
 public struct RandomCrop: ImageTransform {
@@ -36,7 +38,7 @@ public struct RandomCrop: ImageTransform {
 
   /// The random first row or column of the region; negative if the region begins in the padding.
   private func start(_ extent: Int, _ length: Int, _ random: inout ImageRandom) -> Int {
-    let added = max(padding, (length - extent + 1) / 2)
+    let added = max(padding, ceilDivide(length - extent, 2))
     return random.integer(below: extent + 2 * added - length + 1) - added
   }
 

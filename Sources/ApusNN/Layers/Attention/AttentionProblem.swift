@@ -148,7 +148,7 @@ extension AttentionProblem {
     guard var groups, tensor.rank > 2 else { return tensor }
     let (axis, shape) = (tensor.rank - 3, tensor.shape)
     groups = min(groups, shape[axis])
-    return tensor.reshaped(to: Shape(shape[..<axis] + [groups, shape[axis] / groups] + shape[(axis + 1)...]))
+    return tensor.reshaped(to: shape.replacing(axis: axis, with: [groups, shape[axis] / groups]))
   }
 }
 

@@ -1,0 +1,17 @@
+// Arithmetic on counts, whose result is `Int.max` where it does not fit. No tensor has that extent.
+
+extension Int {
+  /// The product of two numbers that are not negative; `Int.max` on overflow.
+  @inlinable
+  package func saturatingProduct(_ other: Int) -> Int {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    return overflow ? .max : product
+  }
+
+  /// The sum of two numbers that are not negative; `Int.max` on overflow.
+  @inlinable
+  package func saturatingSum(_ other: Int) -> Int {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
+  }
+}

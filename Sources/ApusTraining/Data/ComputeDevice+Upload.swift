@@ -1,0 +1,24 @@
+import ApusData
+import ApusSystem
+import ApusTensor
+
+extension ComputeDevice {
+  /// Throws if an array does not fit into the memory of the device or a quarter of the host's. It is filled in host
+  /// memory and then copied.
+  /// - Parameters:
+  ///   - count: the number of items; `items` is their plural name.
+  ///   - width: the number of values of an item, of 4 bytes each; `values` is their plural name.
+  func checkUpload(
+    of count: Int, _ items: String, with width: Int, _ values: String, path: String, format: String, remedy: String
+  ) throws(DataError) {
+    let (size, overflow) = count.multipliedReportingOverflow(by: 4 * width)
+    guard !overflow, size <= info.memoryByteCount, size <= ComputeDevice.hostMemoryByteCount / 4 else {
+      let amount = overflow ? "too much" : size.byteText
+      throw .unsupported(
+        path: path, format: format,
+        reason: "\(count) \(items) of \(width) \(values) take \(amount), more than the device's memory or a quarter "
+          + "of the host's",
+        remedy: remedy)
+    }
+  }
+}
