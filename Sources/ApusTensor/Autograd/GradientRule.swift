@@ -30,7 +30,7 @@ enum GradientRule: Sendable {
 
 /// The gradient of a part of a tensor: the argument of a `GradientRule.part`.
 struct PartGradient {
-  /// The node of the part.
+  /// A result of an operation whose rule is a `GradientRule.part`.
   let part: Node
   let gradient: Tensor
 }

@@ -178,7 +178,7 @@ extension RowFunction {
       nil, integers: { $0 == 0 ? 1 : 0 }),
   ]
 
-  /// Functions of bits.
+  /// Bitwise operations and shifts of integers.
   private static let bits: [RowFunction] = [
     .bits(.bitAnd, { $0.bitAnd($1) }, { a, b, _ in a & b }),
     .bits(.bitOr, { $0.bitOr($1) }, { a, b, _ in a | b }),
