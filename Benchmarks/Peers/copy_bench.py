@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The baseline for operations of `apus bench ops` on 4096x4096 matrices: a copy of one such matrix, on as many threads
-as Apus uses. The copy is made by memcpy and by non-temporal stores, and the faster of the two counts.
+as Apus uses, at most 64. The copy is made by memcpy and by non-temporal stores, and the faster of the two counts.
 Install: a C compiler"""
 
 import ctypes
@@ -24,7 +24,8 @@ copy, times = measure.library("copy.c").copy, {}
 
 
 def ops(name):
-    """Reports the time of a copy, which reads and writes a matrix once, for any operation on matrices of that size."""
+    """Reports, for any operation on matrices of some size, the time of a copy of one such matrix, which reads it once
+    and writes it once."""
     side = int(name.rpartition("x")[2])
     if side not in times:
         size, threads = 4 * side * side, min(options.threads, 64)

@@ -1,5 +1,5 @@
-// The queries that a work-item processes, and the offsets in memory: of these queries, and of the keys and values that
-// their head reads.
+// The queries that a work-item processes, and the memory offsets of these queries and of the keys and values that their
+// head reads.
 //
 // Parameters: $ITEM, $MASK, $WORDS, $keyBatch, $keyHead, $keyOffset, $queryBatch, $queryHead, $queryOffset, $queryRow,
 // $share, $valueBatch, $valueHead, $valueOffset.

@@ -30,9 +30,9 @@ INLINE void philox_rounds(VU *words, PHILOX_KEY k0, PHILOX_KEY k1) {
   words[3] = c3;
 }
 
-// Computes in each lane the four random words of block `number` of a stream: Philox of the 128-bit value whose lower half
-// is `number` and whose upper half is `counter`, under the key `seed`. The arguments are the lower and upper words of
-// these 64-bit numbers.
+// Computes in each lane the four random words of block `number` of a stream: Philox of the 128-bit value whose lower
+// half is `number` and whose upper half is `counter`, under the key `seed`. The arguments are the lower and upper words
+// of these 64-bit numbers.
 INLINE void philox_block(
     VU number0, VU number1, PHILOX_KEY counter0, PHILOX_KEY counter1, PHILOX_KEY seed0, PHILOX_KEY seed1, VU *words) {
   words[0] = number0;

@@ -79,8 +79,9 @@ static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
   return argument->layout.rank == 1 && argument->layout.strides[0] == 1 ? argument : NULL;
 }
 
-/// The operand for output number `output` of the kernel, which must be an argument: a constant, or the elements of an
-/// array from element `first` of row `position` on (by columns: of line `position`).
+/// Output number `output` of the kernel as an operand, without running the kernel. The output must be one of the
+/// arguments. A constant is repeated. An array is read from element `first` of row `position` on or, by columns, of
+/// line `position`.
 static csimd_operand joined_operand(
     const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
   int reg = reduction->kernel->outputs[output].reg;
@@ -187,8 +188,8 @@ void csimd_merge_rows(
 
 // By columns, a line is the elements of one reduced position. The accumulators of `width` results are in arrays with at
 // most 8 bytes per result. A reducer with indices has an array of values and an array of indices. For other reducers,
-// array 0 holds the current group of at most CSIMD_LINES_AT_ONCE lines, which are combined first, and array 1 + k holds
-// level k of the cascade.
+// array 0 holds the combination of the lines of the current group, which has at most CSIMD_LINES_AT_ONCE lines, and
+// array 1 + k holds level k of the cascade, into which whole groups are merged from level 0 on.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;

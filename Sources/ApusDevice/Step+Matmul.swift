@@ -48,8 +48,8 @@ public struct Matmul: Hashable, Sendable {
   /// The multiply-adds of all products of the batch; `Int.max` on overflow.
   public var multiplyAdds: Int { Matmul.multiplyAdds(results: batch.elementCount * m * n, terms: k) }
 
-  /// The multiply-adds of matrix products with `results` elements in total, each a sum of `terms` products; `Int.max` on
-  /// overflow.
+  /// The multiply-adds of matrix products with `results` elements in total, each a sum of `terms` products; `Int.max`
+  /// on overflow.
   public static func multiplyAdds(results: Int, terms: Int) -> Int { results.saturatingProduct(terms) }
 }
 

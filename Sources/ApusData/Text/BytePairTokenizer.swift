@@ -1,8 +1,8 @@
 /// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text can be
 /// encoded, and decoding restores it byte for byte.
 ///
-/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within a run of spaces,
-/// or within a word, a run of digits or a run of other characters, together with the space before it.
+/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within one unit: a run
+/// of spaces, or a word, a run of digits or a run of other characters, each with the space before it if there is one.
 public struct BytePairTokenizer: Tokenizer, Hashable {
   public static let kind = "bpe"
 
@@ -107,7 +107,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   private enum ScalarKind { case letters, digits, space, other }
 
   /// Splits a text into the units within which merges happen, as GPT-2 does:
-  /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where the last of several spaces belongs to the next
+  /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where the last of several spaces starts the next
   /// unit. `body` receives the units one by one, because a list of all units occupies more memory than the text.
   private static func forEachUnit(of text: String, _ body: (ArraySlice<UInt8>) -> Void) {
     let scalars = Array(text.unicodeScalars)

@@ -24,16 +24,16 @@ private struct GradientTiling {
     let most = VectorTile.mostKept
     channelsPerItem = min(tiles, most) * rows
     channelBlocks = ceilDivide(g.inputChannels, channelsPerItem)
-    // Neighboring taps read the same pixels, so a work-item computes all taps, or consecutive taps if it cannot keep the
-    // sums of all.
+    // Neighboring taps read the same pixels, so a work-item computes all taps, or consecutive taps if it cannot keep
+    // the sums of all.
     tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
     tapBlocks = ceilDivide(taps, tapsPerItem)
     let lines = g.batch * g.output.y
     // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
     let tasks = ceilDivide(g.outputChannels, 32) * ceilDivide(taps * ceilDivide(g.inputChannels, 12), most)
     let perPart = max(1, ceilDivide(lines * tasks, 32))
-    // All parts except the last have at least 2,048 pixels, or all pixels if there are fewer, so that storing and adding
-    // their sums is little work beside computing them.
+    // All parts except the last have at least 2,048 pixels, or all pixels if there are fewer, so that storing and
+    // adding their sums is little work beside computing them.
     let leastLines = ceilDivide(2048, g.output.z)
     rowsPerPart = min(lines, max(perPart, leastLines))
     parts = ceilDivide(lines, rowsPerPart)

@@ -10,7 +10,8 @@ struct PixelWindows {
   var grid: (batch: Int, height: Int, width: Int)
   /// The distance between neighboring windows.
   var step: (down: Int, across: Int)
-  /// The offset of each tap's pixel from the pixel at `step` times the result's coordinates in the grid.
+  /// For each tap, the offset of its pixel from the origin of the window. The window of result (i, j) of the grid has
+  /// its origin at pixel (i · step.down, j · step.across).
   var taps: [(down: Int, across: Int)]
   /// The index of the first tap's weights among the taps of all grids.
   var firstSlot = 0
@@ -112,8 +113,8 @@ extension PlanLowering {
     let image = location(value: step.left)
     var tiling = VectorTiling(
       m: windows.count, n: columns, segments: windows.taps.count, terms: windows.image.channels, like: model)
-    // The taps are split into blocks, each with about 512 KiB of weights, which stay in the L2 cache while all tiles
-    // read them.
+    // The taps are split into blocks, each with at most 512 KiB of a panel's weights, or one tap. The weights of a
+    // block stay in the L2 cache while all tiles read them.
     let tapBytes = tiling.width * tiling.terms * lane.dtype.byteCount
     let blocks = ceilDivide(windows.taps.count * tapBytes, 1 << 19)
     tiling.segmentsPerBlock = max(1, ceilDivide(windows.taps.count, max(1, blocks)))

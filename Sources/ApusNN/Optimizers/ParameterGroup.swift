@@ -12,7 +12,7 @@ public struct ParameterGroup: Sendable {
   public var learningRate: Double?
   /// The group's replacement for the rule's weight decay; `nil` for the rule's.
   public var weightDecay: Double?
-  /// The constraint to which the plan of an update projects the new values; `nil` for none.
+  /// The constraint that each update applies to the new values, in the same plan; `nil` for none.
   public var constraint: (any Constraint)?
 
   public init(

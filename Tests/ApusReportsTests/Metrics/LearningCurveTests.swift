@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// Fitted power laws agree with the laws that SciPy's `curve_fit` finds within the same bounds.
+  /// Fitted power laws agree with those of SciPy's `curve_fit`, which gets the same bounds for the parameters.
   @Test func fitsEqualThoseOfSciPy() throws {
     let fixture = try MetricsFixture()
     let names = fixture.cases(with: "law")

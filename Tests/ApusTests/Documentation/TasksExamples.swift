@@ -132,7 +132,7 @@ import Testing
       try withRandomKey(key) { () throws in
         let (data, model) = (Circle(), Sequential { Linear(2, 2) })
         // example
-        /// Prints epochs, stores every hundredth step, and stops when the loss of a step explodes.
+        /// Prints each epoch, stores a checkpoint every hundred steps, and stops when the loss of a step exceeds 100.
         final class Watch: TrainingObserver {
           func didStep(_ progress: TrainingProgress) -> TrainingRequest {
             if let last = progress.lastStep, last.loss > 100 {

@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// Queries, keys and values of all heads, each `[batch, heads, length, size / heads]`.
+/// Queries, `[batch, heads, length, size / heads]`, and keys and values, which have `keyValueHeads` in place of
+/// `heads`.
 struct AttentionHeads: Sendable {
   var query: Tensor
   var key: Tensor
@@ -82,7 +83,7 @@ extension MultiheadAttention {
   }
 
   /// Reshapes `[length, batch, n]`, or `[batch, length, n]` if the layer is batch first, to
-  /// `[batch, heads, length, size / heads]`.
+  /// `[batch, n / headSize, length, headSize]`.
   private func split(_ x: Tensor) -> Tensor {
     let heads = x.reshaped(to: [x.shape[0], x.shape[1], x.shape[2] / headSize, headSize])
     return heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])
