@@ -92,7 +92,8 @@ struct TuningTests {
       try self.open(options, registerCount: 32) { text in
         if text.contains("sums[8][2]") { return text + "no kernel" }
         guard text.contains("sums[4][4]") else { return text }
-        return text.replacing("sums[m][v] = CONSTANT_f32(0x0)", with: "sums[m][v] = CONSTANT_f32(0x3f800000)")
+        return text.replacing(
+          "CLEAR_TILE(sums, 4, 4, CONSTANT_f32(0x0))", with: "CLEAR_TILE(sums, 4, 4, CONSTANT_f32(0x3f800000))")
       }
     }
     let device = try open()
