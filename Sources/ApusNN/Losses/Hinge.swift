@@ -8,7 +8,7 @@ import ApusTensor
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
-  elementLoss("hinge", outputs, targets, reduction) { x, t in (1 - t * x).relu() }
+  elementLoss("hinge", outputs, targets, reduction) { x, t in shortfall(x, t) }
 }
 
 /// `max(0, 1 − t x)²` for each output `x` and its target `t`; it is differentiable everywhere.
@@ -19,8 +19,11 @@ public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
-  elementLoss("squaredHinge", outputs, targets, reduction) { x, t in (1 - t * x).relu().squared() }
+  elementLoss("squaredHinge", outputs, targets, reduction) { x, t in shortfall(x, t).squared() }
 }
+
+/// `max(0, 1 − t x)`: how far the output `x` is below the margin 1 on the side of its target `t`.
+private func shortfall(_ x: Tensor, _ t: Tensor) -> Tensor { (1 - t * x).relu() }
 
 /// `log(1 + e^(−t x))` for each output `x` and its target `t` (`torch.nn.SoftMarginLoss`).
 ///
