@@ -132,8 +132,7 @@ private struct CTCSizes {
     let impossible = Tensor.number(ctcImpossible, dtype: x.dtype, device: x.device)
     let indices = refusingBlanks(labels).expandingAxis(at: 0).broadcast(to: [time, batch, count])
     let emissions = x.elements(at: indices, axis: 2, for: "ctcLoss")
-    let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
-    let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
+    let isTime = SequenceLengths.known(inputLengths).mask(count: time, device: x.device)
     // A path may skip a blank between two different classes.
     let mayLeap = labels .!= self.labels(targets, distance: 2)
     // Before the first time step there is one path, at the first blank. In the first time step it stays there or moves
