@@ -67,8 +67,8 @@ public struct WarmUpSchedule: MetricSchedule {
   public func factor(step: Int, of total: Int) -> Double {
     let length = length(total)
     guard step < length else { return next.factor(step: step - length, of: max(total - length, 1)) }
-    let start = start ?? 1 / Double(length)
-    return (start + (1 - start) * Double(step) / Double(length)) * next.factor(step: 0, of: max(total - length, 1))
+    let ramp = LinearSchedule(from: start ?? 1 / Double(length), to: 1, steps: length)
+    return ramp.factor(step: step, of: total) * next.factor(step: 0, of: max(total - length, 1))
   }
 
   public func momentum(step: Int, of total: Int) -> Double? {
