@@ -19,7 +19,7 @@ public struct CosineRestartsSchedule: Schedule {
 
   public func factor(step: Int, of total: Int) -> Double {
     let growth = max(growth, 1)
-    var length = max(period ?? thirdPart(total, growth), 1)
+    var length = max(period ?? total.quotientRoundedUp(by: 1 + growth + growth * growth), 1)
     var position = step
     if growth == 1 { position %= length }
     while position >= length {
@@ -27,11 +27,5 @@ public struct CosineRestartsSchedule: Schedule {
       length = length.saturatingProduct(growth)
     }
     return cosineAnnealed(from: 1, to: final, Double(position) / Double(length))
-  }
-
-  /// The shortest first period with which three periods cover the run.
-  private func thirdPart(_ total: Int, _ growth: Int) -> Int {
-    let (parts, rest) = total.quotientAndRemainder(dividingBy: 1 + growth + growth * growth)
-    return parts + (rest > 0 ? 1 : 0)
   }
 }

@@ -32,3 +32,11 @@ public struct ConstantSchedule: Schedule {
   public init() {}
   public func factor(step: Int, of total: Int) -> Double { 1 }
 }
+
+extension Int {
+  /// `⌈self / divisor⌉` of a number of steps; it does not overflow, also for `Int.max` steps.
+  func quotientRoundedUp(by divisor: Int) -> Int {
+    let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
+    return quotient + (rest > 0 ? 1 : 0)
+  }
+}

@@ -14,7 +14,7 @@ public struct StepSchedule: Schedule {
   }
 
   public func factor(step: Int, of total: Int) -> Double {
-    gamma.raised(to: step / max(every ?? (total / 3 + (total % 3 == 0 ? 0 : 1)), 1))
+    gamma.raised(to: step / max(every ?? total.quotientRoundedUp(by: 3), 1))
   }
 }
 
