@@ -45,7 +45,7 @@ public struct LAMB: MomentumRule {
     return { value, gradient, state in
       state[0] = state[0].lerp(to: gradient, share1)
       state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
-      let adapted = state[0] * correction1 / ((state[1] * correction2).sqrt() + small)
+      let adapted = state[0] * correction1 / state[1].correctedRoot(correction2, plus: small)
       let direction = decay.coupled(adapted, value)
       let (length, stride) = (value.norm(), direction.norm())
       let isUsable = (length .> zero).logicalAnd(stride .> zero)

@@ -9,4 +9,7 @@ extension Tensor {
   func averaged(withSquareOf x: Tensor, keep: Tensor, share: Tensor) -> Tensor {
     averaged(with: x * x, keep: keep, share: share)
   }
+
+  /// `√(v · correction) + ε` of an average `v` of squares, where `correction` is `1 / (1 − βᵗ)`.
+  func correctedRoot(_ correction: Tensor, plus epsilon: Tensor) -> Tensor { (self * correction).sqrt() + epsilon }
 }

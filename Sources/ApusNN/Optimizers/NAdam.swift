@@ -66,7 +66,7 @@ public struct NAdam: MomentumRule {
       let (value, gradient) = decay.apply(value, gradient)
       state[0] = state[0].lerp(to: gradient, share1)
       state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
-      let root = (state[1] * correction).sqrt() + small
+      let root = state[1].correctedRoot(correction, plus: small)
       return value - gradient / root * gradientSize - state[0] / root * averageSize
     }
   }
