@@ -8,7 +8,7 @@ import ApusTensor
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
-  elementLoss("hinge", outputs, targets, reduction) { x, t in shortfall(x, t) }
+  elementLoss("hinge", outputs, targets, reduction, hingeValues)
 }
 
 /// `max(0, 1 − t x)²` for each output `x` and its target `t`; it is differentiable everywhere.
@@ -19,11 +19,11 @@ public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
-  elementLoss("squaredHinge", outputs, targets, reduction) { x, t in shortfall(x, t).squared() }
+  elementLoss("squaredHinge", outputs, targets, reduction) { x, t in hingeValues(x, t).squared() }
 }
 
-/// `max(0, 1 − t x)`: how far the output `x` is below the margin 1 on the side of its target `t`.
-private func shortfall(_ x: Tensor, _ t: Tensor) -> Tensor { (1 - t * x).relu() }
+/// `max(0, 1 − t x)` for outputs `x` and targets `t`, in the shape of both.
+private func hingeValues(_ x: Tensor, _ t: Tensor) -> Tensor { (1 - t * x).relu() }
 
 /// `log(1 + e^(−t x))` for each output `x` and its target `t` (`torch.nn.SoftMarginLoss`).
 ///
