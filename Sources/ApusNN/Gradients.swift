@@ -42,7 +42,7 @@ public struct Gradients: Sendable {
 
   /// Clips each element to `−limit … limit`, as `torch.nn.utils.clip_grad_value_`.
   public consuming func clipped(toValue limit: Double) -> Gradients {
-    mapped { gradient, number in gradient.maximum(number(-limit)).minimum(number(limit)) }
+    mapped { gradient, number in gradient.clamped(number(-limit), number(limit)) }
   }
 
   /// Multiplies each element by `factor`.

@@ -49,7 +49,7 @@ public struct Rprop: UpdateRule {
       let change = gradient.sign() * state[0].sign()
       let isBack = change .< 0
       let factor = isBack.select(less, (change .> 0).select(more, one))
-      state[1] = (state[1] * factor).maximum(smallest).minimum(largest)
+      state[1] = (state[1] * factor).clamped(smallest, largest)
       state[0] = isBack.select(zero, gradient)
       return value - state[0].sign() * state[1]
     }
