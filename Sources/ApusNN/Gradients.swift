@@ -24,9 +24,7 @@ public struct Gradients: Sendable {
 
   /// The Euclidean norm of all gradients together, `√(Σ g²)`, a scalar; `float32` for 16-bit gradients.
   public var norm: Tensor {
-    let squares = tensors.compactMap { $0?.wideLane.squared().sum() }
-    guard let first = squares.first else { return .zeros([]) }
-    return squares.dropFirst().reduce(first, +).sqrt()
+    tensors.compactMap(\.self).totalSum { $0.squared() }.sqrt()
   }
 
   /// Scales the gradients `g` down to a norm of at most `limit`: `g · min(1, limit / (‖g‖ + 10⁻⁶))`, where `‖g‖` is
@@ -70,6 +68,15 @@ public struct Gradients: Sendable {
       tensors[index] = body(gradient) { .number($0, dtype: gradient.dtype, device: gradient.device) }
     }
     return self
+  }
+}
+
+extension [Tensor] {
+  /// `Σ term(x)` over the elements `x` of all tensors, a scalar; 0 for no tensors. 16-bit values count as `float32`.
+  func totalSum(of term: (Tensor) -> Tensor) -> Tensor {
+    let sums = map { term($0.wideLane).sum() }
+    guard let first = sums.first else { return .zeros([]) }
+    return sums.dropFirst().reduce(first, +)
   }
 }
 

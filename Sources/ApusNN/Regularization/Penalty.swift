@@ -53,9 +53,7 @@ public struct Penalty: Sendable {
   }
 
   private func sum(_ term: (Tensor) -> Tensor) -> Tensor {
-    let terms = parameters.map { term($0.value.wideLane).sum() }
-    guard let first = terms.first else { return .zeros([]) }
-    return terms.dropFirst().reduce(first, +)
+    parameters.map(\.value).totalSum(of: term)
   }
 }
 
