@@ -71,10 +71,15 @@ private func lstmGradients(
     let cell = dc + dh * o * squashed.tanhSlope
     var inner = [cell * g, cell * before, cell * i, dh * squashed]
     if let others = ofGates(elements)?.split(4, axis: 1) { inner = zip(inner, others).map { $0 + $1 } }
-    let slopes = [i * (1 - i), f * (1 - f), g.tanhSlope, o * (1 - o)]
+    let slopes = [i.sigmoidSlope, f.sigmoidSlope, g.tanhSlope, o.sigmoidSlope]
     let sums = Tensor.concatenated(zip(inner, slopes).map { $0 * $1 }, axis: 1)
     return ([sums.matmul(weight).adding(heldH), (cell * f).adding(heldC)], [sums])
   }
   let previous = previousStates(outputs[0], inputs[1], isReversed: isReversed)
   return [found[0], carried[0], carried[1], weightGradient(found[0], previous)]
+}
+
+extension Tensor {
+  /// `y (1 − y)`, the derivative of `y = sigmoid(x)` with respect to `x`.
+  fileprivate var sigmoidSlope: Tensor { self * (1 - self) }
 }
