@@ -26,7 +26,7 @@ extension AttentionProblem {
     let added = masks.added.map { covering($0.cast(to: lane), weights) }
     let constants = [offset, open.map { covering($0, weights) }].compactMap(\.self)
     return fused.step(inputs + [added].compactMap(\.self), constants: constants)[0].cast(to: dtype)
-      .reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
+      .reshaped(to: outputShape)
   }
 
   /// A mask broadcast to `weights`, the shape of the attention weights with one batch axis.

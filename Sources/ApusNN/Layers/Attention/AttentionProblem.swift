@@ -94,6 +94,9 @@ struct AttentionProblem: Sendable {
 
 extension AttentionProblem {
   /// `[batch…, heads, queries, width]`.
+  var outputShape: Shape { Shape(full.dropLast() + [value.shape[value.rank - 1]]) }
+
+  /// The output, in the shape `outputShape`.
   func output() -> Tensor {
     let random = dropoutKey()
     return fusedOutput(random) ?? weighted(random).output
@@ -140,7 +143,7 @@ extension AttentionProblem {
   /// `[batch…, heads, queries, width]`: for each query the sum of the values, weighted by `weights`.
   func output(_ weights: Tensor) -> Tensor {
     let sums = grouped(weights).matmul(grouped(value))
-    return sums.reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
+    return sums.reshaped(to: outputShape)
   }
 
   /// Reshapes the heads, axis −3, to `[groups, heads / groups]`; a single head is shared by all groups.
