@@ -53,23 +53,21 @@ public struct BatchNorm: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { normalized(x) } }
 
   private func normalized(_ x: Tensor) -> Tensor {
-    guard x.hasChannels(channels, spatialAxes: 0...3, "BatchNorm"),
-      !usesBatch || x.hasSeveralValues(apartFrom: [1], "BatchNorm")
-    else { return x }
-    let shape = x.perChannelShape(channels)
+    guard x.hasChannels(channels, spatialAxes: 0...3, "BatchNorm") else { return x }
+    guard usesBatch else {
+      return x.batchNormalized(
+        mean: runningMean?.value, variance: runningVar?.value, weight: weight?.value, bias: bias?.value,
+        epsilon: epsilon)
+    }
+    guard x.hasSeveralValues(apartFrom: [1], "BatchNorm") else { return x }
     return x.inWideLane { x in
-      let (centered, variance) = usesBatch ? tracked(x) : stored(x, shape)
+      let (centered, variance) = tracked(x)
       return centered.scaled(by: variance, epsilon: epsilon, weight?.value, bias?.value)
     }
   }
 
   private var usesBatch: Bool {
     runningMean == nil || ModeScope.mode(for: "BatchNorm", identity) == .training
-  }
-
-  /// `x − mean` and the variance, where mean and variance are the running statistics.
-  private func stored(_ x: Tensor, _ shape: Shape) -> (Tensor, Tensor) {
-    (x - runningMean!.value.reshaped(to: shape), runningVar!.value.reshaped(to: shape))
   }
 
   /// `x − mean` and the variance, where mean and variance are those of the batch. Updates the running statistics.

@@ -51,25 +51,31 @@ public struct InstanceNorm: Layer {
   }
 
   private func normalizedBatch(_ x: Tensor) -> Tensor {
-    guard x.hasChannels(channels, spatialAxes: 1...3, "InstanceNorm") else { return x }
-    return x.inWideLane { normalized($0).scaled(perChannel: weight?.value, plus: bias?.value) }
+    guard x.hasChannels(channels, spatialAxes: 1...3, "InstanceNorm"),
+      !usesInput || x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm")
+    else { return x }
+    guard let runningMean, let runningVar else {
+      return x.instanceNormalized(weight: weight?.value, bias: bias?.value, epsilon: epsilon)
+    }
+    return x.inWideLane { x in
+      let y = usesInput ? tracked(x, runningMean, runningVar) : stored(x, runningMean, runningVar)
+      return y.scaled(perChannel: weight?.value, plus: bias?.value)
+    }
   }
 
-  private func normalized(_ x: Tensor) -> Tensor {
-    guard let runningMean, let runningVar else {
-      guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
-      return x.standardized(Array(2..<x.rank), epsilon: epsilon)
-    }
-    if ModeScope.mode(for: "InstanceNorm", identity) == .training {
-      guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
-      return tracked(x, runningMean, runningVar)
-    }
+  /// Whether mean and variance are those of the input, not the running statistics.
+  private var usesInput: Bool {
+    runningMean == nil || ModeScope.mode(for: "InstanceNorm", identity) == .training
+  }
+
+  /// The input standardized with the running statistics.
+  private func stored(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
     let shape = x.perChannelShape(channels)
     let scale = runningVar.value.reshaped(to: shape).inverseRoot(epsilon)
     return (x - runningMean.value.reshaped(to: shape)) * scale
   }
 
-  /// The standardized input. Updates the running statistics.
+  /// The input standardized with its own statistics. Updates the running statistics.
   private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
     let axes = Array(2..<x.rank)
     let (centered, mean, variance) = x.centered(axes)
