@@ -154,6 +154,18 @@ import Testing
     }
   }
 
+  /// A NaN in the weights makes the penalty and its gradient NaN.
+  @Test func penaltiesKeepNaN() throws {
+    try withDevice(device) { () throws in
+      let weights = Parameter(Tensor([3, .nan, 0] as [Float]))
+      for kind in [.l1(0.5), .squaredL2(0.5), .l2(0.5), .elasticNet(l1: 2, squaredL2: 0.5)] as [Penalty.Kind] {
+        #expect(try Penalty(kind, on: [weights])().scalar().isNaN, "\(kind)")
+      }
+      let (_, gradients) = valueAndGradients(of: [weights]) { Penalty(.l2(0.5), on: [weights])() }
+      #expect(try (gradients[weights]!.array() as [Float]).allSatisfy(\.isNaN))
+    }
+  }
+
   /// For plain gradient descent, a weight decay of 2λ equals a penalty of λ times the squared norm.
   @Test func decayIsThePenaltyOfGradientDescent() throws {
     try withDevice(device) { () throws in

@@ -30,11 +30,7 @@ public struct LPPool<let rank: Int>: Layer {
     x.inWideLane { x in
       let powers = power == 1 ? x : power == 2 ? x.squared() : x.power(power)
       let sum = powers.averagePooled(window, stride: stride) * Double(window.reduce(1, *))
-      if power == 1 { return sum }
-      // The slope of the root is infinite at 0: use the root of 1 there, then replace the result by 0.
-      let isZero = sum .== 0
-      let safe = sum.replacing(where: isZero, with: 1)
-      return (power == 2 ? safe.sqrt() : safe.power(1 / power)).replacing(where: isZero, with: 0)
+      return power == 1 ? sum : sum.safeRoot(power)
     }
   }
 }

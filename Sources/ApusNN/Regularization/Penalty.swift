@@ -56,12 +56,3 @@ public struct Penalty: Sendable {
     parameters.map(\.value).totalSum(of: term)
   }
 }
-
-extension Tensor {
-  /// The square root, with a gradient of 0 at 0 instead of an infinite one.
-  fileprivate func safeRoot() -> Tensor {
-    let isPositive = self .> 0
-    let root = isPositive.select(self, Tensor.number(1, dtype: dtype, device: device)).sqrt()
-    return isPositive.select(root, Tensor.number(0, dtype: dtype, device: device))
-  }
-}

@@ -34,13 +34,19 @@ extension Tensor {
       case 1: return x.abs().sum(axes: axes, keepingAxes: keepingAxes)
       default: break
       }
-      let sum = (p == 2 ? x.squared() : x.absolutePower(p)).sum(axes: axes, keepingAxes: keepingAxes)
-      // The slope of the root at 0 is infinite, so a sum of 0 is replaced by 1. NaN is not replaced.
-      let isZero = sum .== 0
-      let safe = isZero.select(sum.constant(1), sum)
-      let root = p == 2 ? safe.sqrt() : safe.power(safe.constant(1 / p))
-      return isZero.select(sum.constant(p < 0 ? .infinity : 0), root)
+      let powers = p == 2 ? x.squared() : x.absolutePower(p)
+      return powers.sum(axes: axes, keepingAxes: keepingAxes).safeRoot(p)
     }
+  }
+
+  /// `x^(1/p)` for each element `x` of a floating-point tensor. Where `x` is 0, the result is 0 (∞ for `p < 0`) and the
+  /// gradient is 0, also if the slope is infinite (`p > 1` or `p < 0`). NaN stays NaN.
+  package func safeRoot(_ p: Double = 2) -> Tensor {
+    // The root of 1 is computed where `x` is 0: an infinite slope times a gradient of 0 would be NaN.
+    let isZero = self .== 0
+    let safe = isZero.select(constant(1), self)
+    let root = p == 2 ? safe.sqrt() : safe.power(constant(1 / p))
+    return isZero.select(constant(p < 0 ? .infinity : 0), root)
   }
 
   /// `|x|ᵖ`, with a gradient of 0 at `x = 0`, also for `p < 1`, where the slope is infinite.

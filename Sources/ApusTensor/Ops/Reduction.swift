@@ -158,12 +158,7 @@ extension Tensor {
     axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
   ) -> Tensor {
     guard checkedAxes(axes, "standardDeviation") != nil else { return floating }
-    return wide { source in
-      let variance = source.variance(axes: axes, correction: correction, keepingAxes: keepingAxes)
-      // The slope of the root at 0 is infinite, so a variance of 0 is replaced by 1.
-      let isPositive = variance .> 0
-      return isPositive.select(isPositive.select(variance, variance.constant(1)).sqrt(), variance * 0)
-    }
+    return wide { $0.variance(axes: axes, correction: correction, keepingAxes: keepingAxes).safeRoot() }
   }
 }
 

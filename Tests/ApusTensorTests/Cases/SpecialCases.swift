@@ -91,6 +91,7 @@ extension SpecialCase {
     .init("norm(½)", .float32, [0, 1, 4], expected: [9]) { $0[0].norm(0.5, keepingAxes: true) },
     .init("norm", .float32, [nan, 4], expected: [nan]) { $0[0].norm(keepingAxes: true) },
     .init("norm(3)", .float32, [nan, 4], expected: [nan]) { $0[0].norm(3, keepingAxes: true) },
+    .init("standardDeviation", .float32, [nan, 4], expected: [nan]) { $0[0].standardDeviation(keepingAxes: true) },
   ]
 
   /// Numbers that integer types cannot represent, or that `float32` cannot represent exactly.
