@@ -58,6 +58,11 @@ extension Tensor {
     for axis in 0..<rank where axes == nil || isReduced >> axis & 1 == 1 { attributes.append(axis) }
     return Tensor(op, OpInputs(node), .integers(attributes))
   }
+
+  /// The number of elements of this tensor for each element of `result`, its reduction over any axes.
+  package func elementCount(perElementOf result: Tensor) -> Double {
+    Double(elementCount) / Double(Swift.max(result.elementCount, 1))
+  }
 }
 
 // MARK: - Sums and means
@@ -84,7 +89,7 @@ extension Tensor {
     guard checkedAxes(axes, "mean") != nil else { return floating }
     return wide { source in
       let sum = source.sum(axes: axes, keepingAxes: keepingAxes)
-      return sum / source.constant(Double(elementCount) / Double(Swift.max(sum.elementCount, 1)))
+      return sum / source.constant(elementCount(perElementOf: sum))
     }
   }
 
@@ -144,8 +149,7 @@ extension Tensor {
     return wide { source in
       let centered = source - source.mean(axes: axes, keepingAxes: true)
       let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
-      let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
-      return sum / source.constant(Swift.max(count, 0))
+      return sum / source.constant(Swift.max(elementCount(perElementOf: sum) - correction, 0))
     }
   }
 
