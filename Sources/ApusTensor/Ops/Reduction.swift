@@ -105,10 +105,15 @@ extension Tensor {
 
   private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
     // An empty tensor has no maximum.
-    if elementCount == 0 { return exp().sum(axes: axes, keepingAxes: keepingAxes).log() }
+    if elementCount == 0 { return logSumOfExponentials(axes, keepingAxes: keepingAxes) }
     let shift = exponentialShift(axes)
-    let sum = (self - shift).exp().sum(axes: axes, keepingAxes: true).log() + shift
+    let sum = (self - shift).logSumOfExponentials(axes, keepingAxes: true) + shift
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
+  }
+
+  /// `log Σ eˣ` over `axes` as written, of elements from which the caller subtracted a shift against overflow.
+  package func logSumOfExponentials(_ axes: [Int]?, keepingAxes: Bool) -> Tensor {
+    exp().sum(axes: axes, keepingAxes: keepingAxes).log()
   }
 
   /// The maximum over `axes`, which have extent 1 in the result. No gradient flows through it. The caller subtracts it
