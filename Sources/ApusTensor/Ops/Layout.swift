@@ -102,12 +102,17 @@ extension Op {
       }
       return TensorType(shape, inputs.dtype(0))
     },
-    gradient: .rule { c in
-      var inverse = c.attributes.integers
-      for (axis, source) in c.attributes.integers.enumerated() { inverse[source] = axis }
-      return [c.gradient.transposed(inverse)]
-    },
+    gradient: .rule { c in [c.gradient.transposed(c.attributes.integers.inversePermutation)] },
     lower: .view { .transpose($0.attributes.integers) })
+}
+
+extension [Int] {
+  /// The permutation `q` with `q[p[i]] = i` for this permutation `p`.
+  var inversePermutation: [Int] {
+    var inverse = self
+    for (index, source) in enumerated() { inverse[source] = index }
+    return inverse
+  }
 }
 
 extension Tensor {

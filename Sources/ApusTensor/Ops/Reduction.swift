@@ -199,10 +199,8 @@ extension Tensor {
     // The reduced axes are moved to the end and merged.
     let order = (0..<rank).filter { !axes.contains($0) } + axes
     let kept = Shape(order.dropLast(axes.count).map { shape[$0] } + [axes.reduce(1) { $0 * shape[$1] }])
-    var inverse = order
-    for (index, axis) in order.enumerated() { inverse[axis] = index }
     return transposed(order).reshaped(to: kept).productOfOthers(kept.rank - 1)
-      .reshaped(to: Shape(order.map { shape[$0] })).transposed(inverse)
+      .reshaped(to: Shape(order.map { shape[$0] })).transposed(order.inversePermutation)
   }
 }
 
