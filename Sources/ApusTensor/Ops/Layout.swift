@@ -107,6 +107,9 @@ extension Op {
 }
 
 extension [Int] {
+  /// The permutation of at least two axes that exchanges the last two: `[0, …, rank − 1, rank − 2]`.
+  static func exchangingLastTwo(of rank: Int) -> [Int] { Array(0..<rank - 2) + [rank - 1, rank - 2] }
+
   /// The permutation `q` with `q[p[i]] = i` for this permutation `p`.
   var inversePermutation: [Int] {
     var inverse = self
@@ -139,7 +142,7 @@ extension Tensor {
       return self
     }
     if rank == 2 { return Tensor(.transpose, OpInputs(node), .integers(Tensor.exchanged)) }
-    return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
+    return transposed(.exchangingLastTwo(of: rank))
   }
 }
 
