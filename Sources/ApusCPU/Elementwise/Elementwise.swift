@@ -64,8 +64,8 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
     context.pool.run(firstTasks[kernels.count]) { index, worker in
       let number = kernelNumber(ofTask: index)
       let kernel = kernels[number]
-      let start = (index - firstTasks[number]) * kernel.grain
-      kernel.run(start..<min(start + kernel.grain, kernel.count), frame, workspace: workspaces[worker])
+      let range = blockRange(index - firstTasks[number], size: kernel.grain, count: kernel.count)
+      kernel.run(range, frame, workspace: workspaces[worker])
     }
   }
 
