@@ -24,8 +24,8 @@ extension PlanLowering {
     }
     let emitter = ReductionEmitter(
       step: step, prologue: prologueBound, epilogue: epilogueBound, shape: shape,
-      isLarge: step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach
-        + shape.reduced.reach >= 1 << 30,
+      isLarge: KernelBuilder.isLarge(
+        step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach + shape.reduced.reach),
       target: target, workspace: slots.workspace)
     let (first, groups) = emitter.accumulate()
     launch(first, groups: groups, localSize: isCPU ? 1 : 256)
