@@ -111,7 +111,7 @@ extension Tensor {
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
 
-  /// `log Σ eˣ` over `axes` as written, of elements from which the caller subtracted a shift against overflow.
+  /// `log Σ eˣ` over `axes`, without protection against overflow.
   package func logSumOfExponentials(_ axes: [Int]?, keepingAxes: Bool) -> Tensor {
     exp().sum(axes: axes, keepingAxes: keepingAxes).log()
   }
