@@ -13,8 +13,7 @@ extension CPUDevice {
   /// The smaller of two numbers: the device's limit minus the used bytes, and the memory that the system has left plus
   /// the cached blocks. The system may have less than the limit, since other processes use its memory too.
   public var availableByteCount: Int {
-    let (limit, counts) = (info.memoryByteCount, memory)
-    return max(0, min(limit - counts.used, (HostSystem.availableByteCount ?? limit) + counts.pooled))
+    memory.available(limit: info.memoryByteCount, free: HostSystem.availableByteCount)
   }
 }
 

@@ -44,6 +44,11 @@ public struct Attention: Hashable, Sendable {
       self.width = width
     }
 
+    /// The number of consecutive query heads that share a key and value head.
+    package var headsPerGroup: Int { heads / groups }
+    /// The key and value head of a query head: `head / headsPerGroup`, rounded down.
+    package func group(of head: Int) -> Int { head / headsPerGroup }
+
     /// The shape of queries, `[batch, heads, queries, size]`.
     public var query: Shape { [batch, heads, queries, size] }
     /// The shape of keys, `[batch, groups, keys, size]`.

@@ -74,7 +74,7 @@ public struct Loop: Hashable, Sendable {
   }
 
   /// For each iteration, the index of the elements that it reads from the sequences and writes to them.
-  public var order: [Int] { isReversed ? (0..<count).reversed() : Array(0..<count) }
+  public var order: [Int] { iterationOrder(count, isReversed: isReversed) }
 
   /// Returns where a value of the body is stored: a value of the whole plan, an offset in this value, and a stride. At
   /// index `t` of the sequences, the offset is `offset + t · stride`. Offset and stride are in elements, or in bytes
@@ -119,4 +119,9 @@ extension Loop: StepFamily {
     step.slabs = step.slabs.map(write)
     return step
   }
+}
+
+/// `0, 1, …, count − 1`, or the reverse if a loop runs from the last element to the first.
+package func iterationOrder(_ count: Int, isReversed: Bool) -> [Int] {
+  isReversed ? (0..<count).reversed() : Array(0..<count)
 }

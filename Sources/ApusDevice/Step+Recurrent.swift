@@ -160,7 +160,7 @@ public struct Recurrent: Hashable, Sendable {
   }
 
   /// The indices of the time steps in processing order.
-  public var order: [Int] { isReversed ? (0..<geometry.times).reversed() : Array(0..<geometry.times) }
+  public var order: [Int] { iterationOrder(geometry.times, isReversed: isReversed) }
 
   /// The floating-point operations: two for each multiply-add of the products.
   public var flops: Double { 2 * Double(geometry.multiplyAdds) }

@@ -25,4 +25,18 @@ package struct WindowPositions {
   package static func reach(of count: Int, kernel: Int, stride: Int, dilation: Int) -> Int {
     (count - 1) * stride + span(kernel: kernel, dilation: dilation)
   }
+
+  /// `dilation · (kernel − 1) + 1` of each axis.
+  @inlinable
+  package static func span(kernel: SIMD3<Int>, dilation: SIMD3<Int>) -> SIMD3<Int> {
+    dilation &* (kernel &- 1) &+ 1
+  }
+
+  /// `(count − 1) · stride + span` of each axis.
+  @inlinable
+  package static func reach(
+    of count: SIMD3<Int>, kernel: SIMD3<Int>, stride: SIMD3<Int>, dilation: SIMD3<Int>
+  ) -> SIMD3<Int> {
+    (count &- 1) &* stride &+ span(kernel: kernel, dilation: dilation)
+  }
 }

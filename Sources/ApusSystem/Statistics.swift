@@ -15,6 +15,9 @@ extension [Double] {
 
   /// `Σ (x − mean)²`
   package func squaredDeviations(from mean: Double) -> Double { reduce(0) { $0 + ($1 - mean) * ($1 - mean) } }
+
+  /// `Σ (x − mean)² / n`
+  package func variance(from mean: Double) -> Double { squaredDeviations(from: mean) / Double(count) }
 }
 
 extension Collection where Element: Comparable {

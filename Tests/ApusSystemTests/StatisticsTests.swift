@@ -13,6 +13,7 @@ struct StatisticsTests {
     let numbers = [1.0, 2, 6]
     #expect(numbers.mean == 3)
     #expect(numbers.squaredDeviations(from: 3) == 14)
+    #expect(numbers.variance(from: 3) == 14.0 / 3)
   }
 
   @Test func theFirstOfEqualNumbersIsTheLargest() {

@@ -44,7 +44,7 @@ struct PlaneGeometry {
     kernel = g.kernel
     dilation = g.dilation
     isFlipped = pass == .inputGradient
-    let reach = (g.kernel &- 1) &* g.dilation
+    let reach = WindowPositions.span(kernel: g.kernel, dilation: g.dilation) &- 1
     if isFlipped {
       (sourceChannels, resultChannels) = (g.outputChannels, g.inputChannels)
       (source, result) = (g.output, g.input)

@@ -104,7 +104,8 @@ final class WindowWeightGradientStep: CPUStep {
 
   private func channels(of block: Int) -> Range<Int> {
     let panels = ceilDivide(geometry.results.channels, 32)
-    return (panels * block / blocks * 32)..<min(panels * (block + 1) / blocks * 32, geometry.results.channels)
+    let own = partRange(block, of: blocks, count: panels)
+    return (own.lowerBound * 32)..<min(own.upperBound * 32, geometry.results.channels)
   }
 
   /// Computes the sums of a range of rows of taps and a range of output channels, over the images of a part.

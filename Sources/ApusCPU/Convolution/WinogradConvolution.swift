@@ -44,7 +44,7 @@ final class WinogradConvolutionStep: CPUStep {
         transform(panels[panel], weights, into: target, distance: whole)
       }
     } else {
-      let blocks = schedule.blocks(of: geometry.tileCount, by: WinogradSchedule.patchGrain)
+      let blocks = geometry.tileCount.pieces(of: WinogradSchedule.patchGrain)
       context.pool.run(blocks.count) { block, _ in
         transform(blocks[block], source, into: shared + blocks[block].lowerBound * schedule.sourcePitch)
       }

@@ -80,11 +80,6 @@ struct WinogradSchedule {
     }
   }
 
-  /// Splits `0 ..< count` into ranges of `grain`.
-  func blocks(of count: Int, by grain: Int) -> [Range<Int>] {
-    stride(from: 0, to: count, by: grain).map { $0..<min($0 + grain, count) }
-  }
-
   /// Result elements of the largest part of a task.
   var largestTask: Int {
     min(tileGrain, geometry.tilesPerImage) / geometry.tilesOfImage.across * 4 * geometry.results.width * channelGrain

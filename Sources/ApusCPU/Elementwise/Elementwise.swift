@@ -8,7 +8,8 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
   private let kernels: [Kernel]
   /// The index of each kernel's first task, followed by the number of all tasks.
   private let firstTasks: [Int]
-  private let isSmall: Bool
+  /// `Σ count · weight` over the kernels.
+  let weight: Int
   /// Segments that only move elements.
   private let transposes: [Transposition]
   private let rowCopies: [RowCopy]
@@ -48,7 +49,7 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
     self.transposes = transposes
     self.rowCopies = rowCopies
     self.tiled = tiled
-    isSmall = kernels.reduce(0) { $0 + $1.count * $1.weight } <= TaskLimits.weight
+    weight = kernels.reduce(0) { $0 + $1.count * $1.weight }
     workspaceByteCount = max(workspace, kernels.map(\.workspaceByteCount).max() ?? 0)
   }
 
@@ -57,15 +58,15 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
     for copy in rowCopies { copy.run(context) }
     for kernel in tiled { kernel.run(context) }
     let (frame, workspaces) = (context.frame, context.workspaces)
-    if isSmall {
+    if weight <= TaskLimits.weight {
       for kernel in kernels { kernel.run(0..<kernel.count, frame, workspace: workspaces[0]) }
       return
     }
     context.pool.run(firstTasks[kernels.count]) { index, worker in
       let number = kernelNumber(ofTask: index)
       let kernel = kernels[number]
-      let start = (index - firstTasks[number]) * kernel.grain
-      kernel.run(start..<min(start + kernel.grain, kernel.count), frame, workspace: workspaces[worker])
+      let range = blockRange(index - firstTasks[number], size: kernel.grain, count: kernel.count)
+      kernel.run(range, frame, workspace: workspaces[worker])
     }
   }
 
@@ -73,8 +74,6 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
 
   /// Whether the step is one kernel that can run on any range of its domain.
   var isWhole: Bool { kernels.count == 1 && tiled.isEmpty }
-
-  var weight: Int { kernels.reduce(0) { $0 + $1.count * $1.weight } }
 
   func run(
     rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,

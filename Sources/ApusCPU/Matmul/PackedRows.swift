@@ -28,11 +28,13 @@ struct PackedRows {
   /// Bytes of scratch memory for a product with `columns` columns.
   func workspaceByteCount(columns: Int) -> Int { kernels.panelByteCount(columns: columns, k: min(k, Self.depth)) }
 
-  /// Packs at most `depth` elements of each row, beginning with element `chain * depth`.
+  /// The range of `0 ..< k` that a chain sums, of at most `depth` terms.
+  private func terms(of chain: Int) -> Range<Int> { blockRange(chain, size: Self.depth, count: k) }
+
+  /// Packs the elements of each row that belong to a chain.
   func pack(_ chain: Int, of a: Factor, into rows: UnsafeMutableRawPointer) {
-    let start = chain * Self.depth
-    kernels.packRows(
-      m, k: min(Self.depth, k - start), a.moved(column: start, kernels.lane), rows + chain * chainByteCount)
+    let terms = terms(of: chain)
+    kernels.packRows(m, k: terms.count, a.moved(column: terms.lowerBound, kernels.lane), rows + chain * chainByteCount)
   }
 
   /// `c[m, n] = a·b` with packed rows of `a`.
@@ -45,13 +47,12 @@ struct PackedRows {
   ) {
     let isInPlace = b.row <= Self.longestRowInPlace && b.row % 16 == 0 && (isPadded || n % 16 == 0)
     for chain in 0..<max(1, chainCount) {
-      let start = chain * Self.depth
-      let count = min(Self.depth, k - start)
-      let source = b.moved(row: start, kernels.lane)
-      if !isInPlace { kernels.packColumns(n, k: count, source, scratch, height: count) }
+      let terms = terms(of: chain)
+      let source = b.moved(row: terms.lowerBound, kernels.lane)
+      if !isInPlace { kernels.packColumns(n, k: terms.count, source, scratch, height: terms.count) }
       kernels.multiply(
-        m: m, n: n, k: count, rows + chain * chainByteCount,
-        isInPlace ? kernels.inPlace(source) : kernels.packed(scratch, height: count), c, leading: leading,
+        m: m, n: n, k: terms.count, rows + chain * chainByteCount,
+        isInPlace ? kernels.inPlace(source) : kernels.packed(scratch, height: terms.count), c, leading: leading,
         accumulates: chain > 0, ahead: chain == 0 ? ahead : csimd_prefetch_block())
     }
   }

@@ -128,9 +128,9 @@ struct TiledProduct {
   /// Packs the rows of one task for one chain.
   private func packRows(_ part: Int, _ a: BlockKernels.Factor, _ target: UnsafeMutableRawPointer) {
     let (block, task) = part.quotientAndRemainder(dividingBy: rowTasks)
-    let (first, start) = (task * rowGrain, block * Self.depth)
+    let (rows, terms) = (blockRange(task, size: rowGrain, count: m), blockRange(block, size: Self.depth, count: k))
     kernels.packRows(
-      min(rowGrain, m - first), k: min(Self.depth, k - start), a.moved(row: first, column: start, kernels.lane),
+      rows.count, k: terms.count, a.moved(row: rows.lowerBound, column: terms.lowerBound, kernels.lane),
       target + part * rowByteCount)
   }
 
@@ -215,8 +215,8 @@ struct TiledProduct {
     _ chain: Int, _ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ c: UnsafeMutableRawPointer,
     workspace: UnsafeMutableRawPointer
   ) {
-    let start = chain * Self.depth
-    let count = min(Self.depth, k - start)
+    let terms = blockRange(chain, size: Self.depth, count: k)
+    let (start, count) = (terms.lowerBound, terms.count)
     let source = a.moved(column: start, kernels.lane)
     if schedule.method == .vector {
       kernels.multiplyVector(n: n, k: count, depth: count, source, b.moved(row: start, kernels.lane), c)

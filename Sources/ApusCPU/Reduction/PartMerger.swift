@@ -24,15 +24,14 @@ struct PartMerger {
   ) {
     let size = lane.byteCount
     context.pool.run(ceilDivide(count, Self.grain)) { task, _ in
-      let first = task * Self.grain
-      let length = min(Self.grain, count - first)
-      let target = result + first * size
-      target.copyMemory(from: partials + first * size, byteCount: length * size)
+      let range = blockRange(task, size: Self.grain, count: count)
+      let target = result + range.lowerBound * size
+      target.copyMemory(from: partials + range.lowerBound * size, byteCount: range.count * size)
       withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
         operands[0] = csimd_operand(data: target, step: 1)
         for part in 1..<max(1, parts) {
-          operands[1] = csimd_operand(data: partials + (part * count + first) * size, step: 1)
-          add(length, target, operands.baseAddress, nil)
+          operands[1] = csimd_operand(data: partials + (part * count + range.lowerBound) * size, step: 1)
+          add(range.count, target, operands.baseAddress, nil)
         }
       }
     }

@@ -72,7 +72,7 @@ final class AttentionStep: CPUStep {
     let g = step.geometry
     let size = blocks.lane.byteCount
     let (batch, head) = line.quotientAndRemainder(dividingBy: g.heads)
-    let group = head / (g.heads / g.groups)
+    let group = g.group(of: head)
     let first = line * g.queries + queries.lowerBound
     let output = result + first * g.width * size
     let maxima = result + (g.batch * g.heads * g.queries * g.width + first) * size

@@ -81,7 +81,7 @@ final class AttentionGradientStep: CPUStep {
     let size = blocks.lane.byteCount
     let (frame, workspaces) = (context.frame, context.workspaces)
     let base = context.address(step.result)
-    let share = g.heads / g.groups
+    let share = g.headsPerGroup
     context.pool.run(g.batch * g.groups) { line, worker in
       let (batch, group) = line.quotientAndRemainder(dividingBy: g.groups)
       var targets = Targets(
@@ -106,7 +106,7 @@ final class AttentionGradientStep: CPUStep {
     let g = step.geometry
     let size = blocks.lane.byteCount
     let offset = blocks.offset(frame)
-    let group = head / (g.heads / g.groups)
+    let group = g.group(of: head)
     let logarithms = frame.values[forward]! + g.output.elementCount * size
     for queries in g.queries.pieces(of: AttentionBlocks.queryBlock) {
       let first = (batch * g.heads + head) * g.queries + queries.lowerBound

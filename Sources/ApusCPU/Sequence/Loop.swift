@@ -41,8 +41,7 @@ final class LoopStep: CPUStep {
     }
     frame.scalars = context.frame.scalars
     let inner = RunContext(frame: frame, pool: context.pool, workspaces: context.workspaces)
-    for iteration in 0..<step.count {
-      let position = step.isReversed ? step.count - 1 - iteration : iteration
+    for position in step.order {
       for (value, location) in locations.enumerated() {
         frame.values[value] = context.address(location.value) + location.offset + position * location.stride
       }

@@ -45,7 +45,7 @@ extension TableEncoder.Rule {
   static func standardization(_ numbers: [Double]) -> (Double, Double) {
     let count = Double(numbers.count)
     let mean = mean(of: numbers)
-    let variance = numbers.squaredDeviations(from: mean) / count
+    let variance = numbers.variance(from: mean)
     let rounding = count * mean * Double.ulpOfOne
     let isConstant = variance.isFinite && variance <= count * Double.ulpOfOne * variance + rounding * rounding
     return (mean, isConstant ? 1 : variance.squareRoot())

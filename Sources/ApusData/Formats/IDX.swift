@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// An array in the IDX format of the MNIST files (http://yann.lecun.com/exdb/mnist).
 ///
 /// ```text
@@ -73,7 +75,7 @@ struct IDXHeader {
       throw IDXArray.failure(reader, reader.position, "the file ends inside the header")
     }
     self.type = type
-    extents = (0..<rank).map { axis in sizes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
+    extents = (0..<rank).map { sizes.bigEndianWord(at: 4 * $0) }
   }
 
   /// The number of bytes of the elements; `nil` when it is `Int.max / 2` or more.

@@ -1,3 +1,4 @@
+import ApusSystem
 import CZlib
 
 /// The chunks of a PNG file that define the pixels; all chunks are checked.
@@ -59,7 +60,7 @@ struct PNGChunks {
     guard file.count - position >= 12 else {
       throw failure(path, file.count, "the file ends before the chunk IEND")
     }
-    let length = PNGHeader.word(file, at: position)
+    let length = file.bigEndianWord(at: position)
     let name = file[position + 4..<position + 8]
     guard name.allSatisfy({ (0x41...0x5a).contains($0 & 0xdf) }) else {
       throw failure(path, position + 4, "the bytes \(Array(name)) are not the name of a chunk")
@@ -73,7 +74,7 @@ struct PNGChunks {
     let checksum = file.withUnsafeBufferPointer { buffer in
       crc32(0, buffer.baseAddress! + position + 4, UInt32(length + 4))
     }
-    guard checksum == UInt(PNGHeader.word(file, at: position + 8 + length)) else {
+    guard checksum == UInt(file.bigEndianWord(at: position + 8 + length)) else {
       throw failure(path, position, "the checksum of the chunk \(kind) is wrong")
     }
     return (kind, position..<position + 12 + length)

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The contents of the first chunk of a PNG file (ISO/IEC 15948, 11.2.2).
 package struct PNGHeader: Sendable {
   package let width: Int
@@ -15,8 +17,8 @@ package struct PNGHeader: Sendable {
   package init?(_ file: [UInt8]) {
     let name = PNG.signature + [0, 0, 0, 13] + Array("IHDR".utf8)
     guard file.count >= PNGHeader.byteCount, file.starts(with: name) else { return nil }
-    width = PNGHeader.word(file, at: name.count)
-    height = PNGHeader.word(file, at: name.count + 4)
+    width = file.bigEndianWord(at: name.count)
+    height = file.bigEndianWord(at: name.count + 4)
     bitDepth = file[name.count + 8]
     colorType = file[name.count + 9]
   }
@@ -26,11 +28,6 @@ package struct PNGHeader: Sendable {
 
   /// The number of channels of a pixel, after the expansion of a palette.
   package var channelCount: Int { (isColored ? 3 : 1) + (colorType & 4 != 0 ? 1 : 0) }
-
-  /// A big-endian 32-bit number.
-  static func word(_ bytes: [UInt8], at position: Int) -> Int {
-    bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
-  }
 }
 
 extension [UInt8] {

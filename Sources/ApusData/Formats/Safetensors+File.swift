@@ -46,7 +46,7 @@ extension Safetensors {
     guard prefix.count == 8 else {
       throw .safetensors(path, .file, "\(fileByteCount) bytes are too few for a header")
     }
-    let count = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let count = prefix.littleEndianLong(at: 0)
     // The first bytes of a zip archive or of a PyTorch pickle, read as the length of a header, exceed the limit. So no
     // safetensors file starts with these bytes.
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {

@@ -57,8 +57,7 @@ extension Image {
     // sixth.
     func level(_ distance: Float) -> UInt8 {
       let fall = min(max(abs(distance) - 1, 0), 1)
-      // 1.5 · 2²³ is added: the lowest bits of the sum are the nearest integer.
-      return UInt8(truncatingIfNeeded: (high - fall * spread + 12_582_912).bitPattern)
+      return (high - fall * spread).nearestByteInRange
     }
     pixel[0] = level(hue > 3 ? hue - 6 : hue)
     pixel[1] = level(hue - 2)
@@ -95,4 +94,10 @@ extension BinaryFloatingPoint {
   /// The number rounded and clamped to `0 ... 255`.
   @inlinable
   package var nearestByte: UInt8 { UInt8(Swift.min(Swift.max(self, 0), 255).rounded()) }
+}
+
+extension Float {
+  /// The nearest integer of a number in `0 ... 255`, the even one of two: the lowest bits of the sum with 1.5 · 2²³.
+  @inline(__always)
+  var nearestByteInRange: UInt8 { UInt8(truncatingIfNeeded: (self + 12_582_912).bitPattern) }
 }

@@ -9,6 +9,11 @@ public struct ImageSize: Hashable, Sendable {
     self.height = height
     self.width = width
   }
+
+  /// The top left corner of a central region, `(size − region) / 2`, rounded down.
+  func corner(ofCentral region: ImageSize) -> (top: Int, left: Int) {
+    ((height - region.height) / 2, (width - region.width) / 2)
+  }
 }
 
 extension ImageSize: CustomStringConvertible {

@@ -6,8 +6,7 @@ extension GPUDevice {
   /// The device memory that no process uses, plus the unused blocks of the pool. If the driver does not report free
   /// memory, the device memory that no buffer of this process uses.
   var availableByteCount: Int {
-    let (memory, total) = (memory, info.memoryByteCount)
-    return max(0, min(total - memory.used, (driver.freeByteCount ?? total) + memory.pooled))
+    memory.available(limit: info.memoryByteCount, free: driver.freeByteCount)
   }
 
   func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint {

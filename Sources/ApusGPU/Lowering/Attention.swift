@@ -48,7 +48,7 @@ extension PlanLowering {
     template["capacity"] = String([32, 64, 128].first { $0 >= max(g.size, g.width) } ?? 256)
     for (name, value) in [
       ("items", lines * parts), ("parts", parts), ("heads", g.heads), ("groups", g.groups),
-      ("share", g.heads / g.groups), ("queries", g.queries), ("keys", g.keys), ("size", g.size),
+      ("share", g.headsPerGroup), ("queries", g.queries), ("keys", g.keys), ("size", g.size),
       ("width", g.width), ("outputCount", g.output.elementCount), ("queryCount", g.query.elementCount),
       ("keyCount", g.key.elementCount),
     ] {

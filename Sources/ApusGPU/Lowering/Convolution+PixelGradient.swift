@@ -103,8 +103,7 @@ extension PlanLowering {
   /// image.
   private func tapTable(_ g: ConvolutionGeometry) -> [Int] {
     (0..<g.kernel.y * g.kernel.z).flatMap { tap -> [Int] in
-      let down = tap / g.kernel.z * g.dilation.y - g.padding.y
-      let across = tap % g.kernel.z * g.dilation.z - g.padding.z
+      let (down, across) = g.offset(ofTap: tap / g.kernel.z, tap % g.kernel.z)
       let first = across >= 0 ? 0 : ceilDivide(-across, g.stride.z)
       let end = across >= g.input.z ? 0 : ceilDivide(g.input.z - across, g.stride.z)
       return [down, across, first, max(first, min(g.output.z, end))]

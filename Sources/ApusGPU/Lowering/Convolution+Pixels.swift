@@ -1,6 +1,13 @@
 import ApusDevice
 import ApusSystem
 
+extension ConvolutionGeometry {
+  /// The offset of the pixel that a tap reads from the origin of the window: `tap · dilation − padding` of each axis.
+  func offset(ofTap row: Int, _ column: Int) -> (down: Int, across: Int) {
+    (row * dilation.y - padding.y, column * dilation.z - padding.z)
+  }
+}
+
 /// The windows of a convolution over channels-last images: the pixels that the taps read for a grid of results, and the
 /// locations of the results.
 struct PixelWindows {
@@ -28,7 +35,7 @@ struct PixelWindows {
       image: (g.input.y, g.input.z, g.inputChannels), grid: (g.batch, g.output.y, g.output.z),
       step: (g.stride.y, g.stride.z),
       taps: (0..<g.kernel.y).flatMap { r in
-        (0..<g.kernel.z).map { s in (r * g.dilation.y - g.padding.y, s * g.dilation.z - g.padding.z) }
+        (0..<g.kernel.z).map { s in g.offset(ofTap: r, s) }
       },
       result: (g.output.y, g.output.z))
   }

@@ -39,7 +39,8 @@ extension PlanLowering {
       location(value: step.left).offset, location(value: step.right).offset, maximumOffset(of: step.epilogue))
 
     var builder = KernelBuilder(
-      family: "convolution_tiled", target: target, isLarge: max(xCount, yCount, parts * wCount) + offset >= 1 << 30)
+      family: "convolution_tiled", target: target,
+      isLarge: KernelBuilder.isLarge(max(xCount, yCount, parts * wCount) + offset))
     var template = KernelTemplate(tile, lane, &builder)
     template["rows"] = String(rows)
     template["columns"] = String(columns)

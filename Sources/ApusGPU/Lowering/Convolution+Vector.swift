@@ -337,7 +337,7 @@ extension PlanLowering {
     let partsPerPiece = min(imagesPerPiece, max(2, ceilDivide(16, tiles * pieces)))
     let imagesPerPart = ceilDivide(imagesPerPiece, partsPerPiece)
     let parts = (0..<pieces).map { piece in
-      ceilDivide(min(imagesPerPiece, g.batch - piece * imagesPerPiece), imagesPerPart)
+      ceilDivide(blockRange(piece, size: imagesPerPiece, count: g.batch).count, imagesPerPart)
     }
     let resultCount = g.outputChannels * columns
     let partCount = parts.reduce(0, +)
@@ -346,7 +346,7 @@ extension PlanLowering {
     needWorkspace((rightOffset + imagesPerPiece * input.preparedCount) * size)
     var firstPart = 0
     for piece in 0..<pieces {
-      let images = piece * imagesPerPiece..<min(g.batch, (piece + 1) * imagesPerPiece)
+      let images = blockRange(piece, size: imagesPerPiece, count: g.batch)
       launchWeightGradient(
         step, (location(positions, images, of: step.right, step.dtype, leftOffset), positions.image),
         (location(input, images, of: step.left, step.dtype, rightOffset), input.image), tile: (tileRows, tileColumns),

@@ -75,8 +75,8 @@ struct PreparedImage {
   /// Returns the layout of a convolution's input.
   static func input(_ g: ConvolutionGeometry, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
-    let window = g.dilation &* (g.kernel &- one) &+ one
-    let needed = (g.output &- one) &* g.stride &+ window
+    let window = WindowPositions.span(kernel: g.kernel, dilation: g.dilation)
+    let needed = WindowPositions.reach(of: g.output, kernel: g.kernel, stride: g.stride, dilation: g.dilation)
     return PreparedImage(
       source: g.input, low: g.padding, insert: one, phases: g.stride,
       readPhases: pointwiseMin(g.stride, window), target: (needed &+ g.stride &- one) / g.stride, slack: slack)
@@ -86,7 +86,7 @@ struct PreparedImage {
   /// the flipped weights, at stride 1.
   static func outputGradient(_ g: ConvolutionGeometry, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
-    let reach = g.dilation &* (g.kernel &- one)
+    let reach = WindowPositions.span(kernel: g.kernel, dilation: g.dilation) &- one
     return PreparedImage(
       source: g.output, low: reach &- g.padding, insert: g.stride, phases: one, target: g.input &+ reach,
       slack: slack)

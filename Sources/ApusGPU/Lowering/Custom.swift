@@ -10,7 +10,7 @@ extension PlanLowering {
     }
     guard step.count > 0 else { return }
     let values = (step.inputs + step.results).map { plan.values[$0] }
-    let isLarge = step.count >= 1 << 30 || values.contains { $0.elementCount >= 1 << 30 }
+    let isLarge = KernelBuilder.isLarge(values.reduce(step.count) { max($0, $1.elementCount) })
     var builder = KernelBuilder(family: family(kernel), target: target, isLarge: isLarge)
     var template = KernelTemplate("custom/items.cl")
     for dtype in Set(values.map(\.dtype)).filter(\.isNarrow).sorted(by: { $0.description < $1.description }) {

@@ -16,7 +16,7 @@ extension PlanLowering {
     /// Whether indices need more than 32 bits.
     var isLarge: Bool {
       let step = columns.strides.map(abs).max() ?? 0
-      return elementCount + bound.maximumOffset + rows.reach + step * columns.extent >= 1 << 30
+      return KernelBuilder.isLarge(elementCount + bound.maximumOffset + rows.reach + step * columns.extent)
     }
   }
 

@@ -26,8 +26,7 @@ extension PlanLowering {
   mutating func lower(_ step: Gather) {
     let rows = step.outer * step.count
     guard rows * step.inner > 0 else { return }
-    let isLarge =
-      step.outer * step.inner * max(step.extent, step.count) >= 1 << 30
+    let isLarge = KernelBuilder.isLarge(step.outer * step.inner * max(step.extent, step.count))
     var builder = KernelBuilder(family: "gather", target: target, isLarge: isLarge)
     builder.begin("const i64 start = 0;")
     let index = builder.index

@@ -72,6 +72,9 @@ struct KernelBuilder {
     index = target.kernelClass == .cpu || isLarge ? "i64" : "int"
   }
 
+  /// Whether a kernel whose indices reach `reach` needs 64-bit indices: `reach ≥ 2³⁰`.
+  static func isLarge(_ reach: Int) -> Bool { reach >= 1 << 30 }
+
   /// Adds a pointer parameter bound to `slot`; returns the name of its variable.
   mutating func pointer(
     _ type: String, slot: Int, isConstant: Bool = true, isShared: Bool = false

@@ -17,7 +17,7 @@ extension PlanLowering {
       zip(operand.layout.shape, operand.layout.strides).reduce(0) { $0 + $1.0 * abs($1.1) }
     }
     let offset = max(left.offset, right.offset, maximumOffset(of: step.epilogue))
-    let isLarge = offset + reach.max()! + step.m * step.n * count >= 1 << 30
+    let isLarge = KernelBuilder.isLarge(offset + reach.max()! + step.m * step.n * count)
 
     var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge)
     var template = KernelTemplate(tile, lane, &builder)

@@ -1,6 +1,11 @@
 import ApusDevice
 import ApusSystem
 
+extension Pooling {
+  /// Whether indices of the input need more than 32 bits.
+  fileprivate var isLarge: Bool { KernelBuilder.isLarge(planes * input.wrappedProduct) }
+}
+
 extension PlanLowering {
   mutating func lower(_ step: Pooling) {
     guard step.epilogue.binding.domain.elementCount > 0 else { return }
@@ -105,8 +110,7 @@ extension PlanLowering {
 
   private mutating func lowerForward(_ step: Pooling) {
     let lane = step.dtype.lane
-    let isLarge = step.planes * step.input.wrappedProduct >= 1 << 30
-    var builder = KernelBuilder(family: "pooling_forward", target: target, isLarge: isLarge)
+    var builder = KernelBuilder(family: "pooling_forward", target: target, isLarge: step.isLarge)
     builder.begin("const i64 start = 0;")
     var shared = names(step, &builder)
     bind(step.left, as: "source", step.dtype, &shared, &builder)
@@ -218,8 +222,7 @@ extension PlanLowering {
   }
 
   private mutating func lowerGather(_ step: Pooling) {
-    let isLarge = step.planes * step.input.wrappedProduct >= 1 << 30
-    var builder = KernelBuilder(family: "pooling_gather", target: target, isLarge: isLarge)
+    var builder = KernelBuilder(family: "pooling_gather", target: target, isLarge: step.isLarge)
     builder.begin("const i64 start = 0;")
     let index = builder.index
     var shared = names(step, &builder)

@@ -24,8 +24,8 @@ extension PlanLowering {
     }
     let emitter = ReductionEmitter(
       step: step, prologue: prologueBound, epilogue: epilogueBound, shape: shape,
-      isLarge: step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach
-        + shape.reduced.reach >= 1 << 30,
+      isLarge: KernelBuilder.isLarge(
+        step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach + shape.reduced.reach),
       target: target, workspace: slots.workspace)
     let (first, groups) = emitter.accumulate()
     launch(first, groups: groups, localSize: isCPU ? 1 : 256)
@@ -229,21 +229,17 @@ private struct ReductionEmitter {
       builder.number($0)
     }
     let index = builder.index
-    let items = ceilDivide(blocks, blocksPerItem)
-    if isCPU {
-      let count = builder.number(items)
-      builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
-      builder.line("const \(index) item = (\(index))GROUP_ID() - part * \(count);")
-      return Frame(
-        loop:
-          "for (\(index) unit = item * \(numbers[1]); unit < SMALLER((item + 1) * \(numbers[1]), \(numbers[0])); unit += 1)",
-        blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4], groups: items * shape.parts)
-    }
     let itemsPerBlock = shape.isAlong ? shape.itemsPerOutput : 1
-    let groups = ceilDivide(blocks * itemsPerBlock, 256)
+    let groups = isCPU ? ceilDivide(blocks, blocksPerItem) : ceilDivide(blocks * itemsPerBlock, 256)
     let count = builder.number(groups)
     builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
     builder.line("const \(index) item = (\(index))GROUP_ID() - part * \(count);")
+    if isCPU {
+      return Frame(
+        loop:
+          "for (\(index) unit = item * \(numbers[1]); unit < SMALLER((item + 1) * \(numbers[1]), \(numbers[0])); unit += 1)",
+        blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4], groups: groups * shape.parts)
+    }
     let unit = itemsPerBlock == 256 ? "item" : "(item * 256 + LOCAL_ID()) / \(itemsPerBlock)"
     builder.line("const \(index) unit = \(unit);")
     return Frame(

@@ -3,7 +3,7 @@ import ApusDevice
 extension PlanLowering {
   mutating func lower(_ step: RowWrite) {
     guard step.count * step.inner > 0 else { return }
-    let isLarge = step.inner * max(step.extent, step.count) >= 1 << 30
+    let isLarge = KernelBuilder.isLarge(step.inner * max(step.extent, step.count))
     var builder = KernelBuilder(family: "rowWrite", target: target, isLarge: isLarge)
     builder.begin("const i64 start = 0;")
     let index = builder.index

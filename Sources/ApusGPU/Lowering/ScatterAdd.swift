@@ -168,7 +168,7 @@ extension PlanLowering {
   /// Emits a kernel in which a work-item computes one element of the result. The work-item searches all indices for the
   /// row of its element or, if the indices are sorted, finds the start of the segment.
   private mutating func lowerElements(_ step: ScatterAdd) {
-    let isLarge = step.outer * step.inner * max(step.extent, step.count) >= 1 << 30
+    let isLarge = KernelBuilder.isLarge(step.outer * step.inner * max(step.extent, step.count))
     var scatter = scatter(
       step, step.isSorted ? "segment_sum" : "scatter_searching", isLarge: isLarge)
     let total = step.outer * step.extent * step.inner

@@ -47,7 +47,7 @@ struct ProgramStore: Sendable {
     guard let bytes = try? FileDescriptor.contents(of: path(key), limit: Self.limit),
       bytes.count >= Self.headerSize, Array(bytes[..<8]) == Self.magic
     else { return nil }
-    let length = bytes[8..<16].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    let length = bytes.littleEndianLong(at: 8)
     let payload = Array(bytes[Self.headerSize...])
     guard length == UInt64(payload.count), Array(bytes[16..<48]) == digest(of: payload, key: key) else {
       return nil

@@ -17,7 +17,7 @@ extension Tensor {
     let mean = mean(axes: axes, keepingAxes: true)
     let centered = self - mean
     let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: true)
-    return (centered, mean, sum / (Double(elementCount) / Double(Swift.max(sum.elementCount, 1))))
+    return (centered, mean, sum / elementCount(perElementOf: sum))
   }
 
   /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts;

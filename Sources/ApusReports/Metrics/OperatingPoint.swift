@@ -87,7 +87,7 @@ extension RankedScores {
 
   /// The operating point of the threshold at an index. Index −1 stands for an infinite threshold, at which nothing is
   /// predicted as positive.
-  private subscript(position: Int) -> OperatingPoint {
+  subscript(position: Int) -> OperatingPoint {
     let (hits, misses) = position < 0 ? (0, 0) : (truePositives[position], falsePositives[position])
     return OperatingPoint(
       threshold: position < 0 ? .infinity : thresholds[position], truePositives: hits, falsePositives: misses,

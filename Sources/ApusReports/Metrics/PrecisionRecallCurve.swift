@@ -15,8 +15,8 @@ extension RankedScores {
   public var precisionRecallCurve: PrecisionRecallCurve? {
     guard positiveCount > 0 else { return nil }
     return PrecisionRecallCurve(
-      precisions: [1] + thresholds.indices.map { ratio(truePositives[$0], truePositives[$0] + falsePositives[$0]) },
-      recalls: [0] + thresholds.indices.map { ratio(truePositives[$0], positiveCount) },
+      precisions: [1] + thresholds.indices.map { self[$0].precision },
+      recalls: [0] + thresholds.indices.map { self[$0].recall },
       thresholds: [.infinity] + thresholds)
   }
 

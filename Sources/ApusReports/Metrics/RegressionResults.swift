@@ -111,5 +111,5 @@ func sampleVariance(_ values: [Double], mean: Double) -> Double {
 
 /// `Σ (x − mean)² / n`
 private func variance(_ values: [Double]) -> Double {
-  values.squaredDeviations(from: values.mean) / Double(values.count)
+  values.variance(from: values.mean)
 }

@@ -190,8 +190,7 @@ private struct AnomalyCheck {
     var values = operation.inputs.map { Tensor(node: $0) }
     let elements = body.carriedCount..<body.carriedCount + body.sequenceCount
     let sequences = Array(values[elements])
-    for iteration in 0..<body.count {
-      let index = body.isReversed ? body.count - 1 - iteration : iteration
+    for index in iterationOrder(body.count, isReversed: body.isReversed) {
       for (number, sequence) in zip(elements, sequences) {
         values[number] = sequence.slice(axis: 0, from: index, count: 1).squeezingAxis(at: 0)
       }

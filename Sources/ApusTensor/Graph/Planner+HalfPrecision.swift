@@ -169,7 +169,7 @@ extension GraphNode {
   fileprivate var selectsElements: Bool {
     guard case .pooling(let box) = attributes, box.kind == .maximum else { return false }
     // Where windows overlap, an element receives the sum of several gradients.
-    return box.pass != .backward || all(box.stride .> box.dilation &* (box.window &- .one))
+    return box.pass != .backward || all(box.stride .>= WindowPositions.span(kernel: box.window, dilation: box.dilation))
   }
 
   /// Whether the node is a cast of `float32` numbers to 16 bits.

@@ -43,7 +43,7 @@ extension Planner {
         case .transpose(let permutation) = transforms[0]
       else { continue }
       let rank = permutation.count
-      guard rank >= 2, permutation == Array(0..<rank - 2) + [rank - 1, rank - 2] else { continue }
+      guard rank >= 2, permutation == .exchangingLastTwo(of: rank) else { continue }
       let (base, roundings) = roundedValue(nodes[index].inputs[0])
       guard nodes[base].op === Op.matmul, users[base].count == 1, roundings.isEmpty || !isOutput[base] else { continue }
       let read = nodes[index].inputs[0]
@@ -111,7 +111,7 @@ extension Planner {
   private mutating func transposedView(of input: Int) -> Int {
     var view = nodes[input]
     let rank = view.shape.rank
-    let exchange = ViewTransform.transpose(Array(0..<rank - 2) + [rank - 1, rank - 2])
+    let exchange = ViewTransform.transpose(.exchangingLastTwo(of: rank))
     if case .view(let transforms) = view.kind {
       view.kind = .view(transforms + [exchange])
     } else {

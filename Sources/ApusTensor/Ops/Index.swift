@@ -349,8 +349,11 @@ extension Tensor {
     let count = Int(Swift.max(0, quotient))
     let wide: DType = dtype.isFloatingPoint ? (dtype == .float64 ? .float64 : .float32) : .int64
     let index = indices([count], axis: 0, device: device).cast(to: wide)
-    return (index * index.constant(step) + index.constant(start)).cast(to: dtype)
+    return index.spaced(from: start, by: step).cast(to: dtype)
   }
+
+  /// `start + step · i` of each index `i`.
+  func spaced(from start: Double, by step: Double) -> Tensor { self * constant(step) + constant(start) }
 
   /// One-hot vectors: `[…]` becomes `[…, classes]`, with 1 at the index that an element gives and 0 elsewhere, all 0
   /// for an index out of range. Elements that are not integers are truncated toward zero.

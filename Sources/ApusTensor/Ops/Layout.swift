@@ -102,12 +102,20 @@ extension Op {
       }
       return TensorType(shape, inputs.dtype(0))
     },
-    gradient: .rule { c in
-      var inverse = c.attributes.integers
-      for (axis, source) in c.attributes.integers.enumerated() { inverse[source] = axis }
-      return [c.gradient.transposed(inverse)]
-    },
+    gradient: .rule { c in [c.gradient.transposed(c.attributes.integers.inversePermutation)] },
     lower: .view { .transpose($0.attributes.integers) })
+}
+
+extension [Int] {
+  /// The permutation of at least two axes that exchanges the last two: `[0, …, rank − 1, rank − 2]`.
+  static func exchangingLastTwo(of rank: Int) -> [Int] { Array(0..<rank - 2) + [rank - 1, rank - 2] }
+
+  /// The permutation `q` with `q[p[i]] = i` for this permutation `p`.
+  var inversePermutation: [Int] {
+    var inverse = self
+    for (index, source) in enumerated() { inverse[source] = index }
+    return inverse
+  }
 }
 
 extension Tensor {
@@ -134,7 +142,7 @@ extension Tensor {
       return self
     }
     if rank == 2 { return Tensor(.transpose, OpInputs(node), .integers(Tensor.exchanged)) }
-    return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
+    return transposed(.exchangingLastTwo(of: rank))
   }
 }
 

@@ -116,7 +116,7 @@ extension Tensor {
     let step = count > 1 ? (end - start) / Double(count - 1) : 0
     // Each half is counted from its own end, so that both ends are exact.
     let isFirstHalf = index .< Double(count) / 2
-    let fromStart = index * index.constant(step) + index.constant(start)
+    let fromStart = index.spaced(from: start, by: step)
     let fromEnd = index.constant(end) - (index.constant(Double(count - 1)) - index) * index.constant(step)
     return isFirstHalf.select(fromStart, fromEnd).cast(to: dtype)
   }

@@ -58,6 +58,11 @@ extension Tensor {
     for axis in 0..<rank where axes == nil || isReduced >> axis & 1 == 1 { attributes.append(axis) }
     return Tensor(op, OpInputs(node), .integers(attributes))
   }
+
+  /// The number of elements of this tensor for each element of `result`, its reduction over any axes.
+  package func elementCount(perElementOf result: Tensor) -> Double {
+    Double(elementCount) / Double(Swift.max(result.elementCount, 1))
+  }
 }
 
 // MARK: - Sums and means
@@ -84,7 +89,7 @@ extension Tensor {
     guard checkedAxes(axes, "mean") != nil else { return floating }
     return wide { source in
       let sum = source.sum(axes: axes, keepingAxes: keepingAxes)
-      return sum / source.constant(Double(elementCount) / Double(Swift.max(sum.elementCount, 1)))
+      return sum / source.constant(elementCount(perElementOf: sum))
     }
   }
 
@@ -100,10 +105,15 @@ extension Tensor {
 
   private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
     // An empty tensor has no maximum.
-    if elementCount == 0 { return exp().sum(axes: axes, keepingAxes: keepingAxes).log() }
+    if elementCount == 0 { return logSumOfExponentials(axes, keepingAxes: keepingAxes) }
     let shift = exponentialShift(axes)
-    let sum = (self - shift).exp().sum(axes: axes, keepingAxes: true).log() + shift
+    let sum = (self - shift).logSumOfExponentials(axes, keepingAxes: true) + shift
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
+  }
+
+  /// `log Σ eˣ` over `axes`, without protection against overflow.
+  package func logSumOfExponentials(_ axes: [Int]?, keepingAxes: Bool) -> Tensor {
+    exp().sum(axes: axes, keepingAxes: keepingAxes).log()
   }
 
   /// The maximum over `axes`, which have extent 1 in the result. No gradient flows through it. The caller subtracts it
@@ -144,8 +154,7 @@ extension Tensor {
     return wide { source in
       let centered = source - source.mean(axes: axes, keepingAxes: true)
       let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
-      let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
-      return sum / source.constant(Swift.max(count, 0))
+      return sum / source.constant(Swift.max(elementCount(perElementOf: sum) - correction, 0))
     }
   }
 
@@ -185,10 +194,8 @@ extension Tensor {
     // The reduced axes are moved to the end and merged.
     let order = (0..<rank).filter { !axes.contains($0) } + axes
     let kept = Shape(order.dropLast(axes.count).map { shape[$0] } + [axes.reduce(1) { $0 * shape[$1] }])
-    var inverse = order
-    for (index, axis) in order.enumerated() { inverse[axis] = index }
     return transposed(order).reshaped(to: kept).productOfOthers(kept.rank - 1)
-      .reshaped(to: Shape(order.map { shape[$0] })).transposed(inverse)
+      .reshaped(to: Shape(order.map { shape[$0] })).transposed(order.inversePermutation)
   }
 }
 

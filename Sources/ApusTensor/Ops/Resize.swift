@@ -49,7 +49,7 @@ extension Tensor {
 
   private func linear(_ axis: Int, _ count: Int, _ alignsCorners: Bool) -> Tensor {
     let extent = shape[axis]
-    if extent == 1 { return broadcast(to: shape.replacing(axis, with: count)) }
+    if extent == 1 { return broadcast(to: shape.replacing(axis: axis, with: [count])) }
     let type: DType = dtype == .float64 ? .float64 : .float32
     let number = Tensor.indices([count], axis: 0, device: device).cast(to: type)
     var position: Tensor
@@ -66,13 +66,5 @@ extension Tensor {
     let ends = [low, high].map { gathering(known: $0.cast(to: .int64), axis: axis).cast(to: type) }
     let values = ends[0].lerp(to: ends[1], weight)
     return (dtype.isFloatingPoint ? values : values.rounded()).cast(to: dtype)
-  }
-}
-
-extension Shape {
-  fileprivate func replacing(_ axis: Int, with extent: Int) -> Shape {
-    var result = self
-    result[axis] = extent
-    return result
   }
 }

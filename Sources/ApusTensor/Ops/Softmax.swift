@@ -6,7 +6,7 @@ extension Tensor {
     guard let axis = checkedAxis(axis, "logSoftmax") else { return self }
     return softmaxed(axis) { x in
       let shifted = x.belowMaximum(axis)
-      return shifted - shifted.exp().sum(axis: axis, keepingAxes: true).log()
+      return shifted - shifted.logSumOfExponentials([axis], keepingAxes: true)
     }
   }
 

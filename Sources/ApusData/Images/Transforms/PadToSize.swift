@@ -23,7 +23,7 @@ public struct PadToSize: ImageTransform {
 
   public func apply(to image: inout Image, random: inout ImageRandom) {
     let padded = padded(image.size)
-    let (top, left) = ((padded.height - image.height) / 2, (padded.width - image.width) / 2)
+    let (top, left) = padded.corner(ofCentral: image.size)
     image = image.cropped(top: -top, left: -left, padded, edges: edges)
   }
 

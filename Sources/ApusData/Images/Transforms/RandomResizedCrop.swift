@@ -58,7 +58,8 @@ public struct RandomResizedCrop: ImageTransform {
     } else if shape > ratio.upperBound {
       part.width = max(1, Int((Double(input.height) * ratio.upperBound).rounded(.toNearestOrEven)))
     }
-    return ((input.height - part.height) / 2, (input.width - part.width) / 2, part)
+    let (top, left) = input.corner(ofCentral: part)
+    return (top, left, part)
   }
 }
 

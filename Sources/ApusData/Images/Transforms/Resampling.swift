@@ -123,9 +123,6 @@ private struct Resampler {
   let newWidth: Int
   let columns: ResampledAxis
 
-  /// 1.5 · 2²³: if it is added to a number below 2²², the lowest bits of the sum are the nearest integer.
-  private static let rounding: Float = 12_582_912
-
   init(channels: Int, width: Int, newWidth: Int, _ columns: ResampledAxis) {
     (self.channels, self.width, self.newWidth, self.columns) = (channels, width, newWidth, columns)
   }
@@ -212,8 +209,7 @@ private struct Resampler {
   /// Clamps and rounds to bytes; cubic sums can exceed the range.
   private func store(_ row: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<UInt8>, _ count: Int) {
     for index in 0..<count {
-      let value = min(max(row[index], 0), 255) + Resampler.rounding
-      target[index] = UInt8(truncatingIfNeeded: value.bitPattern)
+      target[index] = min(max(row[index], 0), 255).nearestByteInRange
     }
   }
 }

@@ -1,0 +1,7 @@
+extension MemoryStatistics {
+  /// `max(0, min(limit − used, free + pooled))`, the bytes that a device with `limit` bytes can still allocate.
+  /// - Parameter free: the bytes that no process uses; `nil` if they are unknown, which counts as `limit`.
+  package func available(limit: Int, free: Int?) -> Int {
+    max(0, min(limit - used, (free ?? limit) + pooled))
+  }
+}
