@@ -62,11 +62,9 @@ INLINE SCALAR FN(attention_largest)(V v) {
 }
 
 INLINE SCALAR FN(attention_total)(V v) {
-  v += FOLDED(v, 8);
-  v += FOLDED(v, 4);
-  v += FOLDED(v, 2);
-  v += FOLDED(v, 1);
-  return v[0];
+  SCALAR total;
+  FN(fold_sum)(v, &total);
+  return total;
 }
 
 // Converts the products of a block of keys to unnormalized weights; rescales the sums and outputs of the previous keys
