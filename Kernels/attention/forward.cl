@@ -9,8 +9,8 @@
 //   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
 //
 // A query attends to the keys up to $ahead positions after its own. The kernel processes keys in blocks of $block, so
-// that it rescales the accumulators to a new maximum only once per block. $ATTENDS and $ADDED apply the mask and
-// the bias; $KEEP, $DROP and $FACTOR apply dropout.
+// that it rescales the accumulators to a new maximum only once per block. $ATTENDS applies the mask, and $ADDED is
+// the bias or −0; $KEEP, $DROP and $FACTOR apply dropout.
 //
 // The lowering fills in other templates: $QUERYITEM is query_item.cl, $SCORES is dots.cl with the results `p`, $ATTENDS
 // is attends.cl, and $ADDVALUES is weighted_sum.cl with the weights `p`.
@@ -37,7 +37,7 @@ for (i64 key = 0; key < end; key += $block) {
   $V top = maximum;
   UNROLL for (int j = 0; j < $block; j += 1) {
     $ATTENDS
-    p[j] = CHOOSE_$lane(open, p[j] * $scale$ADDED, lowest);
+    p[j] = CHOOSE_$lane(open, softmax_score_$lane(p[j], $scale, $ADDED), lowest);
     top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
   }
   shift = softmax_shift_$lane(top);

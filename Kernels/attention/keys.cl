@@ -47,7 +47,8 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
       const i64 row = position + query + SMALLER(j, remaining - 1);
       $ATTENDS
       const $V logarithm = ($V)($forward[$forwardOffset + $outputCount + row]);
-      p[j] = CHOOSE_$lane(open, softmax_weight_$lane(p[j] * $scale$ADDED, logarithm), ($V)(0));
+      const $V score = softmax_score_$lane(p[j], $scale, $ADDED);
+      p[j] = CHOOSE_$lane(open, softmax_weight_$lane(score, logarithm), ($V)(0));
       $DROPGRADIENT
       d[j] = CHOOSE_$lane(open, softmax_gradient_$lane(p[j], d[j], ($V)($dots[row]), $scale), ($V)(0));
       $DROP

@@ -43,7 +43,7 @@ for (i64 key = 0; key < end; key += $block) {
   $WEIGHTGRADIENTS
   UNROLL for (int j = 0; j < $block; j += 1) {
     $ATTENDS
-    const $V weight = softmax_weight_$lane(p[j] * $scale$ADDED, logarithm);
+    const $V weight = softmax_weight_$lane(softmax_score_$lane(p[j], $scale, $ADDED), logarithm);
     $DROPGRADIENT
     d[j] = CHOOSE_$lane(open, softmax_gradient_$lane(weight, d[j], dot, $scale), ($V)(0));
   }

@@ -17,6 +17,10 @@
 // would be NaN.
 INLINE V FN(softmax_shift)(V top) { return SELECT(top == LEAST, (V)(0), top); }
 
+// The score of an open key: the dot product of the query and the key, scaled, plus an added value. An added value of −0
+// changes no score.
+INLINE V FN(softmax_score)(V dot, V scale, V added) { return dot * scale + added; }
+
 // exp(score − shift), for three purposes:
 //   score                          shift              result
 //   the score of a key             shift of a block   the unnormalized weight of the key
@@ -27,7 +31,7 @@ INLINE V FN(softmax_weight)(V score, V shift) { return FN(exp)(score - shift); }
 // The log-sum-exp of all scores, from the last shift and the sum of the unnormalized weights.
 INLINE V FN(softmax_logarithm)(V shift, V sum) { return SELECT(sum == 0, NO_KEYS, shift + FN(log)(sum)); }
 
-// The gradient of q · k, the dot product of a query and a key: p · (d − dot) · scale. The score of the key is the
-// scaled dot product plus an added value. `p` is the weight of the key, `d` the gradient of the weight, and `dot` the
-// sum of p · d over all keys: the dot product of the query's output and the gradient of that output.
+// The gradient of q · k, the dot product of a query and a key: p · (d − dot) · scale. `p` is the weight of the key, `d`
+// the gradient of the weight, and `dot` the sum of p · d over all keys: the dot product of the query's output and the
+// gradient of that output.
 INLINE V FN(softmax_gradient)(V p, V d, V dot, V scale) { return p * (d - dot) * scale; }

@@ -4,7 +4,7 @@
 // Parameters: $T, $index, $sourceW, $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);
 VSTORE(core, spread);
-const $index first = (column + $stepW - 1) / $stepW;
+const $index first = CEIL_DIVIDE(column, $stepW);
 const $index last = SMALLER((column + count - 1) / $stepW + 1, $sourceW);
 for ($index w = first; w < last; w += 1) spread[w * $stepW - column] = from[w];
 core = VLOAD(spread);

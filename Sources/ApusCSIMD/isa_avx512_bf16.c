@@ -82,7 +82,7 @@ INLINE VF joined_rows(const float *first, const float *second, size_t count) {
 }
 
 static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
-  size_t words = (k + 1) / 2;
+  size_t words = CEIL_DIVIDE(k, 2);
   if (column == 1) {
     FOR_SLIVERS(m, {
       transpose_pairs(rows, k, (const float *)a + (ptrdiff_t)first * row, row, (float *)slivers + first * words, rows);
@@ -108,7 +108,7 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
 
 static void FN(pack_columns)(
     size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance) {
-  size_t words = (k + 1) / 2;
+  size_t words = CEIL_DIVIDE(k, 2);
   for (size_t at = 0; at < n; at += PANEL_WIDTH) {
     size_t columns = FN(panel_columns)(n, at);
     size_t width = PANEL_ROW(columns);

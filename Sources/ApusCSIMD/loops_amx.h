@@ -20,7 +20,7 @@
 #define AMX_WORDS 16
 #define AMX_TILE (AMX_ROWS * AMX_WORDS)
 
-INLINE size_t amx_words(size_t k) { return CEIL_DIVIDE((k + 1) / 2, AMX_WORDS) * AMX_WORDS; }
+INLINE size_t amx_words(size_t k) { return CEIL_DIVIDE(CEIL_DIVIDE(k, 2), AMX_WORDS) * AMX_WORDS; }
 
 // Joins 32 numbers to 16 words. Numbers from `count` on are replaced by zeros.
 INLINE VF amx_word_row(const float *numbers, size_t count) {
@@ -67,7 +67,7 @@ static void amx_pack_rows(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
 static void amx_pack_columns(
     size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance) {
   FN(pack_columns)(n, k, b, row, column, panels, distance);
-  size_t words = (k + 1) / 2, rest = amx_words(k) - words;
+  size_t words = CEIL_DIVIDE(k, 2), rest = amx_words(k) - words;
   for (size_t at = 0; rest > 0 && at < n; at += PANEL_WIDTH) {
     size_t columns = FN(panel_columns)(n, at);
     size_t width = PANEL_ROW(columns);

@@ -47,6 +47,14 @@ INLINE V FN(attention_added)(const csimd_weights *w, size_t at, size_t end, cons
   return LOAD(V, numbers);
 }
 
+// The scores of 16 keys from `at` on, from the dot products of a query and the keys.
+INLINE V FN(attention_scores)(const csimd_weights *w, size_t at, size_t end, V dots, const SCALAR *added) {
+  V scale = (V)((SCALAR)w->scale);
+  V scores = FN(softmax_score)(dots, scale, (V)(-0.0f));
+  if (added != NULL) scores = FN(softmax_score)(dots, scale, FN(attention_added)(w, at, end, added));
+  return scores;
+}
+
 INLINE void FN(attention_multiply)(size_t count, SCALAR *row, SCALAR factor) {
   size_t i = 0;
   for (; i + LANES <= count; i += LANES) STORE(V, row + i, LOAD(V, row + i) * factor);
@@ -62,11 +70,9 @@ INLINE SCALAR FN(attention_largest)(V v) {
 }
 
 INLINE SCALAR FN(attention_total)(V v) {
-  v += FOLDED(v, 8);
-  v += FOLDED(v, 4);
-  v += FOLDED(v, 2);
-  v += FOLDED(v, 1);
-  return v[0];
+  SCALAR total;
+  FN(fold_sum)(v, &total);
+  return total;
 }
 
 // Converts the products of a block of keys to unnormalized weights; rescales the sums and outputs of the previous keys
@@ -81,8 +87,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     const uint32_t *words = FN(attention_words)(w, r, end);
     V top = lowest;
     for (size_t i = 0; i < w->keys; i += LANES) {
-      V x = LOAD(V, row + i) * (SCALAR)w->scale;
-      if (added != NULL) x += FN(attention_added)(w, i, end, added);
+      V x = FN(attention_scores)(w, i, end, LOAD(V, row + i), added);
       x = SELECT(FN(attention_open)(w, i, end, mask), x, lowest);
       STORE(V, row + i, x);
       top = x > top ? x : top;
@@ -141,8 +146,7 @@ static void FN(attention_gradients)(
     const uint32_t *words = FN(attention_words)(w, r, end);
     for (size_t i = 0; i < w->keys; i += LANES) {
       MASK open = FN(attention_open)(w, i, end, mask);
-      V x = LOAD(V, row + i) * (SCALAR)w->scale;
-      if (added != NULL) x += FN(attention_added)(w, i, end, added);
+      V x = FN(attention_scores)(w, i, end, LOAD(V, row + i), added);
       V p = SELECT(open, FN(softmax_weight)(x, (V)(logarithm[r])), (V)(0));
       V d = LOAD(V, gradient + i), factor = (V)(1);
       if (words != NULL) factor = SELECT(FN(attention_kept)(w, words + i), (V)((SCALAR)w->kept_factor), (V)(0));

@@ -131,14 +131,7 @@ static void plane_correlate(
 
 // Adds each group of 16 sums: the upper half to the lower half, and so on.
 static void fold_sums(size_t count, const float *sums, float *result) {
-  for (size_t i = 0; i < count; i += 1) {
-    VF a = LOAD(VF, sums + i * LANES);
-    a = a + FOLDED(a, 8);
-    a = a + FOLDED(a, 4);
-    a = a + FOLDED(a, 2);
-    a = a + FOLDED(a, 1);
-    result[i] = a[0];
-  }
+  for (size_t i = 0; i < count; i += 1) fold_sum_f32(LOAD(VF, sums + i * LANES), result + i);
 }
 #undef PLANE_TILE
 #undef PLANE_ROW

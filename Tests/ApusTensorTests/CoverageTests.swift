@@ -68,15 +68,7 @@ import Testing
     var seen = CoverageTests.withoutCase
     try withDevice(TestDevice.reference.device) { () throws in
       for operation in OpCase.all {
-        let dtype = operation.dtypes[0]
-        let inputs = operation.tensors(operation.grids(0, dtype: dtype), dtype: dtype)
-        let result = operation.apply(inputs)
-        collect(result, &seen)
-        guard operation.derivatives == .second else { continue }
-        let numbers = inputs.filter { $0.dtype.isFloatingPoint }
-        let first = gradients(of: (result * result).sum(), withRespectTo: numbers)
-        let sum = first.reduce(.zeros([], dtype: dtype)) { $0 + $1.squared().sum() }
-        for second in gradients(of: sum, withRespectTo: numbers) { collect(second, &seen) }
+        for tensors in derivatives(of: operation) { collect(tensors, &seen) }
       }
     }
     // The name of an operation is a string or the name of its row.
@@ -86,24 +78,42 @@ import Testing
     #expect(Set(operations).subtracting(seen).sorted() == [])
   }
 
-  /// Every operation with a gradient rule is part of a case whose derivatives are compared with finite differences.
+  /// Every operation with a gradient rule, in results and in their first and second derivatives, is part of a graph
+  /// whose gradients a case compares with finite differences: a result or, if the case compares second derivatives, a
+  /// first derivative.
   @Test func everyGradientRuleIsCompared() throws {
     var (found, compared) = (Set<String>(), Set<String>())
     try withDevice(TestDevice.reference.device) { () throws in
       for operation in OpCase.all {
-        let dtype = operation.dtypes.first(where: \.isFloatingPoint) ?? operation.dtypes[0]
-        let result = operation.apply(operation.tensors(operation.grids(0, dtype: dtype), dtype: dtype))
-        collect(result, &found, where: \.isDifferentiable)
-        if operation.derivatives != .none { collect(result, &compared, where: \.isDifferentiable) }
+        let orders = derivatives(of: operation)
+        for tensors in orders { collect(tensors, &found, where: \.isDifferentiable) }
+        for tensors in orders.dropLast() { collect(tensors, &compared, where: \.isDifferentiable) }
       }
     }
     #expect(found.count > 50)
     #expect(found.subtracting(compared).subtracting(CoverageTests.withoutCase).sorted() == [])
   }
 
-  private func collect(_ tensor: Tensor, _ names: inout Set<String>, where condition: (Node) -> Bool = { _ in true }) {
+  /// The result of a case and its derivatives, up to the order that the case compares. Element `n + 1` contains the
+  /// gradients of `Σ x²`, where `x` are the elements of the tensors in element `n`.
+  private func derivatives(of operation: OpCase) -> [[Tensor]] {
+    let dtype = operation.dtypes.first(where: \.isFloatingPoint) ?? operation.dtypes[0]
+    let inputs = operation.tensors(operation.grids(0, dtype: dtype), dtype: dtype)
+    let numbers = inputs.filter { $0.dtype.isFloatingPoint }
+    let order = operation.derivatives == .none ? 0 : operation.derivatives == .first ? 1 : 2
+    var orders = [[operation.apply(inputs)]]
+    for last in 0..<order {
+      let sum = orders[last].reduce(.zeros([], dtype: dtype)) { $0 + $1.squared().sum() }
+      orders.append(gradients(of: sum, withRespectTo: numbers))
+    }
+    return orders
+  }
+
+  private func collect(
+    _ tensors: [Tensor], _ names: inout Set<String>, where condition: (Node) -> Bool = { _ in true }
+  ) {
     var seen: Set<ObjectIdentifier> = []
-    var stack = [tensor.node]
+    var stack = tensors.map(\.node)
     while let node = stack.popLast() {
       guard seen.insert(ObjectIdentifier(node)).inserted else { continue }
       if condition(node) { names.insert(node.op.name) }

@@ -87,13 +87,13 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the offsets of a head's mask and bias, the code that applies mask and bias to a register of scores, and
-  /// the code of `dropout`.
+  /// Fills in the offsets of a head's mask and bias, the code that applies the mask to a register of scores, the code
+  /// that reads the bias of these scores (−0 without a bias), and the code of `dropout`.
   private func masks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
     var starts = ""
-    (template["OPEN"], template["ADDED"]) = ("", "")
+    (template["OPEN"], template["ADDED"]) = ("", "(\(step.dtype.lane.vector))(-0.0f)")
     for (name, operand, dtype) in [("OPEN", step.mask, DType.bool), ("ADDED", step.added, step.dtype)] {
       guard let operand else { continue }
       let location = location(operand)
@@ -105,7 +105,7 @@ extension PlanLowering {
       let (row, lanes) = isAlongKeys ? ("query", strides[3]) : ("key", strides[2])
       let along = strides[isAlongKeys ? 2 : 3]
       template[name] =
-        (name == "OPEN" ? " & " : " + ")
+        (name == "OPEN" ? " & " : "")
         + "GATHER_\(dtype)(\(pointer), at\(name) + (\(row) + SMALLER(j, remaining - 1)) * \(along), \(lanes), count)"
     }
     template["MASK"] = starts

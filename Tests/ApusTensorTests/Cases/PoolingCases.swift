@@ -56,6 +56,24 @@ extension OpCase {
     pooling("maxPooled(rank 3)", [[1, 2, 4, 4, 2], [1, 0, 4, 4, 2]], tolerance: .exact, { $0.maxPooled([2]) }) { x in
       pool(x, [2, 2, 1], { ($1 * 2, $1 * 2 + 2) }, largest)
     },
+    // The derivative with respect to the seed contains `maxPoolSelect`, so the second derivative uses its rule.
+    OpCase(
+      "maxPooled(gradient)", inputs: [.numbers(-4...4), .numbers(-2...2)],
+      shapes: [[[2, 2, 4, 6], [2, 2, 2, 3]], [[1, 1, 2, 2], [1, 1, 1, 1]], [[0, 3, 4, 4], [0, 3, 2, 2]]],
+      tolerance: .exact,
+      apply: { gradients(of: $0[0].maxPooled([2, 2]), withRespectTo: [$0[0]], seed: $0[1])[0] },
+      reference: { grids in
+        let (x, seed) = (grids[0], grids[1])
+        var result = x.map { _ in 0 }
+        for index in Grid.indices(seed.shape) {
+          let window = [[0, 0], [0, 1], [1, 0], [1, 1]].map {
+            [index[0], index[1], index[2] * 2 + $0[0], index[3] * 2 + $0[1]]
+          }
+          let top = largest(window.map { x[$0] }, 4)
+          result[window.first { x[$0] == top }!] = seed[index]
+        }
+        return result
+      }),
     pooling("averagePooled", [[2, 3, 6, 4], [1, 1, 2, 2], [0, 3, 4, 4]], { $0.averagePooled([2, 2]) }) { x in
       pool(x, [x.shape[2] / 2, x.shape[3] / 2], { ($1 * 2, $1 * 2 + 2) }, mean)
     },
