@@ -41,7 +41,7 @@ extension TypedWorkload {
   }
 }
 
-/// The maximum number of elements of a tensor: larger tensors fit into no machine.
+/// The maximum number of elements of a tensor: 4 TiB of `float32`.
 let maximumElementCount = 1 << 40
 
 /// The maximum number of multiplications of a problem: twice this number, the operation count, still fits into `Int`.

@@ -53,7 +53,7 @@ struct PreparedImage {
   var insert: SIMD3<Int>
   /// The divisors of the coordinates: elements with the same remainder form a phase.
   var phases: SIMD3<Int>
-  /// The number of remainders that some tap reads, starting at 0; elements with other remainders are left out.
+  /// Only phases whose remainders are below this number are stored: no tap reads the others.
   var readPhases = SIMD3(repeating: 1)
   /// The extents of a phase.
   var target: SIMD3<Int>
@@ -92,8 +92,8 @@ struct PreparedImage {
       slack: slack)
   }
 
-  /// Returns the layout of the gradient of the output for the gradient of the weights. Its rows and planes have the
-  /// sizes of a phase of the prepared input, so that a position has the same offset in both images.
+  /// Returns the layout in which the kernel for the gradient of the weights reads the gradient of the output. Its rows
+  /// and planes have the sizes of a phase of the prepared input, so that a position has the same offset in both images.
   static func positions(_ g: ConvolutionGeometry, like input: PreparedImage, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
     return PreparedImage(
@@ -135,7 +135,8 @@ extension PlanLowering {
     template["image"] = "image"
     template["IMAGE"] = copyText(
       image, first: first, from: location, dtype: dtype, isPrivate: false, &template, &builder)
-    // A work-item copies a few thousand elements. If there are few large images, they are split into bands of rows.
+    // A work-item copies images of at most 8,192 elements in total, or one larger image. Up to 8 large images are split
+    // into bands of rows, for at most 16 work-items.
     let imagesPerItem = max(1, min(8192 / image.stride, ceilDivide(count, 16)))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
     let rowsPerBand = ceilDivide(image.target.y, bands)

@@ -32,8 +32,8 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the epilogue of a kernel that defines `output` (the index of the result row), `column` and `count`: code
-  /// for each row and code for each register.
+  /// Fills in the epilogue, which is code for each row and code for each register. The kernel defines `output` (the
+  /// index of the result row), `column` and `count`.
   func epilogue(
     _ step: Matmul, _ template: inout KernelTemplate, _ builder: inout KernelBuilder, core: String = "core"
   ) {
@@ -69,8 +69,8 @@ extension PlanLowering {
     return StridedLoop(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
   }
 
-  /// Fills in `$ROW` and `$EPILOGUE` of a template that defines `output`, the row-major index over the axes of rows,
-  /// and `column` and `count` along the other axes.
+  /// Fills in `$ROW` and `$EPILOGUE` of a template that defines `output`, the number of the row (its row-major index
+  /// over the axes that precede a row), and `column` and `count`, the columns of the row that a register holds.
   ///
   /// - Parameter mergingFrom: the first axis of a row, if `canMerge` holds for this axis. Otherwise, or if it is `nil`,
   ///   a row is the last axis.

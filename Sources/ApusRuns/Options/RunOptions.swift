@@ -245,7 +245,7 @@ package enum RunOptions {
   static let channels = Option(
     "channels", .choice("N", of: [1, 3]), help: "1 for grayscale, 3 for color (default: the images' own)")
 
-  /// The options that change the size of the images and the stem of a model.
+  /// The options that change the size and the channels of the images, and the stem of a model.
   package static let imageShape = [stem.declaration, imageSize.declaration, channels.declaration]
 
   private static let imageOptions: [RunOption] = [

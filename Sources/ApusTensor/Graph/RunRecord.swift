@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusSystem
 
-/// For each output of a plan, the inputs and other outputs that it depends on differentiably.
+/// For each output of a plan, the inputs and outputs that it depends on differentiably, itself included.
 struct DependencyTable {
   let inputCount: Int
   private let outputCount: Int
@@ -85,9 +85,9 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
 
   deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
 
-  /// - Parameter origin: the origin of an input that outlives the run. Pass `nil` for an output. Pass `nil` also for an
-  ///   input that ends with the run, such as a parameter before an update: its origin would keep the records of up to
-  ///   `depthLimit` earlier runs.
+  /// - Parameter origin: for an input, the output of an earlier run that computed it (`Node.origin`). Pass `nil` for an
+  ///   output. Pass `nil` also for an input whose buffer the run may overwrite, such as a parameter before an update:
+  ///   its origin would keep the records of up to `depthLimit` earlier runs.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
     let kept = depth < RunRecord.depthLimit ? origin : nil

@@ -34,7 +34,7 @@ public struct Tensor: Sendable {
       reference = .passRetained(node)
     }
 
-    // A thread that sees the lower count also sees the nodes that were built on this node.
+    // Because of `releasing`, a thread that loads the lower count also sees the nodes that were built on this node.
     deinit {
       reference._withUnsafeGuaranteedRef { _ = $0.handleCount.subtract(1, ordering: .releasing) }
       reference.release()
