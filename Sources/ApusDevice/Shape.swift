@@ -165,7 +165,7 @@ extension Shape: ExpressibleByArrayLiteral, CustomStringConvertible {
 }
 
 extension Shape {
-  /// The shape with other extents in place of an axis.
+  /// Returns the shape in which `extents` replace the extent of `axis`; their number decides the rank.
   package func replacing(axis: Int, with extents: some Collection<Int>) -> Shape {
     Shape(self[..<axis] + Array(extents) + self[(axis + 1)...])
   }

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Queries, `[batch, heads, length, size / heads]`, and keys and values, which have `keyValueHeads` in place of
-/// `heads`.
+/// Queries, `[batch, heads, length, size / heads]`, and keys and values,
+/// `[batch, keyValueHeads, length, size / heads]`.
 struct AttentionHeads: Sendable {
   var query: Tensor
   var key: Tensor
