@@ -51,11 +51,9 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
         if (count <= 0) break;
         GLOBAL const $T *from = products + ((tile - firstTile) * $vectors + v) * WIDTH;
         $V positions[36];
-        $V between[24];
         $V results[16];
         UNROLL for (int i = 0; i < 36; i += 1) positions[i] = VLOAD(from + i * $tilesPerTask * $panelWidth);
-        UNROLL for (int i = 0; i < 6; i += 1) winograd_result_line(positions + i, 6, between + i, 6);
-        UNROLL for (int i = 0; i < 4; i += 1) winograd_result_line(between + 6 * i, 1, results + 4 * i, 1);
+        winograd_result(positions, results);
         PRIVATE_ARRAY($T, stage, 16 * WIDTH);
         UNROLL for (int i = 0; i < 16; i += 1) VSTORE(results[i], stage + i * WIDTH);
         for (int i = 0; i < 16; i += 1) {

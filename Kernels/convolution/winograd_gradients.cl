@@ -11,7 +11,6 @@ for ($index tile = firstTile; tile < lastTile; tile += 1) {
   for ($index channel = 0; channel < $columns; channel += WIDTH) {
     GLOBAL const $T *from = $gradient + image * $gridHeight * $gridWidth * $columns + channel;
     $V results[16];
-    $V between[24];
     $V positions[36];
     UNROLL for (int i = 0; i < 16; i += 1) {
       const $index y = down + i / 4;
@@ -19,8 +18,7 @@ for ($index tile = firstTile; tile < lastTile; tile += 1) {
       results[i] = $zero;
       if (y < $gridHeight && x < $gridWidth) results[i] = VLOAD(from + (y * $gridWidth + x) * $columns);
     }
-    UNROLL for (int i = 0; i < 4; i += 1) winograd_gradient_line(results + i, 4, between + i, 4);
-    UNROLL for (int i = 0; i < 6; i += 1) winograd_gradient_line(between + 4 * i, 1, positions + 6 * i, 1);
+    winograd_gradient(results, positions);
     GLOBAL $T *to = gradients + (tile - firstTile) * $gradientPitch + channel;
     UNROLL for (int i = 0; i < 36; i += 1) VSTORE(positions[i], to + i * $gradientDistance);
   }

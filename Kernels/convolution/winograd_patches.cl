@@ -15,7 +15,6 @@ for ($index number = firstTile; number < lastTile; number += 1) {
   for ($index channel = 0; channel < $terms; channel += WIDTH) {
     GLOBAL const $T *from = $image + image * $imageHeight * $imageWidth * $terms + channel;
     $V patch[36];
-    $V between[36];
     UNROLL for (int i = 0; i < 36; i += 1) {
       const int y = top + i / 6;
       const int x = side + i % 6;
@@ -23,8 +22,7 @@ for ($index number = firstTile; number < lastTile; number += 1) {
       patch[i] = $zero;
       if (isInside) patch[i] = VLOAD(from + (y * $imageWidth + x) * $terms);
     }
-    UNROLL for (int i = 0; i < 6; i += 1) winograd_patch_line(patch + i, 6, between + i, 6);
-    UNROLL for (int i = 0; i < 6; i += 1) winograd_patch_line(between + 6 * i, 1, patch + 6 * i, 1);
+    winograd_patch(patch, patch);
     GLOBAL $T *to = patches + (number - firstTile) * $pitch + channel;
     UNROLL for (int i = 0; i < 36; i += 1) VSTORE(patch[i], to + i * $patchDistance);
   }

@@ -15,7 +15,6 @@ for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
       GLOBAL const $T *from =
           products + (channel + i - $originChannel) * $columnsPerBlock + first - $originColumn;
       $V positions[36];
-      $V between[18];
       $V taps[9];
       UNROLL for (int s = 0; s < 36; s += 1) positions[s] = VLOAD(from + s * $sumDistance);
       for ($index other = 1; other < $sumParts; other += 1) {
@@ -23,8 +22,7 @@ for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
           positions[s] = positions[s] + VLOAD(from + other * $scratchSize + s * $sumDistance);
         }
       }
-      UNROLL for (int s = 0; s < 6; s += 1) winograd_weight_gradient_line(positions + s, 6, between + s, 6);
-      UNROLL for (int s = 0; s < 3; s += 1) winograd_weight_gradient_line(between + 6 * s, 1, taps + 3 * s, 1);
+      winograd_weight_gradient(positions, taps);
       UNROLL for (int s = 0; s < 9; s += 1) VSTORE(taps[s], lines + (9 * i + s) * WIDTH);
     }
     for (int element = 0; element < 9 * WIDTH; element += WIDTH) {

@@ -23,11 +23,9 @@ for ($index column = 0; column < $panelWidth; column += WIDTH) {
     }
     for ($index term = 0; term < remaining; term += 1) {
       $V taps[9];
-      $V between[18];
       $V positions[36];
       UNROLL for (int i = 0; i < 9; i += 1) taps[i] = VLOAD(lines + (9 * term + $firstTap + i * $tapStep) * WIDTH);
-      UNROLL for (int i = 0; i < 3; i += 1) winograd_weight_line(taps + i, 3, between + i, 3);
-      UNROLL for (int i = 0; i < 6; i += 1) winograd_weight_line(between + 3 * i, 1, positions + 6 * i, 1);
+      winograd_weight(taps, positions);
       GLOBAL $T *to = weights + (run - firstTerm + term) * $panelWidth + column;
       UNROLL for (int i = 0; i < 36; i += 1) VSTORE(positions[i], to + i * $weightDistance);
     }

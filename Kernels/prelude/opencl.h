@@ -83,7 +83,7 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
 #define VLOAD(p) load_lanes(p)
 #define VSTORE(v, p) store_lanes(v, p)
-// Loads every second element, and reads no element after that of the last lane.
+// Loads the elements 0, 2, 4, …, one for each lane, and reads no memory after the element of the last lane.
 #ifdef SPELLED_LANES
 #define VLOAD_EVEN(wide, p)                                                                    \
   ((wide)((p)[0], (p)[2], (p)[4], (p)[6], (p)[8], (p)[10], (p)[12], (p)[14], (p)[16], (p)[18], \

@@ -1,12 +1,13 @@
-// The one-dimensional transforms of a convolution of 3 × 3 taps by tiles of 4 × 4 results: F(4 × 4, 3 × 3) with the
-// points 0, ±1, ±2, ∞ (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015):
+// The transforms of a convolution of 3 × 3 taps by tiles of 4 × 4 results: F(4 × 4, 3 × 3) with the points 0, ±1, ±2, ∞
+// (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015):
 //
 //     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,      ∂g = Gᵀ [(Bᵀ d B) ⊙ (A ∂Y Aᵀ)] G
 //
 // where g are the weights, d the pixels, Y the results, and ∂ denotes the gradient of a value.
 //
-// A line is a row or a column of a matrix. Inputs are `step` registers apart, and results are `to_step` registers
-// apart. Included after the OpenCL dialect of kernels for CPUs, or after the dialect of the CPU device's C loops.
+// A line is a row or a column of a matrix. The functions of a line read registers that are `step` registers apart, and
+// write registers that are `to_step` registers apart. The functions of a matrix, at the end, may overwrite their input.
+// Included after the OpenCL dialect of kernels for CPUs, or after the dialect of the CPU device's C loops.
 
 // Bᵀ: six pixels of a line to six elements.
 INLINE void winograd_patch_line(const VF *d, int step, VF *to, int to_step) {
@@ -62,3 +63,19 @@ INLINE void winograd_weight_gradient_line(const VF *m, int step, VF *to, int to_
   to[to_step] = FMA((VF)(1.0f / 12), d2, d);
   to[2 * to_step] = FMA((VF)(1.0f / 6), s2, s) + m[5 * step];
 }
+
+// A transform of n × n registers to m × m registers: of the columns first, then of the rows.
+#define WINOGRAD_TRANSFORM(name, n, m)                                                          \
+  INLINE void name(const VF *from, VF *to) {                                                    \
+    VF between[(m) * (n)];                                                                      \
+    UNROLL for (int i = 0; i < (n); i += 1) name##_line(from + i, n, between + i, n);           \
+    UNROLL for (int i = 0; i < (m); i += 1) name##_line(between + i * (n), 1, to + i * (m), 1); \
+  }
+
+WINOGRAD_TRANSFORM(winograd_patch, 6, 6)
+WINOGRAD_TRANSFORM(winograd_result, 6, 4)
+WINOGRAD_TRANSFORM(winograd_gradient, 4, 6)
+WINOGRAD_TRANSFORM(winograd_weight, 3, 6)
+WINOGRAD_TRANSFORM(winograd_weight_gradient, 6, 3)
+
+#undef WINOGRAD_TRANSFORM

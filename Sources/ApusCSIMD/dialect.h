@@ -22,6 +22,8 @@ typedef uint64_t VW __attribute__((ext_vector_type(16)));
 #define WIDE(name) name
 #define INLINE static inline __attribute__((always_inline, unused))
 #define ALWAYS_INLINE INLINE
+// The next loop is unrolled completely, so that arrays that it indexes stay in registers.
+#define UNROLL _Pragma("clang loop unroll(full)")
 #define HAS_FLOAT64 1
 
 #define AS_I(x) ((VI)(x))

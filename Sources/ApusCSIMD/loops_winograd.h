@@ -6,8 +6,6 @@
 #include "../../Kernels/prelude/winograd.h"
 
 #define POSITIONS 36
-// Loops over a patch must be fully unrolled, so that the patch stays in registers.
-#define PATCH_LOOP _Pragma("clang loop unroll(full)")
 
 // Iterates over tiles with: image (its index), top and left (the row and column of the tile's first result).
 #define FOR_EACH_TILE(...)                                                                           \
@@ -24,16 +22,15 @@ static void winograd_patches(
   FOR_EACH_TILE({
     const float *from = images + image * w->height * w->width * w->channels;
     for (size_t c = 0; c < w->channels; c += LANES) {
-      VF d[POSITIONS], t[POSITIONS];
-      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) {
+      VF d[POSITIONS];
+      UNROLL for (int i = 0; i < POSITIONS; i += 1) {
         ptrdiff_t y = top - w->lead_y + i / 6, x = left - w->lead_x + i % 6;
         int is_inside = (y >= 0) & (y < height) & (x >= 0) & (x < width);
         d[i] = is_inside ? LOAD(VF, from + (y * width + x) * (ptrdiff_t)w->channels + (ptrdiff_t)c) : (VF)(0.0f);
       }
-      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_patch_line(d + i, 6, t + i, 6);
-      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_patch_line(t + 6 * i, 1, d + 6 * i, 1);
+      winograd_patch(d, d);
       float *at = to + (tile - first) * pitch + c;
-      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, d[i]);
+      UNROLL for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, d[i]);
     }
   })
 }
@@ -44,14 +41,13 @@ static void winograd_results(
   FOR_EACH_TILE({
     (void)image;
     for (size_t c = 0; c < w->channels; c += LANES) {
-      VF m[POSITIONS], t[24], y[16];
+      VF m[POSITIONS], y[16];
       const float *at = products + (tile - first) * pitch + c;
-      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
-      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_result_line(m + i, 6, t + i, 6);
-      PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_result_line(t + 6 * i, 1, y + 4 * i, 1);
+      UNROLL for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
+      winograd_result(m, y);
       // `results` is the start of the row of pixels in which the first tile begins.
       ptrdiff_t line_of = top - (ptrdiff_t)(first % (w->tiles_y * w->tiles_x) / w->tiles_x * 4);
-      PATCH_LOOP for (int i = 0; i < 16; i += 1) {
+      UNROLL for (int i = 0; i < 16; i += 1) {
         ptrdiff_t row = i / 4, column = i % 4;
         if (top + row < (ptrdiff_t)w->height && left + column < (ptrdiff_t)w->width)
           STORE(VF, results + (line_of + row) * (ptrdiff_t)line + (left + column) * (ptrdiff_t)pixel + c, y[i]);
@@ -65,16 +61,15 @@ static void winograd_gradients(
     size_t pitch){FOR_EACH_TILE({
   const float *from = gradients + image * w->height * w->width * w->channels;
   for (size_t c = 0; c < w->channels; c += LANES) {
-    VF y[16], t[24], z[POSITIONS];
-    PATCH_LOOP for (int i = 0; i < 16; i += 1) {
+    VF y[16], z[POSITIONS];
+    UNROLL for (int i = 0; i < 16; i += 1) {
       size_t row = (size_t)top + i / 4, column = (size_t)left + i % 4;
       int is_inside = (row < w->height) & (column < w->width);
       y[i] = is_inside ? LOAD(VF, from + (row * w->width + column) * w->channels + c) : (VF)(0.0f);
     }
-    PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_gradient_line(y + i, 4, t + i, 4);
-    PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_gradient_line(t + 4 * i, 1, z + 6 * i, 1);
+    winograd_gradient(y, z);
     float *at = to + (tile - first) * pitch + c;
-    PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, z[i]);
+    UNROLL for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, z[i]);
   }
 })}
 #undef FOR_EACH_TILE
@@ -95,11 +90,10 @@ static void winograd_weights(
         transpose_4(TAPS, LANES, weights + (ptrdiff_t)(first + r) * row, column, lines[r * TAPS], LANES);
     }
     for (size_t r = 0; r < count; r += 1, to += pitch) {
-      VF g[TAPS], t[18], u[POSITIONS];
-      PATCH_LOOP for (int i = 0; i < TAPS; i += 1) g[i] = LOAD(VF, lines[r * TAPS + (size_t)(is_flipped ? 8 - i : i)]);
-      PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_line(g + i, 3, t + i, 3);
-      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_line(t + 3 * i, 1, u + 6 * i, 1);
-      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);
+      VF g[TAPS], u[POSITIONS];
+      UNROLL for (int i = 0; i < TAPS; i += 1) g[i] = LOAD(VF, lines[r * TAPS + (size_t)(is_flipped ? 8 - i : i)]);
+      winograd_weight(g, u);
+      UNROLL for (int i = 0; i < POSITIONS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);
     }
   }
 }
@@ -110,11 +104,10 @@ static void winograd_weight_gradients(
     float lines[LANES * TAPS][LANES];
     size_t count = rows - first < LANES ? rows - first : LANES;
     for (size_t r = 0; r < count; r += 1, sums += pitch) {
-      VF m[POSITIONS], t[18], g[TAPS];
-      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, sums + (size_t)i * distance);
-      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_gradient_line(m + i, 6, t + i, 6);
-      PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_gradient_line(t + 6 * i, 1, g + 3 * i, 1);
-      PATCH_LOOP for (int i = 0; i < TAPS; i += 1) STORE(VF, lines[r * TAPS + (size_t)i], g[i]);
+      VF m[POSITIONS], g[TAPS];
+      UNROLL for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, sums + (size_t)i * distance);
+      winograd_weight_gradient(m, g);
+      UNROLL for (int i = 0; i < TAPS; i += 1) STORE(VF, lines[r * TAPS + (size_t)i], g[i]);
     }
     transpose_4(LANES, count * TAPS, lines, LANES, gradients + first * TAPS, column);
   }

@@ -58,6 +58,9 @@ public struct Shape: Sendable {
     return product
   }
 
+  /// The size of all elements in bytes if they have the type `dtype`.
+  public func byteCount(of dtype: DType) -> Int { elementCount * dtype.byteCount }
+
   /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and at most `Int.max / 16`
   /// elements, so that sizes in bytes fit `Int`. Extents of 0 count as 1, so that products of the other extents do not
   /// overflow.

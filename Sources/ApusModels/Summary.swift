@@ -67,7 +67,7 @@ public struct ModelSummary: Sendable {
     for record in trace.layers {
       rows.append(Row(record))
       if !(record.layer is Flatten || record.layer is Unflatten || record.layer is Identity) {
-        activationByteCount += record.output.elementCount * record.output.dtype.byteCount
+        activationByteCount += record.output.byteCount
       }
     }
     self.input = input.extents

@@ -18,8 +18,8 @@ enum ConvolutionMethod {
   ///
   /// - Parameters:
   ///   - product: the pass as a matrix product; `nil` if the pass is no product or its epilogue does not allow one.
-  ///   - hasMatrixUnit: whether the windows are multiplied on a matrix unit. If so, the method is `windows`, which
-  ///     needs no transforms, in place of `winograd`.
+  ///   - hasMatrixUnit: whether a matrix unit multiplies the windows. If so, the method is `windows` and not
+  ///     `winograd`, whose transforms do not run on the matrix unit.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
     product: Matmul? = nil, hasMatrixUnit: Bool = false

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// The functions that a single loop of ApusCSIMD computes in place of two instructions. The loop rounds the result of
-/// the first instruction too, as separate loops would.
+/// Functions of two instructions that ApusCSIMD computes in one loop. The loop rounds the result of the first
+/// instruction, as two loops would.
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"

@@ -80,8 +80,8 @@ struct BlockSchedule {
   private static let mostRowsForColumnsInPlace = 192
   /// The left factor is read in place if the product has at most this number of columns.
   private static let mostColumnsForRowsInPlace = 256
-  /// The limit in place of `mostColumnsForRowsInPlace` if rows would otherwise be packed into shared memory. Tasks
-  /// would then read packed rows from other threads' caches.
+  /// This limit replaces `mostColumnsForRowsInPlace` if packed rows would be in memory that tasks share: a task would
+  /// then read packed rows from the caches of other threads.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
   /// element along k is then in another page.

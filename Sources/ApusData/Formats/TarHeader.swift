@@ -62,8 +62,8 @@ struct TarHeader {
     self.byteCount = byteCount
   }
 
-  /// Checks the checksum: the sum of all bytes of the header, with spaces in place of the checksum. Old programs summed
-  /// signed bytes.
+  /// Checks the checksum: the sum of all bytes of the header, where each byte of the checksum itself counts as a space.
+  /// Old programs summed signed bytes.
   private static func checkSum(_ block: [UInt8]) throws(TarError) {
     var (sum, signedSum) = (0, 0)
     for (index, byte) in block.enumerated() {

@@ -369,8 +369,8 @@ extension PlanLowering {
       tiling.dealPanels(batch: count, bytesPerTile: bytesPerTile, enough: target.enoughPackingItems)
       return tiling
     }
-    // A product with one row is bound by reads of the right factor, so there are few work-items, each of which reads
-    // long runs of that factor's rows.
+    // The time of a product with one row is the time to read the right factor. Few work-items read it fastest, because
+    // each one then reads long runs of memory.
     tiling.deal(
       batch: count, bytesPerTile: bytesPerTile,
       enough: step.m == 1 ? 2 * target.computeUnits : target.enoughItems)

@@ -58,8 +58,8 @@ extension PlanLowering {
       arguments: [.tensor(MemoryLocation(slot: slots.workspace, offset: workspaceOffset))], results: [],
       bankSlot: slots.bank, layouts: [Layout(contiguous: domain)])
     let sum = KernelWork.part(
-      "sum of \(parts) parts", read: domain.elementCount * lane.dtype.byteCount,
-      written: shape.elementCount * lane.dtype.byteCount)
+      "sum of \(parts) parts", read: domain.byteCount(of: lane.dtype),
+      written: shape.byteCount(of: lane.dtype))
     lower(part: sum) { $0.lower(step, prologue: source, maySplit: false) }
   }
 

@@ -223,8 +223,8 @@ extension GPUDevice {
     try result.get()
   }
 
-  /// Returns a buffer with the same values in each run. Floating-point numbers are from -1 to 1 and have so many digits
-  /// that sums depend on the order of additions; integers are small.
+  /// Returns a buffer with the same values in each run. Floating-point numbers are from -1 to 1 and use all
+  /// bits of their significands, so that sums depend on the order of additions. Integers are small.
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {

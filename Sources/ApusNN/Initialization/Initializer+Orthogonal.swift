@@ -50,7 +50,8 @@ extension Initializer {
       let diagonal = a[start] > 0 ? -length : length
       signs[k] = diagonal < 0 ? -1 : 1
       a[start] -= diagonal
-      for column in k + 1..<columns { reflect(&a, from: start, to: end, at: column * rows + k) }
+      let vector = Array(a[start..<end])
+      for column in k + 1..<columns { reflect(&a, by: vector, at: column * rows + k) }
     }
     // Q is the product of the reflections and the first columns of the identity; the last reflection is applied first.
     var q = [Double](repeating: 0, count: rows * columns)
@@ -62,17 +63,7 @@ extension Initializer {
     return (0..<rows * columns).map { q[$0 % columns * rows + $0 / columns] }
   }
 
-  /// Applies the reflection whose vector is at `start ..< end` to the elements from offset `base`.
-  private static func reflect(_ a: inout [Double], from start: Int, to end: Int, at base: Int) {
-    var (square, product) = (0.0, 0.0)
-    for offset in 0..<end - start {
-      square += a[start + offset] * a[start + offset]
-      product += a[start + offset] * a[base + offset]
-    }
-    guard square > 0 else { return }
-    for offset in 0..<end - start { a[base + offset] -= 2 * product / square * a[start + offset] }
-  }
-
+  /// Applies the reflection `I − 2 v vᵀ / |v|²` of a vector `v` to the elements of `a` from offset `base`.
   private static func reflect(_ a: inout [Double], by vector: [Double], at base: Int) {
     var (square, product) = (0.0, 0.0)
     for (offset, v) in vector.enumerated() {

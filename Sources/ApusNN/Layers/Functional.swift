@@ -63,7 +63,8 @@ extension Tensor {
     }
     guard hasSeveralValues(apartFrom: [0, 1], "instanceNormalized") else { return self }
     return inWideLane { x in
-      x.standardized(Array(2..<x.rank), epsilon: epsilon).scaled(perChannel: weight, plus: bias)
+      let (centered, _, variance) = x.centered(Array(2..<x.rank))
+      return centered.scaled(by: variance, epsilon: epsilon, weight, bias)
     }
   }
 

@@ -57,9 +57,14 @@ public struct InstanceNorm: Layer {
     guard let runningMean, let runningVar else {
       return x.instanceNormalized(weight: weight?.value, bias: bias?.value, epsilon: epsilon)
     }
+    guard usesInput else {
+      return x.batchNormalized(
+        mean: runningMean.value, variance: runningVar.value, weight: weight?.value, bias: bias?.value,
+        epsilon: epsilon)
+    }
     return x.inWideLane { x in
-      let y = usesInput ? tracked(x, runningMean, runningVar) : stored(x, runningMean, runningVar)
-      return y.scaled(perChannel: weight?.value, plus: bias?.value)
+      let (centered, variance) = tracked(x, runningMean, runningVar)
+      return centered.scaled(by: variance, epsilon: epsilon, weight?.value, bias?.value)
     }
   }
 
@@ -68,20 +73,13 @@ public struct InstanceNorm: Layer {
     runningMean == nil || ModeScope.mode(for: "InstanceNorm", identity) == .training
   }
 
-  /// The input standardized with the running statistics.
-  private func stored(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
-    let shape = x.perChannelShape(channels)
-    let scale = runningVar.value.reshaped(to: shape).inverseRoot(epsilon)
-    return (x - runningMean.value.reshaped(to: shape)) * scale
-  }
-
-  /// The input standardized with its own statistics. Updates the running statistics.
-  private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
+  /// `x − mean` and the variance, where mean and variance are those of the input. Updates the running statistics.
+  private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> (Tensor, Tensor) {
     let axes = Array(2..<x.rank)
     let (centered, mean, variance) = x.centered(axes)
     let unbiased = besselCorrection(x.shape.dropFirst(2).reduce(1, *))
     runningMean.follow(mean.mean(axis: 0), share: .number(momentum))
     runningVar.follow(variance.mean(axis: 0) * unbiased, share: .number(momentum))
-    return centered * variance.inverseRoot(epsilon)
+    return (centered, variance)
   }
 }

@@ -11,15 +11,6 @@ extension Tensor {
   /// `1 / √(x + ε)`. For a variance `x` this is the inverse of the standard deviation.
   func inverseRoot(_ epsilon: Double) -> Tensor { (self + epsilon).rsqrt() }
 
-  /// `x − mean`, the mean, and the (biased) variance. Mean and variance are taken over `axes`, which they keep with an
-  /// extent of 1.
-  func centered(_ axes: [Int]) -> (Tensor, mean: Tensor, variance: Tensor) {
-    let mean = mean(axes: axes, keepingAxes: true)
-    let centered = self - mean
-    let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: true)
-    return (centered, mean, sum / elementCount(perElementOf: sum))
-  }
-
   /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts;
   /// `γ` and `β` are `[channels]`. The scale is multiplied by `γ` first, because it has fewer elements than `x`.
   func scaled(by variance: Tensor, epsilon: Double, _ weight: Tensor?, _ bias: Tensor?) -> Tensor {

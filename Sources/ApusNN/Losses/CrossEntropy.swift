@@ -27,7 +27,7 @@ public func crossEntropy(
   let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights, for: "crossEntropy")
   let largest = x.softmaxShift(1)
   let shifted = x - largest
-  let logSum = shifted.exp().sum(axis: 1).log()
+  let logSum = shifted.logSumOfExponentials([1], keepingAxes: false)
   var losses = logSum - (x.picking(choice.classes, axis: 1, for: "crossEntropy") - largest.squeezingAxis(at: 1))
   if let weights = choice.weights { losses = losses * weights }
   if smoothing > 0 {

@@ -20,6 +20,8 @@ public struct ModelState: Sendable {
     public var shape: Shape { box.shape }
     /// The type of the elements, which `Module.convert(to:)` changes.
     public var dtype: DType { box.dtype }
+    /// The size of the value in bytes.
+    public var byteCount: Int { shape.byteCount(of: dtype) }
 
     /// Replaces the value.
     /// - Precondition: the new value has the shape and type of the old one.

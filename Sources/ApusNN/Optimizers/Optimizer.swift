@@ -133,7 +133,7 @@ public final class Optimizer {
 
   /// The size of the rule's state tensors in bytes.
   public var stateByteCount: Int {
-    slots.joined().reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
+    slots.joined().reduce(0) { $0 + $1.byteCount }
   }
 
   /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls

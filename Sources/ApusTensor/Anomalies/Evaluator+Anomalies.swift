@@ -218,7 +218,7 @@ extension AnomalyCheck.Operation {
 
 extension Evaluator {
   fileprivate func download(_ node: Node, _ buffer: Buffer) throws(DeviceError) -> any Download {
-    try backend.startDownload(buffer, byteCount: node.shape.elementCount * node.dtype.byteCount)
+    try backend.startDownload(buffer, byteCount: node.shape.byteCount(of: node.dtype))
   }
 }
 

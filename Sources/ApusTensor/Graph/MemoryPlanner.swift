@@ -218,7 +218,7 @@ struct MemoryPlanner {
   }
 
   private func byteCount(_ node: Int) -> Int {
-    planner.nodes[node].shape.elementCount * planner.nodes[node].dtype.byteCount
+    planner.nodes[node].shape.byteCount(of: planner.nodes[node].dtype)
   }
 
   private func alignedByteCount(_ node: Int) -> Int {

@@ -140,8 +140,20 @@ extension Tensor {
   /// rounding.
   ///
   /// The derivatives are those of `Σ x²`, because the derivative of `x̄` through the subtraction of the mean is 0.
-  package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  private func sumOfSquaredDeviations(_ axes: [Int]?, keepingAxes: Bool) -> Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
+  }
+
+  /// `x − mean`, the mean, and the variance `Σ (x − mean)² / (n − correction)` over `axes` (`nil` for all). The mean
+  /// keeps the axes with an extent of 1, the variance does so if `keepingAxes`.
+  package func centered(
+    _ axes: [Int]?, correction: Double = 0, keepingAxes: Bool = true
+  ) -> (Tensor, mean: Tensor, variance: Tensor) {
+    let mean = mean(axes: axes, keepingAxes: true)
+    let centered = self - mean
+    let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
+    let variance = sum / constant(Swift.max(elementCount(perElementOf: sum) - correction, 0))
+    return (centered, mean, variance)
   }
 
   /// `Σ (x − mean)² / (n − correction)` over `axes` (all by default); a correction of 1 gives the unbiased estimate.
@@ -151,11 +163,7 @@ extension Tensor {
   /// - Precondition: `axes` are different axes of the tensor.
   public func variance(axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     guard checkedAxes(axes, "variance") != nil else { return floating }
-    return wide { source in
-      let centered = source - source.mean(axes: axes, keepingAxes: true)
-      let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
-      return sum / source.constant(Swift.max(elementCount(perElementOf: sum) - correction, 0))
-    }
+    return wide { $0.centered(axes, correction: correction, keepingAxes: keepingAxes).variance }
   }
 
   /// The square root of the variance over `axes` (all by default). Its gradient is 0 where the variance is 0, as for

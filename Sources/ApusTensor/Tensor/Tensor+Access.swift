@@ -43,7 +43,7 @@ extension Tensor {
       try evaluator.makeValues(of: [node])
       return node.buffer!
     }
-    let download = try device.backend.startDownload(buffer, byteCount: elementCount * dtype.byteCount)
+    let download = try device.backend.startDownload(buffer, byteCount: byteCount)
     return Reading(download: download, shape: shape, dtype: dtype)
   }
 

@@ -89,7 +89,7 @@ extension Tensor {
       return
     }
     let type = TensorType(shape, dtype)
-    guard bytes.count == shape.elementCount * dtype.byteCount else {
+    guard bytes.count == shape.byteCount(of: dtype) else {
       ShapeError("tensor", "\(bytes.count) bytes do not fill \(shape) of \(dtype)").report()
       self = Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
       return

@@ -56,6 +56,8 @@ public struct Tensor: Sendable {
 
   /// The number of elements.
   public var elementCount: Int { node.shape.elementCount }
+  /// The size of all elements in bytes.
+  public var byteCount: Int { shape.byteCount(of: dtype) }
 
   /// The device the tensor lives on.
   public var device: ComputeDevice { node.device }

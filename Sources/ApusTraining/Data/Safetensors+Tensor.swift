@@ -26,7 +26,7 @@ extension Safetensors.StoredTensor {
   /// Computes a tensor and copies its elements from the device. The stored tensor has the shape and type of `tensor`.
   /// - Throws: `DeviceError` when the value cannot be computed.
   public init(name: String, _ tensor: Tensor) throws(DeviceError) {
-    let bytes = try tensor.withBytes { Array($0.prefix(tensor.elementCount * tensor.dtype.byteCount)) }
+    let bytes = try tensor.withBytes { Array($0.prefix(tensor.byteCount)) }
     self.init(name: name, type: .init(tensor.dtype), shape: Array(tensor.shape), bytes: bytes)
   }
 }

@@ -35,7 +35,7 @@ public struct TrainingMemory: Hashable, Sendable {
     let (sizes, memory) = try device.planning { () throws -> (batch: Int, model: Int, optimizer: Int) in
       let trainer = try make()
       try trainer.run(until: min(3, trainer.totalSteps))
-      let model = trainer.modelState.entries.reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
+      let model = trainer.modelState.entries.reduce(0) { $0 + $1.byteCount }
       return (trainer.order.batchSize, model, trainer.optimizer.stateByteCount)
     }
     self.init(
@@ -108,11 +108,7 @@ public struct MemoryLimit: Hashable, Sendable {
       while high - step > low, !fits(try plan(high - step)) { (high, step) = (high - step, 2 * step) }
       low = max(low, high - step)
     }
-    while high - low > 1 {
-      let middle = low + (high - low) / 2
-      if fits(try plan(middle)) { low = middle } else { high = middle }
-    }
-    return low
+    return try (low + 1..<high).partitionPoint { fits(try plan($0)) } - 1
   }
 
   /// Throws if training at a batch size does not fit; the error contains the largest batch size that fits.
