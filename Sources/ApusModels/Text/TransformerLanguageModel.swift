@@ -3,7 +3,7 @@ import ApusTensor
 
 /// Embeddings with learned positions, causal Transformer layers, a norm and a dense layer, which gives logits for every
 /// token: integers `[batch, time]` to `[batch, time, vocabulary]` (Radford et al., 2018; pre-norm as in GPT-2).
-public struct TransformerLanguageModel: LanguageModel {
+public struct TransformerLanguageModel: LanguageModel, PositionedEmbeddings {
   let embedding: Embedding
   let positions: LearnedPositions
   let dropout: Dropout
@@ -26,10 +26,7 @@ public struct TransformerLanguageModel: LanguageModel {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
-    let positioned = LayerTrace.run("positions", positions, vectors) { positions($0) }
-    let kept = dropout.rate > 0 ? LayerTrace.run("dropout", dropout, positioned) { dropout($0) } : positioned
-    let states = LayerTrace.run("encoder", encoder, kept) { encoder($0, isCausal: true) }
+    let states = LayerTrace.run("encoder", encoder, embedded(x)) { encoder($0, isCausal: true) }
     return LayerTrace.run("output", output, states) { output($0) }
   }
 
@@ -46,6 +43,22 @@ public struct TransformerLanguageModel: LanguageModel {
   }
 
   public func tensors(of memory: [KeyValueCache]) -> [Tensor] { memory.flatMap { [$0.keys, $0.values] } }
+}
+
+/// A model that begins with an embedding of tokens, learned positions and dropout.
+protocol PositionedEmbeddings {
+  var embedding: Embedding { get }
+  var positions: LearnedPositions { get }
+  var dropout: Dropout { get }
+}
+
+extension PositionedEmbeddings {
+  /// The vectors of tokens `x: [batch, time]` plus those of their positions, after dropout: `[batch, time, width]`.
+  func embedded(_ x: Tensor) -> Tensor {
+    let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
+    let positioned = LayerTrace.run("positions", positions, vectors) { positions($0) }
+    return dropout.rate > 0 ? LayerTrace.run("dropout", dropout, positioned) { dropout($0) } : positioned
+  }
 }
 
 extension TransformerEncoder {

@@ -4,7 +4,7 @@ import ApusTensor
 
 /// Embeddings with learned positions, Transformer layers, the mean over the text and a dense layer: integers
 /// `[batch, time]`, padded with token 0, to logits `[batch, classes]`.
-public struct TransformerTextClassifier: Layer {
+public struct TransformerTextClassifier: Layer, PositionedEmbeddings {
   let embedding: Embedding
   let positions: LearnedPositions
   let dropout: Dropout
@@ -27,10 +27,7 @@ public struct TransformerTextClassifier: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let isText = isText(x)
-    let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
-    let positioned = LayerTrace.run("positions", positions, vectors) { positions($0) }
-    let kept = dropout.rate > 0 ? LayerTrace.run("dropout", dropout, positioned) { dropout($0) } : positioned
-    let states = LayerTrace.run("encoder", encoder, kept) { encoder($0, keyMask: isText, isCausal: false) }
+    let states = LayerTrace.run("encoder", encoder, embedded(x)) { encoder($0, keyMask: isText, isCausal: false) }
     return LayerTrace.run("output", output, meanOverText(states, isText)) { output($0) }
   }
 }

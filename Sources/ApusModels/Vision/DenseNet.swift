@@ -52,9 +52,7 @@ struct DenseFeatures: Layer {
 
   init(layers: [Int], growth: Int, width: Int, bottleneck: Int, channels: Int, stem: ImageStem) {
     self.stem = stem
-    conv0 =
-      stem == .imageNet
-      ? .dense(channels, width, kernel: 7, stride: 2, padding: 3) : .dense(channels, width, kernel: 3, padding: 1)
+    conv0 = stem.convolution(channels, width, fan: .input)
     norm0 = BatchNorm(width)
     var count = width
     var (blocks, transitions): ([DenseBlock], [DenseTransition]) = ([], [])
@@ -86,7 +84,7 @@ struct DenseFeatures: Layer {
   func callAsFunction(_ x: Tensor) -> Tensor {
     var y = LayerTrace.run("conv0", conv0, x)
     y = LayerTrace.run("norm0", norm0, y).relu()
-    if stem == .imageNet { y = y.maxPooled([3, 3], stride: [2, 2], padding: [(1, 1), (1, 1)]) }
+    y = stem.pooled(y)
     for stage in stages { y = LayerTrace.run(stage.key, stage.layer, y) }
     return LayerTrace.run("norm\(blocks.count + 1)", last, y)
   }
@@ -123,9 +121,9 @@ struct DenseLayer: Layer {
 
   init(_ inputs: Int, growth: Int, bottleneck: Int) {
     norm1 = BatchNorm(inputs)
-    conv1 = .dense(inputs, bottleneck * growth, kernel: 1)
+    conv1 = .ahead(inputs, bottleneck * growth, kernel: 1, fan: .input)
     norm2 = BatchNorm(bottleneck * growth)
-    conv2 = .dense(bottleneck * growth, growth, kernel: 3, padding: 1)
+    conv2 = .ahead(bottleneck * growth, growth, kernel: 3, padding: 1, fan: .input)
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
@@ -143,23 +141,11 @@ struct DenseTransition: Layer {
 
   init(_ inputs: Int, _ outputs: Int) {
     norm = BatchNorm(inputs)
-    conv = .dense(inputs, outputs, kernel: 1)
+    conv = .ahead(inputs, outputs, kernel: 1, fan: .input)
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let y = LayerTrace.run("norm", norm, x).relu()
     return LayerTrace.run("conv", conv, y).averagePooled([2, 2])
-  }
-}
-
-extension Conv2d {
-  /// A convolution without bias, whose weights are initialized from a normal distribution with the variance `2 / fanIn`
-  /// (He et al., 2015), as in torchvision.
-  fileprivate static func dense(
-    _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0
-  ) -> Conv2d {
-    Conv2d(
-      inputs, outputs, kernel: kernel, stride: Extents(stride), padding: padding, hasBias: false,
-      initializer: .heNormal())
   }
 }

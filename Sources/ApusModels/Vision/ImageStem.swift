@@ -1,3 +1,6 @@
+import ApusNN
+import ApusTensor
+
 /// The form of a network that fits the size of the images. The main differences:
 ///
 /// | network     | `imageNet`, about 224 × 224 pixels    | `smallImage`, 28 × 28 to 64 × 64 pixels                 |
@@ -16,5 +19,20 @@ public enum ImageStem: String, Hashable, Sendable, CaseIterable {
   /// The stem for a size `[channels, height, width]`: small if height or width is at most 64.
   public static func fitting(_ size: [Int]) -> ImageStem {
     size.dropFirst().min().map { $0 <= 64 } == true ? .smallImage : .imageNet
+  }
+}
+
+extension ImageStem {
+  /// The first convolution: 7 × 7 taps with stride 2, or 3 × 3 taps with stride 1 for small images.
+  func convolution(_ channels: Int, _ width: Int, fan: Initializer.Fan = .output) -> Conv2d {
+    switch self {
+    case .imageNet: .ahead(channels, width, kernel: 7, stride: 2, padding: 3, fan: fan)
+    case .smallImage: .ahead(channels, width, kernel: 3, padding: 1, fan: fan)
+    }
+  }
+
+  /// The largest of each 3 × 3 pixels, with stride 2; small images stay as they are.
+  func pooled(_ x: Tensor) -> Tensor {
+    self == .imageNet ? x.maxPooled([3, 3], stride: [2, 2], padding: [(1, 1), (1, 1)]) : x
   }
 }

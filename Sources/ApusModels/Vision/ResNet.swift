@@ -71,9 +71,7 @@ public struct ResNet: Layer {
             attention: attention)
         })
     }
-    conv1 =
-      stem == .imageNet
-      ? .ahead(channels, 64, kernel: 7, stride: 2, padding: 3) : .ahead(channels, 64, kernel: 3, padding: 1)
+    conv1 = stem.convolution(channels, 64)
     bn1 = BatchNorm(64)
     layer1 = stage(0, from: 64)
     layer2 = stage(1, from: 64 * block.expansion)
@@ -86,7 +84,7 @@ public struct ResNet: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     var y = LayerTrace.run("conv1", conv1, x)
     y = LayerTrace.run("bn1", bn1, y).relu()
-    if stem == .imageNet { y = y.maxPooled([3, 3], stride: [2, 2], padding: [(1, 1), (1, 1)]) }
+    y = stem.pooled(y)
     for (name, stage) in [("layer1", layer1), ("layer2", layer2), ("layer3", layer3), ("layer4", layer4)] {
       y = LayerTrace.run(name, stage, y)
     }

@@ -119,10 +119,14 @@ private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequentia
 
 extension Conv2d {
   /// A convolution before a batch norm, without a bias, which the normalization would cancel. Its weights are
-  /// initialized from a normal distribution with the variance `2 / fanOut` (He et al., 2015), as in torchvision.
-  static func ahead(_ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0) -> Conv2d {
+  /// initialized from a normal distribution with the variance `2 / fan` (He et al., 2015). In torchvision, ResNet uses
+  /// `fanOut` and DenseNet `fanIn`.
+  static func ahead(
+    _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0,
+    fan: Initializer.Fan = .output
+  ) -> Conv2d {
     Conv2d(
       inputs, outputs, kernel: kernel, stride: Extents(stride), padding: padding, hasBias: false,
-      initializer: .heNormal(fan: .output))
+      initializer: .heNormal(fan: fan))
   }
 }

@@ -7,7 +7,7 @@ import ApusDevice
 
 extension Op {
   static let relu = activation(
-    "relu", gradient: .rule { c in [(c.output .> 0).select(c.gradient, c.gradient.zero)] }
+    "relu", gradient: .rule { c in [c.gradient.reluGradient(c.output)] }
   ) {
     $0.emit(.maximum, $1, $0.number(0))
   }
@@ -16,6 +16,9 @@ extension Op {
 extension Tensor {
   /// `max(x, 0)` of each element, in the same shape and type; NaN stays NaN. The gradient at 0 is 0.
   public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
+
+  /// The gradient of the input of `relu` from the gradient of its result, this tensor, and its result.
+  package func reluGradient(_ result: Tensor) -> Tensor { (result .> 0).select(self, zero) }
 }
 
 extension Op {
@@ -159,7 +162,7 @@ extension Op {
     // φ·(2 − x²), where φ is 0 for large |x|. The clamp keeps 2 − x² finite, so that the product is 0, not NaN.
     gradient: .unary { g, x, _ in
       let square = x.squared().minimum(x.constant(1e4))
-      return g * (square * -0.5).exp() * (2 - square) * Gelu.densityAtZero
+      return g * x.gaussian() * (2 - square) * Gelu.densityAtZero
     }
   ) { code, x in
     let gaussian = code.emit(.gaussian, x)
@@ -176,7 +179,7 @@ extension Op {
       let square = x.squared().minimum(x.constant(256))
       let h = (x * (square * (scale * Gelu.tanhCubic) + scale)).sigmoid()
       let derivative = square * (scale * (3 * Gelu.tanhCubic)) + scale
-      return g * (h + x * h * (1 - h) * derivative)
+      return g * (h + x * h.sigmoidSlope * derivative)
     }
   ) { code, x in
     let cubic = code.emit(

@@ -82,12 +82,14 @@ extension Op {
   static let asinh = function(.asinh, gradient: .unary { g, x, _ in g * (x * x + 1).rsqrt() })
   static let acosh = function(.acosh, gradient: .unary { g, x, _ in g * (x * x - 1).rsqrt() })
   static let atanh = function(.atanh, gradient: .unary { g, x, _ in g / (1 - x * x) })
-  static let sigmoid = function(.sigmoid, gradient: .unary { g, _, y in g * y * (1 - y) })
+  static let sigmoid = function(.sigmoid, gradient: .unary { g, _, y in g * y.sigmoidSlope })
 }
 
 extension Tensor {
   /// `1 − y²`, the derivative of `tanh` at the point where its value is this tensor, `y`.
   package var tanhSlope: Tensor { 1 - self * self }
+  /// `y (1 − y)`, the derivative of the sigmoid function at the point where its value is this tensor, `y`.
+  package var sigmoidSlope: Tensor { self * (1 - self) }
 
   /// The hyperbolic sine of each element, in the same shape; integers and `bool` count as `float32`.
   public func sinh() -> Tensor { widened.apply(.sinh) }
@@ -110,10 +112,17 @@ extension Tensor {
 // MARK: - Error functions
 
 extension Op {
-  static let erf = function(
-    .erf, gradient: .unary { g, x, _ in g * (-(x * x)).exp() * 1.1283791670955126 })
-  static let erfc = function(
-    .erfc, gradient: .unary { g, x, _ in g * (-(x * x)).exp() * -1.1283791670955126 })
+  static let erf = function(.erf, gradient: erfGradient(2 / Double.pi.squareRoot()))
+  static let erfc = function(.erfc, gradient: erfGradient(-2 / Double.pi.squareRoot()))
+
+  /// The rule of a function with the derivative `factor · exp(−x²)`.
+  private static func erfGradient(_ factor: Double) -> GradientRule {
+    .unary { g, x, _ in g * (-(x * x)).exp() * factor }
+  }
+
+  /// The value is 0 beyond |x| = 100. The clamp keeps its product with `x` 0 there, not NaN.
+  static let gaussian = function(
+    .gaussian, gradient: .unary { g, x, y in -(g * x.clamped(lower: -100, upper: 100) * y) })
   static let erfinv = function(
     .erfinv, gradient: .unary { g, _, y in g * (y * y).exp() * 0.886226925452758 })
 }
@@ -124,6 +133,8 @@ extension Tensor {
   public func erf() -> Tensor { apply(.erf) }
   /// `1 − erf(x)` of each element, accurate for large `x`, in the same shape; integers and `bool` count as `float32`.
   public func erfc() -> Tensor { apply(.erfc) }
+  /// `exp(−x²/2)` of each element, in the same shape; integers and `bool` count as `float32`.
+  package func gaussian() -> Tensor { apply(.gaussian) }
   /// The inverse of `erf` for each element in `−1 … 1`, in the same shape; integers and `bool` count as `float32`.
   public func erfinv() -> Tensor { widened.apply(.erfinv) }
 }

@@ -86,7 +86,7 @@ extension Tensor {
         let difference = inputs[0].difference(inputs[1])
         return [gradient * difference.sigmoid(), gradient * (-difference).sigmoid()]
       } function: {
-        $0[0].maximum($0[1]) + (-$0[0].difference($0[1]).abs()).exp().log1p()
+        $0[0].maximum($0[1]) + (-$0[0].difference($0[1]).abs()).softplus()
       }
     }
   }

@@ -73,7 +73,7 @@ extension RowFunction {
     .unary(
       .truncate, named: "truncated", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.truncated() },
       { $0.rounded(.towardZero) }),
-    .unary(.gaussian, nil, { exp(-$0 * $0 / 2) }),
+    .unary(.gaussian, on: -4...4, { $0.gaussian() }, { exp(-$0 * $0 / 2) }),
     .unary(
       .gelu, on: -5...5, tolerance: .composed(steps: 4, scale: 0.05), hasLoopTest: true, { $0.gelu() },
       { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) },

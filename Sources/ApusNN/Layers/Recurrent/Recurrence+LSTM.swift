@@ -78,8 +78,3 @@ private func lstmGradients(
   let previous = previousStates(outputs[0], inputs[1], isReversed: isReversed)
   return [found[0], carried[0], carried[1], weightGradient(found[0], previous)]
 }
-
-extension Tensor {
-  /// `y (1 − y)`, the derivative of `y = sigmoid(x)` with respect to `x`.
-  fileprivate var sigmoidSlope: Tensor { self * (1 - self) }
-}
