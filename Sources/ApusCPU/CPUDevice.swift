@@ -158,11 +158,13 @@ extension CPUDevice {
     return count
   }
 
+  /// The instruction sets that `APUS_SIMD` can name, best first.
+  static let instructionSets: [String] = ["avx512", "avx2", "baseline"]
+
   /// The loops of the instruction set that `APUS_SIMD` names. `name` is the variable's value, `nil` if it is unset.
   private static func loops(_ name: String?) throws(DeviceError) -> UnsafePointer<csimd_table> {
     if let loops = csimd_open(name) { return loops }
-    let names: [String] = ["avx512", "avx2", "baseline"]
-    let known = names.filter { csimd_open($0) != nil }
+    let known = instructionSets.filter { csimd_open($0) != nil }
     throw .unavailable(
       device: "cpu",
       reason: "APUS_SIMD is \"\(name ?? "")\"; this machine supports \(known.joined(separator: ", "))")

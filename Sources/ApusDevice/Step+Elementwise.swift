@@ -13,6 +13,21 @@ public struct Elementwise: Hashable, Sendable {
     self.program = program
     self.segments = segments
   }
+
+  /// Creates a step that copies all elements of one value of a plan to another of the same type and element count.
+  /// - Parameters:
+  ///   - source: the index of the source in the plan's values.
+  ///   - target: the index of the target in the plan's values.
+  ///   - value: either of the two values; it gives the element type and count.
+  package init(copying source: Int, to target: Int, as value: Plan.Value) {
+    let layout = Layout(contiguous: [value.elementCount])
+    let program = Program(
+      inputs: [.tensor(value.dtype)], outputs: [Program.Output(register: 0, dtype: value.dtype)])
+    let binding = Binding(
+      domain: [value.elementCount], arguments: [.tensor(Operand(value: source, layout: layout))],
+      results: [Operand(value: target, layout: layout)])
+    self.init(program: program, segments: [binding])
+  }
 }
 
 /// A reduction of the outputs of a program over some axes of its domain.

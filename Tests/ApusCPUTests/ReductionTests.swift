@@ -249,8 +249,3 @@ extension Epilogue {
         results: [Operand(value: value, layout: Layout(contiguous: domain))]))
   }
 }
-
-/// The instruction sets that this machine supports.
-let availableSets: [String] = ["avx512", "avx2", "baseline"].filter {
-  (try? CPUDevice(threadCount: 1, simd: $0, memoryLimit: 1 << 20)) != nil
-}

@@ -127,4 +127,18 @@ import Testing
     #expect(TestDevice.all.contains { $0.name == "cpu" })
     #expect(TestDevice.all.contains { $0.name.hasPrefix("opencl:0") })
   }
+
+  /// Tests leave out `float64` on devices without it. This test is then reported as skipped, so that the log shows it.
+  @Test(
+    .enabled(
+      if: TestDevice.all.allSatisfy { $0.device.info.supportsFloat64 },
+      "a device has no float64 and was tested without it: `apus devices` shows which"))
+  func everyDeviceComputesInFloat64() throws {
+    for device in TestDevice.all {
+      try withDevice(device.device) { () throws in
+        let sum = Tensor([0.1] as [Double]) + Tensor([0.2] as [Double])
+        #expect(try sum.values() == [0.1 + 0.2], "\(device.name)")
+      }
+    }
+  }
 }

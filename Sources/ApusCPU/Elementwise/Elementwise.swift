@@ -24,14 +24,16 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
     var tiled: [TiledKernel] = []
     var workspace = 0
     for segment in step.segments where segment.domain.elementCount > 0 {
-      if let transpose = Transposition(step.program, segment, builder) {
-        transposes.append(transpose)
-        workspace = max(workspace, transpose.workspaceByteCount)
-        continue
-      }
-      if let copy = RowCopy(step.program, segment, builder) {
-        rowCopies.append(copy)
-        continue
+      if let copy = PlainCopy(step.program, segment, builder) {
+        if let transpose = Transposition(copy, builder) {
+          transposes.append(transpose)
+          workspace = max(workspace, transpose.workspaceByteCount)
+          continue
+        }
+        if let rowCopy = RowCopy(copy, builder) {
+          rowCopies.append(rowCopy)
+          continue
+        }
       }
       let kernel = try Kernel(
         step.program, domain: segment.domain, arguments: segment.arguments, results: segment.results,

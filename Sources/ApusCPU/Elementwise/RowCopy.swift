@@ -26,32 +26,23 @@ struct RowCopy {
   /// The approximate bytes per task; a longer row is split.
   private static let taskByteCount = 1 << 17
 
-  /// The row copy that is equivalent to a program; `nil` if there is none.
-  init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {
-    guard program.instructions.isEmpty, program.inputs.count == 1, program.outputs.count == 1,
-      case .tensor(let operand) = segment.arguments[0]
-    else { return nil }
-    let target = segment.results[0]
-    dtype = builder.plan.values[operand.value].dtype
-    guard dtype == builder.plan.values[target.value].dtype, !builder.mayAlias(operand.value, target.value)
-    else { return nil }
-    let (shape, layouts) = Layout.collapsed(segment.domain, [operand.layout, target.layout])
+  /// The row copy that is equivalent to a copy; `nil` unless source and result are contiguous along the last axis.
+  init?(_ copy: PlainCopy, _ builder: StepBuilder) {
+    let shape = copy.shape
     let inner = shape.rank - 1
-    guard inner >= 0, layouts.allSatisfy({ $0.strides[inner] == 1 }) else { return nil }
+    guard inner >= 0, copy.from.strides[inner] == 1, copy.to.strides[inner] == 1 else { return nil }
+    (source, result, dtype) = (copy.source, copy.result, copy.dtype)
     let others = Array(0..<inner)
-    (source, result) = (operand.value, target.value)
-    from = layouts[0].selecting(others).raw
-    to = layouts[1].selecting(others).raw
+    from = copy.from.selecting(others).raw
+    to = copy.to.selecting(others).raw
     rowCount = shape.selecting(others).elementCount
     rowByteCount = shape[inner] * dtype.byteCount
     lastExtent = inner > 0 ? shape[inner - 1] : 1
     lastStep =
       inner > 0
-      ? (
-        layouts[0].strides[inner - 1] * dtype.byteCount, layouts[1].strides[inner - 1] * dtype.byteCount
-      ) : (0, 0)
+      ? (copy.from.strides[inner - 1] * dtype.byteCount, copy.to.strides[inner - 1] * dtype.byteCount) : (0, 0)
     stream =
-      2 * builder.plan.values[target.value].byteCount >= CacheLimits.stepByteCount && rowByteCount >= 4096
+      2 * builder.plan.values[result].byteCount >= CacheLimits.stepByteCount && rowByteCount >= 4096
       ? builder.loops.pointee.stream : nil
     let isShort = dtype.byteCount == 4 && (64...1024).contains(rowByteCount)
     copyRowsTogether = isShort && lastStep.source >= 0 && lastStep.result > 0 ? builder.loops.pointee.copy_rows : nil

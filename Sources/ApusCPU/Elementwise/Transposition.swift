@@ -34,30 +34,23 @@ struct Transposition {
   private static let leastElements = 1 << 13
   private static let leastExtent = 2
 
-  /// The transposition that is equivalent to a program; `nil` if there is none.
-  init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {
-    guard program.instructions.isEmpty, program.inputs.count == 1, program.outputs.count == 1,
-      case .tensor(let operand) = segment.arguments[0]
-    else { return nil }
-    let target = segment.results[0]
-    let dtype = builder.plan.values[operand.value].dtype
-    guard dtype == builder.plan.values[target.value].dtype, !builder.mayAlias(operand.value, target.value)
-    else { return nil }
-    let (shape, layouts) = Layout.collapsed(segment.domain, [operand.layout, target.layout])
-    let (from, to) = (layouts[0], layouts[1])
+  /// The transposition that is equivalent to a copy; `nil` unless the source is contiguous along one axis and the result
+  /// along another one, both of at least `leastExtent` elements.
+  init?(_ copy: PlainCopy, _ builder: StepBuilder) {
+    let (shape, from, to) = (copy.shape, copy.from, copy.to)
     let axes = Array(0..<shape.rank)
     guard let row = axes.first(where: { from.strides[$0] == 1 && to.strides[$0] != 1 }),
       let column = axes.first(where: { to.strides[$0] == 1 && from.strides[$0] > 1 }),
       shape[row] >= Self.leastExtent, shape[column] >= Self.leastExtent
     else { return nil }
-    (source, result, byteCount) = (operand.value, target.value, dtype.byteCount)
+    (source, result, byteCount) = (copy.source, copy.result, copy.dtype.byteCount)
     let others = axes.filter { $0 != row && $0 != column }
     outer = shape.selecting(others)
     outerSource = from.selecting(others)
     outerResult = to.selecting(others)
     (rows, resultStride) = (shape[row], to.strides[row])
     (columns, sourceStride) = (shape[column], from.strides[column])
-    let resultByteCount = builder.plan.values[target.value].byteCount
+    let resultByteCount = builder.plan.values[result].byteCount
     let isStreamed = BlockTransposition.isStreamed(
       byteCount: byteCount, offset: to.offset, stride: resultStride, resultByteCount: resultByteCount)
     let elements =

@@ -26,9 +26,12 @@ struct RecurrentRows {
   /// Bytes of one state vector.
   var byteCount: Int { geometry.size * lane.byteCount }
 
-  func tasks(_ pool: ThreadPool) -> [Range<Int>] {
-    let count = max(pool.threadCount, ceilDivide(geometry.batch, Self.limit))
-    return geometry.batch.pieces(of: max(min(geometry.batch, 4), ceilDivide(geometry.batch, count)))
+  /// Calls `body` with the sequences of each task, the frame and the workspace of the task's worker.
+  func run(_ context: borrowing RunContext, _ body: (Range<Int>, RunFrame, UnsafeMutableRawPointer) -> Void) {
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let count = max(context.pool.threadCount, ceilDivide(geometry.batch, Self.limit))
+    let tasks = geometry.batch.pieces(of: max(min(geometry.batch, 4), ceilDivide(geometry.batch, count)))
+    context.pool.run(tasks.count) { task, worker in body(tasks[task], frame, workspaces[worker]) }
   }
 
   /// Whether a sequence has an element at a time step.
@@ -69,9 +72,7 @@ final class RecurrentStep: CPUStep {
 
   func run(_ context: borrowing RunContext) {
     let panels = product.panels(of: context.address(step.weight), context)
-    let (frame, workspaces) = (context.frame, context.workspaces)
-    let tasks = rows.tasks(context.pool)
-    context.pool.run(tasks.count) { task, worker in self.run(tasks[task], panels, frame, workspaces[worker]) }
+    rows.run(context) { batch, frame, workspace in run(batch, panels, frame, workspace) }
   }
 
   /// Runs all time steps of a range of sequences.

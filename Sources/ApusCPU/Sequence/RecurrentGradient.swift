@@ -26,9 +26,7 @@ final class RecurrentGradientStep: CPUStep {
 
   func run(_ context: borrowing RunContext) {
     let panels = product.panels(of: context.address(step.weight), context)
-    let (frame, workspaces) = (context.frame, context.workspaces)
-    let tasks = rows.tasks(context.pool)
-    context.pool.run(tasks.count) { task, worker in self.run(tasks[task], panels, frame, workspaces[worker]) }
+    rows.run(context) { batch, frame, workspace in run(batch, panels, frame, workspace) }
   }
 
   /// The gradients that one time step of a sequence receives from the next time step.

@@ -40,7 +40,7 @@ public struct Table: Hashable, Sendable {
   public let name: String
   /// The columns, in order.
   public let columns: [Column]
-  /// The number of rows.
+  /// The length of each column. The header line of a file is not a row.
   public let rowCount: Int
   /// For each row, the number that `line(of:)` returns.
   let lines: [Int]

@@ -27,14 +27,8 @@ extension PlanLowering {
   private mutating func copyInitial(_ step: Loop) {
     for (initial, carried) in zip(step.initial, step.carried) {
       let value = plan.values[carried]
-      let layout = Layout(contiguous: [value.elementCount])
-      let program = Program(
-        inputs: [.tensor(value.dtype)], outputs: [Program.Output(register: 0, dtype: value.dtype)])
-      let binding = Binding(
-        domain: [value.elementCount], arguments: [.tensor(Operand(value: initial, layout: layout))],
-        results: [Operand(value: carried, layout: layout)])
       lower(part: .part("initial values", read: value.byteCount, written: value.byteCount)) {
-        $0.lower(Elementwise(program: program, segments: [binding]))
+        $0.lower(Elementwise(copying: initial, to: carried, as: value))
       }
     }
   }

@@ -223,16 +223,13 @@ extension GPUDevice {
     try result.get()
   }
 
-  /// Returns a buffer with the same values in each run. Floating-point numbers are from -1 to 1 and use all
-  /// bits of their significands, so that sums depend on the order of additions. Integers are small.
+  /// Returns a buffer with pseudorandom values, the same in each run. Floating-point numbers are from −1 to 1 and have
+  /// up to 24 significant bits, so that sums in float32 depend on the order of additions. Integers are from 0 to 127.
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
-    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    var random = SplitMix64(state: 0)
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {
       // The period is a prime, so that rows whose length is a power of two differ.
-      let numbers = (0..<min(value.elementCount, 8191)).map { _ in
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return convert(Int(state >> 33))
-      }
+      let numbers = (0..<min(value.elementCount, 8191)).map { _ in convert(Int(random.next() >> 33)) }
       let period = numbers.withUnsafeBytes { Array($0) }
       guard value.elementCount > numbers.count else { return period }
       return (0..<value.byteCount).map { period[$0 % period.count] }
@@ -245,7 +242,7 @@ extension GPUDevice {
       case .int32: bytes { Int32($0 & 0x7F) }
       case .int64: bytes { Int64($0 & 0x7F) }
       case .float16: bytes { Float16(number($0)) }
-      case .bfloat16: bytes { UInt16(number($0).bitPattern >> 16) }
+      case .bfloat16: bytes { bfloat16Bits(number($0)) }
       case .float32: bytes(number)
       case .float64: bytes { Double(number($0)) }
       }

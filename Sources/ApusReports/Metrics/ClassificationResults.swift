@@ -26,7 +26,7 @@ public struct ClassificationResults: Sendable {
   /// The results of predicted probabilities.
   /// - Parameters:
   ///   - probabilities: `[labels.count, classes]`, row-major; they should add up to 1 for each example.
-  ///   - classes: the number of classes.
+  ///   - classes: the row length of `probabilities`; classes are numbered from 0.
   ///   - labels: the true class of each example.
   ///   - threshold: for two classes: class 1 is predicted if its probability is at least this number. With `nil`, the
   ///     more likely class is predicted.
@@ -47,7 +47,7 @@ public struct ClassificationResults: Sendable {
   /// computed from the logits, because logits may differ where the float32 probabilities are equal.
   /// - Parameters:
   ///   - logits: `[labels.count, classes]`, row-major.
-  ///   - classes: the number of classes.
+  ///   - classes: the row length of `logits`; classes are numbered from 0.
   ///   - labels: the true class of each example.
   ///   - threshold: as for probabilities.
   /// - Throws: as for probabilities; a logit must be finite.

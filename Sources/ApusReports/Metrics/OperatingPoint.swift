@@ -16,16 +16,22 @@ public struct OperatingPoint: Hashable, Sendable {
   /// Negatives that are predicted as negative.
   public var trueNegatives: Int
 
-  /// `tp / (tp + fp)`, 0 where nothing is predicted as positive.
-  public var precision: Double { ratio(truePositives, truePositives + falsePositives) }
-  /// `tp / (tp + fn)`, the fraction of the positives that are found.
-  public var recall: Double { ratio(truePositives, truePositives + falseNegatives) }
-  /// `2 tp / (2 tp + fp + fn)`
-  public var f1: Double { ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives) }
-  /// `fp / (fp + tn)`, the fraction of the negatives that are predicted as positive.
+  /// `tp / (tp + fp)`, the fraction of the positive predictions that are correct; 0 if nothing is predicted as positive.
+  public var precision: Double { measures.precision }
+  /// `tp / (tp + fn)`, the fraction of the positives that are found; 0 if there are no positives.
+  public var recall: Double { measures.recall }
+  /// `2 tp / (2 tp + fp + fn)`, 0 if there are no positives and nothing is predicted as positive.
+  public var f1: Double { measures.f1 }
+  /// `fp / (fp + tn)`, the fraction of the negatives that are predicted as positive; 0 if there are no negatives.
   public var falsePositiveRate: Double { ratio(falsePositives, falsePositives + trueNegatives) }
   /// Youden's index, `recall − false positive rate` ("Index for rating diagnostic tests", 1950).
   public var youden: Double { recall - falsePositiveRate }
+
+  private var measures: ClassMeasures {
+    ClassMeasures(
+      truePositives: truePositives, predictedCount: truePositives + falsePositives,
+      support: truePositives + falseNegatives)
+  }
 }
 
 /// The choice of a threshold. Of several equally good thresholds, the highest is chosen. The examples that a threshold

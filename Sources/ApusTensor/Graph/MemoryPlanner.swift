@@ -130,13 +130,7 @@ struct MemoryPlanner {
     {
       return
     }
-    let layout = Layout(contiguous: [value.elementCount])
-    let program = Program(
-      inputs: [.tensor(value.dtype)], outputs: [Program.Output(register: 0, dtype: value.dtype)])
-    let binding = Binding(
-      domain: [value.elementCount], arguments: [.tensor(Operand(value: source, layout: layout))],
-      results: [Operand(value: target, layout: layout)])
-    let step = Step.elementwise(Elementwise(program: program, segments: [binding]))
+    let step = Step.elementwise(Elementwise(copying: source, to: target, as: value))
     result.steps.append(Plan.PlannedStep(step: step, names: ["copy"]))
   }
 

@@ -54,7 +54,7 @@ public struct Tensor: Sendable {
   /// The number of axes.
   public var rank: Int { node.shape.rank }
 
-  /// The number of elements.
+  /// The product of the extents, 1 for a scalar.
   public var elementCount: Int { node.shape.elementCount }
   /// The size of all elements in bytes.
   public var byteCount: Int { shape.byteCount(of: dtype) }

@@ -2,7 +2,8 @@ import Apus
 import ApusDevice
 
 extension OpCase {
-  /// Compares results with the scalar reference, for the element types and shapes that the device runs.
+  /// Compares results with the scalar reference, for the element types and shapes that the device runs. A device
+  /// without `float64` leaves that type out, which `CoverageTests.everyDeviceComputesInFloat64` reports.
   /// - Returns: one line for each result that is wrong.
   public func parityProblems(on device: TestDevice) throws -> [String] {
     let types = dtypes.filter { $0 != .float64 || device.device.info.supportsFloat64 }
