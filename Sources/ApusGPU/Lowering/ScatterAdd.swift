@@ -79,11 +79,13 @@ extension PlanLowering {
     let source =
       "\(template["source"]!), \(template["firstSource"]!) + (outer * \(template["count"]!) + j) * \(inner)"
     guard indices.isShared else {
+      let sum = "sums[to * \(inner) + column]"
+      let element = "FIRST_\(lane)(SPLAT_\(step.dtype)(\(source) + column))"
       return """
         for (i64 column = first; column < last; column += 1) {
           const i64 to = \(indices.at("outer", "j", "column"));
           \(check("true"))
-          sums[to * \(inner) + column] += FIRST_\(lane)(SPLAT_\(step.dtype)(\(source) + column));
+          \(sum) = \(ElementwiseRow.add.callOnScalars(step.dtype.lane, sum, element));
           \(countTerm)
         }
         """
