@@ -145,6 +145,54 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     FN(whole_##name)(n, values, (void *[]){result}, ahead);                                            \
   }
 
+/// Computes the sums of `ACCUMULATE` for each of n columns of `lines` arrays, which are `distance` bytes apart, and adds
+/// them to the arrays `to`, which are read and written once. `whole_lines` does so for whole vectors of columns and
+/// returns their number, `last_lines` for the columns from i on. The second operand is the same for all lines.
+#define LINES(name, sets, combined, identity, ...)                                                                     \
+  INLINE size_t FN(whole_lines_##name)(                                                                                \
+      size_t n, void *const *to, const char *x, csimd_operand second, ptrdiff_t distance, ptrdiff_t lines) {           \
+    V b = (V)(0);                                                                                                      \
+    if (second.step == 0) b = LOAD(V, second.data);                                                                    \
+    size_t i = 0;                                                                                                      \
+    for (; i + LANES <= n; i += LANES) {                                                                               \
+      size_t at = i * BYTES_OF(V);                                                                                     \
+      if (second.step != 0) b = LOAD(V, (const char *)second.data + at);                                               \
+      V sum[sets];                                                                                                     \
+      for (int t = 0; t < sets; t += 1) sum[t] = identity;                                                             \
+      for (ptrdiff_t line = 0; line < lines; line += 1) {                                                              \
+        const char *from = x + line * distance + at;                                                                   \
+        for (size_t ahead = 0; ahead < LANES * BYTES_OF(V); ahead += 64) csimd_prefetch_ahead(from + ahead);           \
+        V a = LOAD(V, from);                                                                                           \
+        V terms[sets] = {__VA_ARGS__};                                                                                 \
+        for (int t = 0; t < sets; t += 1) sum[t] = FN(combine_##combined)(sum[t], terms[t]);                           \
+      }                                                                                                                \
+      for (int t = 0; t < sets; t += 1) {                                                                              \
+        char *result = (char *)to[t] + at;                                                                             \
+        STORE(V, result, FN(combine_##combined)(LOAD(V, result), sum[t]));                                             \
+      }                                                                                                                \
+    }                                                                                                                  \
+    return i;                                                                                                          \
+  }                                                                                                                    \
+  INLINE void FN(last_lines_##name)(                                                                                   \
+      size_t i, size_t n, void *const *to, const char *x, csimd_operand second, ptrdiff_t distance, ptrdiff_t lines) { \
+    if (i == n) return;                                                                                                \
+    size_t at = i * BYTES_OF(V);                                                                                       \
+    V a = (V)(0), b = (V)(0), sum[sets];                                                                               \
+    if (second.step == 0) b = LOAD(V, second.data);                                                                    \
+    else COPY_SOME(V)(&b, (const char *)second.data + at, n - i);                                                      \
+    for (int t = 0; t < sets; t += 1) sum[t] = identity;                                                               \
+    for (ptrdiff_t line = 0; line < lines; line += 1) {                                                                \
+      COPY_SOME(V)(&a, x + line * distance + at, n - i);                                                               \
+      V terms[sets] = {__VA_ARGS__};                                                                                   \
+      for (int t = 0; t < sets; t += 1) sum[t] = FN(combine_##combined)(sum[t], terms[t]);                             \
+    }                                                                                                                  \
+    for (int t = 0; t < sets; t += 1) {                                                                                \
+      COPY_SOME(V)(&a, (char *)to[t] + at, n - i);                                                                     \
+      a = FN(combine_##combined)(a, sum[t]);                                                                           \
+      COPY_SOME(V)((char *)to[t] + at, &a, n - i);                                                                     \
+    }                                                                                                                  \
+  }
+
 #define REDUCE(name, identity, expression)                                                                             \
   INLINE V FN(combine_##name)(V a, V b) { return expression; }                                                         \
   static void FN(begin_##name)(void *state) {                                                                          \
@@ -202,31 +250,15 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     csimd_operand both[2] = {{numbers, 1}, *values};                                                                   \
     FN(columns_##name)(n, numbers, both, NULL);                                                                        \
   }                                                                                                                    \
-  INLINE size_t FN(take_whole_lines_##name)(size_t n, char *to, const char *x, ptrdiff_t distance, ptrdiff_t lines) {  \
-    size_t i = 0;                                                                                                      \
-    for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {                          \
-      V a = identity;                                                                                                  \
-      for (ptrdiff_t line = 0; line < lines; line += 1) {                                                              \
-        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + line * distance + at);        \
-        a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                                       \
-      }                                                                                                                \
-      STORE(V, to, FN(combine_##name)(LOAD(V, to), a));                                                                \
-    }                                                                                                                  \
-    return i;                                                                                                          \
-  }                                                                                                                    \
+  LINES(name, 1, name, identity, a)                                                                                    \
   static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) {   \
+    void *const *to = (void *[]){numbers};                                                                             \
+    V none = (V)(0);                                                                                                   \
+    csimd_operand second = {&none, 0};                                                                                 \
     size_t i = lines == CSIMD_LINES_AT_ONCE                                                                            \
-        ? FN(take_whole_lines_##name)(n, numbers, values, distance, CSIMD_LINES_AT_ONCE)                               \
-        : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);                                 \
-    if (i == n) return;                                                                                                \
-    V a = identity, b = identity;                                                                                      \
-    for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                                     \
-      COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);                               \
-      a = FN(combine_##name)(a, b);                                                                                    \
-    }                                                                                                                  \
-    COPY_SOME(V)(&b, (char *)numbers + i * BYTES_OF(V), n - i);                                                        \
-    b = FN(combine_##name)(b, a);                                                                                      \
-    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &b, n - i);                                                        \
+        ? FN(whole_lines_##name)(n, to, values, second, distance, CSIMD_LINES_AT_ONCE)                                 \
+        : FN(whole_lines_##name)(n, to, values, second, distance, (ptrdiff_t)lines);                                   \
+    FN(last_lines_##name)(i, n, to, values, second, distance, (ptrdiff_t)lines);                                       \
   }                                                                                                                    \
   static void FN(merge_columns_##name)(                                                                                \
       size_t n, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices) {                    \
@@ -376,6 +408,7 @@ JOINED(sum_exp_difference, 4, FN(exp)(a - b))
 #endif
 #undef ACCUMULATE
 #undef TAKE
+#undef LINES
 #undef WHOLE_ROWS
 #undef WHOLE_ROW
 #undef JOINED
