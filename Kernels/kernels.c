@@ -23,6 +23,9 @@ static const struct {
     {"prelude/cuda.h", (const char[]){
 #embed "prelude/cuda.h" suffix(, 0)
     }},
+    {"prelude/one_lane.h", (const char[]){
+#embed "prelude/one_lane.h" suffix(, 0)
+    }},
     {"prelude/indices.h", (const char[]){
 #embed "prelude/indices.h" suffix(, 0)
     }},

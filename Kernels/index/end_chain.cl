@@ -1,16 +1,13 @@
-// Counts the term that was just added to `sum`. After every $chain terms, adds `sum` to the levels of its cascade (see
-// reduce.def) and sets `sum` to zero.
+// Counts the term that was just added to `sum`, the lowest level of a cascade (see reduce.def). After every $chain
+// terms, moves `sum` to the upper levels. $CARRY is scan/carry.cl.
 //
-// Parameters: $V, $chain, $lane, $levels, $zero.
+// Parameters: $CARRY, $chain, $lane.
 terms += 1;
 if (terms % $chain == 0) {
-  $V carry = sum;
-  sum = $zero;
+#define ADD(a, b) row_add_$lane(a, b)
+  levels[0] = sum;
   int chains = terms;
-  for (int k = 0; k < $levels && chains % $chain == 0; k += 1) {
-    chains /= $chain;
-    levels[k] = row_add_$lane(levels[k], carry);
-    carry = levels[k];
-    if (chains % $chain == 0 && k + 1 < $levels) levels[k] = $zero;
-  }
+  $CARRY
+  sum = levels[0];
+#undef ADD
 }

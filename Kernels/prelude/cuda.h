@@ -1,5 +1,5 @@
 // The dialect for CUDA C++ under NVRTC. WIDTH is 1; HAS_FLOAT64 is 1. prelude/math.h lists the arithmetic names that a
-// dialect defines; the names for memory and work-items are those of prelude/opencl.h.
+// dialect defines; the names for memory and work-items are those of prelude/opencl.h and prelude/one_lane.h.
 #define KERNEL extern "C" __global__
 #define GLOBAL
 #define INLINE static __device__ __forceinline__
@@ -34,26 +34,6 @@ typedef u64 VW;
 typedef i8 V_i8;
 typedef u8 V_u8;
 typedef u16 V_u16;
-
-#define VLOAD(p) (*(p))
-#define VSTORE(v, p) (*(p) = (v))
-#define VLOAD_EVEN(wide, p) (*(p))
-#define VPICK(wide, p, stride, last) (*(p))
-#define VSTORE_PART_u8(v, p, count)
-#define VSTORE_PART_i8(v, p, count)
-#define VSTORE_PART_u16(v, p, count)
-#define VSTORE_PART_int(v, p, count)
-#define VSTORE_PART_i64(v, p, count)
-#define VSTORE_PART_float(v, p, count)
-#define VSTORE_PART_double(v, p, count)
-#define FIRST_LANE(v) (v)
-#define LANES_I 0
-#define LANES_L 0
-#define TRUTH32(m) ((m) != 0)
-#define TRUTH64(m) ((m) != 0)
-#define ANY32(m) ((m) != 0)
-#define ANY64(m) ((m) != 0)
-#define MASK64(m) ((m) != 0)
 
 INLINE int AS_I(float x) { return __float_as_int(x); }
 INLINE int AS_I(int x) { return x; }

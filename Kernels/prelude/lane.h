@@ -8,6 +8,7 @@
 //   SELECT(m, a, b)  a where the mask m is true, else b
 //   MINIMUM(a, b) MAXIMUM(a, b)   NaN if a or b is NaN
 //   PRECEDES_MIN(a, b) PRECEDES_MAX(a, b)   masks: whether argmin or argmax prefers a to b
+//   IS_FINITE(a)     a mask: whether a, of a floating-point lane, is neither infinite nor NaN
 //   EITHER(a, b) BOTH(a, b)   masks: whether at least one, or each, of two integers is not 0
 //   TRUTH(m)         a mask as a VI of 0 or 1
 //   WRAPPING(a, op, b)   a op b; integers wrap around
@@ -53,6 +54,9 @@
 // m | PRECEDES_MAX(a, b). Of the possible orders of the terms, this one gives the best code when clang vectorizes loops
 // over scalars.
 #define OR_PRECEDES_MAX(m, a, b) ((m) | ((a) > (b)) | (((a) != (a)) & ((b) == (b))))
+
+// A mask, for scalars too: whether a floating-point number is neither infinite nor NaN.
+#define IS_FINITE(a) ((a) - (a) == 0)
 
 #define EITHER(a, b) (((a) | (b)) != 0)
 #define BOTH(a, b) (((a) != 0) & ((b) != 0))

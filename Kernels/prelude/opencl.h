@@ -1,5 +1,6 @@
 // The dialect for OpenCL C 1.2. WIDTH, the number of lanes of a register, is 1 (for GPUs) or 16 (for CPUs); HAS_FLOAT64
-// is 0 or 1. prelude/math.h lists the arithmetic names that a dialect defines.
+// is 0 or 1. prelude/math.h lists the arithmetic names that a dialect defines. The memory access of one lane is in
+// prelude/one_lane.h, and most of that of 16 lanes in prelude/opencl_lanes.h.
 #pragma OPENCL FP_CONTRACT OFF
 #if HAS_FLOAT64 && defined(cl_khr_fp64)
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -66,18 +67,6 @@ typedef ulong u64;
 #if WIDTH == 1
 #define VECTOR(type) type
 #define CONVERT(type) JOIN(convert_, type)
-#define VLOAD(p) (*(p))
-#define VSTORE(v, p) (*(p) = (v))
-#define VLOAD_EVEN(wide, p) (*(p))
-#define VPICK(wide, p, stride, last) (*(p))
-#define FIRST_LANE(v) (v)
-#define LANES_I 0
-#define LANES_L 0
-#define TRUTH32(m) ((m) != 0)
-#define TRUTH64(m) ((m) != 0)
-#define ANY32(m) ((m) != 0)
-#define ANY64(m) ((m) != 0)
-#define MASK64(m) ((m) != 0)
 #else
 #define VECTOR(type) JOIN(type, WIDTH)
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
@@ -123,18 +112,6 @@ typedef VECTOR(ulong) VW;
 typedef VECTOR(char) V_i8;
 typedef VECTOR(uchar) V_u8;
 typedef VECTOR(ushort) V_u16;
-
-// VSTORE_PART_type stores the first `count` < WIDTH lanes. With one lane, `count` could only be 0, and nothing is
-// stored. For 16 lanes, see prelude/opencl_lanes.h.
-#if WIDTH == 1
-#define VSTORE_PART_u8(v, p, count)
-#define VSTORE_PART_i8(v, p, count)
-#define VSTORE_PART_u16(v, p, count)
-#define VSTORE_PART_int(v, p, count)
-#define VSTORE_PART_i64(v, p, count)
-#define VSTORE_PART_float(v, p, count)
-#define VSTORE_PART_double(v, p, count)
-#endif
 
 #define AS_I(x) JOIN(as_, VECTOR(int))(x)
 #define AS_U(x) JOIN(as_, VECTOR(uint))(x)

@@ -58,9 +58,9 @@ ALWAYS_INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
   return result;
 }
 
-// The plain cells. h = tanh(sum), or h = max(sum, 0), which keeps NaN and −0.
+// The plain cells: h = tanh(sum), or h = max(sum, 0) as the row `maximum` computes it, which keeps NaN.
 ALWAYS_INLINE V FN(tanh_cell)(V sum) { return FN(tanh)(sum); }
-ALWAYS_INLINE V FN(relu_cell)(V sum) { return SELECT(sum < 0, (V)(0), sum); }
+ALWAYS_INLINE V FN(relu_cell)(V sum) { return MAXIMUM(sum, 0); }
 
 // The gradients of the sum of a plain cell, from its new state `h`.
 ALWAYS_INLINE V FN(tanh_gradient)(V h, V dh) { return dh * TANH_DERIVATIVE(h); }

@@ -1,8 +1,9 @@
 // Moves the sums of full chains to the next levels of a cascade: $chain terms of a level are one term of the next
-// level. `chains` is the number of terms that were added to the lowest level so far.
+// level. `chains` is the number of terms that were added to the lowest level so far. ADD(a, b) is a macro of the
+// including template.
 //
 // Parameters: $chain, $levels.
 for (int k = 0; k + 1 < $levels && chains % $chain == 0; k += 1, chains /= $chain) {
-  levels[k + 1] = levels[k + 1] + levels[k];
+  levels[k + 1] = ADD(levels[k + 1], levels[k]);
   levels[k] = 0;
 }

@@ -6,15 +6,17 @@
 //   results    the cumulative products of each chunk, starting from its carry
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. The columns are the
-// lanes of a $T. $CHUNK is chunk.cl.
+// lanes of a $T. $CHUNK is chunk.cl, $MULTIPLY the product of a and b.
 //
-// Parameters: $CHUNK, $FINISH, $READ, $T, $WRITE, $start, $stride.
+// Parameters: $CHUNK, $FINISH, $MULTIPLY, $READ, $T, $WRITE, $start, $stride.
+#define MULTIPLY(a, b) $MULTIPLY
 $CHUNK
 $T value = $start;
 for (i64 step = begin; step < end; step += 1) {
   const i64 at = base + step * $stride;
-  value = value * $READ;
+  value = MULTIPLY(value, $READ);
   $WRITE
 }
 const $T total = value;
+#undef MULTIPLY
 $FINISH

@@ -1,17 +1,19 @@
 // Overwrites the sum of each chunk (see sums.cl) with the sum of the chunks before it, which the upper levels of the
-// cascade compute. $CARRY is carry.cl.
+// cascade compute. $ADD is the sum of a and b, $CARRY is carry.cl.
 //
-// Parameters: $CARRY, $T, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
+// Parameters: $ADD, $CARRY, $T, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;
+#define ADD(a, b) $ADD
 $T levels[$mostLevels];
 for (int k = 0; k < $mostLevels; k += 1) levels[k] = 0;
 for (i64 chunk = 0; chunk < $chunks; chunk += 1) {
   const $T total = $totals[line * $chunks + chunk];
   $T before = 0;
-  for (int k = (int)$levels - 1; k >= 0; k -= 1) before = before + levels[k];
+  for (int k = (int)$levels - 1; k >= 0; k -= 1) before = ADD(before, levels[k]);
   $totals[line * $chunks + chunk] = before;
-  levels[0] = levels[0] + total;
+  levels[0] = ADD(levels[0], total);
   i64 chains = chunk + 1;
   $CARRY
 }
+#undef ADD

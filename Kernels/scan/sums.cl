@@ -5,13 +5,14 @@
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. The columns are the
 // lanes of a $T. A chain depends on the chains before it only through `before`. The loop over a full chain is unrolled,
-// so that the additions of several chains overlap. $CHUNK is chunk.cl, $CARRY is carry.cl.
+// so that the additions of several chains overlap. $ADD is the sum of a and b, $CHUNK is chunk.cl, $CARRY is carry.cl.
 //
-// Parameters: $CARRY, $CHUNK, $FINISH, $READ, $T, $WRITE, $chain, $levels, $mostLevels, $start, $stride.
+// Parameters: $ADD, $CARRY, $CHUNK, $FINISH, $READ, $T, $WRITE, $chain, $levels, $mostLevels, $start, $stride.
+#define ADD(a, b) $ADD
 #define ADD_ELEMENT(position) { \
   const i64 at = base + (position) * $stride; \
-  sum = sum + $READ; \
-  const $T value = before + sum; \
+  sum = ADD(sum, $READ); \
+  const $T value = ADD(before, sum); \
   $WRITE \
 }
 $CHUNK
@@ -24,7 +25,7 @@ for (i64 block = begin; block < end; block += $chain * $chain) {
   const i64 blockEnd = SMALLER(block + $chain * $chain, end);
   $T lowest = 0;
   for (i64 first = block; first < blockEnd; first += $chain) {
-    const $T before = upper + lowest;
+    const $T before = ADD(upper, lowest);
     $T sum = 0;
     if (blockEnd - first >= $chain) {
 #pragma unroll
@@ -32,7 +33,7 @@ for (i64 block = begin; block < end; block += $chain * $chain) {
     } else {
       for (i64 k = first; k < blockEnd; k += 1) ADD_ELEMENT(k)
     }
-    lowest = lowest + sum;
+    lowest = ADD(lowest, sum);
   }
   levels[0] = lowest;
   blocks += 1;
@@ -40,10 +41,11 @@ for (i64 block = begin; block < end; block += $chain * $chain) {
     i64 chains = blocks * $chain;
     $CARRY
     upper = start;
-    for (int k = (int)$levels - 1; k > 0; k -= 1) upper = upper + levels[k];
+    for (int k = (int)$levels - 1; k > 0; k -= 1) upper = ADD(upper, levels[k]);
   }
 }
 $T total = 0;
-for (int k = (int)$levels - 1; k >= 0; k -= 1) total = total + levels[k];
+for (int k = (int)$levels - 1; k >= 0; k -= 1) total = ADD(total, levels[k]);
 #undef ADD_ELEMENT
+#undef ADD
 $FINISH

@@ -25,14 +25,17 @@
 // bfloat16 values in float32 have zero lower halves.
 INLINE VF joined(VF first, VF second) { return AS_F(AS_U(first) | AS_U(second) >> 16); }
 
+// Joins each even number of 32 numbers to the odd number after it.
+INLINE VF joined_numbers(const float *numbers) {
+  VF a = LOAD(VF, numbers), b = LOAD(VF, numbers + LANES);
+  VF first = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  VF second = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  return joined(first, second);
+}
+
 static void join(size_t count, const float *numbers, float *words) {
   size_t i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    VF a = LOAD(VF, numbers + 2 * i), b = LOAD(VF, numbers + 2 * i + LANES);
-    VF first = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    VF second = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-    STORE(VF, words + i, joined(first, second));
-  }
+  for (; i + LANES <= count; i += LANES) STORE(VF, words + i, joined_numbers(numbers + 2 * i));
   if (i == count) return;
   float rest[2 * LANES] = {0}, last[LANES];
   memcpy(rest, numbers + 2 * i, 2 * (count - i) * sizeof(float));

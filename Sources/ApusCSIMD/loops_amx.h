@@ -29,10 +29,7 @@ INLINE VF amx_word_row(const float *numbers, size_t count) {
     memcpy(rest, numbers, count * sizeof(float));
     numbers = rest;
   }
-  VF a = LOAD(VF, numbers), b = LOAD(VF, numbers + LANES);
-  VF first = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  VF second = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-  return joined(first, second);
+  return joined_numbers(numbers);
 }
 
 // Packs rows in blocks of at most 16. For each 16 words along k, a block contains the words of its rows, row by row.

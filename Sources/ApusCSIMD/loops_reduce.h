@@ -31,51 +31,69 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
 }
 
-/// Accumulates elements a; the expression `number` transforms each element and may depend on b, the second operand.
+/// Accumulates elements a in several sums at once. The last arguments are the terms of these sums, expressions that may
+/// depend on b, the second operand.
+#define ACCUMULATE(name, sets, combined, identity, prefetched_lines, second, ...)                                   \
+  static void FN(accumulate_##name)(size_t n, FN(sums) *const *s, const csimd_operand *values, const char *ahead) { \
+    const char *x = values[0].data;                                                                                 \
+    size_t step = values[0].step * LANES * BYTES_OF(V);                                                             \
+    uint64_t groups = s[0]->groups;                                                                                 \
+    V b = second;                                                                                                   \
+    V part[sets][4];                                                                                                \
+    for (int t = 0; t < sets; t += 1)                                                                               \
+      for (int k = 0; k < 4; k += 1) part[t][k] = s[t]->part[k];                                                    \
+    for (size_t i = 0; i < n;) {                                                                                    \
+      for (int t = 0; t < sets && groups > 0 && groups % CSIMD_CHAIN == 0; t += 1) {                                \
+        FN(carry_##combined)(s[t], groups, FN(chain_##combined)(part[t]));                                          \
+        for (int k = 0; k < 4; k += 1) part[t][k] = identity;                                                       \
+      }                                                                                                             \
+      size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;                        \
+      if (whole > chain_left) whole = chain_left;                                                                   \
+      groups += whole;                                                                                              \
+      /* A copy in registers, since the tail below makes `part` an array in memory. */                              \
+      V run[sets][4];                                                                                               \
+      for (int t = 0; t < sets; t += 1)                                                                             \
+        for (int k = 0; k < 4; k += 1) run[t][k] = part[t][k];                                                      \
+      for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                                           \
+        FN(prefetch_group)(x, ahead, i, prefetched_lines);                                                          \
+        for (int k = 0; k < 4; k += 1, x += step) {                                                                 \
+          V a = LOAD(V, x);                                                                                         \
+          V terms[sets] = {__VA_ARGS__};                                                                            \
+          for (int t = 0; t < sets; t += 1) run[t][k] = FN(combine_##combined)(run[t][k], terms[t]);                \
+        }                                                                                                           \
+      }                                                                                                             \
+      for (int t = 0; t < sets; t += 1)                                                                             \
+        for (int k = 0; k < 4; k += 1) part[t][k] = run[t][k];                                                      \
+      if (whole == chain_left || i == n) continue;                                                                  \
+      int k = 0;                                                                                                    \
+      for (; n - i >= LANES; i += LANES, k += 1, x += step) {                                                       \
+        V a = LOAD(V, x);                                                                                           \
+        V terms[sets] = {__VA_ARGS__};                                                                              \
+        for (int t = 0; t < sets; t += 1) part[t][k] = FN(combine_##combined)(part[t][k], terms[t]);                \
+      }                                                                                                             \
+      if (i < n) {                                                                                                  \
+        V a = (V)(0);                                                                                               \
+        COPY_SOME(V)(&a, x, n - i);                                                                                 \
+        V terms[sets] = {__VA_ARGS__};                                                                              \
+        MASK is_element = NARROW_MASK(COUNT_UP) < (int)(n - i);                                                     \
+        for (int t = 0; t < sets; t += 1)                                                                           \
+          part[t][k] = FN(combine_##combined)(part[t][k], SELECT(is_element, terms[t], identity));                  \
+        i = n;                                                                                                      \
+      }                                                                                                             \
+      groups += 1;                                                                                                  \
+    }                                                                                                               \
+    for (int t = 0; t < sets; t += 1) {                                                                             \
+      for (int k = 0; k < 4; k += 1) s[t]->part[k] = part[t][k];                                                    \
+      s[t]->groups = groups;                                                                                        \
+    }                                                                                                               \
+    (void)b;                                                                                                        \
+  }
+
+/// Accumulates one sum.
 #define TAKE(name, combined, identity, prefetched_lines, second, number)                                              \
+  ACCUMULATE(name, 1, combined, identity, prefetched_lines, second, number)                                           \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start, const char *ahead) { \
-    FN(sums) *s = state;                                                                                              \
-    const char *x = values[0].data;                                                                                   \
-    size_t step = values[0].step * LANES * BYTES_OF(V);                                                               \
-    uint64_t groups = s->groups;                                                                                      \
-    V b = second;                                                                                                     \
-    V part[4];                                                                                                        \
-    for (int k = 0; k < 4; k += 1) part[k] = s->part[k];                                                              \
-    for (size_t i = 0; i < n;) {                                                                                      \
-      if (groups > 0 && groups % CSIMD_CHAIN == 0) {                                                                  \
-        FN(carry_##combined)(s, groups, FN(chain_##combined)(part));                                                  \
-        for (int k = 0; k < 4; k += 1) part[k] = identity;                                                            \
-      }                                                                                                               \
-      size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;                          \
-      if (whole > chain_left) whole = chain_left;                                                                     \
-      groups += whole;                                                                                                \
-      /* A copy in registers, since the tail below makes `part` an array in memory. */                                \
-      V run[4];                                                                                                       \
-      for (int k = 0; k < 4; k += 1) run[k] = part[k];                                                                \
-      for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                                             \
-        FN(prefetch_group)(x, ahead, i, prefetched_lines);                                                            \
-        for (int k = 0; k < 4; k += 1, x += step) {                                                                   \
-          V a = LOAD(V, x);                                                                                           \
-          run[k] = FN(combine_##combined)(run[k], number);                                                            \
-        }                                                                                                             \
-      }                                                                                                               \
-      for (int k = 0; k < 4; k += 1) part[k] = run[k];                                                                \
-      if (whole == chain_left || i == n) continue;                                                                    \
-      for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                                         \
-        size_t rest = n - i < LANES ? n - i : LANES;                                                                  \
-        V a = (V)(0), last = identity;                                                                                \
-        if (rest == LANES) a = LOAD(V, x);                                                                            \
-        else COPY_SOME(V)(&a, x, rest);                                                                               \
-        a = number;                                                                                                   \
-        if (rest == LANES) last = a;                                                                                  \
-        else COPY_SOME(V)(&last, &a, rest);                                                                           \
-        part[k] = FN(combine_##combined)(part[k], last);                                                              \
-      }                                                                                                               \
-      groups += 1;                                                                                                    \
-    }                                                                                                                 \
-    for (int k = 0; k < 4; k += 1) s->part[k] = part[k];                                                              \
-    s->groups = groups;                                                                                               \
-    (void)b;                                                                                                          \
+    FN(accumulate_##name)(n, (FN(sums) *[]){state}, values, ahead);                                                   \
   }
 
 /// Broadcasts a single-value operand to a vector.
@@ -85,34 +103,94 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
   return (V)(number);
 }
 
-/// Reduces a whole row. A row of whole vectors that fits into one chain stays in registers.
+/// Computes the sums of `ACCUMULATE` for a whole row. A row of whole vectors that fits into one chain stays in
+/// registers.
+#define WHOLE_ROWS(name, sets, combined, identity, prefetched_lines, second, ...)                                \
+  INLINE void FN(whole_##name)(size_t n, const csimd_operand *values, void *const *results, const char *ahead) { \
+    V b = second;                                                                                                \
+    if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {                                                         \
+      FN(sums) states[sets], *s[sets];                                                                           \
+      for (int t = 0; t < sets; t += 1) FN(begin_##combined)(s[t] = &states[t]);                                 \
+      FN(accumulate_##name)(n, s, (csimd_operand[]){values[0], {&b, 0}}, ahead);                                 \
+      for (int t = 0; t < sets; t += 1) FN(finish_##combined)(s[t], results[t]);                                 \
+      return;                                                                                                    \
+    }                                                                                                            \
+    const char *x = values[0].data;                                                                              \
+    V part[sets][4];                                                                                             \
+    for (int t = 0; t < sets; t += 1)                                                                            \
+      for (int k = 0; k < 4; k += 1) part[t][k] = identity;                                                      \
+    size_t i = 0;                                                                                                \
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                                 \
+      FN(prefetch_group)(x, ahead, i, prefetched_lines);                                                         \
+      for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) {                                                 \
+        V a = LOAD(V, x);                                                                                        \
+        V terms[sets] = {__VA_ARGS__};                                                                           \
+        for (int t = 0; t < sets; t += 1) part[t][k] = FN(combine_##combined)(part[t][k], terms[t]);             \
+      }                                                                                                          \
+    }                                                                                                            \
+    size_t rest = (n - i) / LANES;                                                                               \
+    for (size_t k = 0; k < 3; k += 1)                                                                            \
+      if (k < rest) {                                                                                            \
+        V a = LOAD(V, x + k * LANES * BYTES_OF(V));                                                              \
+        V terms[sets] = {__VA_ARGS__};                                                                           \
+        for (int t = 0; t < sets; t += 1) part[t][k] = FN(combine_##combined)(part[t][k], terms[t]);             \
+      }                                                                                                          \
+    for (int t = 0; t < sets; t += 1) FN(fold_##combined)(FN(chain_##combined)(part[t]), results[t]);            \
+  }
+
+/// Reduces a whole row to one sum.
 #define WHOLE_ROW(name, combined, identity, prefetched_lines, second, number)                          \
+  WHOLE_ROWS(name, 1, combined, identity, prefetched_lines, second, number)                            \
   static void FN(row_##name)(size_t n, const csimd_operand *values, void *result, const char *ahead) { \
-    V b = second;                                                                                      \
-    if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {                                               \
-      FN(sums) state;                                                                                  \
-      FN(begin_##combined)(&state);                                                                    \
-      FN(take_##name)(n, &state, (csimd_operand[]){values[0], {&b, 0}}, 0, ahead);                     \
-      FN(finish_##combined)(&state, result);                                                           \
-      return;                                                                                          \
-    }                                                                                                  \
-    const char *x = values[0].data;                                                                    \
-    V part[4] = {identity, identity, identity, identity};                                              \
-    size_t i = 0;                                                                                      \
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                       \
-      FN(prefetch_group)(x, ahead, i, prefetched_lines);                                               \
-      for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) {                                       \
-        V a = LOAD(V, x);                                                                              \
-        part[k] = FN(combine_##combined)(part[k], number);                                             \
-      }                                                                                                \
-    }                                                                                                  \
-    size_t rest = (n - i) / LANES;                                                                     \
-    for (size_t k = 0; k < 3; k += 1)                                                                  \
-      if (k < rest) {                                                                                  \
-        V a = LOAD(V, x + k * LANES * BYTES_OF(V));                                                    \
-        part[k] = FN(combine_##combined)(part[k], number);                                             \
-      }                                                                                                \
-    FN(fold_##combined)(FN(chain_##combined)(part), result);                                           \
+    FN(whole_##name)(n, values, (void *[]){result}, ahead);                                            \
+  }
+
+/// Computes the sums of `ACCUMULATE` for each of n columns of `lines` arrays, which are `distance` bytes apart, and adds
+/// them to the arrays `to`, which are read and written once. `whole_lines` does so for whole vectors of columns and
+/// returns their number, `last_lines` for the columns from i on. The second operand is the same for all lines.
+#define LINES(name, sets, combined, identity, ...)                                                                     \
+  INLINE size_t FN(whole_lines_##name)(                                                                                \
+      size_t n, void *const *to, const char *x, csimd_operand second, ptrdiff_t distance, ptrdiff_t lines) {           \
+    V b = (V)(0);                                                                                                      \
+    if (second.step == 0) b = LOAD(V, second.data);                                                                    \
+    size_t i = 0;                                                                                                      \
+    for (; i + LANES <= n; i += LANES) {                                                                               \
+      size_t at = i * BYTES_OF(V);                                                                                     \
+      if (second.step != 0) b = LOAD(V, (const char *)second.data + at);                                               \
+      V sum[sets];                                                                                                     \
+      for (int t = 0; t < sets; t += 1) sum[t] = identity;                                                             \
+      for (ptrdiff_t line = 0; line < lines; line += 1) {                                                              \
+        const char *from = x + line * distance + at;                                                                   \
+        for (size_t ahead = 0; ahead < LANES * BYTES_OF(V); ahead += 64) csimd_prefetch_ahead(from + ahead);           \
+        V a = LOAD(V, from);                                                                                           \
+        V terms[sets] = {__VA_ARGS__};                                                                                 \
+        for (int t = 0; t < sets; t += 1) sum[t] = FN(combine_##combined)(sum[t], terms[t]);                           \
+      }                                                                                                                \
+      for (int t = 0; t < sets; t += 1) {                                                                              \
+        char *result = (char *)to[t] + at;                                                                             \
+        STORE(V, result, FN(combine_##combined)(LOAD(V, result), sum[t]));                                             \
+      }                                                                                                                \
+    }                                                                                                                  \
+    return i;                                                                                                          \
+  }                                                                                                                    \
+  INLINE void FN(last_lines_##name)(                                                                                   \
+      size_t i, size_t n, void *const *to, const char *x, csimd_operand second, ptrdiff_t distance, ptrdiff_t lines) { \
+    if (i == n) return;                                                                                                \
+    size_t at = i * BYTES_OF(V);                                                                                       \
+    V a = (V)(0), b = (V)(0), sum[sets];                                                                               \
+    if (second.step == 0) b = LOAD(V, second.data);                                                                    \
+    else COPY_SOME(V)(&b, (const char *)second.data + at, n - i);                                                      \
+    for (int t = 0; t < sets; t += 1) sum[t] = identity;                                                               \
+    for (ptrdiff_t line = 0; line < lines; line += 1) {                                                                \
+      COPY_SOME(V)(&a, x + line * distance + at, n - i);                                                               \
+      V terms[sets] = {__VA_ARGS__};                                                                                   \
+      for (int t = 0; t < sets; t += 1) sum[t] = FN(combine_##combined)(sum[t], terms[t]);                             \
+    }                                                                                                                  \
+    for (int t = 0; t < sets; t += 1) {                                                                                \
+      COPY_SOME(V)(&a, (char *)to[t] + at, n - i);                                                                     \
+      a = FN(combine_##combined)(a, sum[t]);                                                                           \
+      COPY_SOME(V)((char *)to[t] + at, &a, n - i);                                                                     \
+    }                                                                                                                  \
   }
 
 #define REDUCE(name, identity, expression)                                                                             \
@@ -172,31 +250,15 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     csimd_operand both[2] = {{numbers, 1}, *values};                                                                   \
     FN(columns_##name)(n, numbers, both, NULL);                                                                        \
   }                                                                                                                    \
-  INLINE size_t FN(take_whole_lines_##name)(size_t n, char *to, const char *x, ptrdiff_t distance, ptrdiff_t lines) {  \
-    size_t i = 0;                                                                                                      \
-    for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {                          \
-      V a = identity;                                                                                                  \
-      for (ptrdiff_t line = 0; line < lines; line += 1) {                                                              \
-        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + line * distance + at);        \
-        a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                                       \
-      }                                                                                                                \
-      STORE(V, to, FN(combine_##name)(LOAD(V, to), a));                                                                \
-    }                                                                                                                  \
-    return i;                                                                                                          \
-  }                                                                                                                    \
+  LINES(name, 1, name, identity, a)                                                                                    \
   static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) {   \
+    void *const *to = (void *[]){numbers};                                                                             \
+    V none = (V)(0);                                                                                                   \
+    csimd_operand second = {&none, 0};                                                                                 \
     size_t i = lines == CSIMD_LINES_AT_ONCE                                                                            \
-        ? FN(take_whole_lines_##name)(n, numbers, values, distance, CSIMD_LINES_AT_ONCE)                               \
-        : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);                                 \
-    if (i == n) return;                                                                                                \
-    V a = identity, b = identity;                                                                                      \
-    for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                                     \
-      COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);                               \
-      a = FN(combine_##name)(a, b);                                                                                    \
-    }                                                                                                                  \
-    COPY_SOME(V)(&b, (char *)numbers + i * BYTES_OF(V), n - i);                                                        \
-    b = FN(combine_##name)(b, a);                                                                                      \
-    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &b, n - i);                                                        \
+        ? FN(whole_lines_##name)(n, to, values, second, distance, CSIMD_LINES_AT_ONCE)                                 \
+        : FN(whole_lines_##name)(n, to, values, second, distance, (ptrdiff_t)lines);                                   \
+    FN(last_lines_##name)(i, n, to, values, second, distance, (ptrdiff_t)lines);                                       \
   }                                                                                                                    \
   static void FN(merge_columns_##name)(                                                                                \
       size_t n, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices) {                    \
@@ -344,7 +406,10 @@ JOINED(sum_exp_difference, 4, FN(exp)(a - b))
 
 #include "loops_deviations.h"
 #endif
+#undef ACCUMULATE
 #undef TAKE
+#undef LINES
+#undef WHOLE_ROWS
 #undef WHOLE_ROW
 #undef JOINED
 

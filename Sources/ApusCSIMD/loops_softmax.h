@@ -116,7 +116,7 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
     // The quotients of the previous row are written while the current row's exponentials are computed.
     int divides = quotients != NULL && r > 0;
     for (int is_again = 0;; is_again = 1) {
-      SCALAR shift = rows->shifts == NULL || top - top == 0 ? top : *(const SCALAR *)rows->substitute;
+      SCALAR shift = rows->shifts == NULL || IS_FINITE(top) ? top : *(const SCALAR *)rows->substitute;
       if (divides && streams) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 1, 1);
       else if (divides) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 1, 0);
       else if (e) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 0, 0);

@@ -251,6 +251,11 @@ extension Program {
 extension ElementwiseRow {
   /// A call of the row's function in kernel text.
   func call(_ lane: Lane, _ operands: String) -> String { "row_\(name)_\(lane.suffix)(\(operands))" }
+
+  /// A call of the row's function on scalars instead of registers. Compilers for CPUs reduce it to a scalar operation.
+  func callOnScalars(_ lane: Lane, _ operands: String...) -> String {
+    "FIRST_\(lane.suffix)(\(call(lane, operands.map { "(\(lane.vector))(\($0))" }.joined(separator: ", "))))"
+  }
 }
 
 extension DType {

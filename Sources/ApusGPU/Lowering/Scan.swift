@@ -27,8 +27,15 @@ extension PlanLowering {
 
   private var localSize: Int { isCPU ? 1 : 256 }
 
-  private func filled(_ file: String, _ step: Scan, chunks: Int, _ builder: inout KernelBuilder) -> KernelTemplate {
-    var template = KernelTemplate(file, step.dtype.lane, builder)
+  /// Returns a template with the values that several kernels use. The elements of the kernel are registers if
+  /// `isVector`, else scalars.
+  private func filled(
+    _ file: String, _ step: Scan, chunks: Int, isVector: Bool, _ builder: inout KernelBuilder
+  ) -> KernelTemplate {
+    let lane = step.dtype.lane
+    var template = KernelTemplate(file, lane, builder)
+    let row: ElementwiseRow = step.isSum ? .add : .multiply
+    template[step.isSum ? "ADD" : "MULTIPLY"] = isVector ? row.call(lane, "a, b") : row.callOnScalars(lane, "a", "b")
     template["localSize"] = String(localSize)
     template["chunks"] = builder.number(chunks)
     template["mostLevels"] = String(Scan.mostLevels)
@@ -39,10 +46,11 @@ extension PlanLowering {
   private mutating func launch(_ step: Scan, chunks: Int, chunkSize: Int, isTotals: Bool) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
-    var template = filled(step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, &builder)
     // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent columns as a register has
     // lanes. Lines are not split in this case: on CPUs a line is split only if the step has no other line.
     let isVector = isCPU && step.inner > 1
+    var template = filled(
+      step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, isVector: isVector, &builder)
     let columns = isVector ? width : 1
     let blocks = ceilDivide(step.inner, columns)
     let items = step.outer * blocks * chunks
@@ -93,7 +101,7 @@ extension PlanLowering {
     let lines = step.outer * step.inner
     var builder = KernelBuilder(family: "scan_carries", target: target, isLarge: true)
     let file = step.isSum ? "scan/sum_carries.cl" : "scan/product_carries.cl"
-    var template = filled(file, step, chunks: chunks, &builder)
+    var template = filled(file, step, chunks: chunks, isVector: false, &builder)
     template["totals"] = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
     template["items"] = builder.number(lines)
     template["levels"] = builder.number(SumCascade.levels(of: chunks))

@@ -79,11 +79,13 @@ extension PlanLowering {
     let source =
       "\(template["source"]!), \(template["firstSource"]!) + (outer * \(template["count"]!) + j) * \(inner)"
     guard indices.isShared else {
+      let sum = "sums[to * \(inner) + column]"
+      let element = "FIRST_\(lane)(SPLAT_\(step.dtype)(\(source) + column))"
       return """
         for (i64 column = first; column < last; column += 1) {
           const i64 to = \(indices.at("outer", "j", "column"));
           \(check("true"))
-          sums[to * \(inner) + column] += FIRST_\(lane)(SPLAT_\(step.dtype)(\(source) + column));
+          \(sum) = \(ElementwiseRow.add.callOnScalars(step.dtype.lane, sum, element));
           \(countTerm)
         }
         """
@@ -190,19 +192,21 @@ extension PlanLowering {
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
     for name in ["CHAINS", "ENDCHAIN", "FINISH"] { template[name] = "" }
     guard step.hasChains else { return }
-    // There are only two numbers of levels, so that lists of similar lengths share kernels.
-    let levels = step.count < 1 << 16 ? 3 : 7
+    // There are only two numbers of levels, so that lists of similar lengths share kernels. Level 0 is `sum`, which is
+    // in the array only while a chain ends.
+    let levels = step.count < 1 << 16 ? 4 : 8
     template["levels"] = String(levels)
     template["chain"] = String(Accumulators.chain)
     let (register, zero) = (template["V"]!, template["zero"]!)
     template["CHAINS"] = """
       \(register) levels[\(levels)];
-      for (int k = 0; k < \(levels); k += 1) levels[k] = \(zero);
+      for (int k = 1; k < \(levels); k += 1) levels[k] = \(zero);
       int terms = 0;
       """
+    template["CARRY"] = template.with(file: "scan/carry.cl").text
     template["ENDCHAIN"] = template.with(file: "index/end_chain.cl").text
     template["FINISH"] =
-      "for (int k = 0; k < \(levels); k += 1) sum = \(ElementwiseRow.add.call(step.dtype.lane, "levels[k], sum"));"
+      "for (int k = 1; k < \(levels); k += 1) sum = \(ElementwiseRow.add.call(step.dtype.lane, "levels[k], sum"));"
   }
 }
 

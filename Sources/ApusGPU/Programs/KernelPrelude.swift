@@ -9,7 +9,7 @@ enum KernelPrelude {
       "indices", "bits", "math", "hyperbolic", "trigonometry", "normal", "special", "storage", "philox", "random",
       "rows",
     ]
-    let lanes = target.width > 1 ? ["prelude/opencl_lanes.h", "prelude/winograd.h"] : []
+    let lanes = target.width > 1 ? ["prelude/opencl_lanes.h", "prelude/winograd.h"] : ["prelude/one_lane.h"]
     for name in lanes + common.map({ "prelude/\($0).h" }) { text += file(name) }
     for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {
       text += "#undef LANE\n#define LANE LANE_\(lane)\n"
