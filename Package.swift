@@ -10,7 +10,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusGPU", ["ApusSystem", "ApusDevice", "Kernels", "COpenCL"]),
   ("ApusBackends", ["ApusDevice", "ApusCPU", "ApusGPU"]),
   ("ApusTensor", ["ApusSystem", "ApusDevice"]),
-  ("ApusNN", ["ApusTensor"]),
+  ("ApusNN", ["ApusSystem", "ApusTensor"]),
   ("ApusData", ["ApusSystem", "CZlib", "CPNG", "CTurboJPEG"]),
   ("ApusReports", ["ApusSystem", "ApusData"]),
   ("ApusTraining", ["ApusSystem", "ApusTensor", "ApusNN", "ApusData", "ApusReports"]),

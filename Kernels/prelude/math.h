@@ -35,8 +35,7 @@
 // 1.5·2²³: adding and subtracting it rounds a number below 2²² in magnitude to an integer.
 #define ROUNDER 12582912.0f
 #define EXPONENT_BITS (VI)(-0x00800000)
-// log 2 as a sum. LOG2_HIGH has only the leading 15 bits, so that its products with exponents are exact, even without
-// fma.
+// log 2 as a sum. LOG2_HIGH has only 15 bits, so that its products with exponents are exact, even without fma.
 #define LOG2_HIGH 0x1.62e4p-1f
 #define LOG2_LOW 0x1.7f7d1cp-20f
 
@@ -51,6 +50,11 @@ INLINE VF WIDE(sum_error)(VF a, VF b, VF sum) {
   VF larger = SELECT_F(ABSOLUTE_F(a) < ABSOLUTE_F(b), b, a);
   VF smaller = SELECT_F(ABSOLUTE_F(a) < ABSOLUTE_F(b), a, b);
   return (larger - sum) + smaller;
+}
+
+// (a + a_low)·(b + b_low) − product, where product is a·b, rounded; the low parts are small.
+INLINE VF WIDE(product_low)(VF a, VF a_low, VF b, VF b_low, VF product) {
+  return EXACT_FMA(a, b, -product) + FMA(a, b_low, a_low * b);
 }
 
 // ---- Exponentials
@@ -74,9 +78,10 @@ INLINE VF WIDE(exp_tail)(VF f) {
   return FMA(p, f, (VF)(0.5f));
 }
 
-// exp(f + f_low), where |f_low| is below the last bit of f.
-INLINE VF WIDE(exp_sum)(VF f, VF f_low) {
-  VF p = FMA(WIDE(exp_tail)(f) * f, f, f_low);
+// exp(a + a_low), where a_low is small.
+INLINE VF WIDE(exp_sum)(VF a, VF a_low) {
+  VF f = a + a_low;
+  VF p = FMA(WIDE(exp_tail)(f) * f, f, (a - f) + a_low);
   return (p + f) + 1.0f;
 }
 
@@ -94,14 +99,11 @@ INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   VF j;
   VI i;
   VF f = WIDE(exp_split)(x, &j, &i);
-  VF f_low = FMA(j, (VF)(-LOG2_LOW), low);
-  VF sum = f + f_low;
-  VF r = WIDE(scaled)(WIDE(exp_sum)(sum, (f - sum) + f_low), j + (float)shift, i + shift);
+  VF r = WIDE(scaled)(WIDE(exp_sum)(f, FMA(j, (VF)(-LOG2_LOW), low)), j + (float)shift, i + shift);
   return SELECT_F(high < -105.0f, (VF)(0.0f), r);
 }
 
-// exp(a). Unlike exp_pair, ignores the rounding error of the reduced argument f, at most a quarter of an ULP of the
-// result.
+// exp(a). Unlike exp_pair, ignores the rounding error of f, at most a quarter of an ULP of the result.
 INLINE VF WIDE(exp_f32)(VF a) {
   VF x = SELECT_F(a > 120.0f, (VF)(120.0f), a);
   x = SELECT_F(a < -105.0f, (VF)(0.0f), x);
@@ -121,10 +123,8 @@ INLINE VF WIDE(exp2_pair)(VF high, VF low) {
   VF j = WIDE(nearest_integer)(x + ROUNDER, &i);
   VF f = x - j;
   VF g = f * 0.693147182f;
-  VF g_low = EXACT_FMA(f, (VF)(0.693147182f), -g);
-  g_low = g_low + FMA(f, (VF)(-1.90465421e-9f), low * 0.693147182f);
-  VF sum = g + g_low;
-  VF r = WIDE(scaled)(WIDE(exp_sum)(sum, (g - sum) + g_low), j, i);
+  VF g_low = WIDE(product_low)(f, low, (VF)(0.693147182f), (VF)(-1.90465421e-9f), g);
+  VF r = WIDE(scaled)(WIDE(exp_sum)(g, g_low), j, i);
   return SELECT_F(high < -151.0f, (VF)(0.0f), r);
 }
 

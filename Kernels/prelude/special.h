@@ -3,11 +3,6 @@
 
 // ---- Powers
 
-// (a + a_low)·(b + b_low) − product, where product is a·b, rounded; the low parts are small.
-INLINE VF WIDE(product_low)(VF a, VF a_low, VF b, VF b_low, VF product) {
-  return EXACT_FMA(a, b, -product) + FMA(a, b_low, a_low * b);
-}
-
 // log2 of positive a as the sum of the result and *low, accurate to about 2^-33. With a = 2^i·m and
 // q = (m − 1)/(m + 1), log m = 2 atanh q = 2q + 2q³·(1/3 + q²/5 + …).
 INLINE VF WIDE(log2_pair)(VF a, VF *low) {

@@ -40,7 +40,7 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VF r = high_part + middle;
   VF r_low = ((high_part - r) + middle) + TO_F(below & 0x1fff) * 0x1p-62f;
   VF p = r * 1.57079637f;
-  VF p_low = EXACT_FMA(r, (VF)(1.57079637f), -p) + FMA(r, (VF)(-4.37113883e-8f), r_low * 1.57079637f);
+  VF p_low = WIDE(product_low)(r, r_low, (VF)(1.57079637f), (VF)(-4.37113883e-8f), p);
   VF sum = p + p_low;
   VI sign = is_negative ^ (AS_I(a) >> 31);
   *low_part = SELECT_F(sign != 0, (sum - p) - p_low, (p - sum) + p_low);
@@ -158,9 +158,9 @@ INLINE VF WIDE(acos_f32)(VF a) {
   VF x = a;
   VF tail = WIDE(reduced_asin_tail)(t, is_far, &x);
   VF near = WIDE(complement)(x, tail);
-  VF far = x + tail;
-  far = SELECT_F(a < 0.0f, 3.14159274f - ((x + x) + ((tail + tail) + 8.74227766e-8f)), far + far);
-  return SELECT_F(is_far, far, near);
+  // Above ½: acos t = 2 asin √((1 − t)/2), and acos (−t) = π − acos t.
+  VF far = SELECT_F(a < 0.0f, near, x + tail);
+  return SELECT_F(is_far, far + far, near);
 }
 
 // atan(x) − x for x in [0, 1].

@@ -40,7 +40,7 @@ public struct Gradients: Sendable {
 
   /// Clips each element to `−limit … limit`, as `torch.nn.utils.clip_grad_value_`.
   public consuming func clipped(toValue limit: Double) -> Gradients {
-    mapped { gradient, number in gradient.clamped(number(-limit), number(limit)) }
+    mapped { gradient, _ in gradient.clamped(lower: -limit, upper: limit) }
   }
 
   /// Multiplies each element by `factor`.

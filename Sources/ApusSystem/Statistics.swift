@@ -20,6 +20,17 @@ extension [Double] {
   package func variance(from mean: Double) -> Double { squaredDeviations(from: mean) / Double(count) }
 }
 
+extension Collection<Double> {
+  /// The mean of the squares; NaN without elements.
+  package var meanSquare: Double { map { $0 * $0 }.mean }
+}
+
+extension BinaryFloatingPoint {
+  /// The number at the fraction `t` of the way from this number, `a`, to `b`: `a + (b − a) · t`.
+  @inlinable
+  package func lerp(to b: Self, _ t: Self) -> Self { self + (b - self) * t }
+}
+
 extension Collection where Element: Comparable {
   /// The index of the largest element; the first of equal ones. `nil` without elements.
   @inlinable

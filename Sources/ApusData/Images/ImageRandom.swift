@@ -32,7 +32,7 @@ public struct ImageRandom: Sendable {
 
   /// A uniform random number in a range.
   public mutating func uniform(in range: ClosedRange<Double>) -> Double {
-    range.lowerBound + (range.upperBound - range.lowerBound) * unit()
+    range.lowerBound.lerp(to: range.upperBound, unit())
   }
 
   /// A uniform random integer in `0 ..< bound`.

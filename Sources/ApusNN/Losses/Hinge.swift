@@ -8,7 +8,7 @@ import ApusTensor
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
-  elementLoss("hinge", outputs, targets, reduction, hingeValues)
+  elementLoss("hinge", outputs, targets, reduction) { x, t in hinge(t * x, margin: 1) }
 }
 
 /// `max(0, 1 − t x)²` for each output `x` and its target `t`; it is differentiable everywhere.
@@ -19,11 +19,14 @@ public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.
 public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
-  elementLoss("squaredHinge", outputs, targets, reduction) { x, t in hingeValues(x, t).squared() }
+  elementLoss("squaredHinge", outputs, targets, reduction) { x, t in hinge(t * x, margin: 1).squared() }
 }
 
-/// `max(0, 1 − t x)` for outputs `x` and targets `t`, in the shape of both.
-private func hingeValues(_ x: Tensor, _ t: Tensor) -> Tensor { (1 - t * x).relu() }
+/// `max(0, margin − x)` for each element `x`.
+private func hinge(_ x: Tensor, margin: Double) -> Tensor { (margin - x).relu() }
+
+/// `max(0, near − far + margin)` for each pair of elements, in the broadcast shape.
+func marginExcess(_ near: Tensor, _ far: Tensor, _ margin: Double) -> Tensor { (near - far + margin).relu() }
 
 /// `log(1 + e^(−t x))` for each output `x` and its target `t` (`torch.nn.SoftMarginLoss`).
 ///
@@ -48,7 +51,7 @@ public func hingeEmbedding(
   _ distances: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("hingeEmbedding", distances, targets, reduction) { x, t in
-    (t .> 0).select(x, (margin - x).relu())
+    (t .> 0).select(x, hinge(x, margin: margin))
   }
 }
 
@@ -63,7 +66,7 @@ public func hingeEmbedding(
 public func marginRanking(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
 ) -> Tensor {
-  comparing("marginRanking", [first, second, targets]) { reduction((margin - $0[2] * ($0[0] - $0[1])).relu()) }
+  comparing("marginRanking", [first, second, targets]) { reduction(hinge($0[2] * ($0[0] - $0[1]), margin: margin)) }
 }
 
 /// `Σ_{j≠t} w_t max(0, margin − x_t + xⱼ)ᵖ / classes` for the outputs `x` and the target class `t` of each example
@@ -93,7 +96,8 @@ public func multiMargin(
   }
   return outputs.wide { x in
     let choice = ClassChoice(targets, like: x, ignoring: nil, weights: weights, for: "multiMargin")
-    let gaps = (x - x.picking(choice.classes, axis: 1, for: "multiMargin").expandingAxis(at: 1) + margin).relu()
+    let own = x.picking(choice.classes, axis: 1, for: "multiMargin").expandingAxis(at: 1)
+    let gaps = marginExcess(x, own, margin)
     let isOther = choice.classes.cast(to: .int64).oneHot(x.shape[1], dtype: x.dtype) .== 0
     let powers = power == 1 ? gaps : gaps.squared()
     let zero = Tensor.number(0, dtype: x.dtype, device: x.device)

@@ -28,6 +28,6 @@ public func tripletMargin(
     let near = pairwiseDistance(all[0], all[1], p: p, epsilon: epsilon)
     var far = pairwiseDistance(all[0], all[2], p: p, epsilon: epsilon)
     if swaps { far = far.minimum(pairwiseDistance(all[1], all[2], p: p, epsilon: epsilon)) }
-    return reduction((near - far + margin).relu())
+    return reduction(marginExcess(near, far, margin))
   }
 }

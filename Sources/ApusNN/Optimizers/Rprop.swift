@@ -38,18 +38,16 @@ public struct Rprop: UpdateRule {
   public func initialValue(of name: String, rate: Double) -> Double { name == "step_size" ? rate : 0 }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    let (less, more, smallest, largest) = (
-      number(shrinkage), number(growth), number(smallestStep), number(largestStep)
-    )
+    let (less, more) = (number(shrinkage), number(growth))
     let (zero, one) = (number(0), number(1))
     let decay = WeightDecay(weightDecay, number)
-    return { value, gradient, state in
+    return { [smallestStep, largestStep] value, gradient, state in
       let gradient = decay.coupled(gradient, value)
       // Multiplies the signs, because a product of gradients may underflow.
       let change = gradient.sign() * state[0].sign()
       let isBack = change .< 0
       let factor = isBack.select(less, (change .> 0).select(more, one))
-      state[1] = (state[1] * factor).clamped(smallest, largest)
+      state[1] = (state[1] * factor).clamped(lower: smallestStep, upper: largestStep)
       state[0] = isBack.select(zero, gradient)
       return value - state[0].sign() * state[1]
     }

@@ -53,14 +53,11 @@ public struct ClippedWeights: Constraint {
   }
 
   public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor {
-    value.clamped(number(lower), number(upper))
+    value.clamped(lower: lower, upper: upper)
   }
 }
 
 extension Tensor {
-  /// Each element clamped to `lower … upper`, two scalars of the tensor's type that may change without a new plan.
-  func clamped(_ lower: Tensor, _ upper: Tensor) -> Tensor { maximum(lower).minimum(upper) }
-
   /// The norms of the rows, with the axes kept.
   fileprivate var rowNorms: Tensor { norm(axes: rank > 1 ? Array(1..<rank) : nil, keepingAxes: true) }
 }

@@ -1,3 +1,4 @@
+import ApusSystem
 import Glibc
 
 /// Linear ramps of the factor from `base` up to 1 and back, repeated (Smith, 2017;
@@ -37,10 +38,10 @@ public struct CyclicSchedule: Schedule {
     self.momenta = momenta
   }
 
-  public func factor(step: Int, of total: Int) -> Double { base + (1 - base) * height(step, total) }
+  public func factor(step: Int, of total: Int) -> Double { base.lerp(to: 1, height(step, total)) }
 
   public func momentum(step: Int, of total: Int) -> Double? {
-    momenta.map { $0.upperBound - ($0.upperBound - $0.lowerBound) * height(step, total) }
+    momenta.map { $0.upperBound.lerp(to: $0.lowerBound, height(step, total)) }
   }
 
   /// The height at a step: 0 at the minimum and 1 at the maximum of a cycle, times the factor that the mode gives.

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The one-cycle policy (Smith, Topin, 2019; `torch.optim.lr_scheduler.OneCycleLR`): the rate rises to the optimizer's
 /// learning rate and falls to almost 0, while the momentum falls and rises.
 ///
@@ -58,7 +60,7 @@ public struct OneCycleSchedule: Schedule {
       if Double(step) <= end || phase == ends.count - 1 {
         let way = end > start ? min((Double(step) - start) / (end - start), 1) : 1
         let (first, last) = (corners[phase], corners[phase + 1])
-        return isLinear ? first + (last - first) * way : cosineAnnealed(from: first, to: last, way)
+        return isLinear ? first.lerp(to: last, way) : cosineAnnealed(from: first, to: last, way)
       }
       start = end
     }

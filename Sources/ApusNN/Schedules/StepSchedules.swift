@@ -1,3 +1,4 @@
+import ApusSystem
 import Glibc
 
 /// The factor `γ^⌊t / every⌋` at step `t` (`torch.optim.lr_scheduler.StepLR`).
@@ -84,6 +85,6 @@ public struct PolynomialSchedule: Schedule {
 
   public func factor(step: Int, of total: Int) -> Double {
     let length = max(steps ?? total, 1)
-    return final + (1 - final) * pow(1 - Double(min(step, length)) / Double(length), power)
+    return final.lerp(to: 1, pow(1 - Double(min(step, length)) / Double(length), power))
   }
 }

@@ -80,7 +80,7 @@ public struct ErrorAnalysis: Sendable {
       Entry(
         example: number, name: names.name(number), truth: list(results.targets, number),
         predicted: list(results.predicted, number),
-        loss: residuals[number * width..<(number + 1) * width].map { $0 * $0 }.mean)
+        loss: residuals[number * width..<(number + 1) * width].meanSquare)
     }
     let order = worstFirst(Array(all.indices), losses: all.map(\.loss))
     entries = order.prefix(max(0, worst)).map { all[$0] }

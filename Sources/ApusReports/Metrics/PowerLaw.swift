@@ -14,7 +14,7 @@ public struct PowerLaw: Hashable, Sendable {
   public var exponent: Double
 
   /// The error with `count` examples.
-  public func error(at count: Double) -> Double { asymptote + scale * exp(-exponent * log(count)) }
+  public func error(at count: Double) -> Double { asymptote + scale * power(count, -exponent) }
 
   /// The result of fitting a law to measured errors.
   public enum Fit: Hashable, Sendable {
@@ -114,7 +114,7 @@ extension PowerLaw {
   private static func linear(
     _ points: [(size: Double, error: Double)], _ largest: Double, _ exponent: Double
   ) -> PowerLaw {
-    let xs = points.map { exp(-exponent * log($0.size / largest)) }
+    let xs = points.map { power($0.size / largest, -exponent) }
     let errors = points.map(\.error)
     let (meanX, meanError) = (xs.mean, errors.mean)
     let spread = xs.squaredDeviations(from: meanX)
@@ -127,7 +127,7 @@ extension PowerLaw {
       slope = max(0, zip(xs, errors).reduce(0) { $0 + $1.0 * $1.1 } / xs.reduce(0) { $0 + $1 * $1 })
     }
     return PowerLaw(
-      asymptote: asymptote, scale: slope * exp(exponent * log(largest)), exponent: exponent)
+      asymptote: asymptote, scale: slope * power(largest, exponent), exponent: exponent)
   }
 
   private static func squares(_ law: PowerLaw, _ points: [(size: Double, error: Double)]) -> Double {
@@ -141,3 +141,6 @@ extension PowerLaw {
 extension Array {
   fileprivate func without(_ position: Int) -> [Element] { Array(self[..<position] + self[(position + 1)...]) }
 }
+
+/// `baseᵉˣᵖᵒⁿᵉⁿᵗ` of a positive base.
+private func power(_ base: Double, _ exponent: Double) -> Double { exp(exponent * log(base)) }

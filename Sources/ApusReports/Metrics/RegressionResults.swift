@@ -44,7 +44,7 @@ public struct RegressionResults: Sendable {
   public var meanAbsoluteError: Double { meanAbsoluteErrors.mean }
 
   /// The mean of `residual²` for each output.
-  public var meanSquaredErrors: [Double] { perOutput { $0.map { $0 * $0 }.mean } }
+  public var meanSquaredErrors: [Double] { perOutput(\.meanSquare) }
   /// The mean of `residual²`.
   public var meanSquaredError: Double { meanSquaredErrors.mean }
 

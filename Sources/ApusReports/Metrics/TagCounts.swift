@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 
 /// For each tag of a sheet, the fraction of a model's errors with this tag, and the possible gain from correcting them.
 public struct TagCounts: Hashable, Sendable {
@@ -43,7 +44,7 @@ public struct TagCounts: Hashable, Sendable {
       return Tag(
         name: name, count: count, share: share,
         fixedAccuracy: ratio(total - analysis.entries.count + count, total),
-        ceiling: accuracy + share * (1 - accuracy))
+        ceiling: accuracy.lerp(to: 1, share))
     }
     errorCount = analysis.entries.count
     examinedCount = examined.count

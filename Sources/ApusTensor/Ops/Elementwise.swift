@@ -51,8 +51,8 @@ extension Op {
   static let sin = function(.sin, gradient: .unary { g, x, _ in g * x.cos() })
   static let cos = function(.cos, gradient: .unary { g, x, _ in -(g * x.sin()) })
   static let tan = function(.tan, gradient: .unary { g, _, y in g * (y * y + 1) })
-  static let asin = function(.asin, gradient: .unary { g, x, _ in g * (1 - x * x).rsqrt() })
-  static let acos = function(.acos, gradient: .unary { g, x, _ in -(g * (1 - x * x).rsqrt()) })
+  static let asin = function(.asin, gradient: .unary { g, x, _ in g * x.asinSlope })
+  static let acos = function(.acos, gradient: .unary { g, x, _ in -(g * x.asinSlope) })
   static let atan = function(.atan, gradient: .unary { g, x, _ in g / (x * x + 1) })
 }
 
@@ -81,13 +81,16 @@ extension Op {
   static let tanh = function(.tanh, gradient: .unary { g, _, y in g * y.tanhSlope })
   static let asinh = function(.asinh, gradient: .unary { g, x, _ in g * (x * x + 1).rsqrt() })
   static let acosh = function(.acosh, gradient: .unary { g, x, _ in g * (x * x - 1).rsqrt() })
-  static let atanh = function(.atanh, gradient: .unary { g, x, _ in g / (1 - x * x) })
+  static let atanh = function(.atanh, gradient: .unary { g, x, _ in g / x.oneMinusSquare })
   static let sigmoid = function(.sigmoid, gradient: .unary { g, _, y in g * y.sigmoidSlope })
 }
 
 extension Tensor {
+  fileprivate var oneMinusSquare: Tensor { 1 - self * self }
+  /// `1 / √(1 − x²)`, the derivative of `asin` at this tensor, `x`.
+  fileprivate var asinSlope: Tensor { oneMinusSquare.rsqrt() }
   /// `1 − y²`, the derivative of `tanh` at the point where its value is this tensor, `y`.
-  package var tanhSlope: Tensor { 1 - self * self }
+  package var tanhSlope: Tensor { oneMinusSquare }
   /// `y (1 − y)`, the derivative of the sigmoid function at the point where its value is this tensor, `y`.
   package var sigmoidSlope: Tensor { self * (1 - self) }
 

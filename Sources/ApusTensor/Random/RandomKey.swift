@@ -115,7 +115,7 @@ extension Tensor {
     let root = 1.4142135623730951
     let low = Tensor.number(lower / root, dtype: .float32, device: device).erf()
     let high = Tensor.number(upper / root, dtype: .float32, device: device).erf()
-    let argument = low + (high - low) * key.unit(shape, device: device)
+    let argument = low.lerp(to: high, key.unit(shape, device: device))
     let normal = (argument.erfinv() * root).clamped(lower: lower, upper: upper)
     return (normal * deviation + mean).cast(to: dtype)
   }

@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 
 /// Images made from numbers.
 extension Image {
@@ -65,7 +66,7 @@ extension Image {
     let rest = position - Float(index)
     let (low, high) = (stops[index], stops[index + 1])
     return (
-      low.0 + rest * (high.0 - low.0), low.1 + rest * (high.1 - low.1), low.2 + rest * (high.2 - low.2)
+      low.0.lerp(to: high.0, rest), low.1.lerp(to: high.1, rest), low.2.lerp(to: high.2, rest)
     )
   }
 }
