@@ -7,6 +7,6 @@
 
 // The bits of a number, unsigned, rounded so that their upper half is the nearest bfloat16 (ties to even).
 #define BFLOAT16_ROUNDED(bits) ((bits) + 0x7fffu + ((bits) >> 16 & 1))
-// The upper half of the bits of a NaN, with a bit of the payload set. Without this bit, the half would be an infinity
-// if the payload is only in the lower half.
+// The upper half of the bits of a NaN, with the quiet bit set. Without this bit, the half would be an infinity if the
+// payload is only in the lower half.
 #define BFLOAT16_OF_NAN(bits) ((bits) >> 16 | 0x40)

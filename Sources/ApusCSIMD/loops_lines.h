@@ -15,9 +15,9 @@
     }                                                                                                         \
   }
 
-// The result of a line is the sum of its chain of CSIMD_CHAIN lines up to this line, plus the sum of all lines before
-// the chain. The sum before the chain adds the full chains of each level (see reduce.def), starting with the highest
-// level. `state` contains the levels, the sum of the lines before the chain, and the sum of the chain.
+// A chain is CSIMD_CHAIN lines. The result of a line is the sum of the lines of its chain up to this one, plus the sum
+// of all lines before the chain. The latter is the sum of the levels (see reduce.def), the highest first. `state`
+// contains the levels, the sum of the lines before the chain, and the sum of the chain.
 #define SCAN_SUM(name, S)                                                                                     \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier) { \
     S *levels = state, *before = levels + (CSIMD_SCAN_LINES - 2) * width, *sum = before + width;              \

@@ -34,8 +34,8 @@ static void FN(narrow_multiply)(
     return;
   }
   FOR_SLIVERS(m, {
-    // A line is a column of `a`; lines are far apart. Prefetch the sliver after the next one or, at the end of the
-    // lines, the first slivers of the lines that follow along k.
+    // A line is a column of `a`; lines are far apart. Prefetch the sliver after the next one. If there is none, prefetch
+    // a sliver of the next k lines, if there are such lines.
     size_t next = first + 2 * TILE_ROWS;
     const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(
@@ -43,8 +43,8 @@ static void FN(narrow_multiply)(
   })
 }
 
-// Transposes rows: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 elements past each row
-// of the target are overwritten before the next row is written.
+// Transposes rows: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Each row of the target is stored
+// in whole vectors, so that up to 15 elements past it change, too; the store of the next row overwrites them.
 INLINE void FN(transpose_some_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
   size_t i = 0;
@@ -99,8 +99,9 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
-// Packs rows of a transposed factor: one line of a few slivers at a time, in memory order. Slivers are often a multiple
-// of 4 KiB apart, so that their lines map to one L1 cache set, which holds only a few.
+// Packs rows of a transposed factor, SLIVERS_AT_ONCE slivers at a time: reads each line of the factor once for all of
+// them, in memory order. Slivers are often a multiple of 4 KiB apart, so that their lines map to one L1 cache set,
+// which holds only a few.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = CEIL_DIVIDE(m, TILE_ROWS);
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {

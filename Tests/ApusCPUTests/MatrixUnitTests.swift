@@ -88,8 +88,8 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
     }
   }
 
-  /// In the first four cases, the number of input channels is a multiple of 32, which tile registers require. The last
-  /// two cases are computed without tile registers.
+  /// In the first four cases, the number of input channels is a multiple of 32, which tile registers require in the
+  /// forward pass. The forward passes of the last two cases are computed without tile registers.
   @Test(arguments: [(64, 3, 1, 16), (32, 3, 2, 17), (64, 1, 1, 14), (32, 5, 1, 9), (48, 3, 1, 8), (16, 3, 1, 12)])
   func convolutions(_ channels: Int, _ kernel: Int, _ stride: Int, _ size: Int) throws {
     let (x, w) = (numbers([3, channels, size, size], seed: 1), numbers([40, channels, kernel, kernel], seed: 2))

@@ -3,7 +3,7 @@ import Testing
 @testable import ApusSystem
 
 struct SHA256Tests {
-  /// The examples of FIPS 180-4, and the digest of an empty text.
+  /// The examples of FIPS 180-2, appendix B, and the digest of an empty text.
   @Test(arguments: [
     ("", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
     ("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
@@ -17,8 +17,8 @@ struct SHA256Tests {
     #expect(SHA256.hexadecimal(of: String(repeating: text, count: count).utf8) == digest)
   }
 
-  /// The digest does not depend on the pieces in which the bytes are added. The lengths are near multiples of the block
-  /// size.
+  /// The digest does not depend on the pieces in which the bytes are added. Most lengths are near multiples of the
+  /// block size, or near the lengths from which the padding needs another block.
   @Test func piecesDoNotMatter() {
     let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     for count in [55, 56, 63, 64, 65, 119, 120, 128, 1000] {

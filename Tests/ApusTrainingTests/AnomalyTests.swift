@@ -111,7 +111,7 @@ import Testing
   }
 
   /// An overflow that the loss scaler handles is no anomaly. This also holds for the first step of a session, which
-  /// records the layers.
+  /// records the parameters that the model reads.
   @Test func overflowsThatTheLossScalerHandlesAreNoAnomalies() throws {
     var run = SmallRun()
     run.options.precision = .mixed
@@ -142,7 +142,7 @@ import Testing
 
 /// Runs that end with an error: all updates are skipped in mixed precision, or a batch is too small.
 @Suite struct FailedRunTests {
-  /// The identity, with a gradient that divides by 0 in `float16`.
+  /// The identity, with a gradient that divides by a `float16` 0.
   private struct Vanishing: Layer {
     var members: [ModuleMember] { [] }
 

@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A reduction, either by rows (the elements of each result are accumulated one after the other) or by columns (one
-/// vector operation accumulates the elements of adjacent results at one reduced position).
+/// A reduction, either by rows (the elements of each result are accumulated one after the other) or by columns (for one
+/// reduced position after the other, vector operations accumulate the elements of adjacent results).
 ///
 /// Long reductions are split into parts, which depend only on the shape and whose accumulators are merged pairwise.
 /// Within a part, elements are combined in a cascade of chains (see `Kernels/reduce.def`).
@@ -20,7 +20,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private let partsOffset: Int
   /// The value and shape of a reduction that only sums the columns of a contiguous value; `nil` for other reductions.
   let columnSource: (value: Int, shape: ReductionShape)?
-  /// The column sums that a product computes while it writes this value; `nil` if no product computes them.
+  /// The column sums of `columnSource` that a product computes while it writes this value; `nil` if no product does.
   private var columnSums: ColumnSums?
 
   init(_ step: Reduction, _ builder: StepBuilder) throws(DeviceError) {

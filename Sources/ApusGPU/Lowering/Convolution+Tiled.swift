@@ -83,7 +83,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the loads of the two factors. Neighboring work-items read elements that are close in memory.
+  /// Fills in the loads of the two factors.
   private func fillLoads(
     _ step: Convolution, _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -140,8 +140,8 @@ extension PlanLowering {
     }
   }
 
-  /// Returns code that loads the element of `y` that contributes to an element of `x` through a tap. If there is no
-  /// such element, the value remains 0.
+  /// Returns code that loads, for the gradient of `x`, the gradient of the output for which a tap reads an element of
+  /// `x`. If there is no such output, the value remains 0.
   private func readOutput(
     _ g: ConvolutionGeometry, _ offset: String, _ index: String, _ load: (String) -> String
   ) -> String {

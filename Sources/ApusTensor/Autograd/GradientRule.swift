@@ -10,9 +10,10 @@ enum GradientRule: Sendable {
   /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
   /// gradients of all results (``GradientInput/gradients``).
   case result
-  /// The result is a part of the input. The rule runs once for all parts that an operation has taken of one tensor. It
-  /// gets their gradients and the shape of the tensor, and returns tensors of this shape, whose sum is the gradient. A
-  /// rule for each part would be correct too, but would add up tensors that are mostly zeros.
+  /// The result is a part of the input, as that of slicing. If the operation is applied to one tensor several times,
+  /// the rule runs once for all these parts. It gets their gradients and the shape of the tensor, and returns tensors of
+  /// this shape, whose sum is the gradient. A rule for each part would be correct too, but would add up tensors that are
+  /// mostly zeros.
   case part(@Sendable ([PartGradient], Shape) -> [Tensor])
 
   /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is

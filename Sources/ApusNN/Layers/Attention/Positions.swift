@@ -5,8 +5,8 @@ import Glibc
 /// ```text
 /// P[m, 2i] = sin(m / 10000^(2i / size)),   P[m, 2i + 1] = cos(m / 10000^(2i / size))
 /// ```
-/// for position `m` and `x: [length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, in the same shape.
-/// The length is at most the capacity.
+/// `m` is the position. `x` is `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`; `y` has the
+/// shape of `x`. The length is at most the capacity.
 public struct SinusoidalPositions: Layer {
   private let table: PositionTable
 
@@ -38,8 +38,9 @@ public struct SinusoidalPositions: Layer {
   public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
 }
 
-/// Adds a learned vector for each position: `y = x + W` for `x: [length, batch, size]`, or `[batch, length, size]` with
-/// `isBatchFirst`, in the same shape, and `W: [capacity, size]`. The length is at most the capacity.
+/// Adds to each element of a sequence the learned vector of its position, a row of `W: [capacity, size]`. `x` is
+/// `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`; the result has the shape of `x`. The length
+/// is at most the capacity.
 public struct LearnedPositions: Layer {
   /// The vectors of the positions, `[capacity, size]`.
   public let weight: Parameter
