@@ -102,6 +102,20 @@ struct ResumeTests {
     #expect(try digest(rest) == digest(Invocation(words("whole", steps: steps + 3))))
   }
 
+  /// Files that no run has written are not overwritten. A run that left its configuration but no checkpoint is repeated.
+  @Test(arguments: ["config.json", "metrics.jsonl"]) func otherFilesAreNotOverwritten(name: String) throws {
+    try FileManager.default.createDirectory(atPath: scratch.file("own"), withIntermediateDirectories: true)
+    let file = try scratch.write(Array("{\"mine\": 1}\n".utf8), to: "own/\(name)")
+    let run = try Invocation(words("own", steps: 1))
+    #expect(run.status == 64 && run.errors.contains("a file \(name) that is not of a run"), "\(run.errors)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.file("own")) == [name])
+    #expect(try String(contentsOfFile: file, encoding: .utf8) == "{\"mine\": 1}\n")
+
+    #expect(try Invocation(words("run", steps: 1)).status == 0)
+    try FileManager.default.removeItem(atPath: scratch.file("run/checkpoints"))
+    #expect(try Invocation(words("run", steps: 1)).status == 0)
+  }
+
   @Test func aRunIsNotOverwritten() throws {
     let first = try digest(Invocation(words("run", steps: 3)))
     let second = try Invocation(words("run", steps: 5))

@@ -58,13 +58,30 @@ package struct RunFiles {
 
   /// Creates and locks a folder: the named one or, without a name, the first of `runs/<model>-1`, `runs/<model>-2`, …
   /// that does not exist yet.
-  /// - Throws: when the named folder contains a run, which is not overwritten.
+  /// - Throws: when the named folder contains a run, or a file that a run would overwrite.
   package static func creating(_ path: String?, for model: String) throws -> RunFiles {
     guard let path else { return try next(for: model) }
     let isNew = !FileSystem.exists(path)
+    if FileSystem.isDirectory(path) { try refuseOtherFiles(in: path) }
     let files = RunFiles(try RunFolder(creating: path), isNew: isNew)
     guard try files.checkpoints.names().isEmpty else { throw TrainingError.occupied(path: path) }
     return files
+  }
+
+  /// Throws if the folder contains a file that a run would overwrite. A run that ended before its first checkpoint has
+  /// left only its files, with a valid configuration. They may be overwritten.
+  private static func refuseOtherFiles(in path: String) throws {
+    let files = try RunFiles(reading: path)
+    let present = try reportingFiles { () throws(FileError) -> [String] in
+      var names: [String] = []
+      for name in [configuration, metrics] where try files.folder.kind(of: name) != nil { names.append(name) }
+      return names
+    }
+    guard let first = present.first else { return }
+    if let stored = try? files.configuration(), (try? RunSettings(stored: stored)) != nil { return }
+    throw OptionError(
+      "--output \(path): the folder has a file \(first) that is not of a run and would be overwritten; "
+        + "use another folder")
   }
 
   private static func next(for model: String) throws -> RunFiles {
