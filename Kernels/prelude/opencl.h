@@ -1,6 +1,6 @@
 // The dialect for OpenCL C 1.2. WIDTH, the number of lanes of a register, is 1 (for GPUs) or 16 (for CPUs); HAS_FLOAT64
-// is 0 or 1. prelude/math.h lists the arithmetic names that a dialect defines. The memory access of one lane is in
-// prelude/one_lane.h, and most of that of 16 lanes in prelude/opencl_lanes.h.
+// is 0 or 1. prelude/math.h lists the arithmetic names that a dialect defines. prelude/one_lane.h has the memory
+// access of one lane, and prelude/opencl_lanes.h most of the memory access of 16 lanes.
 #pragma OPENCL FP_CONTRACT OFF
 #if HAS_FLOAT64 && defined(cl_khr_fp64)
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable

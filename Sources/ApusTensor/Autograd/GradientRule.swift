@@ -10,7 +10,7 @@ enum GradientRule: Sendable {
   /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
   /// gradients of all results (``GradientInput/gradients``).
   case result
-  /// The result is a part of the input, as that of slicing. If the operation is applied to one tensor several times,
+  /// The result is a part of the input: the operation is a slice. If the operation is applied to one tensor several times,
   /// the rule runs once for all these parts. It gets their gradients and the shape of the tensor, and returns tensors of
   /// this shape, whose sum is the gradient. A rule for each part would be correct too, but would add up tensors that are
   /// mostly zeros.
