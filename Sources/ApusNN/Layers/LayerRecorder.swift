@@ -11,7 +11,7 @@ final class LayerRecorder: Sendable {
     /// Whether the module counts as one layer: `LayerTrace` shows none of the layers inside of it.
     var isLeaf: Bool
     /// The number of runs that finished before this module started.
-    var start: Int
+    var start = 0
   }
 
   /// A run of a module that has finished.
@@ -46,7 +46,7 @@ final class LayerRecorder: Sendable {
   ) -> (runs: [Run], output: Tensor) {
     let recorder = LayerRecorder()
     if let model {
-      recorder.state.withLock { $0.frames.append(Frame(key: nil, module: model, isLeaf: false, start: 0)) }
+      recorder.state.withLock { $0.frames.append(Frame(key: nil, module: model, isLeaf: false)) }
     }
     active.add(1, ordering: .relaxed)
     defer { active.subtract(1, ordering: .relaxed) }
@@ -66,23 +66,25 @@ final class LayerRecorder: Sendable {
     _ module: any Module, key: String? = nil, isLeaf: Bool = false, _ input: Tensor, _ body: () -> R,
     output: (R) -> Tensor
   ) -> R {
-    guard enter(module, key: key, isLeaf: isLeaf) else { return body() }
+    guard enter(Frame(key: key, module: module, isLeaf: isLeaf)) else { return body() }
     let result = body()
     leave(input, output(result))
     return result
   }
 
-  /// Starts a run of `module`, unless the run has started already. Returns whether this call started it.
+  /// Starts the run of a module, unless the run has started already. Returns whether this call started it.
   ///
-  /// A run has started already if `module` is the innermost running module and `key` is `nil`: `LayerTrace.run` started
-  /// it with a key and called `module`, which reports itself without a key.
-  private func enter(_ module: any Module, key: String?, isLeaf: Bool) -> Bool {
+  /// The run has started already if the module is the innermost running module and `frame.key` is `nil`:
+  /// `LayerTrace.run` started it with a key and called the module, which reports itself without a key.
+  private func enter(_ frame: Frame) -> Bool {
     state.withLock { state in
-      if key == nil, let last = state.frames.last, ModuleIdentity.areEqual(last.module, module) {
-        if isLeaf { state.frames[state.frames.count - 1].isLeaf = true }
+      if frame.key == nil, let last = state.frames.last, ModuleIdentity.areEqual(last.module, frame.module) {
+        if frame.isLeaf { state.frames[state.frames.count - 1].isLeaf = true }
         return false
       }
-      state.frames.append(Frame(key: key, module: module, isLeaf: isLeaf, start: state.runs.count))
+      var frame = frame
+      frame.start = state.runs.count
+      state.frames.append(frame)
       return true
     }
   }

@@ -9,25 +9,28 @@ extension Module {
   ///   (1): ReLU()
   /// )
   /// ```
-  public var description: String { ModulePrinter.text(of: self) }
+  public var description: String { ModulePrinter(module: self).text }
 }
 
-/// Formats modules as text.
-private enum ModulePrinter {
-  static func text(of module: any Module) -> String {
+/// Formats a module as text. The module is a stored property, not an argument of a function: the compiler would generate
+/// a copy of such a function for each type of module.
+private struct ModulePrinter {
+  var module: any Module
+
+  var text: String {
     var (settings, children): ([String], [(key: String, text: String)]) = ([], [])
     for member in module.members {
       switch member {
       case .parameter(let key, let parameter):
         settings.append("\(key): \(parameter.shape)\(parameter.isTrainable ? "" : " frozen")")
       case .statistic: break
-      case .module(let key, let module): children.append((key, text(of: module)))
+      case .module(let key, let module): children.append((key, ModulePrinter(module: module).text))
       }
     }
     settings += Settings(of: module).texts
     let head = "\(type(of: module).typeName)(\(settings.joined(separator: ", "))"
     if children.isEmpty { return head + ")" }
-    let lines = merged(children).map { "  (\($0.key)): " + $0.text.replacing("\n", with: "\n  ") }
+    let lines = ModulePrinter.merged(children).map { "  (\($0.key)): " + $0.text.replacing("\n", with: "\n  ") }
     return head + "\n" + lines.joined(separator: "\n") + "\n)"
   }
 
