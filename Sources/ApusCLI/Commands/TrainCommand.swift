@@ -180,7 +180,7 @@ extension TrainedRun {
     for (split, metrics) in result.results.measured {
       rows.append(("\(split.rawValue) loss", metrics.loss.text(places: 4)))
       if let accuracy = metrics.accuracy { rows.append(("\(split.rawValue) accuracy", accuracy.text(places: 4))) }
-      for (name, value) in metrics.measures.sorted(by: { $0.key < $1.key }) {
+      for (name, value) in metrics.measures.sortedArray(by: { $0.key < $1.key }) {
         rows.append(("\(split.rawValue) \(name.replacing("_", with: " "))", RegressionReport.text(value)))
       }
     }

@@ -72,7 +72,7 @@ struct FolderListing {
         }
       }
     }
-    return found.sorted(by: Self.precedes)
+    return found.sortedArray(by: Self.precedes)
   }
 
   /// Whether the bytes of `one` precede those of `other` in lexicographic order.
@@ -89,7 +89,7 @@ struct FolderListing {
 
   private func contents(of folder: String) throws(DataError) -> [FileSystem.Entry] {
     try reportingFiles { () throws(FileError) in try FileSystem.contents(of: "\(root)/\(folder)") }
-      .filter { !$0.name.hasPrefix(".") }.sorted { Self.precedes($0.name, $1.name) }
+      .filter { !$0.name.hasPrefix(".") }.sortedArray { Self.precedes($0.name, $1.name) }
   }
 
   /// Throws if an entry whose name is not UTF-8 is a folder. Such a folder cannot be opened, so its images would be

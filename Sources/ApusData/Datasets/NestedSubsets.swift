@@ -11,7 +11,7 @@ public struct NestedSubsets: Hashable, Sendable {
 
   /// Orders labelled examples. Equal seeds give equal orders.
   public init(labels: [Int32], seed: UInt64) {
-    let groups = Dictionary(grouping: labels.indices, by: { labels[$0] }).sorted { $0.key < $1.key }
+    let groups = Dictionary(grouping: labels.indices, by: { labels[$0] }).sortedArray { $0.key < $1.key }
     var positions: [(position: Double, tie: Double, example: Int32)] = []
     let ties = CounterRandom(seed: seed, stream: NestedSubsets.tieStream)
     for (number, group) in groups.enumerated() {
@@ -23,7 +23,8 @@ public struct NestedSubsets: Hashable, Sendable {
         positions.append((position, ties.unit(at: positions.count), Int32(members[Int(member)])))
       }
     }
-    order = positions.sorted { ($0.position, $0.tie, $0.example) < ($1.position, $1.tie, $1.example) }.map(\.example)
+    order = positions.sortedArray { ($0.position, $0.tie, $0.example) < ($1.position, $1.tie, $1.example) }.map(
+      \.example)
   }
 
   /// Orders examples without classes.

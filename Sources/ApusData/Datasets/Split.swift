@@ -43,7 +43,7 @@ public struct Split: Hashable, Sendable {
   /// - Parameter labels: the class of each example
   public init(labels: [Int32], _ options: SplitOptions) {
     let members = Dictionary(grouping: labels.indices.map(Int32.init)) { labels[Int($0)] }
-      .sorted { $0.key < $1.key }
+      .sortedArray { $0.key < $1.key }
     let counts = members.map(\.value.count)
     let tests = Split.apportion(counts, options.test, atMost: counts.map { $0 - 1 })
     let validations = Split.apportion(
@@ -77,7 +77,7 @@ public struct Split: Hashable, Sendable {
     let quotas = counts.map { Double($0) * share }
     var given = zip(quotas, limits).map { min(Int($0), $1) }
     // Equal remainders are ordered by class number.
-    let order = quotas.indices.sorted {
+    let order = quotas.indices.sortedArray {
       let remainders = (quotas[$0] - Double(Int(quotas[$0])), quotas[$1] - Double(Int(quotas[$1])))
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }

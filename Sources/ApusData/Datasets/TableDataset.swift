@@ -112,7 +112,7 @@ public struct TableDataset: Sendable {
   private static func classes(
     _ codes: [Int32], _ names: [String], sortedBy precedes: (Int, Int) -> Bool
   ) -> TableTargets {
-    let order = names.indices.sorted(by: precedes)
+    let order = names.indices.sortedArray(by: precedes)
     var ranks = [Int32](repeating: 0, count: names.count)
     for (rank, index) in order.enumerated() { ranks[index] = Int32(rank) }
     return .classes(codes.map { ranks[Int($0)] }, names: order.map { names[$0] })

@@ -11,7 +11,7 @@ extension TableEncoder.Rule {
       self = rule
     case .categories(let codes, let names):
       let present = Set(rows.map { codes[Int($0)] }).filter { $0 >= 0 }.map { names[Int($0)] }
-      let sorted = present.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+      let sorted = present.sortedArray { $0.utf8.lexicographicallyPrecedes($1.utf8) }
       self = encoding.categories == .oneHot ? .oneHot(sorted) : .codes(sorted)
     }
   }

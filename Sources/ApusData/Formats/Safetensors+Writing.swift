@@ -69,7 +69,7 @@ extension Safetensors {
   }
 
   private static func ordered(_ tensors: [StoredTensor]) -> [StoredTensor] {
-    let sorted = tensors.sorted {
+    let sorted = tensors.sortedArray {
       let (left, right) = ($0.type.order, $1.type.order)
       return left != right ? left > right : $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
     }
@@ -85,7 +85,7 @@ extension Safetensors {
     var json = JSONObject()
     if !metadata.isEmpty {
       var members = JSONObject()
-      for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { members[key] = .string(value) }
+      for (key, value) in metadata.sortedArray(by: { $0.key < $1.key }) { members[key] = .string(value) }
       json["__metadata__"] = .object(members)
     }
     var offset = 0

@@ -134,7 +134,7 @@ public final class ImageLoader: @unchecked Sendable {
   }
 
   private func note(_ batch: LoaderQueue.Batch) {
-    for (_, failures) in batch.failures.sorted(by: { $0.key < $1.key }) {
+    for (_, failures) in batch.failures.sortedArray(by: { $0.key < $1.key }) {
       for failure in failures where bad.insert(failure.example).inserted {
         guard badImages.count < ImageLoader.namedBadImages else { continue }
         badImages.append(BadImage(name: queue.work.source.name(of: Int(failure.example)), error: failure.error))

@@ -54,7 +54,7 @@ public struct MinibatchOrder: Hashable, Sendable {
     isShuffled = true
     self.dropsLast = dropsLast
     classes = Dictionary(grouping: labels.indices.map(Int32.init)) { labels[Int($0)] }
-      .sorted { $0.key < $1.key }.map(\.value)
+      .sortedArray { $0.key < $1.key }.map(\.value)
   }
 
   /// The number of batches in each epoch.

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text can be
 /// encoded, and decoding restores it byte for byte.
 ///
@@ -42,7 +44,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   public init(learning text: String, size: Int) {
     var counts: [[UInt8]: Int] = [:]
     BytePairTokenizer.forEachUnit(of: text) { counts[Array($0), default: 0] += 1 }
-    let words = counts.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+    let words = counts.sortedArray { $0.key.lexicographicallyPrecedes($1.key) }
       .map { (symbols: $0.key.map { Int32($0) + BytePairTokenizer.firstByte }, count: $0.value) }
     var merger = PairMerger(words)
     var merges: [[Int32]] = []

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Every character (Unicode scalar) is a token.
 public struct CharacterTokenizer: Tokenizer, Hashable {
   public static let kind = "character"
@@ -21,7 +23,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
     var counts: [Unicode.Scalar: Int] = [:]
     for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
     let room = max(0, size - CharacterTokenizer.reservedCount)
-    let frequent = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(room).map(\.key)
+    let frequent = counts.sortedArray { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(room).map(\.key)
     self.init(characters: frequent.sorted())
   }
 

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// A list of words, and the token number of each word.
 public struct Vocabulary: Hashable, Sendable {
   /// The tokens' texts, by number.
@@ -17,7 +19,7 @@ public struct Vocabulary: Hashable, Sendable {
   init(reserved: [String], counts: [String: Int], size: Int) {
     let known = Set(reserved)
     let sorted = counts.filter { !known.contains($0.key) }
-      .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+      .sortedArray { ($1.value, $0.key) < ($0.value, $1.key) }
     self.init(reserved + sorted.prefix(max(0, size - reserved.count)).map(\.key))!
   }
 

@@ -1,3 +1,5 @@
+import ApusSystem
+
 @_spi(_Unicode) import Swift
 
 /// WordPiece (Schuster, Nakajima, 2012) as BERT uses it (Devlin et al., 2019): each word is split into the longest
@@ -35,7 +37,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordPieceTokenizer.words(of: text, isLowercased) { counts[word, default: 0] += 1 }
-    let words = counts.sorted { $0.key < $1.key }
+    let words = counts.sortedArray { $0.key < $1.key }
     var pieces = WordPieceTokenizer.reserved
     var numbers: [String: Int32] = [:]
     func number(_ piece: String) -> Int32 {

@@ -13,7 +13,7 @@ extension PlanLowering {
     let isLarge = KernelBuilder.isLarge(values.reduce(step.count) { max($0, $1.elementCount) })
     var builder = KernelBuilder(family: family(kernel), target: target, isLarge: isLarge)
     var template = KernelTemplate("custom/items.cl")
-    for dtype in Set(values.map(\.dtype)).filter(\.isNarrow).sorted(by: { $0.description < $1.description }) {
+    for dtype in Set(values.map(\.dtype)).filter(\.isNarrow).sortedArray(by: { $0.description < $1.description }) {
       builder.begin("typedef struct { u16 bits; } \(dtype.arrayName);")
     }
     for (name, value) in zip(kernel.inputNames, step.inputs) { declare(name, value, isConstant: true, &builder) }

@@ -114,7 +114,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
       for kernel in kernels where state.programs[kernel] == nil && seen.insert(kernel).inserted {
         missing.append(kernel)
       }
-      let parts = parts(of: missing.sorted { $0.name < $1.name })
+      let parts = parts(of: missing.sortedArray { $0.name < $1.name })
       if !parts.isEmpty { try build(parts, &state) }
       return kernels.map { state.programs[$0]!.module }
     }
@@ -196,7 +196,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     storing.withLock { _ in
       let programs = state.withLock { state in
         defer { state.pending.removeAll(where: condition) }
-        return state.pending.filter(condition).sorted { $0.kernelCount > $1.kernelCount }
+        return state.pending.filter(condition).sortedArray { $0.kernelCount > $1.kernelCount }
       }
       guard let store else { return }
       for (index, program) in programs.enumerated() {

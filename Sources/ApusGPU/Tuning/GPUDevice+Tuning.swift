@@ -173,7 +173,7 @@ private struct Measurement<Driver: GPUDriver> {
     }
     var results = shares.map(\.median)
     var fastest = 0
-    for index in results.indices.sorted(by: { results[$0] < results[$1] }).prefix(3) where results[index] < 1 {
+    for index in results.indices.sortedArray(by: { results[$0] < results[$1] }).prefix(3) where results[index] < 1 {
       let share = try compare((candidates[index], repeats[index]), to: (candidates[0], repeats[0]))
       results[index] = share.median
       if isClearlyLess(share), share.median < results[fastest] { fastest = index }

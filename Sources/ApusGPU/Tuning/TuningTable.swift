@@ -1,3 +1,4 @@
+import ApusSystem
 import ApusDevice
 
 /// The kernel shapes that were measured to be the fastest: names by problem, see ``KernelChoice``.
@@ -23,7 +24,7 @@ struct TuningTable: Hashable, Sendable {
 
   /// One line per problem, sorted by problem.
   var text: String {
-    names.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
+    names.sortedArray { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
   }
 
   /// Returns the choices of `other`, and the choices of this table for problems that `other` lacks.

@@ -1,3 +1,4 @@
+import ApusSystem
 import ApusTensor
 
 /// A model or a component of one: a struct or final class whose stored properties are parameters, statistics and other
@@ -66,7 +67,7 @@ private func collect(_ value: Any, key: String) -> [ModuleMember] {
   case .dictionary:
     let entries = mirror.children.map { Array(Mirror(reflecting: $0.value).children) }
     return entries.filter { $0.count == 2 }
-      .sorted { "\($0[0].value)" < "\($1[0].value)" }
+      .sortedArray { "\($0[0].value)" < "\($1[0].value)" }
       .flatMap { collect($0[1].value, key: "\(key).\($0[0].value)") }
   default:
     return []

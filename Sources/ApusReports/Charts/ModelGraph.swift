@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The layers of a model as boxes, with the data flow between them.
 public struct ModelGraph: Chart {
   /// A layer, or a group of layers.
@@ -128,7 +130,7 @@ private struct ModelGraphLayout {
     }
     var ends: [Int] = []
     var lanes: [Lane] = []
-    for (source, reached) in targets.sorted(by: { $0.key < $1.key }) {
+    for (source, reached) in targets.sortedArray(by: { $0.key < $1.key }) {
       let last = reached.max() ?? source
       let track = ends.firstIndex { $0 < source } ?? ends.count
       if track == ends.count { ends.append(last) } else { ends[track] = last }

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Points over two axes: predictions over targets, residuals over predictions.
 public struct ScatterChart: Chart {
   /// Points of one color.
@@ -67,7 +69,7 @@ extension Plot {
     for pixel in pixels {
       counts[Pixel(x: (pixel.x / 2).rounded() * 2, y: (pixel.y / 2).rounded() * 2), default: 0] += 1
     }
-    let positions = counts.sorted { ($0.key.y, $0.key.x) < ($1.key.y, $1.key.x) }
+    let positions = counts.sortedArray { ($0.key.y, $0.key.x) < ($1.key.y, $1.key.x) }
     var markup = Markup()
     for (range, opacity) in [(1...1, 0.35), (2...5, 0.6), (6...Int.max, 1.0)] {
       let inside = positions.filter { range.contains($0.value) }.map(\.key)

@@ -125,6 +125,6 @@ extension ConfusionMatrix {
       Confusion(label: $0 / classCount, predicted: $0 % classCount, count: counts[$0])
     }
     return pairs.filter { $0.count > 0 && $0.label != $0.predicted }
-      .sorted { ($1.count, $0.label, $0.predicted) < ($0.count, $1.label, $1.predicted) }
+      .sortedArray { ($1.count, $0.label, $0.predicted) < ($0.count, $1.label, $1.predicted) }
   }
 }

@@ -95,7 +95,7 @@ private func worstFirst(_ positions: [Int], losses: [Double]) -> [Int] {
     let loss = position < losses.count ? losses[position] : 0
     return (loss.isNaN ? -.infinity : -loss, position)
   }
-  return positions.sorted { order($0) < order($1) }
+  return positions.sortedArray { order($0) < order($1) }
 }
 
 extension Optional<[String]> {

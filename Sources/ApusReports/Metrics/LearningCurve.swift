@@ -59,7 +59,7 @@ public struct LearningCurve: Hashable, Sendable {
   /// The points by ascending size.
   public let points: [Point]
 
-  public init(_ points: [Point]) { self.points = points.sorted { $0.size < $1.size } }
+  public init(_ points: [Point]) { self.points = points.sortedArray { $0.size < $1.size } }
 
   /// Trains on subsets of the data.
   /// - Parameters:

@@ -39,7 +39,7 @@ public struct TagCounts: Hashable, Sendable {
     var counts: [String: Int] = [:]
     for row in examined { for tag in row.tags { counts[tag, default: 0] += 1 } }
     let (accuracy, total) = (analysis.accuracy, analysis.count)
-    tags = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { name, count in
+    tags = counts.sortedArray { ($1.value, $0.key) < ($0.value, $1.key) }.map { name, count in
       let share = ratio(count, examined.count)
       return Tag(
         name: name, count: count, share: share,

@@ -71,7 +71,7 @@ struct DataSlices {
     if unmatchedCount > 0 {
       Diagnostics.write("\(path): \(unmatchedCount) rows name none of the measured examples; they are left out")
     }
-    let slices = members.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
+    let slices = members.filter { !$0.value.isEmpty }.sortedArray { $0.key < $1.key }
     guard !slices.isEmpty else { throw malformed(1, "it groups none of the \(count) examples") }
     return slices.map { Slice(name: $0.key, examples: $0.value.sorted()) }
   }
@@ -91,7 +91,7 @@ struct DataSlices {
   private static func groups(of column: Table.Column, _ rows: [Int32]) -> [Slice] {
     switch column.values {
     case .categories(let codes, let names):
-      let groups = Dictionary(grouping: rows.indices) { codes[Int(rows[$0])] }.sorted { $0.key < $1.key }
+      let groups = Dictionary(grouping: rows.indices) { codes[Int(rows[$0])] }.sortedArray { $0.key < $1.key }
       return groups.map { code, examples in
         Slice(name: code < 0 ? "\(column.name) missing" : "\(column.name) = \(names[Int(code)])", examples: examples)
       }
@@ -109,7 +109,7 @@ struct DataSlices {
     let groups = Dictionary(grouping: present) { example in
       isFew ? values[example] : Double(quartiles.count { $0 <= values[example] })
     }
-    var slices = groups.sorted { $0.key < $1.key }.map { _, examples -> Slice in
+    var slices = groups.sortedArray { $0.key < $1.key }.map { _, examples -> Slice in
       let own = examples.map { values[$0] }
       let (least, largest) = ((own.min() ?? 0).shortText, (own.max() ?? 0).shortText)
       return Slice(name: "\(name) = " + (least == largest ? least : "\(least) to \(largest)"), examples: examples)

@@ -40,7 +40,7 @@ package struct SliceReport {
       let own = slice.examples.compactMap { positions[$0] }
       guard !own.isEmpty else { return nil }
       return Line(name: slice.name, positions: own, measure: own.map(measure).mean)
-    }.enumerated().sorted { one, other in
+    }.enumerated().sortedArray { one, other in
       let (first, second) = (one.element.measure, other.element.measure)
       return first == second ? one.offset < other.offset : isRegression ? first > second : first < second
     }.map(\.element)

@@ -1,3 +1,4 @@
+import ApusSystem
 import Apus
 
 extension RunReport {
@@ -66,7 +67,7 @@ extension RunReport {
   /// the channels, averaged over the examples, in descending order.
   private func channels(_ maps: [AttentionMap]) throws -> LineChart? {
     let series = try maps.filter { $0.kind == .channels }.suffix(8).map { map -> LineChart.Series in
-      let weights = try map.weights.mean(axis: 0).array(of: Float.self).sorted(by: >)
+      let weights = try map.weights.mean(axis: 0).array(of: Float.self).sortedArray(by: >)
       let last = Double(max(weights.count - 1, 1))
       return LineChart.Series(map.path, weights.enumerated().map { .init(x: Double($0) / last, y: Double($1)) })
     }

@@ -1,3 +1,4 @@
+import ApusSystem
 import Apus
 
 extension RunReport {
@@ -77,7 +78,7 @@ extension RunReport {
     let areas = results.auc.classes
     let defined = areas.indices.filter { areas[$0] != nil }
     guard defined.count > lineCount + 2 else { return defined }
-    return defined.sorted { ((areas[$0] ?? 0), $0) < ((areas[$1] ?? 0), $1) }.prefix(lineCount).sorted()
+    return defined.sortedArray { ((areas[$0] ?? 0), $0) < ((areas[$1] ?? 0), $1) }.prefix(lineCount).sorted()
   }
 
   private static func roc(_ results: ClassificationResults, _ shown: [Int], _ names: [String]) -> LineChart {

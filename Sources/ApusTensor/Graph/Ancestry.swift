@@ -1,3 +1,4 @@
+import ApusSystem
 import ApusDevice
 
 /// Finds the recorded values that a tensor was computed from; the basis of model diagrams.
@@ -33,7 +34,7 @@ package struct Ancestry {
         }
       }
     }
-    let operations = found.sorted { $0.serial < $1.serial }.map(\.name)
+    let operations = found.sortedArray { $0.serial < $1.serial }.map(\.name)
     return (numbers.sorted(), operations)
   }
 }

@@ -1,3 +1,4 @@
+import ApusSystem
 import ApusDevice
 
 /// Nodes that become one step: either the step `anchor` (a reduction or another separate step) with its prologue and
@@ -307,7 +308,7 @@ extension Planner {
   func scheduledGroups() -> [Int] {
     var order: [Int] = []
     var seen = Set<Int>()
-    let roots = groups.indices.filter { !groups[$0].nodes.isEmpty }.sorted {
+    let roots = groups.indices.filter { !groups[$0].nodes.isEmpty }.sortedArray {
       (isChecking($0) ? 0 : 1, groups[$0].last) < (isChecking($1) ? 0 : 1, groups[$1].last)
     }
     let dependencies = groups.indices.map(sortedDependencies)
@@ -326,6 +327,6 @@ extension Planner {
 
   /// The dependencies of a group, in the order in which to compute them.
   private func sortedDependencies(_ group: Int) -> [Int] {
-    groups[group].dependencies.keys.sorted { (groups[$0].last, $0) < (groups[$1].last, $1) }
+    groups[group].dependencies.keys.sortedArray { (groups[$0].last, $0) < (groups[$1].last, $1) }
   }
 }

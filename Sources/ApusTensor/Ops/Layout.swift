@@ -1,3 +1,4 @@
+import ApusSystem
 import ApusDevice
 
 // MARK: - Shapes
@@ -219,7 +220,7 @@ extension Op {
       return (gradient: part.gradient, starts: starts, steps: steps)
     }
     for axis in 0..<shape.rank where pieces.count > 1 {
-      let sorted = pieces.sorted { $0.starts[axis] < $1.starts[axis] }
+      let sorted = pieces.sortedArray { $0.starts[axis] < $1.starts[axis] }
       var position = 0
       let arePartition = sorted.allSatisfy { gradient, starts, steps in
         let extents = gradient.shape

@@ -43,7 +43,7 @@ public struct CheckpointStore: Sendable {
   }
 
   private static func names(in checkpoints: Folder) throws(FileError) -> [String] {
-    try checkpoints.entries().filter { step(of: $0) != nil }.sorted { step(of: $0)! > step(of: $1)! }
+    try checkpoints.entries().filter { step(of: $0) != nil }.sortedArray { step(of: $0)! > step(of: $1)! }
   }
 
   /// The step in a checkpoint's name; `nil` unless the name is exactly what `name(of:)` returns.

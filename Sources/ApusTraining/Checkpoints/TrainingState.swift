@@ -1,3 +1,4 @@
+import ApusSystem
 import ApusData
 import ApusTensor
 
@@ -170,7 +171,7 @@ extension JSONObject {
   fileprivate mutating func set(_ key: String, _ members: [String: JSON]) {
     guard !members.isEmpty else { return }
     var object = JSONObject()
-    for (name, value) in members.sorted(by: { $0.key < $1.key }) { object[name] = value }
+    for (name, value) in members.sortedArray(by: { $0.key < $1.key }) { object[name] = value }
     self[key] = .object(object)
   }
 

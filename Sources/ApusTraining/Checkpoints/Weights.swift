@@ -18,7 +18,7 @@ extension ModelState {
 
   static func sha256(of tensors: [Safetensors.StoredTensor]) -> String {
     var hash = SHA256()
-    for tensor in tensors.sorted(by: { $0.name < $1.name }) { hash.update(tensor.bytes) }
+    for tensor in tensors.sortedArray(by: { $0.name < $1.name }) { hash.update(tensor.bytes) }
     return hash.hexadecimal()
   }
 

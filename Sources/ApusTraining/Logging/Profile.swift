@@ -74,7 +74,7 @@ public struct Profile: Sendable {
       kernel.bytes += cost.bytes
       found[cost.label] = kernel
     }
-    return found.values.sorted { ($1.seconds, $0.detail) < ($0.seconds, $1.detail) }
+    return found.values.sortedArray { ($1.seconds, $0.detail) < ($0.seconds, $1.detail) }
   }
 
   /// The total time of all records.

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// A split of the examples of a run.
 public enum DataSplit: String, CaseIterable, Hashable, Sendable {
   /// The examples that the run learns from.
@@ -33,7 +35,7 @@ public struct SplitMetrics: Hashable, Sendable {
   /// All measures except the loss: the accuracy first, then the others, sorted by name.
   var named: [(name: String, value: Double)] {
     (accuracy.map { [(Objective.accuracy, $0)] } ?? [])
-      + measures.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+      + measures.sortedArray { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
   /// All measures except the loss, by name.
