@@ -12,7 +12,7 @@ extension Sequence {
 }
 
 /// The numbers 0 to `count` − 1 in ascending order by `precedes`.
-@inline(never)
+@usableFromInline @inline(never)
 package func sortedPositions(_ count: Int, by precedes: (Int, Int) throws -> Bool) rethrows -> [Int] {
   try (0..<count).sorted(by: precedes)
 }
