@@ -7,7 +7,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusSystem", ["CSHA256"]),
   ("ApusDevice", ["ApusSystem", "Kernels"]),
   ("ApusCPU", ["ApusSystem", "ApusDevice", "ApusCSIMD", "COpenBLAS"]),
-  ("ApusGPU", ["ApusSystem", "ApusDevice", "Kernels", "COpenCL"]),
+  ("ApusGPU", ["ApusSystem", "ApusDevice", "Kernels", "COpenCL", "CCUDA"]),
   ("ApusBackends", ["ApusDevice", "ApusCPU", "ApusGPU"]),
   ("ApusTensor", ["ApusSystem", "ApusDevice"]),
   ("ApusNN", ["ApusSystem", "ApusTensor"]),
@@ -58,6 +58,7 @@ let package = Package(
     // compilation, which takes long, starts after the modules for which others wait.
     .target(name: "ApusCSIMD", dependencies: ["Kernels"]),
     .target(name: "COpenCL"),
+    .target(name: "CCUDA"),
     .target(name: "CSHA256"),
   ]
     + modules.map {

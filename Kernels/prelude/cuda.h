@@ -73,16 +73,21 @@ INLINE double FMA(double a, double b, double c) { return __fma_rn(a, b, c); }
 #define L_FROM_I(x) ((i64)(x))
 #define F_FROM_L(x) __ll2float_rn(x)
 #define HAS_HALF 1
-INLINE float FLOAT_FROM_HALF(u16 bits) {
+// Functions by PTX instructions. A compiler for another kind of processor defines PTX_FUNCTIONS and these functions.
+#if !defined(PTX_FUNCTIONS)
+INLINE float ptx_float_from_half(u16 bits) {
   float result;
   asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(bits));
   return result;
 }
-INLINE u16 HALF_FROM_FLOAT(float x) {
+INLINE u16 ptx_half_from_float(float x) {
   u16 result;
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result) : "f"(x));
   return result;
 }
+#endif
+#define FLOAT_FROM_HALF(bits) ptx_float_from_half(bits)
+#define HALF_FROM_FLOAT(x) ptx_half_from_float(x)
 // Truncating conversions; the hardware saturates values out of range.
 #define I_SATURATED_F(x) __float2int_rz(x)
 #define L_SATURATED_F(x) __float2ll_rz(x)

@@ -1,7 +1,14 @@
 // Sub-groups: SUBGROUP consecutive work-items that run in lockstep. SHIFT_type(x, span) returns the `x` of the
 // work-item `span` positions further on. The result is unspecified if that work-item is outside of the sub-group. All
 // work-items of the sub-group must call SHIFT together. Kernels that call it are declared with SUBGROUPS.
-#if defined(SUBGROUP_PTX)
+#if defined(SUBGROUP_CUDA)
+#define SUBGROUPS
+#define SHIFT(x, span) __shfl_down_sync(0xffffffffu, x, span)
+#define SHIFT_int(x, span) SHIFT(x, span)
+#define SHIFT_float(x, span) SHIFT(x, span)
+#define SHIFT_i64(x, span) SHIFT(x, span)
+#define SHIFT_double(x, span) SHIFT(x, span)
+#elif defined(SUBGROUP_PTX)
 #define SUBGROUPS
 #define SHIFT_WORD(type, letter) \
   INLINE type SHIFT_##type(type x, int span) { \

@@ -105,7 +105,7 @@ struct LayeringTests {
   /// The imports that `layers` allows have no cycles, and their names are modules or C targets.
   @Test func layersHaveAnOrder() {
     var placed: Set<String> = [
-      "ApusCSIMD", "COpenBLAS", "Kernels", "COpenCL", "CSHA256", "CZlib", "CPNG", "CTurboJPEG",
+      "ApusCSIMD", "COpenBLAS", "Kernels", "COpenCL", "CCUDA", "CSHA256", "CZlib", "CPNG", "CTurboJPEG",
     ]
     var open = Set(layers.keys)
     while let next = open.first(where: { layers[$0]!.isSubset(of: placed) }) {
@@ -133,7 +133,7 @@ struct LayeringTests {
     let prefixes = [
       "cl_", "CL_", "clEnqueue", "clCreate", "clGet", "cuLaunch", "cuMem", "CU_", "nvrtc", "cblas_",
     ]
-    let owners: Set<String> = ["ApusGPU", "ApusCPU", "COpenCL", "COpenBLAS", "ApusCSIMD"]
+    let owners: Set<String> = ["ApusGPU", "ApusCPU", "COpenCL", "CCUDA", "COpenBLAS", "ApusCSIMD"]
     for file in try sources(["Sources", "Benchmarks"], [".swift"]) where !owners.contains(file.module) {
       for (number, line) in file.lines.enumerated() {
         // String literals may mention a vendor: in messages and options.

@@ -232,7 +232,10 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 
   private static func contracts() throws -> [any DriverContract] {
-    try openCLDrivers().map { Contract(driver: $0) } + [Contract(driver: CheckedDriver(ModelDriver(kernels: model)))]
+    try openCLDrivers().map { Contract(driver: $0) } + [
+      Contract(driver: CheckedDriver(CUDAStandIn.driver())),
+      Contract(driver: CheckedDriver(ModelDriver(kernels: model))),
+    ]
   }
 
   @Test func newMemoryIsZero() throws {
@@ -272,6 +275,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 
   @Test func freeMemoryIsPartOfTheWhole() throws {
+    try Contract(driver: CheckedDriver(CUDAStandIn.driver())).freeMemoryIsPartOfTheWhole()
     try Contract(driver: CheckedDriver(ModelDriver(kernels: Self.model))).freeMemoryIsPartOfTheWhole()
     let model = ModelDriver()
     let before = try #require(model.freeByteCount)

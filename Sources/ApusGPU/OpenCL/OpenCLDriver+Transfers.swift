@@ -1,11 +1,10 @@
 import ApusDevice
 import ApusSystem
 import COpenCL
-import Glibc
 import Synchronization
 
 /// The event of a copy. It is released with the last reference.
-final class CopyEvent: @unchecked Sendable {
+final class CopyEvent: HostCopy, @unchecked Sendable {
   private let event: cl_event
   private let api: OpenCLFunctions
 
@@ -28,109 +27,39 @@ final class CopyEvent: @unchecked Sendable {
   }
 }
 
-/// Host memory for copies in both directions. For the kernel class `gpu`, the blocks are page-locked if possible, so
-/// that a GPU can access them directly. To allocate such a block, the host creates a buffer and waits until it is
-/// mapped. To save these waits, blocks are reused.
-final class HostBlocks: @unchecked Sendable {
-  /// A block, which one copy uses at a time.
-  struct Block: @unchecked Sendable {
-    fileprivate(set) var bytes: UnsafeMutableRawPointer
-    fileprivate var capacity: Int
-    /// The OpenCL object that is mapped to the block's memory; `nil` for heap memory.
-    fileprivate var object: cl_mem?
-  }
-
-  /// The maximum number of unused blocks that are kept, and the maximum number of bytes in them.
-  private static let keptCount = 16
-  private static let keptByteCount = 256 << 20
-
+/// Page-locked memory: buffers in host memory that stay mapped.
+final class PageLockedMemory: @unchecked Sendable {
   private let api: OpenCLFunctions
   private let context: cl_context
-  /// The queue for mapping page-locked memory; `nil` if all memory is heap memory.
-  private let mapping: cl_command_queue?
-  private let state = Mutex(State())
+  /// The queue for mapping.
+  private let queue: cl_command_queue
 
-  private struct State {
-    var free: [Block] = []
-    /// Blocks that pending uploads read, in the order of the uploads.
-    var uploads: [(block: Block, event: CopyEvent)] = []
+  init(_ api: OpenCLFunctions, _ context: cl_context, queue: cl_command_queue) {
+    (self.api, self.context, self.queue) = (api, context, queue)
   }
 
-  init(_ api: OpenCLFunctions, _ context: cl_context, mapping: cl_command_queue?) {
-    (self.api, self.context, self.mapping) = (api, context, mapping)
+  deinit {
+    _ = api.functions.clFinish(queue)
+    _ = api.functions.clReleaseCommandQueue(queue)
   }
 
-  /// Returns a block of at least `byteCount` bytes that no pending copy uses; `nil` if the host is out of memory.
-  func take(_ byteCount: Int) -> Block? {
-    state.withLock { state in
-      reclaim(&state)
-      let free = state.free
-      let fits = free.indices.filter { free[$0].capacity >= byteCount && free[$0].capacity <= 4 * byteCount + 4096 }
-      if let best = fits.min(by: { free[$0].capacity < free[$1].capacity }) { return state.free.remove(at: best) }
-      let capacity = roundUp(max(byteCount, 1), toMultipleOf: 4096)
-      return mapping.flatMap { pageLocked(capacity, $0) } ?? heap(capacity)
-    }
-  }
-
-  /// Makes a block available again: after the copy that `event` belongs to, or immediately if `event` is `nil`.
-  func give(_ block: Block, after event: CopyEvent? = nil) {
-    state.withLock { state in
-      if let event { state.uploads.append((block, event)) } else { keep(block, &state) }
-    }
-  }
-
-  /// Releases all blocks. No copy may be pending.
-  func releaseAll() {
-    state.withLock { state in
-      for block in state.uploads.map(\.block) + state.free { release(block) }
-      state = State()
-    }
-    if let mapping {
-      _ = api.functions.clFinish(mapping)
-      _ = api.functions.clReleaseCommandQueue(mapping)
-    }
-  }
-
-  private func heap(_ capacity: Int) -> Block? {
-    var bytes: UnsafeMutableRawPointer?
-    guard posix_memalign(&bytes, 4096, capacity) == 0, let bytes else { return nil }
-    return Block(bytes: bytes, capacity: capacity, object: nil)
-  }
-
-  private func pageLocked(_ capacity: Int, _ mapping: cl_command_queue) -> Block? {
+  func block(_ capacity: Int) -> HostBlock? {
     var status: cl_int = 0
     let flags = cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR)
     guard let object = api.functions.clCreateBuffer(context, flags, capacity, nil, &status) else { return nil }
     let access = cl_map_flags(CL_MAP_READ | CL_MAP_WRITE)
     guard
       let bytes = api.functions.clEnqueueMapBuffer(
-        mapping, object, cl_bool(CL_TRUE), access, 0, capacity, 0, nil, nil, &status)
+        queue, object, cl_bool(CL_TRUE), access, 0, capacity, 0, nil, nil, &status)
     else {
       _ = api.functions.clReleaseMemObject(object)
       return nil
     }
-    return Block(bytes: bytes, capacity: capacity, object: object)
-  }
-
-  private func keep(_ block: Block, _ state: inout State) {
-    state.free.append(block)
-    while state.free.count > Self.keptCount || state.free.reduce(0, { $0 + $1.capacity }) > Self.keptByteCount {
-      release(state.free.removeFirst())
+    nonisolated(unsafe) let mapped = (object, bytes)
+    return HostBlock(bytes: bytes, capacity: capacity) { [self] in
+      _ = api.functions.clEnqueueUnmapMemObject(queue, mapped.0, mapped.1, 0, nil, nil)
+      _ = api.functions.clReleaseMemObject(mapped.0)
     }
-  }
-
-  private func release(_ block: Block) {
-    guard let object = block.object, let mapping else { return Glibc.free(block.bytes) }
-    _ = api.functions.clEnqueueUnmapMemObject(mapping, object, block.bytes, 0, nil, nil)
-    _ = api.functions.clReleaseMemObject(object)
-  }
-
-  /// Makes the blocks of completed uploads available again. Uploads complete in order, so the search stops at the first
-  /// pending one.
-  private func reclaim(_ state: inout State) {
-    let done = state.uploads.prefix { $0.event.isComplete }
-    for (block, _) in done { keep(block, &state) }
-    state.uploads.removeFirst(done.count)
   }
 }
 
@@ -142,12 +71,12 @@ extension OpenCLDriver {
   /// A copy to a host block.
   final class Transfer: GPUTransfer {
     private let driver: OpenCLDriver
-    private let block: HostBlocks.Block
+    private let block: HostBlock
     private let byteCount: Int
     /// `nil` once a caller has waited for the copy.
     private let event: Mutex<CopyEvent?>
 
-    fileprivate init(_ driver: OpenCLDriver, _ block: HostBlocks.Block, byteCount: Int, _ event: CopyEvent?) {
+    fileprivate init(_ driver: OpenCLDriver, _ block: HostBlock, byteCount: Int, _ event: CopyEvent?) {
       (self.driver, self.block, self.byteCount) = (driver, block, byteCount)
       self.event = Mutex(event)
     }
@@ -197,7 +126,7 @@ extension OpenCLDriver {
 
   private func copyEvent(_ event: cl_event?) -> CopyEvent? { event.map { CopyEvent($0, entry.api) } }
 
-  private func hostBlock(_ byteCount: Int) throws(DeviceError) -> HostBlocks.Block {
+  private func hostBlock(_ byteCount: Int) throws(DeviceError) -> HostBlock {
     if let block = hostBlocks.take(byteCount) { return block }
     throw .outOfMemory(device: "host", requested: byteCount, used: 0, available: HostMemory.byteCount)
   }

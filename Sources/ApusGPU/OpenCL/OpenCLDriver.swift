@@ -39,7 +39,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   private(set) var queue: cl_command_queue
   /// The launches whose times are measured; `nil` while no times are measured.
   var timed: TimedLaunches?
-  let hostBlocks: HostBlocks
+  let hostBlocks: HostBlocks<CopyEvent>
   /// The number of blocks allocated so far.
   private var memoryCount = 0
   let builders: KernelBuilders?
@@ -69,13 +69,14 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
       throw error
     }
     let mapping = target.kernelClass == .gpu ? try? Self.queue(context, entry, measuresTimes: false) : nil
-    hostBlocks = HostBlocks(entry.api, context, mapping: mapping)
+    let pageLocked = mapping.map { PageLockedMemory(entry.api, context, queue: $0) }
+    hostBlocks = HostBlocks { pageLocked?.block($0) }
     if target.kernelClass == .gpu { target.subgroup = try first(of: entry.subgroups) }
   }
 
   deinit {
     _ = api.clFinish(queue)
-    hostBlocks.releaseAll()
+    hostBlocks.freeAll()
     _ = api.clReleaseCommandQueue(queue)
     _ = api.clReleaseContext(context)
   }

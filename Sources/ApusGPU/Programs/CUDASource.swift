@@ -5,7 +5,7 @@ package enum CUDASource {
   /// The program that a CUDA device would build for a plan.
   package static func program(for plan: Plan) throws(DeviceError) -> String {
     var target = KernelTarget(dialect: "prelude/cuda.h", kernelClass: .gpu, supportsFloat64: true)
-    target.subgroup = KernelTarget.Subgroup(size: 32, access: .ptx)
+    target.subgroup = KernelTarget.Subgroup(size: 32, access: .cuda)
     var lowering = PlanLowering(plan, target: target, choices: nil)
     try lowering.run(device: "cuda")
     var seen: Set<KernelSource> = []

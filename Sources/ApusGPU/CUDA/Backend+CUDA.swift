@@ -1,0 +1,49 @@
+import ApusDevice
+
+extension Backend {
+  /// The CUDA devices. `cuda` is the first device.
+  package static let cuda = Backend(
+    title: "CUDA", mayHaveGPUs: true, forms: ["cuda", "cuda:N"],
+    identifier: { text in
+      let name = text == "cuda" ? "cuda:0" : text
+      return CUDA.index(name) == nil ? nil : name
+    },
+    open: { identifier throws(DeviceError) in
+      guard let index = CUDA.index(identifier) else { fatalError("\(identifier) is not a CUDA device name") }
+      return try CUDA.open(index)
+    },
+    devices: { () throws(DeviceError) in try CUDA.devices() })
+}
+
+/// The CUDA devices of this machine.
+public enum CUDA {
+  /// Returns the properties of every device; `devices()[n]` is `cuda:n`.
+  /// - Throws: `DeviceError.unavailable` if the driver or NVRTC is missing or too old, or if there is no device; the
+  ///   reason says what to install.
+  public static func devices() throws(DeviceError) -> [DeviceInfo] { try CUDAEntry.all().map(\.info) }
+
+  /// The index in a device name `cuda:N`; `nil` for any other text.
+  static func index(_ text: String) -> Int? {
+    guard text.hasPrefix("cuda:"), let index = Int(text.dropFirst(5)), index >= 0 else { return nil }
+    return index
+  }
+
+  /// Opens a device, with the options that environment variables set.
+  /// - Throws: `DeviceError.unavailable` when the device does not exist or cannot be opened, or when an environment
+  ///   variable has an invalid value.
+  public static func open(_ index: Int) throws(DeviceError) -> any Device {
+    try GPUOptions.checkEnvironment(for: "cuda:\(index)")
+    return try open(index, options: GPUOptions.environment)
+  }
+
+  package static func open(_ index: Int, options: GPUOptions) throws(DeviceError) -> any Device {
+    let entries = try CUDAEntry.all()
+    guard entries.indices.contains(index) else {
+      let known =
+        entries.count == 1
+        ? "the only CUDA device is cuda:0" : "the CUDA devices are cuda:0 to cuda:\(entries.count - 1)"
+      throw .unavailable(device: "cuda:\(index)", reason: known)
+    }
+    return try GPUDevice(driver: CUDADriver(entries[index]), options: options)
+  }
+}

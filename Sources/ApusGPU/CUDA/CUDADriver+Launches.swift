@@ -1,0 +1,89 @@
+import ApusDevice
+import CCUDA
+
+extension CUDADriver {
+  /// Launches with their functions looked up and their parameters in place.
+  final class Recording {
+    fileprivate struct Entry {
+      var function: CUfunction
+      var groups: UInt32
+      var localSize: UInt32
+      var label: String
+      var tag: Int
+      var slots: [Int]
+      /// The offset of the launch's numbers in the geometry.
+      var geometryOffset: Int32
+      /// Keeps the device code loaded.
+      var module: Module
+    }
+
+    fileprivate var entries: [Entry] = []
+    fileprivate let loops: [LaunchLoop]
+
+    fileprivate init(loops: [LaunchLoop]) { self.loops = loops }
+  }
+
+  func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
+    try enter()
+    let recording = Recording(loops: loops)
+    for launch in launches {
+      var function: CUfunction?
+      try check(api.cuModuleGetFunction(&function, launch.module.module, launch.kernel), launch.kernel)
+      recording.entries.append(
+        Recording.Entry(
+          function: function!, groups: UInt32(launch.groups), localSize: UInt32(launch.localSize),
+          label: launch.label, tag: launch.tag, slots: launch.slots, geometryOffset: launch.geometryOffset,
+          module: launch.module))
+    }
+    return recording
+  }
+
+  func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
+    try enter()
+    // The parameters of a kernel: an address for each slot, then the geometry offset.
+    var values: [UInt64] = []
+    var parameters: [UnsafeMutableRawPointer?] = []
+    try recording.loops.forEachLaunch(in: launches) { (index, shift) throws(DeviceError) in
+      let entry = recording.entries[index]
+      values.removeAll(keepingCapacity: true)
+      for slot in entry.slots { values.append(memories[slot].address) }
+      values.append(UInt64(UInt32(bitPattern: entry.geometryOffset + Int32(shift ?? 0))))
+      let start = try timed.map { _ throws(DeviceError) in try event(hasTime: true) }
+      let code = values.withUnsafeMutableBufferPointer { values in
+        parameters.removeAll(keepingCapacity: true)
+        for index in values.indices { parameters.append(values.baseAddress! + index) }
+        return api.cuLaunchKernel(
+          entry.function, entry.groups, 1, 1, entry.localSize, 1, 1, 0, stream, &parameters, nil)
+      }
+      try check(code, entry.label)
+      if let start { timed?.add(start, try event(hasTime: true), tag: entry.tag) }
+    }
+  }
+
+  @discardableResult
+  func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime] {
+    try enter()
+    let ended = timed
+    timed = nil
+    try check(api.cuStreamSynchronize(stream), "a wait for the stream")
+    if measuring { timed = TimedCUDALaunches(try event(hasTime: true)) }
+    return ended?.times ?? []
+  }
+}
+
+/// Launches whose times are measured, with an event before and after each.
+struct TimedCUDALaunches {
+  private let origin: CUDAEvent
+  private var launches: [(start: CUDAEvent, end: CUDAEvent, tag: Int)] = []
+
+  init(_ origin: CUDAEvent) { self.origin = origin }
+
+  mutating func add(_ start: CUDAEvent, _ end: CUDAEvent, tag: Int) { launches.append((start, end, tag)) }
+
+  /// The times of the launches, which must be complete.
+  var times: [LaunchTime] {
+    launches.map { start, end, tag in
+      LaunchTime(tag: tag, start: start.seconds(since: origin), duration: end.seconds(since: start))
+    }
+  }
+}

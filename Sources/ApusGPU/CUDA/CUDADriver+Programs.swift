@@ -1,0 +1,81 @@
+import ApusDevice
+import ApusSystem
+import CCUDA
+import Synchronization
+
+extension CUDADriver {
+  /// No option here lets the compiler change results, as `--use_fast_math` would. The kernels call `FMA` where a
+  /// multiplication and an addition are one operation, so the compiler must not combine others.
+  static let buildOptions = ["--std=c++17", "--fmad=false"]
+
+  /// Loads the stored binaries, then builds the other programs in parallel.
+  func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
+    let results = Mutex([Result<CompiledProgram<Module>, DeviceError>?](repeating: nil, count: programs.count))
+    concurrentLoop(programs.count, threadCount: target.parallelBuilds) { [self] index in
+      let result = Result { () throws(DeviceError) in try module(of: programs[index]) }
+      results.withLock { $0[index] = result }
+    }
+    return results.withLock { $0 }.map { $0! }
+  }
+
+  private func module(of source: ProgramSource) throws(DeviceError) -> CompiledProgram<Module> {
+    try enter()
+    if let binary = source.binary, let module = try? load(binary, source.name) {
+      return CompiledProgram(module: module, origin: .binary)
+    }
+    return CompiledProgram(module: try load(try cubin(of: source), source.name), origin: .source)
+  }
+
+  private func load(_ cubin: [UInt8], _ name: String) throws(DeviceError) -> Module {
+    var module: CUmodule?
+    try checkMemory(api.cuModuleLoadData(&module, cubin), byteCount: cubin.count, "loading \(name)")
+    return Module(module!, cubin: cubin, context)
+  }
+
+  /// Compiles a program to device code of this device's instruction set.
+  private func cubin(of source: ProgramSource) throws(DeviceError) -> [UInt8] {
+    let compiler = entry.libraries.compiler
+    var program: nvrtcProgram?
+    guard compiler.nvrtcCreateProgram(&program, source.text, source.name, 0, nil, nil) == NVRTC_SUCCESS else {
+      throw .launchFailed(device: info.identifier, kernel: "the build of \(source.name)", reason: "NVRTC failed")
+    }
+    defer { _ = compiler.nvrtcDestroyProgram(&program) }
+    let options = Self.buildOptions + ["--gpu-architecture=\(entry.architecture)"]
+    let status = withCStrings(options) { compiler.nvrtcCompileProgram(program, Int32(options.count), $0) }
+    guard status == NVRTC_SUCCESS else {
+      throw .buildFailed(
+        device: info.identifier, kernel: source.name, log: log(of: program) + "\n(NVRTC error \(status))")
+    }
+    var byteCount = 0
+    _ = compiler.nvrtcGetCUBINSize(program, &byteCount)
+    var cubin = [UInt8](repeating: 0, count: byteCount)
+    let copied = cubin.withUnsafeMutableBytes {
+      compiler.nvrtcGetCUBIN(program, $0.baseAddress?.assumingMemoryBound(to: CChar.self))
+    }
+    guard copied == NVRTC_SUCCESS, byteCount > 0 else {
+      throw .buildFailed(device: info.identifier, kernel: source.name, log: "NVRTC produced no device code")
+    }
+    return cubin
+  }
+
+  private func log(of program: nvrtcProgram?) -> String {
+    let compiler = entry.libraries.compiler
+    var byteCount = 0
+    guard compiler.nvrtcGetProgramLogSize(program, &byteCount) == NVRTC_SUCCESS, byteCount > 0 else {
+      return "NVRTC has no log"
+    }
+    var bytes = [CChar](repeating: 0, count: byteCount)
+    _ = compiler.nvrtcGetProgramLog(program, &bytes)
+    return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
+/// Calls `body` with an array of C strings.
+private func withCStrings<R>(_ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> R) -> R {
+  let strings = texts.map { Array($0.utf8CString) }
+  func pass(_ rest: ArraySlice<[CChar]>, _ pointers: [UnsafePointer<CChar>?]) -> R {
+    guard let first = rest.first else { return pointers.withUnsafeBufferPointer { body($0.baseAddress) } }
+    return first.withUnsafeBufferPointer { pass(rest.dropFirst(), pointers + [$0.baseAddress]) }
+  }
+  return pass(strings[...], [])
+}

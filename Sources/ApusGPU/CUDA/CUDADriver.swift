@@ -1,0 +1,155 @@
+import ApusDevice
+import ApusSystem
+import CCUDA
+
+/// The CUDA driver with the primary context of a device and one stream.
+final class CUDADriver: GPUDriver, @unchecked Sendable {
+  /// A block of device memory.
+  final class Memory: @unchecked Sendable {
+    let address: CUdeviceptr
+    let byteCount: Int
+    /// Distinguishes the block from freed memory that may have had the same address.
+    let number: Int
+    private let context: CUDAContext
+
+    fileprivate init(address: CUdeviceptr, byteCount: Int, number: Int, context: CUDAContext) {
+      (self.address, self.byteCount, self.number, self.context) = (address, byteCount, number, context)
+    }
+
+    deinit { context.free(address) }
+  }
+
+  /// The device code of a program, loaded into the context.
+  final class Module: GPUModule, @unchecked Sendable {
+    let module: CUmodule
+    let binary: [UInt8]?
+    private let context: CUDAContext
+
+    init(_ module: CUmodule, cubin: [UInt8], _ context: CUDAContext) {
+      (self.module, binary, self.context) = (module, cubin, context)
+    }
+
+    deinit { if context.makeCurrent() { _ = context.api.cuModuleUnload(module) } }
+  }
+
+  let entry: CUDAEntry
+  let info: DeviceInfo
+  let target: KernelTarget
+  let context: CUDAContext
+  let hostBlocks: HostBlocks<CUDAEvent>
+  /// The number of blocks allocated so far.
+  private var memoryCount = 0
+  /// The launches whose times are measured; `nil` while no times are measured.
+  var timed: TimedCUDALaunches?
+
+  var api: CCUDADriver { context.api }
+  var stream: CUstream { context.stream }
+
+  init(_ entry: CUDAEntry) throws(DeviceError) {
+    try entry.check()
+    self.entry = entry
+    info = entry.info
+    target = entry.target
+    let context = try CUDAContext(entry)
+    self.context = context
+    hostBlocks = HostBlocks { context.pinnedBlock($0) }
+  }
+
+  deinit {
+    guard context.makeCurrent() else { return }
+    _ = api.cuStreamSynchronize(stream)
+    hostBlocks.freeAll()
+  }
+
+  /// Throws the error of a failed call; does nothing on success.
+  func check(_ code: CUresult, _ activity: @autoclosure () -> String) throws(DeviceError) {
+    guard code != CUDA_SUCCESS else { return }
+    throw CUDAStatus(code, api).error(device: info.identifier, activity: activity())
+  }
+
+  /// Throws the error of a failed call that needs memory.
+  func checkMemory(_ code: CUresult, byteCount: Int, _ activity: @autoclosure () -> String) throws(DeviceError) {
+    if CUDAStatus(code, api).isOutOfMemory {
+      throw .outOfMemory(device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
+    }
+    try check(code, activity())
+  }
+
+  /// Makes the context current on this thread.
+  func enter() throws(DeviceError) { try check(api.cuCtxSetCurrent(context.handle), "a call of the driver") }
+
+  var freeByteCount: Int? {
+    var (available, total) = (0, 0)
+    guard context.makeCurrent(), api.cuMemGetInfo(&available, &total) == CUDA_SUCCESS else { return nil }
+    return available
+  }
+
+  func allocate(byteCount: Int) throws(DeviceError) -> Memory {
+    try enter()
+    var address: CUdeviceptr = 0
+    try checkMemory(context.allocate(byteCount, &address), byteCount: byteCount, "an allocation")
+    memoryCount += 1
+    let memory = Memory(address: address, byteCount: byteCount, number: memoryCount, context: context)
+    try check(api.cuMemsetD8Async(address, 0, byteCount, stream), "a fill of new memory")
+    return memory
+  }
+}
+
+/// The primary context of a device, with a stream for all work.
+final class CUDAContext: @unchecked Sendable {
+  let api: CCUDADriver
+  let handle: CUcontext
+  let stream: CUstream
+  private let device: CUdevice
+  /// Whether memory can be allocated and freed in the order of the stream.
+  private let hasPools: Bool
+
+  init(_ entry: CUDAEntry) throws(DeviceError) {
+    hasPools = entry.attribute(CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED) != 0
+    let api = entry.libraries.driver
+    func check(_ code: CUresult, _ activity: String) throws(DeviceError) {
+      guard code != CUDA_SUCCESS else { return }
+      throw .unavailable(device: entry.identifier, reason: "\(activity) failed: \(CUDAStatus(code, api))")
+    }
+    var handle: CUcontext?
+    try check(api.cuDevicePrimaryCtxRetain(&handle, entry.device), "creating a context")
+    var stream: CUstream?
+    do throws(DeviceError) {
+      try check(api.cuCtxSetCurrent(handle), "making the context current")
+      try check(api.cuStreamCreate(&stream, UInt32(CU_STREAM_NON_BLOCKING)), "creating a stream")
+    } catch {
+      _ = api.cuDevicePrimaryCtxRelease(entry.device)
+      throw error
+    }
+    (self.api, self.handle, self.stream, device) = (api, handle!, stream!, entry.device)
+  }
+
+  deinit {
+    if makeCurrent() { _ = api.cuStreamDestroy(stream) }
+    _ = api.cuDevicePrimaryCtxRelease(device)
+  }
+
+  /// Makes the context current on this thread; `false` if that fails.
+  func makeCurrent() -> Bool { api.cuCtxSetCurrent(handle) == CUDA_SUCCESS }
+
+  /// Allocates device memory. The context must be current.
+  func allocate(_ byteCount: Int, _ address: inout CUdeviceptr) -> CUresult {
+    hasPools ? api.cuMemAllocAsync(&address, byteCount, stream) : api.cuMemAlloc(&address, byteCount)
+  }
+
+  /// Frees device memory after all work that was started so far. Without pools, the driver waits for that work.
+  func free(_ address: CUdeviceptr) {
+    guard makeCurrent() else { return }
+    _ = hasPools ? api.cuMemFreeAsync(address, stream) : api.cuMemFree(address)
+  }
+
+  /// Allocates page-locked memory; `nil` if there is none.
+  func pinnedBlock(_ capacity: Int) -> HostBlock? {
+    var bytes: UnsafeMutableRawPointer?
+    guard makeCurrent(), api.cuMemHostAlloc(&bytes, capacity, 0) == CUDA_SUCCESS, let bytes else { return nil }
+    nonisolated(unsafe) let memory = bytes
+    return HostBlock(bytes: bytes, capacity: capacity) { [self] in
+      if makeCurrent() { _ = api.cuMemFreeHost(memory) }
+    }
+  }
+}

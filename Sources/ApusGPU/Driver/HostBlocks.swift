@@ -1,0 +1,86 @@
+import ApusSystem
+import Glibc
+import Synchronization
+
+/// A copy between device memory and a host block.
+protocol HostCopy: Sendable {
+  var isComplete: Bool { get }
+}
+
+/// A block of host memory for copies, which one copy uses at a time.
+struct HostBlock: @unchecked Sendable {
+  let bytes: UnsafeMutableRawPointer
+  let capacity: Int
+  /// Frees the memory.
+  let free: @Sendable () -> Void
+
+  /// Memory of the heap; `nil` if the host is out of memory.
+  static func heap(_ capacity: Int) -> HostBlock? {
+    var bytes: UnsafeMutableRawPointer?
+    guard posix_memalign(&bytes, 4096, capacity) == 0, let bytes else { return nil }
+    nonisolated(unsafe) let memory = bytes
+    return HostBlock(bytes: bytes, capacity: capacity) { Glibc.free(memory) }
+  }
+}
+
+/// Host memory of a driver for copies in both directions. A driver allocates page-locked blocks if possible, so that a
+/// GPU can access them directly. Such an allocation waits for the device, so blocks are reused.
+final class HostBlocks<Copy: HostCopy>: Sendable {
+  /// The maximum number of unused blocks that are kept, and the maximum number of bytes in them.
+  private let keptCount = 16
+  private let keptByteCount = 256 << 20
+
+  /// Allocates page-locked memory; `nil` if there is none.
+  private let allocate: @Sendable (_ capacity: Int) -> HostBlock?
+  private let state = Mutex(State())
+
+  private struct State {
+    var free: [HostBlock] = []
+    /// Blocks that pending uploads read, in the order of the uploads.
+    var uploads: [(block: HostBlock, copy: Copy)] = []
+  }
+
+  init(allocate: @escaping @Sendable (_ capacity: Int) -> HostBlock?) { self.allocate = allocate }
+
+  /// Returns a block of at least `byteCount` bytes that no pending copy uses; `nil` if the host is out of memory.
+  func take(_ byteCount: Int) -> HostBlock? {
+    state.withLock { state in
+      reclaim(&state)
+      let free = state.free
+      let fits = free.indices.filter { free[$0].capacity >= byteCount && free[$0].capacity <= 4 * byteCount + 4096 }
+      if let best = fits.min(by: { free[$0].capacity < free[$1].capacity }) { return state.free.remove(at: best) }
+      let capacity = roundUp(max(byteCount, 1), toMultipleOf: 4096)
+      return allocate(capacity) ?? .heap(capacity)
+    }
+  }
+
+  /// Makes a block available again: after `copy`, or immediately if `copy` is `nil`.
+  func give(_ block: HostBlock, after copy: Copy? = nil) {
+    state.withLock { state in
+      if let copy { state.uploads.append((block, copy)) } else { keep(block, &state) }
+    }
+  }
+
+  /// Frees all blocks. No copy may be pending.
+  func freeAll() {
+    state.withLock { state in
+      for block in state.uploads.map(\.block) + state.free { block.free() }
+      state = State()
+    }
+  }
+
+  private func keep(_ block: HostBlock, _ state: inout State) {
+    state.free.append(block)
+    while state.free.count > keptCount || state.free.reduce(0, { $0 + $1.capacity }) > keptByteCount {
+      state.free.removeFirst().free()
+    }
+  }
+
+  /// Makes the blocks of completed uploads available again. Uploads complete in order, so the search stops at the first
+  /// pending one.
+  private func reclaim(_ state: inout State) {
+    let done = state.uploads.prefix { $0.copy.isComplete }
+    for (block, _) in done { keep(block, &state) }
+    state.uploads.removeFirst(done.count)
+  }
+}

@@ -1,0 +1,156 @@
+#ifndef CCUDA_H
+#define CCUDA_H
+
+#include <stddef.h>
+
+// The part of the interfaces of the CUDA driver and of NVRTC (the compiler for CUDA C++) that is used. The declarations
+// are written from the reference documentation of the CUDA Driver API and NVRTC, so that no CUDA header is needed to
+// build. The names are NVIDIA's.
+
+typedef int CUresult;
+typedef int CUdevice;
+typedef unsigned long long CUdeviceptr;
+typedef struct CUctx_st *CUcontext;
+typedef struct CUmod_st *CUmodule;
+typedef struct CUfunc_st *CUfunction;
+typedef struct CUstream_st *CUstream;
+typedef struct CUevent_st *CUevent;
+typedef struct CUgraph_st *CUgraph;
+typedef struct CUgraphExec_st *CUgraphExec;
+typedef struct CUgraphNode_st *CUgraphNode;
+typedef struct CUuuid {
+  unsigned char bytes[16];
+} CUuuid;
+
+// Results of driver functions.
+enum : CUresult {
+  CUDA_SUCCESS = 0,
+  CUDA_ERROR_INVALID_VALUE = 1,
+  CUDA_ERROR_OUT_OF_MEMORY = 2,
+  CUDA_ERROR_NOT_INITIALIZED = 3,
+  CUDA_ERROR_DEINITIALIZED = 4,
+  CUDA_ERROR_STUB_LIBRARY = 34,
+  CUDA_ERROR_DEVICE_UNAVAILABLE = 46,
+  CUDA_ERROR_NO_DEVICE = 100,
+  CUDA_ERROR_INVALID_IMAGE = 200,
+  CUDA_ERROR_INVALID_CONTEXT = 201,
+  CUDA_ERROR_NO_BINARY_FOR_GPU = 209,
+  CUDA_ERROR_ECC_UNCORRECTABLE = 214,
+  CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222,
+  CUDA_ERROR_NOT_READY = 600,
+  CUDA_ERROR_ILLEGAL_ADDRESS = 700,
+  CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES = 701,
+  CUDA_ERROR_LAUNCH_TIMEOUT = 702,
+  CUDA_ERROR_ASSERT = 710,
+  CUDA_ERROR_HARDWARE_STACK_ERROR = 714,
+  CUDA_ERROR_ILLEGAL_INSTRUCTION = 715,
+  CUDA_ERROR_MISALIGNED_ADDRESS = 716,
+  CUDA_ERROR_INVALID_ADDRESS_SPACE = 717,
+  CUDA_ERROR_INVALID_PC = 718,
+  CUDA_ERROR_LAUNCH_FAILED = 719,
+  CUDA_ERROR_SYSTEM_DRIVER_MISMATCH = 803,
+  CUDA_ERROR_UNKNOWN = 999,
+};
+
+// Device attributes.
+enum : int {
+  CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK = 1,
+  CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT = 16,
+  CU_DEVICE_ATTRIBUTE_INTEGRATED = 18,
+  CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
+  CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
+  CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97,
+  CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED = 115,
+};
+
+// Flags.
+enum : unsigned int {
+  CU_STREAM_NON_BLOCKING = 1,
+  CU_EVENT_DEFAULT = 0,
+  CU_EVENT_DISABLE_TIMING = 2,
+  CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8,
+  CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1,
+};
+
+/// The functions of the driver, as X(name, symbol, parameters). Every function returns a CUresult. The symbol has the
+/// suffix of the version whose parameters are declared here. All exist since CUDA 12.0.
+#define CCUDA_DRIVER_FUNCTIONS(X)                                                                                      \
+  X(cuInit, cuInit, (unsigned int flags))                                                                              \
+  X(cuDriverGetVersion, cuDriverGetVersion, (int *version))                                                            \
+  X(cuGetErrorName, cuGetErrorName, (CUresult error, const char **text))                                               \
+  X(cuGetErrorString, cuGetErrorString, (CUresult error, const char **text))                                           \
+  X(cuDeviceGetCount, cuDeviceGetCount, (int *count))                                                                  \
+  X(cuDeviceGet, cuDeviceGet, (CUdevice * device, int ordinal))                                                        \
+  X(cuDeviceGetName, cuDeviceGetName, (char *name, int length, CUdevice device))                                       \
+  X(cuDeviceGetUuid, cuDeviceGetUuid_v2, (CUuuid * uuid, CUdevice device))                                             \
+  X(cuDeviceGetAttribute, cuDeviceGetAttribute, (int *value, int attribute, CUdevice device))                          \
+  X(cuDeviceTotalMem, cuDeviceTotalMem_v2, (size_t *bytes, CUdevice device))                                           \
+  X(cuDevicePrimaryCtxRetain, cuDevicePrimaryCtxRetain, (CUcontext * context, CUdevice device))                        \
+  X(cuDevicePrimaryCtxRelease, cuDevicePrimaryCtxRelease_v2, (CUdevice device))                                        \
+  X(cuCtxSetCurrent, cuCtxSetCurrent, (CUcontext context))                                                             \
+  X(cuMemGetInfo, cuMemGetInfo_v2, (size_t *available, size_t *total))                                                 \
+  X(cuMemAlloc, cuMemAlloc_v2, (CUdeviceptr * address, size_t bytes))                                                  \
+  X(cuMemFree, cuMemFree_v2, (CUdeviceptr address))                                                                    \
+  X(cuMemAllocAsync, cuMemAllocAsync, (CUdeviceptr * address, size_t bytes, CUstream stream))                          \
+  X(cuMemFreeAsync, cuMemFreeAsync, (CUdeviceptr address, CUstream stream))                                            \
+  X(cuMemHostAlloc, cuMemHostAlloc, (void **memory, size_t bytes, unsigned int flags))                                 \
+  X(cuMemFreeHost, cuMemFreeHost, (void *memory))                                                                      \
+  X(cuMemsetD8Async, cuMemsetD8Async, (CUdeviceptr address, unsigned char value, size_t count, CUstream stream))       \
+  X(cuMemcpyHtoDAsync, cuMemcpyHtoDAsync_v2, (CUdeviceptr target, const void *source, size_t bytes, CUstream stream))  \
+  X(cuMemcpyDtoHAsync, cuMemcpyDtoHAsync_v2, (void *target, CUdeviceptr source, size_t bytes, CUstream stream))        \
+  X(cuStreamCreate, cuStreamCreate, (CUstream * stream, unsigned int flags))                                           \
+  X(cuStreamDestroy, cuStreamDestroy_v2, (CUstream stream))                                                            \
+  X(cuStreamSynchronize, cuStreamSynchronize, (CUstream stream))                                                       \
+  X(cuStreamWaitEvent, cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned int flags))                        \
+  X(cuEventCreate, cuEventCreate, (CUevent * event, unsigned int flags))                                               \
+  X(cuEventDestroy, cuEventDestroy_v2, (CUevent event))                                                                \
+  X(cuEventRecord, cuEventRecord, (CUevent event, CUstream stream))                                                    \
+  X(cuEventQuery, cuEventQuery, (CUevent event))                                                                       \
+  X(cuEventSynchronize, cuEventSynchronize, (CUevent event))                                                           \
+  X(cuEventElapsedTime, cuEventElapsedTime, (float *milliseconds, CUevent start, CUevent end))                         \
+  X(cuModuleLoadData, cuModuleLoadData, (CUmodule * module, const void *image))                                        \
+  X(cuModuleUnload, cuModuleUnload, (CUmodule module))                                                                 \
+  X(cuModuleGetFunction, cuModuleGetFunction, (CUfunction * function, CUmodule module, const char *name))              \
+  X(cuLaunchKernel, cuLaunchKernel,                                                                                    \
+    (CUfunction function, unsigned int groups_x, unsigned int groups_y, unsigned int groups_z, unsigned int threads_x, \
+     unsigned int threads_y, unsigned int threads_z, unsigned int shared_bytes, CUstream stream, void **parameters,    \
+     void **extra))
+
+typedef int nvrtcResult;
+typedef struct _nvrtcProgram *nvrtcProgram;
+enum : nvrtcResult { NVRTC_SUCCESS = 0, NVRTC_ERROR_COMPILATION = 6 };
+
+/// The functions of NVRTC, as X(name, symbol, parameters). Every function returns an nvrtcResult.
+#define CCUDA_NVRTC_FUNCTIONS(X)                                                                                    \
+  X(nvrtcVersion, nvrtcVersion, (int *major, int *minor))                                                           \
+  X(nvrtcGetNumSupportedArchs, nvrtcGetNumSupportedArchs, (int *count))                                             \
+  X(nvrtcGetSupportedArchs, nvrtcGetSupportedArchs, (int *architectures))                                           \
+  X(nvrtcCreateProgram, nvrtcCreateProgram,                                                                         \
+    (nvrtcProgram * program, const char *text, const char *name, int header_count, const char *const *headers,      \
+     const char *const *header_names))                                                                              \
+  X(nvrtcDestroyProgram, nvrtcDestroyProgram, (nvrtcProgram * program))                                             \
+  X(nvrtcCompileProgram, nvrtcCompileProgram, (nvrtcProgram program, int option_count, const char *const *options)) \
+  X(nvrtcGetCUBINSize, nvrtcGetCUBINSize, (nvrtcProgram program, size_t *bytes))                                    \
+  X(nvrtcGetCUBIN, nvrtcGetCUBIN, (nvrtcProgram program, char *cubin))                                              \
+  X(nvrtcGetProgramLogSize, nvrtcGetProgramLogSize, (nvrtcProgram program, size_t *bytes))                          \
+  X(nvrtcGetProgramLog, nvrtcGetProgramLog, (nvrtcProgram program, char *log))
+
+#define CCUDA_FIELD(name, symbol, parameters) int(*name) parameters;
+
+/// The functions of libcuda.so.1.
+typedef struct CCUDADriver {
+  CCUDA_DRIVER_FUNCTIONS(CCUDA_FIELD)
+} CCUDADriver;
+
+/// The functions of libnvrtc.so.
+typedef struct CCUDACompiler {
+  CCUDA_NVRTC_FUNCTIONS(CCUDA_FIELD)
+} CCUDACompiler;
+
+/// Opens a library and looks up its functions. `path` is a path that contains a slash, or a name that the dynamic
+/// loader searches for. The library stays open for the rest of the process.
+/// - Returns: NULL on success, else the reason for the failure, which the caller frees.
+char *ccuda_open_driver(const char *path, CCUDADriver *driver);
+char *ccuda_open_compiler(const char *path, CCUDACompiler *compiler);
+
+#endif

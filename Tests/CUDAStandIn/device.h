@@ -1,0 +1,80 @@
+// The names of CUDA C++ for kernels that run on the CPU. nvrtc.cpp includes this file before the source of a program.
+// A thread of CUDA is a fibre; the driver switches fibres at barriers and at exchanges between the threads of a warp.
+#pragma once
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+// The functions that prelude/cuda.h defines by PTX instructions are defined here.
+#define PTX_FUNCTIONS 1
+
+#define __global__
+#define __device__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+// An operating system thread runs one block at a time.
+#define __shared__ static thread_local
+
+struct StandInIndex {
+  unsigned int x, y, z;
+};
+struct float4 {
+  float x, y, z, w;
+} __attribute__((aligned(16)));
+
+extern "C" {
+/// The position of the running fibre.
+extern thread_local StandInIndex stand_in_block, stand_in_thread;
+/// Waits until all threads of the block have called the function.
+void stand_in_barrier(void);
+/// Waits until all threads of the warp have called the function, and returns the value of another thread of the warp.
+uint64_t stand_in_exchange(uint64_t value, unsigned int lane);
+}
+#define blockIdx stand_in_block
+#define threadIdx stand_in_thread
+#define __syncthreads() stand_in_barrier()
+
+template <typename To, typename From> static inline To stand_in_bits(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+template <typename T> static inline T __shfl_down_sync(unsigned int, T value, int distance) {
+  uint64_t bits = 0;
+  memcpy(&bits, &value, sizeof value);
+  unsigned int lane = stand_in_thread.x % 32, source = lane + (unsigned int)distance;
+  bits = stand_in_exchange(bits, source < 32 ? source : lane);
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// Conversions and arithmetic. Conversions to integers saturate, and NaN becomes 0, as in PTX.
+static inline int __float_as_int(float x) { return stand_in_bits<int>(x); }
+static inline unsigned int __float_as_uint(float x) { return stand_in_bits<unsigned int>(x); }
+static inline float __int_as_float(int x) { return stand_in_bits<float>(x); }
+static inline float __uint_as_float(unsigned int x) { return stand_in_bits<float>(x); }
+static inline double __longlong_as_double(long long x) { return stand_in_bits<double>(x); }
+static inline float __int2float_rn(int x) { return (float)x; }
+static inline float __ll2float_rn(long long x) { return (float)x; }
+static inline double __ll2double_rn(long long x) { return (double)x; }
+static inline float __double2float_rn(double x) { return (float)x; }
+template <typename To, typename From> static inline To stand_in_saturated(From x, To lowest, To highest) {
+  if (x != x) return 0;
+  if (x <= (From)lowest) return lowest;
+  if (x >= (From)highest) return highest;
+  return (To)x;
+}
+static inline int __float2int_rz(float x) { return stand_in_saturated<int>(x, INT32_MIN, INT32_MAX); }
+static inline int __double2int_rz(double x) { return stand_in_saturated<int>(x, INT32_MIN, INT32_MAX); }
+static inline long long __float2ll_rz(float x) { return stand_in_saturated<long long>(x, INT64_MIN, INT64_MAX); }
+static inline long long __double2ll_rz(double x) { return stand_in_saturated<long long>(x, INT64_MIN, INT64_MAX); }
+static inline float __fmaf_rn(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+static inline double __fma_rn(double a, double b, double c) { return __builtin_fma(a, b, c); }
+static inline float __fsqrt_rn(float x) { return __builtin_sqrtf(x); }
+static inline unsigned int __umulhi(unsigned int a, unsigned int b) {
+  return (unsigned int)(((unsigned long long)a * b) >> 32);
+}
+static inline float ptx_float_from_half(unsigned short bits) { return (float)stand_in_bits<_Float16>(bits); }
+static inline unsigned short ptx_half_from_float(float x) { return stand_in_bits<unsigned short>((_Float16)x); }
