@@ -13,6 +13,8 @@ struct CUDALibrariesTests {
 
   /// A folder with one of the libraries, or with neither.
   private func folder(with name: String?) throws -> ScratchDirectory {
+    // The dynamic loader keeps the first path of a library, so that path must last.
+    _ = try CUDAStandIn.libraries()
     let folder = try ScratchDirectory()
     if let name {
       try FileManager.default.createSymbolicLink(
