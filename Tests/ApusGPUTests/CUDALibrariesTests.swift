@@ -32,14 +32,15 @@ struct CUDALibrariesTests {
   @Test(.enabled("a driver is installed") { !FileManager.default.fileExists(atPath: "/dev/nvidiactl") })
   func aMissingDriverIsExplained() throws {
     let empty = try folder(with: nil)
-    let text = try failure(CUDASearch(cudaPath: [empty.path]))
+    let text = try withExtendedLifetime(empty) { try failure(CUDASearch(cudaPath: [empty.path])) }
     #expect(text.contains("\(empty.path)/libcuda.so.1"))
     #expect(text.contains("install NVIDIA's driver") && text.contains("APUS_CUDA_PATH"))
     #expect(!text.contains("\n"))
   }
 
   @Test func aMissingCompilerIsExplained() throws {
-    let text = try failure(CUDASearch(cudaPath: [folder(with: "libcuda.so.1").path]))
+    let driverOnly = try folder(with: "libcuda.so.1")
+    let text = try withExtendedLifetime(driverOnly) { try failure(CUDASearch(cudaPath: [driverOnly.path])) }
     #expect(text.contains("the driver supports CUDA 13.0") && text.contains("pip install nvidia-cuda-nvrtc"))
     #expect(!text.contains("\n"))
   }
