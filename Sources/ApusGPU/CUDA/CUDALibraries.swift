@@ -7,7 +7,7 @@ import Glibc
 struct CUDALibraries: @unchecked Sendable {
   let driver: CCUDADriver
   let compiler: CCUDACompiler
-  /// The CUDA versions, as 1000 × major + 10 × minor: the newest that the driver supports, and that of NVRTC.
+  /// The newest CUDA version that the driver supports, and the version of NVRTC, as 1000 × major + 10 × minor.
   let driverVersion, compilerVersion: Int
   /// The file of NVRTC.
   let compilerPath: String
@@ -136,8 +136,8 @@ struct CUDASearch: Sendable {
   var packageFolders: [String] {
     let programs: [String] = programPath.filter { $0.hasPrefix("/") }.map { "\($0)/python3" }
     guard let program = programs.first(where: { access($0, X_OK) == 0 }) else { return [] }
-    // Python looks beside the program's folder: first at the path itself, which may be that of a virtual environment,
-    // then at the file to which symbolic links lead.
+    // In a virtual environment, the program is a symbolic link. Python uses the packages of the environment first, then
+    // those of the installation that the link leads to.
     var prefixes = [program]
     if let real = realpath(program, nil) {
       prefixes.append(String(cString: real))
