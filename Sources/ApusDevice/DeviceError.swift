@@ -25,6 +25,14 @@ extension DeviceError {
   package static func foreign(_ what: String, device: String) -> DeviceError {
     .launchFailed(device: device, kernel: "a plan", reason: "the \(what) belongs to another device")
   }
+
+  /// Returns the error for the device name `prefix:index` if only `prefix:0` to `prefix:(count - 1)` exist.
+  package static func unknownIndex(_ index: Int, of title: String, prefix: String, count: Int) -> DeviceError {
+    let known =
+      count == 1
+      ? "the only \(title) device is \(prefix):0" : "the \(title) devices are \(prefix):0 to \(prefix):\(count - 1)"
+    return .unavailable(device: "\(prefix):\(index)", reason: known)
+  }
 }
 
 extension DeviceError: CustomStringConvertible {

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <link.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -203,9 +202,4 @@ int copencl_can_start_builders(void) {
   struct link_map *object = NULL;
   if (!dladdr1((void *)begin, &here, (void **)&object, RTLD_DL_LINKMAP)) return 0;
   return object != NULL && object->l_addr == program;
-}
-
-int copencl_core_count(void) {
-  cpu_set_t cores;
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }

@@ -39,10 +39,7 @@ public enum CUDA {
   package static func open(_ index: Int, options: GPUOptions) throws(DeviceError) -> any Device {
     let entries = try CUDAEntry.all()
     guard entries.indices.contains(index) else {
-      let known =
-        entries.count == 1
-        ? "the only CUDA device is cuda:0" : "the CUDA devices are cuda:0 to cuda:\(entries.count - 1)"
-      throw .unavailable(device: "cuda:\(index)", reason: known)
+      throw .unknownIndex(index, of: "CUDA", prefix: "cuda", count: entries.count)
     }
     return try GPUDevice(driver: CUDADriver(entries[index]), options: options)
   }

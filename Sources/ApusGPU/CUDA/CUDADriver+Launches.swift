@@ -56,34 +56,42 @@ extension CUDADriver {
           entry.function, entry.groups, 1, 1, entry.localSize, 1, 1, 0, stream, &parameters, nil)
       }
       try check(code, entry.label)
-      if let start { timed?.add(start, try event(hasTime: true), tag: entry.tag) }
+      if let start { try timed?.add(start, try event(hasTime: true), tag: entry.tag) }
     }
   }
 
   @discardableResult
   func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime] {
     try enter()
-    let ended = timed
+    var ended = timed
     timed = nil
     try check(api.cuStreamSynchronize(stream), "a wait for the stream")
+    try ended?.finish()
     if measuring { timed = TimedCUDALaunches(try event(hasTime: true)) }
     return ended?.times ?? []
   }
 }
 
-/// Launches whose times are measured, with an event before and after each.
+/// The times of launches: times of finished launches, and the events before and after each launch that may still be
+/// running.
 struct TimedCUDALaunches {
+  private(set) var times: [LaunchTime] = []
   private let origin: CUDAEvent
-  private var launches: [(start: CUDAEvent, end: CUDAEvent, tag: Int)] = []
+  private var pending: [(start: CUDAEvent, end: CUDAEvent, tag: Int)] = []
 
   init(_ origin: CUDAEvent) { self.origin = origin }
 
-  mutating func add(_ start: CUDAEvent, _ end: CUDAEvent, tag: Int) { launches.append((start, end, tag)) }
+  mutating func add(_ start: CUDAEvent, _ end: CUDAEvent, tag: Int) throws(DeviceError) {
+    pending.append((start, end, tag))
+    if pending.count >= LaunchTime.batchSize { try finish() }
+  }
 
-  /// The times of the launches, which must be complete.
-  var times: [LaunchTime] {
-    launches.map { start, end, tag in
-      LaunchTime(tag: tag, start: start.seconds(since: origin), duration: end.seconds(since: start))
+  /// Waits for the pending launches and records their times.
+  mutating func finish() throws(DeviceError) {
+    defer { pending = [] }
+    try pending.last?.end.wait()
+    for (start, end, tag) in pending {
+      times.append(LaunchTime(tag: tag, start: start.seconds(since: origin), duration: end.seconds(since: start)))
     }
   }
 }

@@ -98,6 +98,8 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
 /// The primary context of a device, with a stream for all work.
 final class CUDAContext: @unchecked Sendable {
   let api: CCUDADriver
+  /// The device's name, for messages.
+  let identifier: String
   let handle: CUcontext
   let stream: CUstream
   private let device: CUdevice
@@ -106,6 +108,7 @@ final class CUDAContext: @unchecked Sendable {
 
   init(_ entry: CUDAEntry) throws(DeviceError) {
     hasPools = entry.attribute(CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED) != 0
+    identifier = entry.identifier
     let api = entry.libraries.driver
     func check(_ code: CUresult, _ activity: String) throws(DeviceError) {
       guard code != CUDA_SUCCESS else { return }

@@ -1,6 +1,6 @@
 import ApusDevice
+import ApusSystem
 import CCUDA
-import COpenCL
 
 /// A CUDA device that is not opened.
 struct CUDAEntry: Sendable {
@@ -79,7 +79,7 @@ struct CUDAEntry: Sendable {
     target.fingerprint = [
       "CUDA", architecture, "NVRTC \(libraries.compilerVersion)", CUDADriver.buildOptions.joined(separator: " "),
     ]
-    target.parallelBuilds = Int(copencl_core_count())
+    target.parallelBuilds = HostCores.count
     return target
   }
 

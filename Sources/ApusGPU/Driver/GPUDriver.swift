@@ -123,4 +123,7 @@ struct LaunchTime: Sendable {
   var tag: Int
   var start: Double
   var duration: Double
+
+  /// Drivers read the events of launches in batches of this size, so that a long measurement retains few of them.
+  static let batchSize = 4096
 }

@@ -1,3 +1,4 @@
+import ApusDevice
 import ApusSystem
 import Glibc
 import Synchronization
@@ -5,6 +6,8 @@ import Synchronization
 /// A copy between device memory and a host block.
 protocol HostCopy: Sendable {
   var isComplete: Bool { get }
+  /// Waits for the copy and throws its error.
+  func wait() throws(DeviceError)
 }
 
 /// A block of host memory for copies, which one copy uses at a time.
@@ -26,6 +29,10 @@ struct HostBlock: @unchecked Sendable {
 /// Host memory of a driver for copies in both directions. A driver allocates page-locked blocks if possible, so that a
 /// GPU can access them directly. Such an allocation waits for the device, so blocks are reused.
 final class HostBlocks<Copy: HostCopy>: Sendable {
+  /// The maximum size in bytes of an upload that is first copied to a block. For a larger upload, a driver's `copyIn`
+  /// waits until the device has read the caller's memory.
+  static var largestUpload: Int { 64 << 20 }
+
   /// The maximum number of unused blocks that are kept, and the maximum number of bytes in them.
   private let keptCount = 16
   private let keptByteCount = 256 << 20
@@ -42,9 +49,40 @@ final class HostBlocks<Copy: HostCopy>: Sendable {
 
   init(allocate: @escaping @Sendable (_ capacity: Int) -> HostBlock?) { self.allocate = allocate }
 
-  /// Returns a block of at least `byteCount` bytes that no pending copy uses; `nil` if the host is out of memory.
-  func take(_ byteCount: Int) -> HostBlock? {
-    state.withLock { state in
+  /// Copies `source` to a block. `start` starts the copy from there to the device; the block is not used again before
+  /// the copy that `start` returns is complete. `start` returns `nil` if the copy is complete already.
+  func upload(
+    _ source: UnsafeRawBufferPointer, _ start: (_ bytes: UnsafeRawPointer) throws(DeviceError) -> Copy?
+  ) throws(DeviceError) {
+    let block = try take(source.count)
+    block.bytes.copyMemory(from: source.baseAddress!, byteCount: source.count)
+    do throws(DeviceError) {
+      give(block, after: try start(block.bytes))
+    } catch {
+      give(block)
+      throw error
+    }
+  }
+
+  /// Starts a copy from the device to a block with `start`.
+  /// - Parameter driver: the owner of these blocks, which the returned transfer retains.
+  func download(
+    _ byteCount: Int, _ driver: any GPUDriver,
+    _ start: (_ bytes: UnsafeMutableRawPointer) throws(DeviceError) -> Copy?
+  ) throws(DeviceError) -> HostTransfer<Copy> {
+    let block = try take(byteCount)
+    do throws(DeviceError) {
+      let copy = byteCount > 0 ? try start(block.bytes) : nil
+      return HostTransfer(driver, self, block, byteCount: byteCount, copy)
+    } catch {
+      give(block)
+      throw error
+    }
+  }
+
+  /// Returns a block of at least `byteCount` bytes that no pending copy uses.
+  private func take(_ byteCount: Int) throws(DeviceError) -> HostBlock {
+    let block = state.withLock { state -> HostBlock? in
       reclaim(&state)
       let free = state.free
       let fits = free.indices.filter { free[$0].capacity >= byteCount && free[$0].capacity <= 4 * byteCount + 4096 }
@@ -52,10 +90,12 @@ final class HostBlocks<Copy: HostCopy>: Sendable {
       let capacity = roundUp(max(byteCount, 1), toMultipleOf: 4096)
       return allocate(capacity) ?? .heap(capacity)
     }
+    if let block { return block }
+    throw .outOfMemory(device: "host", requested: byteCount, used: 0, available: HostMemory.byteCount)
   }
 
   /// Makes a block available again: after `copy`, or immediately if `copy` is `nil`.
-  func give(_ block: HostBlock, after copy: Copy? = nil) {
+  fileprivate func give(_ block: HostBlock, after copy: Copy? = nil) {
     state.withLock { state in
       if let copy { state.uploads.append((block, copy)) } else { keep(block, &state) }
     }
@@ -82,5 +122,37 @@ final class HostBlocks<Copy: HostCopy>: Sendable {
     let done = state.uploads.prefix { $0.copy.isComplete }
     for (block, _) in done { keep(block, &state) }
     state.uploads.removeFirst(done.count)
+  }
+}
+
+/// A copy from the device to a host block.
+final class HostTransfer<Copy: HostCopy>: GPUTransfer {
+  /// Retained, because the blocks are freed with the driver.
+  private let driver: any GPUDriver
+  private let blocks: HostBlocks<Copy>
+  private let block: HostBlock
+  private let byteCount: Int
+  /// `nil` once a caller has waited for the copy.
+  private let copy: Mutex<Copy?>
+
+  fileprivate init(
+    _ driver: any GPUDriver, _ blocks: HostBlocks<Copy>, _ block: HostBlock, byteCount: Int, _ copy: Copy?
+  ) {
+    (self.driver, self.blocks, self.block, self.byteCount) = (driver, blocks, block, byteCount)
+    self.copy = Mutex(copy)
+  }
+
+  deinit {
+    _ = try? wait()
+    blocks.give(block)
+  }
+
+  func wait() throws(DeviceError) -> UnsafeRawBufferPointer {
+    try copy.withLock { copy throws(DeviceError) in
+      guard let pending = copy else { return }
+      copy = nil
+      try pending.wait()
+    }
+    return UnsafeRawBufferPointer(start: block.bytes, count: byteCount)
   }
 }

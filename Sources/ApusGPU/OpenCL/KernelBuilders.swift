@@ -21,7 +21,7 @@ final class KernelBuilders: Sendable {
   /// Creates builders for a PoCL device, one per core but at most four. `nil` for other devices, for sub-devices, for
   /// the kernel class `gpu`, on a single core, if PoCL's cache is off, and if no helper process can start.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
-    let cores = Int(copencl_core_count())
+    let cores = HostCores.count
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
       target.kernelClass == .cpu,
       Environment["POCL_KERNEL_CACHE"].map({ $0 != "0" }) ?? true, cores > 1,

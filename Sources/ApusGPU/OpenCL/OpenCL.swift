@@ -47,10 +47,7 @@ public enum OpenCL {
   ) throws(DeviceError) -> any Device {
     let entries = try OpenCLEntry.all()
     guard entries.indices.contains(index) else {
-      let known =
-        entries.count == 1
-        ? "the only OpenCL device is opencl:0" : "the OpenCL devices are opencl:0 to opencl:\(entries.count - 1)"
-      throw .unavailable(device: "opencl:\(index)", reason: known)
+      throw .unknownIndex(index, of: "OpenCL", prefix: "opencl", count: entries.count)
     }
     var entry = entries[index]
     if let part { entry = try entry.part(part.number, of: part.count) }

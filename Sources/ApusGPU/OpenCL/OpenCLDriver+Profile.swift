@@ -5,12 +5,10 @@ import COpenCL
 struct TimedLaunches {
   private(set) var times: [LaunchTime] = []
   private var pending: [(event: cl_event, tag: Int)] = []
-  /// Events are read in batches of this size, so that a long measurement retains few of them.
-  private static let batchSize = 4096
 
   mutating func add(_ event: cl_event, tag: Int, _ driver: OpenCLDriver) throws(DeviceError) {
     pending.append((event, tag))
-    if pending.count >= Self.batchSize { try finish(driver) }
+    if pending.count >= LaunchTime.batchSize { try finish(driver) }
   }
 
   /// Waits for the pending launches and records their times.

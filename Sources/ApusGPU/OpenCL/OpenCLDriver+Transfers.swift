@@ -1,14 +1,15 @@
 import ApusDevice
-import ApusSystem
 import COpenCL
-import Synchronization
 
 /// The event of a copy. It is released with the last reference.
 final class CopyEvent: HostCopy, @unchecked Sendable {
   private let event: cl_event
   private let api: OpenCLFunctions
+  private let device: String
 
-  init(_ event: cl_event, _ api: OpenCLFunctions) { (self.event, self.api) = (event, api) }
+  init(_ event: cl_event, _ api: OpenCLFunctions, device: String) {
+    (self.event, self.api, self.device) = (event, api, device)
+  }
 
   deinit { _ = api.functions.clReleaseEvent(event) }
 
@@ -20,10 +21,11 @@ final class CopyEvent: HostCopy, @unchecked Sendable {
     return status <= 0
   }
 
-  /// Waits for the copy and returns its status.
-  func wait() -> cl_int {
+  func wait() throws(DeviceError) {
     var event: cl_event? = event
-    return api.functions.clWaitForEvents(1, &event)
+    let status = api.functions.clWaitForEvents(1, &event)
+    guard status != CL_SUCCESS else { return }
+    throw OpenCLStatus(code: status).error(device: device, activity: "a copy to the host")
   }
 }
 
@@ -64,71 +66,37 @@ final class PageLockedMemory: @unchecked Sendable {
 }
 
 extension OpenCLDriver {
-  /// The maximum size in bytes of an upload that is first copied to a host block. For a larger upload, `copyIn` waits
-  /// until the device has read the caller's memory.
-  private static let stagingLimit = 64 << 20
-
-  /// A copy to a host block.
-  final class Transfer: GPUTransfer {
-    private let driver: OpenCLDriver
-    private let block: HostBlock
-    private let byteCount: Int
-    /// `nil` once a caller has waited for the copy.
-    private let event: Mutex<CopyEvent?>
-
-    fileprivate init(_ driver: OpenCLDriver, _ block: HostBlock, byteCount: Int, _ event: CopyEvent?) {
-      (self.driver, self.block, self.byteCount) = (driver, block, byteCount)
-      self.event = Mutex(event)
-    }
-
-    deinit {
-      _ = try? wait()
-      driver.hostBlocks.give(block)
-    }
-
-    func wait() throws(DeviceError) -> UnsafeRawBufferPointer {
-      try event.withLock { event throws(DeviceError) in
-        guard let pending = event else { return }
-        event = nil
-        try driver.check(pending.wait(), "a copy to the host")
-      }
-      return UnsafeRawBufferPointer(start: block.bytes, count: byteCount)
-    }
-  }
+  typealias Transfer = HostTransfer<CopyEvent>
 
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
     guard let address = source.baseAddress, source.count > 0 else { return }
-    if source.count > Self.stagingLimit {
+    if source.count > HostBlocks<CopyEvent>.largestUpload {
       let status = api.clEnqueueWriteBuffer(
         queue, memory.object, cl_bool(CL_TRUE), 0, source.count, address, 0, nil, nil)
       return try checkMemory(status, byteCount: source.count)
     }
-    let block = try hostBlock(source.count)
-    block.bytes.copyMemory(from: address, byteCount: source.count)
-    var event: cl_event?
-    let status = api.clEnqueueWriteBuffer(
-      queue, memory.object, cl_bool(CL_FALSE), 0, source.count, block.bytes, 0, nil, &event)
-    hostBlocks.give(block, after: copyEvent(event))
-    try checkMemory(status, byteCount: source.count)
+    try hostBlocks.upload(source) { bytes throws(DeviceError) in
+      var event: cl_event?
+      let status = api.clEnqueueWriteBuffer(
+        queue, memory.object, cl_bool(CL_FALSE), 0, source.count, bytes, 0, nil, &event)
+      try checkMemory(status, byteCount: source.count)
+      return copyEvent(event)
+    }
   }
 
   func copyOut(_ memory: Memory, byteCount: Int) throws(DeviceError) -> Transfer {
-    let block = try hostBlock(byteCount)
-    guard byteCount > 0 else { return Transfer(self, block, byteCount: 0, nil) }
-    var event: cl_event?
-    let status = api.clEnqueueReadBuffer(
-      queue, memory.object, cl_bool(CL_FALSE), 0, byteCount, block.bytes, 0, nil, &event)
-    let transfer = Transfer(self, block, byteCount: byteCount, copyEvent(event))
-    try checkMemory(status, byteCount: byteCount)
-    _ = api.clFlush(queue)
-    return transfer
+    try hostBlocks.download(byteCount, self) { bytes throws(DeviceError) in
+      var event: cl_event?
+      let status = api.clEnqueueReadBuffer(
+        queue, memory.object, cl_bool(CL_FALSE), 0, byteCount, bytes, 0, nil, &event)
+      try checkMemory(status, byteCount: byteCount)
+      _ = api.clFlush(queue)
+      return copyEvent(event)
+    }
   }
 
-  private func copyEvent(_ event: cl_event?) -> CopyEvent? { event.map { CopyEvent($0, entry.api) } }
-
-  private func hostBlock(_ byteCount: Int) throws(DeviceError) -> HostBlock {
-    if let block = hostBlocks.take(byteCount) { return block }
-    throw .outOfMemory(device: "host", requested: byteCount, used: 0, available: HostMemory.byteCount)
+  private func copyEvent(_ event: cl_event?) -> CopyEvent? {
+    event.map { CopyEvent($0, entry.api, device: info.identifier) }
   }
 
   /// Throws the error of a failed copy. Drivers that allocate lazily report a lack of memory at the first use of a

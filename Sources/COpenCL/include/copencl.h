@@ -89,7 +89,4 @@ int copencl_can_start_builders(void);
 /// exits; the caller must wait for `process`. Returns 0 or an error of `posix_spawn`.
 int copencl_start_builder(int socket, int device, char *_Nullable const *_Nonnull environment, int *_Nonnull process);
 
-/// The number of cores that this process may use.
-int copencl_core_count(void);
-
 #endif
