@@ -48,4 +48,4 @@ with torch.no_grad():
     unit = vectors / vectors.norm(dim=1, keepdim=True)
     near = (unit @ unit.T - torch.eye(words) * 2).argmax(dim=1)
     hits = near % topics == torch.arange(words) % topics
-print("neighbors of one topic", hits.float().mean().item())
+print("share of nearest neighbors with the same topic", hits.float().mean().item())

@@ -42,5 +42,5 @@ reportingErrors {
   let unit = vectors / vectors.norm(axis: 1, keepingAxes: true)
   let near = (unit.matmul(unit.transposed()) - Tensor.eye(words) * 2).argmax(axis: 1)
   let hits = near.remainder(topics) .== Tensor.range(to: Double(words)).remainder(topics)
-  print("neighbors of one topic", try hits.cast(to: .float32).mean().scalar())
+  print("share of nearest neighbors with the same topic", try hits.cast(to: .float32).mean().scalar())
 }

@@ -47,24 +47,24 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
-  /// The kernels that multiply elements in pairs, for factors that are rounded to `dtype`; `nil` if there are none, or
-  /// if the device does not use them.
+  /// The matrix product kernels whose instructions multiply two pairs of elements at a time (AVX512-BF16, AMX), for
+  /// operands of type `dtype`; `nil` if there are none, or if the device does not use them.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
-  /// The loop of a row of `Kernels/elementwise.def`.
+  /// The C loop of an elementwise operation, which is a row of `Kernels/elementwise.def`.
   func row(_ row: ElementwiseRow, _ lane: Lane) throws(DeviceError) -> csimd_loop { try loop(row.name, lane) }
 
-  /// The loop of a row by its name in ApusCSIMD.
+  /// The C loop of an operation by the operation's name in ApusCSIMD.
   func loop(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
     guard let loop = csimd_find(loops, name, Int32(lane.rawValue)) else {
-      throw .buildFailed(device: "cpu", kernel: name, log: "there is no loop of the row \(name) for \(lane)")
+      throw .buildFailed(device: "cpu", kernel: name, log: "the CPU has no loop for the operation \(name) on \(lane)")
     }
     return loop
   }
 
   func reducer(_ name: String, _ lane: Lane) throws(DeviceError) -> UnsafePointer<csimd_reducer> {
     guard let reducer = csimd_find_reducer(loops, name, Int32(lane.rawValue)) else {
-      throw .buildFailed(device: "cpu", kernel: name, log: "there is no loop of the reduction \(name) for \(lane)")
+      throw .buildFailed(device: "cpu", kernel: name, log: "the CPU has no loop for the reduction \(name) on \(lane)")
     }
     return reducer
   }
@@ -89,8 +89,8 @@ extension Lane {
 }
 
 extension DType {
-  /// Whether elements of this type are stored in the type of their lane. If so, a register of a program can be an
-  /// array in memory, without a conversion.
+  /// Whether arithmetic uses the type in which elements are stored. If so, a fused program can read and write arrays
+  /// directly, without converting elements.
   var isLane: Bool { lane.dtype == self }
 }
 

@@ -3,8 +3,8 @@ import Glibc
 /// An exclusive lock of a folder. It lasts until the value is released or the process ends for any reason.
 ///
 /// The lock is an `flock` of the file `.lock` in the folder. The file contains the ID of the process that holds the
-/// lock. The file is never removed, because a lock of a removed file would not exclude a lock of the file that replaces
-/// it.
+/// lock. The file is never removed: otherwise one process could hold the lock of the removed file while another process
+/// locks a new file with the same path.
 package final class FolderLock: Sendable {
   /// The name of the file.
   package static let name = ".lock"
@@ -26,7 +26,7 @@ package final class FolderLock: Sendable {
   }
 
   /// Acquires the lock, or returns the process that holds it. Does not wait for the lock.
-  package static func take(of folder: Folder) throws(FileError) -> Outcome {
+  package static func acquire(of folder: Folder) throws(FileError) -> Outcome {
     let file = try folder.file(writing: name)
     while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
       if errno == EINTR { continue }

@@ -79,8 +79,8 @@ static int launch(const COpenCLFunctions *cl, cl_program program, const char *na
 static int build(const COpenCLFunctions *cl, const COpenCLJob *job, const char *bytes) {
   if (queue == NULL) return 0;
   const char *options = bytes;
-  const char *names = options + job->option_count;
-  const char *text = names + job->name_count;
+  const char *names = options + job->option_bytes;
+  const char *text = names + job->name_bytes;
   cl_int status = 0;
   cl_program program = cl->clCreateProgramWithSource(context, 1, &text, NULL, &status);
   if (program == NULL) return 0;
@@ -96,7 +96,7 @@ static int build(const COpenCLFunctions *cl, const COpenCLJob *job, const char *
 // arrives.
 static void warm_up(const COpenCLFunctions *cl, cl_uint number) {
   static const char text[] = "__kernel void nothing(int at) {}";
-  COpenCLJob job = {.local_size = 1, .option_count = 1, .name_count = sizeof "nothing", .text_count = sizeof text};
+  COpenCLJob job = {.local_size = 1, .option_bytes = 1, .name_bytes = sizeof "nothing", .source_bytes = sizeof text};
   char bytes[1 + sizeof "nothing" + sizeof text] = {0};
   memcpy(bytes + 1, "nothing", sizeof "nothing");
   memcpy(bytes + 1 + sizeof "nothing", text, sizeof text);
@@ -116,7 +116,7 @@ static void serve(cl_uint number) {
     if (poll(&input, 1, IDLE_MILLISECONDS) <= 0) return;
     COpenCLJob job;
     if (!receive(&job, sizeof job)) return;
-    size_t count = (size_t)job.option_count + job.name_count + job.text_count;
+    size_t count = (size_t)job.option_bytes + job.name_bytes + job.source_bytes;
     if (count > MOST_BYTES) return;
     alarm(MOST_SECONDS);
     char *bytes = malloc(count);

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The modules that each module imports, as `Package.swift` declares them.
+/// The modules that each module may import: the rows of `Package.swift`, and two targets that have no row there.
 private let layers: [String: Set<String>] = {
   var layers: [String: Set<String>] = [
     "ApusBenchmarks": ["Apus", "ApusSystem"], "ApusCLI": ["Apus", "ApusRuns", "ApusBenchmarks", "ApusSystem"],
@@ -107,15 +107,16 @@ struct LayeringTests {
     var placed: Set<String> = [
       "ApusCSIMD", "COpenBLAS", "Kernels", "COpenCL", "CCUDA", "CSHA256", "CZlib", "CPNG", "CTurboJPEG",
     ]
-    var open = Set(layers.keys)
-    while let next = open.first(where: { layers[$0]!.isSubset(of: placed) }) {
+    var remaining = Set(layers.keys)
+    while let next = remaining.first(where: { layers[$0]!.isSubset(of: placed) }) {
       placed.insert(next)
-      open.remove(next)
+      remaining.remove(next)
     }
-    #expect(open.isEmpty, "these import each other, or something unknown: \(open.sorted())")
+    #expect(remaining.isEmpty, "these import each other, or something unknown: \(remaining.sorted())")
   }
 
-  /// The compiler does not compare the declarations of a function that the linker connects, so this test does.
+  /// The linker resolves a function that one module declares and another defines, both with `@_silgen_name`. The
+  /// compiler does not check that the two declarations have the same type; this test does.
   @Test func linkedFunctionsHaveOneType() throws {
     var types: [String: [String]] = [:]
     for file in try sources(["Sources"], [".swift"]) {

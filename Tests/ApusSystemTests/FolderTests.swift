@@ -107,13 +107,13 @@ struct FolderTests {
 
   /// A folder cannot be locked twice, not even by the same process.
   @Test func aLockIsExclusive() throws {
-    guard case .locked(let lock) = try FolderLock.take(of: folder) else {
+    guard case .locked(let lock) = try FolderLock.acquire(of: folder) else {
       Issue.record("a free folder cannot be locked")
       return
     }
     for _ in 0..<2 {
       // Two descriptors of the same process exclude each other too.
-      guard case .inUse(let process) = try FolderLock.take(of: folder) else {
+      guard case .inUse(let process) = try FolderLock.acquire(of: folder) else {
         Issue.record("a folder is locked twice")
         return
       }
@@ -123,15 +123,15 @@ struct FolderTests {
   }
 
   @Test func aLockEndsWithItsHolder() throws {
-    _ = try FolderLock.take(of: folder)
-    guard case .locked = try FolderLock.take(of: folder) else {
+    _ = try FolderLock.acquire(of: folder)
+    guard case .locked = try FolderLock.acquire(of: folder) else {
       Issue.record("a lock outlives its holder")
       return
     }
     // A lock file that is a symbolic link is refused.
     try folder.remove(FolderLock.name)
     #expect(symlink(scratch.file("victim"), folder.path(of: FolderLock.name)) == 0)
-    #expect(throws: FileError.self) { _ = try FolderLock.take(of: folder) }
+    #expect(throws: FileError.self) { _ = try FolderLock.acquire(of: folder) }
     #expect(try FileDescriptor.contents(of: scratch.file("victim")) == Array("precious".utf8))
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// A run whose loss or weights become NaN or infinite stops, and its last checkpoint is valid.
+/// If the loss or a weight becomes NaN or infinite, the run stops, and its last checkpoint is valid.
 @Suite struct AnomalyTests {
   /// The examples of `Points`, but all inputs of one batch are NaN.
   private final class Spoiled: ExampleSource, @unchecked Sendable {

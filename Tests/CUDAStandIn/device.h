@@ -1,5 +1,5 @@
 // The names of CUDA C++ for kernels that run on the CPU. nvrtc.cpp includes this file before the source of a program.
-// A thread of CUDA is a fibre; the driver switches fibres at barriers and at exchanges between the threads of a warp.
+// A thread of CUDA is a fibre; the driver switches fibres at barriers and at warp shuffles.
 #pragma once
 #include <math.h>
 #include <stdint.h>
@@ -28,7 +28,7 @@ extern thread_local StandInIndex stand_in_block, stand_in_thread;
 /// Waits until all threads of the block have called the function.
 void stand_in_barrier(void);
 /// Waits until all threads of the warp have called the function, and returns the value of another thread of the warp.
-uint64_t stand_in_exchange(uint64_t value, unsigned int lane);
+uint64_t stand_in_shuffle(uint64_t value, unsigned int lane);
 }
 #define blockIdx stand_in_block
 #define threadIdx stand_in_thread
@@ -45,7 +45,7 @@ template <typename T> static inline T __shfl_down_sync(unsigned int, T value, in
   uint64_t bits = 0;
   memcpy(&bits, &value, sizeof value);
   unsigned int lane = stand_in_thread.x % 32, source = lane + (unsigned int)distance;
-  bits = stand_in_exchange(bits, source < 32 ? source : lane);
+  bits = stand_in_shuffle(bits, source < 32 ? source : lane);
   memcpy(&value, &bits, sizeof value);
   return value;
 }

@@ -5,6 +5,8 @@
 //   STAND_IN_DEVICES   the number of devices (default 1)
 //   STAND_IN_MEMORY    the memory of a device in MiB (default 4096)
 //   STAND_IN_ORDER     `reverse` runs the threads of a block in descending order
+//   STAND_IN_VERSION   the version that the driver reports (default 13000, CUDA 13.0)
+//   STAND_IN_CAPABILITY  the compute capability as 10 × major + minor (default 90)
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
@@ -31,7 +33,7 @@
 #error "the switch of fibres is written for x86-64 only"
 #endif
 
-/// Saves the registers that a function preserves, and continues at another stack.
+/// Saves the callee-saved registers and switches to another stack.
 extern "C" void stand_in_switch(void **from, void *to);
 asm(R"(
 .text
@@ -79,14 +81,14 @@ typedef void (*Kernel)(
     uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
 struct Fibre {
-  enum State { ready, at_barrier, at_exchange, ended };
+  enum State { ready, at_barrier, at_shuffle, ended };
 
   State state = ended;
   void *stack_pointer = nullptr;
   char *stack = nullptr;
-  /// The values that the thread gave in its last two exchanges, and the number of its exchanges.
+  /// The values that the thread contributed to its last two warp shuffles, and the number of its shuffles.
   uint64_t given[2] = {0, 0};
-  unsigned int exchange_count = 0;
+  unsigned int shuffle_count = 0;
 };
 
 /// Runs the blocks of a launch on one operating system thread.
@@ -133,7 +135,8 @@ __attribute__((noinline)) void fibre_main() {
   abort();
 }
 
-/// Runs the threads of a block until all have ended. Returns false if the threads wait for each other.
+/// Runs the threads of a block until all have ended. Returns false on a deadlock (some threads wait at a barrier or
+/// shuffle that the others never reach) and if there is no memory for a stack.
 bool Runner::run_block() {
   if ((int)fibres.size() < count) fibres.resize(count);
   for (int i = 0; i < count; i += 1) {
@@ -141,7 +144,10 @@ bool Runner::run_block() {
     if (fibre.stack == nullptr) {
       void *stack = mmap(
           nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (stack == MAP_FAILED) return false;
+      if (stack == MAP_FAILED) {
+        fprintf(stderr, "CUDA stand-in: no memory for the stack of a thread\n");
+        return false;
+      }
       fibre.stack = (char *)stack;
     }
     // The first switch returns to `fibre_main`, whose stack is aligned as after a call.
@@ -151,7 +157,7 @@ bool Runner::run_block() {
     for (int k = 0; k < 6; k += 1) *--top = nullptr;
     fibre.stack_pointer = top;
     fibre.state = Fibre::ready;
-    fibre.exchange_count = 0;
+    fibre.shuffle_count = 0;
   }
   while (true) {
     bool has_run = false;
@@ -163,12 +169,12 @@ bool Runner::run_block() {
       stand_in_switch(&scheduler, fibres[i].stack_pointer);
       has_run = true;
     }
-    // Warps whose threads have all arrived at an exchange continue.
+    // Warps whose threads have all arrived at a shuffle continue.
     bool has_ready = false;
     for (int start = 0; start < count; start += warp_size) {
       int end = start + warp_size < count ? start + warp_size : count;
       bool is_complete = true;
-      for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_exchange;
+      for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_shuffle;
       if (!is_complete) continue;
       for (int i = start; i < end; i += 1) fibres[i].state = Fibre::ready;
       has_ready = true;
@@ -184,7 +190,10 @@ bool Runner::run_block() {
       for (int i = 0; i < count; i += 1) fibres[i].state = Fibre::ready;
       continue;
     }
-    if (!has_run) return false;
+    if (!has_run) {
+      fprintf(stderr, "CUDA stand-in: deadlock in a block: not all threads reach the barrier or shuffle\n");
+      return false;
+    }
   }
 }
 
@@ -201,7 +210,7 @@ struct State {
   std::mutex mutex;
   std::map<CUdeviceptr, Allocation> allocations;
   size_t used = 0;
-  /// The error that every later call returns.
+  /// The error that later launches, copies, allocations and waits return.
   CUresult lost = CUDA_SUCCESS;
 };
 
@@ -226,14 +235,14 @@ size_t total_memory() { return (size_t)setting("STAND_IN_MEMORY", 4096) << 20; }
 
 EXPORT void stand_in_barrier(void) { runner.leave(Fibre::at_barrier); }
 
-EXPORT uint64_t stand_in_exchange(uint64_t value, unsigned int lane) {
+EXPORT uint64_t stand_in_shuffle(uint64_t value, unsigned int lane) {
   Fibre &fibre = runner.fibres[runner.current];
   // Two values are kept: a thread may start its next exchange before another thread reads the value of this one.
-  unsigned int slot = fibre.exchange_count % 2;
+  unsigned int slot = fibre.shuffle_count % 2;
   int start = runner.current / warp_size * warp_size;
   fibre.given[slot] = value;
-  fibre.exchange_count += 1;
-  runner.leave(Fibre::at_exchange);
+  fibre.shuffle_count += 1;
+  runner.leave(Fibre::at_shuffle);
   int source = start + (int)lane;
   return runner.fibres[source < runner.count ? source : runner.current].given[slot];
 }
@@ -264,7 +273,7 @@ thread_local CUcontext current_context = nullptr;
 // MARK: - Devices
 
 EXPORT CUresult cuInit(unsigned int) {
-  // The kernels find the functions of the fibres in this library.
+  // Reopen this library with RTLD_GLOBAL, so that modules can resolve `stand_in_barrier` and `stand_in_shuffle`.
   Dl_info info;
   if (dladdr((void *)&stand_in_barrier, &info) == 0) return CUDA_ERROR_UNKNOWN;
   return dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL) != nullptr ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
@@ -381,7 +390,7 @@ EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
   unsigned char *memory = (unsigned char *)address - red_zone;
   for (size_t i = 0; i < red_zone; i += 1) {
     if (memory[i] != red_zone_byte || memory[red_zone + bytes + i] != red_zone_byte) {
-      fprintf(stderr, "CUDA stand-in: a kernel wrote outside of a block of %zu bytes\n", bytes);
+      fprintf(stderr, "CUDA stand-in: a kernel wrote just outside an allocation of %zu bytes\n", bytes);
       abort();
     }
   }
@@ -514,7 +523,6 @@ EXPORT CUresult cuLaunchKernel(
   for (unsigned int group = 0; group < groups; group += 1) {
     stand_in_block = {group, 0, 0};
     if (!runner.run_block()) {
-      fprintf(stderr, "CUDA stand-in: the threads of a block wait for each other\n");
       state().lost = CUDA_ERROR_LAUNCH_FAILED;
       return CUDA_SUCCESS;
     }

@@ -1,6 +1,6 @@
-// A stand-in for libnvrtc.so that compiles CUDA C++ for the CPU, for tests on machines without an NVIDIA GPU. The
-// source of a program is compiled unchanged by clang, after device.h. The result is a shared object, which the stand-in
-// for the driver (driver.cpp) loads.
+// A stand-in for libnvrtc.so that compiles CUDA C++ for the CPU, for tests on machines without an NVIDIA GPU. Clang
+// compiles the unchanged source of a program with device.h included before it. The result is a shared object, which the
+// stand-in for the driver (driver.cpp) loads.
 //
 // Environment variables:
 //   STAND_IN_CLANG   the compiler (default clang++)

@@ -41,7 +41,7 @@ private struct Parser {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let known = options.map { "--\($0.name)" }
     guard let index = known.firstIndex(of: String(parts[0])) else {
-      let match = Parser.usual(parts[0], known) ?? nearest(String(parts[0].drop { $0 == "-" }))
+      let match = Parser.synonym(of: parts[0], known) ?? nearest(String(parts[0].drop { $0 == "-" }))
       throw failure("unknown option \(parts[0])" + (match.map { "; did you mean \($0)?" } ?? ""))
     }
     let declaration = options[index]
@@ -63,14 +63,14 @@ private struct Parser {
   }
 
   /// Common names of options in other programs, with the names of these options in `apus`.
-  private static let usualNames = [
+  private static let synonyms = [
     "lr": "learning-rate", "wd": "weight-decay", "bs": "batch-size", "dataset": "data", "out": "output",
     "lr-schedule": "schedule", "lr-scheduler": "schedule", "optim": "optimizer", "num-workers": "workers",
     "pretrained": "weights", "checkpoint": "resume",
   ]
 
-  private static func usual(_ word: Substring, _ known: [String]) -> String? {
-    usualNames[String(word.drop { $0 == "-" })].map { "--\($0)" }.flatMap { known.contains($0) ? $0 : nil }
+  private static func synonym(of word: Substring, _ known: [String]) -> String? {
+    synonyms[String(word.drop { $0 == "-" })].map { "--\($0)" }.flatMap { known.contains($0) ? $0 : nil }
   }
 
   /// The option that was most likely meant; `nil` if no option is similar. A name of at most three letters must be a

@@ -39,7 +39,7 @@ extension TableEncoder.Column {
     case .categorical:
       guard let list = categories?.array else { return nil }
       let names = list.compactMap(\.string)
-      // Categories must be distinct.
+      // Categories must be distinct strings.
       guard Set(names).count == list.count else { return nil }
       rule = json["one_hot"] == nil ? .codes(names) : .oneHot(names)
     case .numeric where json["scale"] == nil: rule = .dropped

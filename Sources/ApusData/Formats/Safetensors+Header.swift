@@ -74,7 +74,7 @@ extension Safetensors.Header {
     _ name: String, _ value: JSON, path: String
   ) throws(DataError) -> Safetensors.Entry {
     guard let typeName = value["dtype"]?.string else {
-      throw .safetensors(path, .name(name), "it has no string \"dtype\"")
+      throw .safetensors(path, .name(name), "\"dtype\" is missing or is not a string")
     }
     guard let type = Safetensors.ElementType(rawValue: typeName) else {
       throw .safetensors(path, .name(name), "unknown dtype \(typeName.quoted())")
@@ -89,7 +89,7 @@ extension Safetensors.Header {
       throw .safetensors(path, .name(name), "\"data_offsets\" must be [begin, end] with begin <= end")
     }
     guard let count = Safetensors.byteCount(shape, type) else {
-      throw .safetensors(path, .name(name), "shape \(shape) of \(typeName) is not a whole number of bytes")
+      throw .safetensors(path, .name(name), "shape \(shape) of \(typeName) is too large or not a whole number of bytes")
     }
     guard count == offsets[1] - offsets[0] else {
       throw .safetensors(

@@ -19,7 +19,7 @@ public struct BatchMixing: Hashable, Sendable {
   public init(_ kind: Kind, alpha: Double) { (self.kind, self.alpha) = (kind, alpha) }
 
   init(_ kind: Kind, _ words: inout TransformWords) throws(DataError) {
-    self.init(kind, alpha: try words.number(in: 0.001...1000) ?? kind.usualAlpha)
+    self.init(kind, alpha: try words.number(in: 0.001...1000) ?? kind.defaultAlpha)
   }
 
   /// The syntax of the methods in a pipeline text.
@@ -31,11 +31,11 @@ public struct BatchMixing: Hashable, Sendable {
 
 extension BatchMixing.Kind {
   /// The default of `alpha`: the authors' value for ImageNet.
-  fileprivate var usualAlpha: Double { self == .mixup ? 0.2 : 1 }
+  fileprivate var defaultAlpha: Double { self == .mixup ? 0.2 : 1 }
 }
 
 extension BatchMixing: CustomStringConvertible {
-  public var description: String { kind.rawValue + (alpha == kind.usualAlpha ? "" : " \(alpha.short)") }
+  public var description: String { kind.rawValue + (alpha == kind.defaultAlpha ? "" : " \(alpha.short)") }
 }
 
 /// How the images of one batch are mixed.

@@ -111,8 +111,8 @@ final class KernelBuilders: Sendable {
     let names = program.kernels.reduce(into: [UInt8]()) { $0 += Array($1.utf8) + [0] }
     let text: [UInt8] = Array(program.text.utf8) + [0]
     var job = COpenCLJob(
-      local_size: 1, option_count: cl_uint(options.count), name_count: cl_uint(names.count),
-      text_count: cl_uint(text.count))
+      local_size: 1, option_bytes: cl_uint(options.count), name_bytes: cl_uint(names.count),
+      source_bytes: cl_uint(text.count))
     let bytes = withUnsafeBytes(of: &job) { Array($0) } + options + names + text
     var sent = 0
     while sent < bytes.count {

@@ -15,7 +15,7 @@ final class Tuner: Sendable {
     var measured: TuningTable
     /// Receives each result; `nil` while no tuning run is active.
     var report: (@Sendable (TuningRecord) -> Void)?
-    /// The problems that were measured since `start`.
+    /// The problems that were claimed for measurement since `start`.
     var seen: Set<String> = []
   }
 
@@ -25,12 +25,12 @@ final class Tuner: Sendable {
     state = Mutex(State(measured: .stored(in: store, target: target)))
   }
 
-  /// The kernel shapes to use.
+  /// The kernel variant to use for each problem.
   var choices: TuningTable {
     state.withLock { shipped.overridden(by: $0.measured) }
   }
 
-  /// Returns the shape that ships with Apus for a problem.
+  /// Returns the kernel variant that ships with Apus for a problem; `nil` if there is none.
   func shippedChoice(for problem: String) -> String? { shipped[problem] }
 
   var isActive: Bool {
@@ -60,7 +60,7 @@ final class Tuner: Sendable {
     }
   }
 
-  /// Returns whether a tuning run is active and has not measured the problem yet; if so, marks the problem as measured.
+  /// Claims a problem for measurement. Returns `false` if no tuning run is active or the problem was claimed before.
   func begins(_ problem: String) -> Bool {
     state.withLock { $0.report != nil && $0.seen.insert(problem).inserted }
   }

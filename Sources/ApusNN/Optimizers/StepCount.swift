@@ -1,12 +1,12 @@
 import ApusTensor
 import Glibc
 
-/// The number of an update; the first is 1.
+/// The number `t` of an update; the first is 1. Updates that a loss scaler skips do not count: `t = attempts − skipped`.
 ///
-/// Updates that a loss scaler skips do not count. Only the device knows how many were skipped, so with loss scaling the
-/// values that depend on the number of the update are computed on the device.
+/// Only the device knows how many updates were skipped, so with loss scaling the values that depend on `t` are computed
+/// on the device.
 public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
-  /// The number of the update, counting skipped ones.
+  /// The number of attempted updates, including this one and skipped ones.
   public let attempts: Int
   /// The number of skipped updates; `nil` without loss scaling.
   let skipped: Tensor?
@@ -19,11 +19,12 @@ public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
   /// An update with no skipped updates before it.
   public init(integerLiteral value: Int) { self.init(value, skipped: nil) }
 
-  /// A value that depends on the number of the update, a scalar of shape `[]`.
+  /// A value that depends on `t`, a scalar of shape `[]`.
   ///
   /// - Parameters:
-  ///   - number: as for `UpdateRule.update(step:rate:number:)`.
-  ///   - host: computes the value from the number of the update.
+  ///   - number: makes a scalar tensor of a number that differs from step to step; see
+  ///     `UpdateRule.update(step:rate:number:)`.
+  ///   - host: computes the value from `t`.
   ///   - device: the same formula in terms of tensors, of shape `[]`.
   public func number(
     _ number: (Double) -> Tensor, host: (_ step: Int) -> Double, device: (_ step: Tensor) -> Tensor

@@ -142,7 +142,7 @@ package enum RunOptions {
       earlyStop, \.earlyStop, parse: EarlyStopSettings.chosen(by:), text: { $0?.description }
     ).changeable,
     RunOption(
-      keep, \.retention, parse: CheckpointRetention.init(parsing:), text: { $0 == .usual ? nil : $0.text }
+      keep, \.retention, parse: CheckpointRetention.init(parsing:), text: { $0 == .default ? nil : $0.text }
     ).changeable,
   ]
 
@@ -152,7 +152,7 @@ package enum RunOptions {
     RunOption(
       Option(
         "test-share", .share, help: "the fraction held out for tests, if the data have no test split (default: 0.2)"),
-      \.dataSettings.split.test, unless: DataSettings.usual.split.test),
+      \.dataSettings.split.test, unless: DataSettings.default.split.test),
     RunOption(validation, \.dataSettings.split.validation, unless: 0),
     RunOption(
       Option(

@@ -5,7 +5,7 @@ extension CheckpointRetention {
   private enum Key: String, CaseIterable { case last, best }
 
   /// The checkpoints that are kept without `--keep`.
-  package static let usual = CheckpointRetention()
+  package static let `default` = CheckpointRetention()
 
   /// Parses the value of `--keep`: `last=3,best`, `best=accuracy`.
   package init(parsing text: String) throws(OptionError) {

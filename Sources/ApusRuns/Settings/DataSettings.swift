@@ -32,7 +32,7 @@ public struct DataSettings: Hashable, Sendable {
   /// How an epoch samples the examples.
   public var sampling = ClassSampling.shuffled
 
-  static let usual = DataSettings()
+  static let `default` = DataSettings()
 
   /// Whether the minimized objective of a classifier differs from the measured one.
   var changesObjective: Bool { classWeights != .none || labelSmoothing != 0 }

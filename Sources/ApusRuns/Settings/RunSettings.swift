@@ -60,7 +60,7 @@ public struct RunSettings: Sendable {
   /// When the run stops early; `nil` for never.
   public var earlyStop: EarlyStopSettings?
   /// Which checkpoints are kept.
-  public var retention = CheckpointRetention.usual
+  public var retention = CheckpointRetention.default
   /// How the examples of the run are split, sampled and weighted.
   public var dataSettings = DataSettings()
   /// How images are read and transformed, and which stem the model has.

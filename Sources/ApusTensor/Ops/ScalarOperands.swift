@@ -42,7 +42,7 @@ extension Tensor {
   public func remainder<Number: TensorElement>(_ divisor: Number) -> Tensor { remainder(literal(divisor)) }
   /// The remainder of truncated division of each element, with the sign of the dividend, in the same shape.
   public func fmod<Number: TensorElement>(_ divisor: Number) -> Tensor { fmod(literal(divisor)) }
-  /// The quotient of each element, rounded down, in the same shape. The gradient is 0.
+  /// Each element divided by the number, rounded down, in the same shape. The gradient is 0.
   public func floorDivided<Number: TensorElement>(by divisor: Number) -> Tensor { floorDivided(by: literal(divisor)) }
   /// `√(x² + y²)` of each element and the number, without overflow, in the same shape.
   public func hypot<Number: TensorElement>(_ other: Number) -> Tensor { hypot(literal(other)) }
@@ -104,9 +104,9 @@ extension Tensor {
   public static func * (left: Tensor, right: Double) -> Tensor { left * left.literal(right) }
   /// The number times every element, in the tensor's shape.
   public static func * (left: Double, right: Tensor) -> Tensor { right.literal(left) * right }
-  /// Every element divided by the number, in the tensor's shape.
+  /// Every element divided by the number, in the tensor's shape; integers are divided as `float32` numbers.
   public static func / (left: Tensor, right: Double) -> Tensor { left / left.literal(right) }
-  /// The number divided by every element, in the tensor's shape.
+  /// The number divided by every element, in the tensor's shape; integers are divided as `float32` numbers.
   public static func / (left: Double, right: Tensor) -> Tensor { right.literal(left) / right }
   /// Whether each element equals the number: `bool`, in the tensor's shape.
   public static func .== (left: Tensor, right: Double) -> Tensor { left.compared(.equal, with: right) }

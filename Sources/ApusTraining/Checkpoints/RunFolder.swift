@@ -22,7 +22,7 @@ package final class RunFolder: Sendable {
   }
 
   private static func lock(_ folder: Folder) throws(TrainingError) -> FolderLock {
-    switch try reportingTraining({ try FolderLock.take(of: folder) }) {
+    switch try reportingTraining({ try FolderLock.acquire(of: folder) }) {
     case .locked(let lock): return lock
     case .inUse(let process): throw .inUse(path: folder.path, process: process)
     }

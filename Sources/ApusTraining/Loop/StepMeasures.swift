@@ -25,7 +25,7 @@ struct StepMeasures {
     /// concatenated in this order, float32.
     let means: Tensor
     /// For each measure, the number of elements per example.
-    let partsPerExample: [Int]
+    let elementsPerExample: [Int]
     /// Whether the means include the norm of the gradients.
     var hasNorm = false
 
@@ -33,7 +33,7 @@ struct StepMeasures {
     static func adding(_ norm: Tensor, to values: Values?) -> Values {
       let norm = norm.cast(to: .float32).reshaped(to: [1])
       let means = values.map { Tensor.concatenated([$0.means, norm]) } ?? norm
-      return Values(means: means, partsPerExample: values?.partsPerExample ?? [], hasNorm: true)
+      return Values(means: means, elementsPerExample: values?.elementsPerExample ?? [], hasNorm: true)
     }
   }
 
@@ -45,19 +45,19 @@ struct StepMeasures {
     if hasOwnLoss { measured.insert(objective.losses(outputs, targets), at: 0) }
     let means = measured.map { $0.cast(to: .float32).mean().reshaped(to: [1]) }
     guard let first = means.first else { return nil }
-    return Values(means: means.count == 1 ? first : .concatenated(means), partsPerExample: parts)
+    return Values(means: means.count == 1 ? first : .concatenated(means), elementsPerExample: parts)
   }
 
   /// Values that are being read back to the host.
   struct Pending {
     let reading: Reading
-    let partsPerExample: [Int]
+    let elementsPerExample: [Int]
     let hasNorm: Bool
 
     /// Starts reading values back to the host. `Tensor.evaluateWithNext()` must have been called for them.
     init(_ values: Values) throws(DeviceError) {
       reading = try values.means.startReading()
-      partsPerExample = values.partsPerExample
+      elementsPerExample = values.elementsPerExample
       hasNorm = values.hasNorm
     }
   }
@@ -77,7 +77,7 @@ struct StepMeasures {
       state.epochMeasures[StepMeasures.gradientNorm, default: RunningMean()].add(norm, count: count)
     }
     let reported = hasOwnLoss ? values.removeFirst() : loss
-    for ((name, value), parts) in zip(zip(names, values), pending.partsPerExample) {
+    for ((name, value), parts) in zip(zip(names, values), pending.elementsPerExample) {
       state.epochMeasures[name, default: RunningMean()].add(value, count: count * parts)
     }
     return (reported * objective.lossUnit, norm)

@@ -57,9 +57,9 @@ const COpenCLFunctions *_Nullable copencl_functions(void);
 /// Why `copencl_functions` returned NULL.
 const char *_Nonnull copencl_failure(void);
 
-// The executable can be started again as a builder process: it builds programs that it receives over a socket, for
-// platforms that cache built programs on disk. Such a platform (PoCL) builds only one kernel at a time per process,
-// even if several threads build.
+// PoCL builds only one kernel at a time per process, even if several threads build, and it caches built programs on
+// disk. For such a platform, this executable is started again as a builder process, which builds the programs that it
+// receives over a socket.
 
 /// The first argument (argv[0]) of a builder. The second argument is the index of the builder's device among the
 /// devices of all platforms. A process is a builder if it has these two arguments and the socket. Environment
@@ -75,9 +75,9 @@ typedef struct COpenCLJob {
   /// The number of work-items in a work-group.
   cl_uint local_size;
   /// The byte counts of the options, names and source, including the zero bytes.
-  cl_uint option_count;
-  cl_uint name_count;
-  cl_uint text_count;
+  cl_uint option_bytes;
+  cl_uint name_bytes;
+  cl_uint source_bytes;
 } COpenCLJob;
 
 /// Whether this program can be started as a builder. It cannot if this code is in a library that another program has

@@ -4,8 +4,8 @@ public struct RandomErasing: ImageTransform {
   public static let name = "erase"
   public static let usage = "erase [P] [scale A B] [ratio A B] [fill V]"
   public static let summary =
-    "with probability P (0.5) fill a rectangle with noise: a fraction A to B of the area (0.02 to 0.33), with a ratio "
-    + "of height to width of A to B (0.3 to 3.3)"
+    "with probability P (0.5), fill a rectangle with noise or with the value V (0 to 255); scale is its share of the "
+    + "image's area (0.02 to 0.33), and ratio is its height divided by its width (0.3 to 3.3)"
 
   /// The probability of changing an image.
   public var probability: Double
@@ -16,8 +16,8 @@ public struct RandomErasing: ImageTransform {
   /// The value of the rectangle's pixels; `nil` for noise.
   public var fill: UInt8?
 
-  static let usualScale = 0.02...0.33
-  static let usualRatio = 0.3...3.3
+  static let defaultScale = 0.02...0.33
+  static let defaultRatio = 0.3...3.3
 
   public init(
     probability: Double = 0.5, scale: ClosedRange<Double> = 0.02...0.33, ratio: ClosedRange<Double> = 0.3...3.3,
@@ -30,15 +30,15 @@ public struct RandomErasing: ImageTransform {
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(
       probability: try words.number(in: 0...1) ?? 0.5,
-      scale: try words.range(after: "scale", in: 0.0001...1) ?? RandomErasing.usualScale,
-      ratio: try words.range(after: "ratio", in: 0.01...100) ?? RandomErasing.usualRatio,
+      scale: try words.range(after: "scale", in: 0.0001...1) ?? RandomErasing.defaultScale,
+      ratio: try words.range(after: "ratio", in: 0.01...100) ?? RandomErasing.defaultRatio,
       fill: try words.wholeNumber(after: "fill", in: 0...255).map { UInt8($0) })
   }
 
   public var description: String {
     RandomErasing.name + (probability == 0.5 ? "" : " \(probability.short)")
-      + scale.words("scale", unless: RandomErasing.usualScale)
-      + ratio.words("ratio", unless: RandomErasing.usualRatio) + (fill.map { " fill \($0)" } ?? "")
+      + scale.words("scale", unless: RandomErasing.defaultScale)
+      + ratio.words("ratio", unless: RandomErasing.defaultRatio) + (fill.map { " fill \($0)" } ?? "")
   }
 
   public func apply(to image: inout Image, random: inout ImageRandom) {

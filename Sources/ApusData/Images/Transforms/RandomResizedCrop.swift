@@ -15,8 +15,8 @@ public struct RandomResizedCrop: ImageTransform {
   /// The resampling filter.
   public var filter: ResampleFilter
 
-  static let usualScale = 0.08...1.0
-  static let usualRatio = 3.0 / 4...4.0 / 3
+  static let defaultScale = 0.08...1.0
+  static let defaultRatio = 3.0 / 4...4.0 / 3
 
   public init(
     _ size: ImageSize, scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = 3 / 4...4 / 3,
@@ -31,13 +31,13 @@ public struct RandomResizedCrop: ImageTransform {
     let scale = try words.range(after: "scale", in: 0.0001...1)
     let ratio = try words.range(after: "ratio", in: 0.01...100)
     self.init(
-      size, scale: scale ?? RandomResizedCrop.usualScale, ratio: ratio ?? RandomResizedCrop.usualRatio,
+      size, scale: scale ?? RandomResizedCrop.defaultScale, ratio: ratio ?? RandomResizedCrop.defaultRatio,
       filter: words.filter())
   }
 
   public var description: String {
-    "\(RandomResizedCrop.name) \(size)" + scale.words("scale", unless: RandomResizedCrop.usualScale)
-      + ratio.words("ratio", unless: RandomResizedCrop.usualRatio) + filter.suffix
+    "\(RandomResizedCrop.name) \(size)" + scale.words("scale", unless: RandomResizedCrop.defaultScale)
+      + ratio.words("ratio", unless: RandomResizedCrop.defaultRatio) + filter.suffix
   }
 
   public func apply(to image: inout Image, random: inout ImageRandom) {

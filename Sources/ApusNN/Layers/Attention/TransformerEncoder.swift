@@ -76,8 +76,8 @@ public struct TransformerEncoderLayer: Layer {
     }
   }
 
-  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, which follow the elements in
-  /// the cache. Attention is causal; see `MultiheadAttention`.
+  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, or `[batch, count, size]`
+  /// with `isBatchFirst`, which follow the elements in the cache. Attention is causal; see `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     apply(x) { selfAttn($0, cache: &cache, keyMask: keyMask) }
@@ -110,8 +110,8 @@ public struct TransformerEncoder: Layer {
   /// are batch first, or `[length, size]` for a single example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
-  /// - Parameters: see `TransformerEncoderLayer`; `x` is `[length, batch, size]`. Boolean masks are true where an
-  ///   element may be attended to.
+  /// - Parameters: see `TransformerEncoderLayer`; `x` is `[length, batch, size]`, or `[batch, length, size]` with
+  ///   layers that are batch first. Boolean masks are true where an element may be attended to.
   /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
@@ -134,8 +134,8 @@ public struct TransformerEncoder: Layer {
     layers.map { $0.selfAttn.makeCache(batch: batch, capacity: capacity, dtype: dtype, device: device) }
   }
 
-  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, which follow the elements in
-  /// the caches. Attention is causal; see `MultiheadAttention`.
+  /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, or `[batch, count, size]`
+  /// with `isBatchFirst`, which follow the elements in the caches. Attention is causal; see `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   /// - Precondition: there is one cache for each layer.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {
