@@ -208,7 +208,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 }
 
-/// The contract of ``GPUDriver``, for the OpenCL driver with both kernel classes and for a driver without a device.
+/// The contract of ``GPUDriver``, for the OpenCL driver with both kernel classes, for the CUDA driver with the stand-in,
+/// and for a driver without a device.
 @DeviceThread @Suite struct GPUDriverTests {
   private static let model: [String: ModelDriver.Kernel] = [
     "shifted": { memories, offset, count in
@@ -286,7 +287,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   /// The source of a GPU kernel contains the work-group size of its launch, and the launch states the size of the
   /// kernel's local memory.
   @Test func launchesStateTheirResources() throws {
-    let target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: .gpu, supportsFloat64: true)
+    let target = KernelTarget(dialect: .openCL, kernelClass: .gpu, supportsFloat64: true)
     var sums = PlanBuilder()
     let input = sums.input([Double](repeating: 1, count: 6000), .float32)
     let output = sums.output(3, .float32)

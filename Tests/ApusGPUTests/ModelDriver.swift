@@ -87,7 +87,7 @@ final class ModelDriver: GPUDriver, Sendable {
 
   init(kernels: [String: Kernel] = [:]) {
     self.kernels = kernels
-    var target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: .gpu, supportsFloat64: true)
+    var target = KernelTarget(dialect: .openCL, kernelClass: .gpu, supportsFloat64: true)
     target.fingerprint = ["model"]
     target.parallelBuilds = 2
     self.target = target

@@ -24,7 +24,7 @@ import Testing
     for plan in plans {
       let (values, bound) = bound(plan)
       for kernels in KernelTarget.Class.allCases {
-        let target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: kernels, supportsFloat64: true)
+        let target = KernelTarget(dialect: .openCL, kernelClass: kernels, supportsFloat64: true)
         var lowering = PlanLowering(plan, target: target, choices: nil)
         try lowering.run(device: "test")
         let workspace = lowering.workspaceByteCount

@@ -89,7 +89,7 @@ struct TimedCUDALaunches {
   /// Waits for the pending launches and records their times.
   mutating func finish() throws(DeviceError) {
     defer { pending = [] }
-    try pending.last?.end.wait()
+    try pending.last?.end.wait("a launch")
     for (start, end, tag) in pending {
       times.append(LaunchTime(tag: tag, start: start.seconds(since: origin), duration: end.seconds(since: start)))
     }

@@ -6,7 +6,9 @@ import Synchronization
 extension CUDADriver {
   /// No option here lets the compiler change results, as `--use_fast_math` would. The kernels call `FMA` where a
   /// multiplication and an addition are one operation, so the compiler must not combine others.
-  static let buildOptions = ["--std=c++17", "--fmad=false"]
+  static func buildOptions(architecture: String) -> [String] {
+    ["--std=c++17", "--fmad=false", "--gpu-architecture=\(architecture)"]
+  }
 
   /// Loads the stored binaries, then builds the other programs in parallel.
   func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
@@ -20,7 +22,8 @@ extension CUDADriver {
 
   private func module(of source: ProgramSource) throws(DeviceError) -> CompiledProgram<Module> {
     try enter()
-    if let binary = source.binary, let module = try? load(binary, source.name) {
+    // The driver gets no size with a cubin, so it would read past the end of bytes that are none.
+    if let binary = source.binary, isELF(binary), let module = try? load(binary, source.name) {
       return CompiledProgram(module: module, origin: .binary)
     }
     return CompiledProgram(module: try load(try cubin(of: source), source.name), origin: .source)
@@ -40,7 +43,7 @@ extension CUDADriver {
       throw .launchFailed(device: info.identifier, kernel: "the build of \(source.name)", reason: "NVRTC failed")
     }
     defer { _ = compiler.nvrtcDestroyProgram(&program) }
-    let options = Self.buildOptions + ["--gpu-architecture=\(entry.architecture)"]
+    let options = Self.buildOptions(architecture: entry.architecture)
     let status = withCStrings(options) { compiler.nvrtcCompileProgram(program, Int32(options.count), $0) }
     guard status == NVRTC_SUCCESS else {
       throw .buildFailed(
@@ -69,6 +72,9 @@ extension CUDADriver {
     return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }
+
+/// Whether the bytes begin with a header of ELF, the format of cubins.
+private func isELF(_ bytes: [UInt8]) -> Bool { bytes.count >= 64 && bytes.starts(with: [0x7F] + "ELF".utf8) }
 
 /// Calls `body` with an array of C strings.
 private func withCStrings<R>(_ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> R) -> R {

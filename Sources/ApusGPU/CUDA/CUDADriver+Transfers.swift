@@ -1,20 +1,18 @@
 import ApusDevice
 import CCUDA
 
-/// An event of the stream. It is destroyed with the last reference.
+/// A point in the work of the stream: the end of a copy, or the start or end of a measured launch.
 final class CUDAEvent: HostCopy, @unchecked Sendable {
   private let event: CUevent
   private let context: CUDAContext
 
   /// Records an event after all work that was started so far. The context must be current.
-  init(_ context: CUDAContext, hasTime: Bool = false) throws(CUDAFailure) {
+  init(_ context: CUDAContext, hasTime: Bool = false) throws(DeviceError) {
     let flags = UInt32(hasTime ? CU_EVENT_DEFAULT : CU_EVENT_DISABLE_TIMING)
     var event: CUevent?
-    let code = context.api.cuEventCreate(&event, flags)
-    guard code == CUDA_SUCCESS, let event else { throw CUDAFailure(code: code) }
-    (self.event, self.context) = (event, context)
-    let recorded = context.api.cuEventRecord(event, context.stream)
-    guard recorded == CUDA_SUCCESS else { throw CUDAFailure(code: recorded) }
+    try context.check(context.api.cuEventCreate(&event, flags), "creating an event")
+    (self.event, self.context) = (event!, context)
+    try context.check(context.api.cuEventRecord(event, context.stream), "recording an event")
   }
 
   deinit { if context.makeCurrent() { _ = context.api.cuEventDestroy(event) } }
@@ -23,12 +21,14 @@ final class CUDAEvent: HostCopy, @unchecked Sendable {
     context.makeCurrent() && context.api.cuEventQuery(event) != CUDA_ERROR_NOT_READY
   }
 
-  /// Waits for the event and throws the error of the work before it.
-  func wait() throws(DeviceError) {
-    let code =
-      context.makeCurrent() ? context.api.cuEventSynchronize(event) : CUresult(CUDA_ERROR_INVALID_CONTEXT)
-    guard code != CUDA_SUCCESS else { return }
-    throw CUDAStatus(code, context.api).error(device: context.identifier, activity: "a copy to the host")
+  func wait() throws(DeviceError) { try wait("a copy to the host") }
+
+  /// Waits for the work before the event and throws its error.
+  /// - Parameter activity: the work, as a noun phrase.
+  func wait(_ activity: String) throws(DeviceError) {
+    let isCurrent = context.makeCurrent()
+    try context.check(
+      isCurrent ? context.api.cuEventSynchronize(event) : CUresult(CUDA_ERROR_INVALID_CONTEXT), activity)
   }
 
   /// The seconds from an earlier event to this one, after both were waited for.
@@ -38,9 +38,6 @@ final class CUDAEvent: HostCopy, @unchecked Sendable {
     return Double(milliseconds) / 1000
   }
 }
-
-/// A failed call of the driver.
-struct CUDAFailure: Error { var code: CUresult }
 
 extension CUDADriver {
   typealias Transfer = HostTransfer<CUDAEvent>
@@ -78,11 +75,5 @@ extension CUDADriver {
   }
 
   /// Records an event after all work that was started so far.
-  func event(hasTime: Bool = false) throws(DeviceError) -> CUDAEvent {
-    do throws(CUDAFailure) {
-      return try CUDAEvent(context, hasTime: hasTime)
-    } catch {
-      throw CUDAStatus(error.code, api).error(device: info.identifier, activity: "recording an event")
-    }
-  }
+  func event(hasTime: Bool = false) throws(DeviceError) -> CUDAEvent { try CUDAEvent(context, hasTime: hasTime) }
 }

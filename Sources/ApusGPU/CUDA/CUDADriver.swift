@@ -7,13 +7,10 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
   /// A block of device memory.
   final class Memory: @unchecked Sendable {
     let address: CUdeviceptr
-    let byteCount: Int
-    /// Distinguishes the block from freed memory that may have had the same address.
-    let number: Int
     private let context: CUDAContext
 
-    fileprivate init(address: CUdeviceptr, byteCount: Int, number: Int, context: CUDAContext) {
-      (self.address, self.byteCount, self.number, self.context) = (address, byteCount, number, context)
+    fileprivate init(_ address: CUdeviceptr, _ context: CUDAContext) {
+      (self.address, self.context) = (address, context)
     }
 
     deinit { context.free(address) }
@@ -37,8 +34,6 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
   let target: KernelTarget
   let context: CUDAContext
   let hostBlocks: HostBlocks<CUDAEvent>
-  /// The number of blocks allocated so far.
-  private var memoryCount = 0
   /// The launches whose times are measured; `nil` while no times are measured.
   var timed: TimedCUDALaunches?
 
@@ -63,8 +58,7 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
 
   /// Throws the error of a failed call; does nothing on success.
   func check(_ code: CUresult, _ activity: @autoclosure () -> String) throws(DeviceError) {
-    guard code != CUDA_SUCCESS else { return }
-    throw CUDAStatus(code, api).error(device: info.identifier, activity: activity())
+    try context.check(code, activity())
   }
 
   /// Throws the error of a failed call that needs memory.
@@ -88,8 +82,7 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
     try enter()
     var address: CUdeviceptr = 0
     try checkMemory(context.allocate(byteCount, &address), byteCount: byteCount, "an allocation")
-    memoryCount += 1
-    let memory = Memory(address: address, byteCount: byteCount, number: memoryCount, context: context)
+    let memory = Memory(address, context)
     try check(api.cuMemsetD8Async(address, 0, byteCount, stream), "a fill of new memory")
     return memory
   }
@@ -130,6 +123,12 @@ final class CUDAContext: @unchecked Sendable {
   deinit {
     if makeCurrent() { _ = api.cuStreamDestroy(stream) }
     _ = api.cuDevicePrimaryCtxRelease(device)
+  }
+
+  /// Throws the error of a failed call; does nothing on success.
+  func check(_ code: CUresult, _ activity: @autoclosure () -> String) throws(DeviceError) {
+    guard code != CUDA_SUCCESS else { return }
+    throw CUDAStatus(code, api).error(device: identifier, activity: activity())
   }
 
   /// Makes the context current on this thread; `false` if that fails.

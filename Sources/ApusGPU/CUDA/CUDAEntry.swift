@@ -1,5 +1,4 @@
 import ApusDevice
-import ApusSystem
 import CCUDA
 
 /// A CUDA device that is not opened.
@@ -70,28 +69,33 @@ struct CUDAEntry: Sendable {
 
   /// The properties that the device's kernels depend on.
   var target: KernelTarget {
-    var target = KernelTarget(dialect: "prelude/cuda.h", kernelClass: .gpu, supportsFloat64: true)
-    target.vendor = .nvidia
-    target.computeUnits = max(1, attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT))
-    target.localByteCount = 48 << 10
+    var target = KernelTarget.cuda(computeUnits: max(1, attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)))
     target.largestGroup = attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)
-    target.subgroup = KernelTarget.Subgroup(size: 32, access: .cuda)
-    target.fingerprint = [
-      "CUDA", architecture, "NVRTC \(libraries.compilerVersion)", CUDADriver.buildOptions.joined(separator: " "),
-    ]
-    target.parallelBuilds = HostCores.count
+    target.fingerprint =
+      ["CUDA \(libraries.driverVersion)", name, "NVRTC \(libraries.compilerVersion)"]
+      + CUDADriver.buildOptions(architecture: architecture)
     return target
   }
 
+  var architecture: String { Self.architecture(ofCapability: capability) }
+
   /// NVRTC's name of the instruction set: sm_90a has the instructions that only devices with compute capability 9.0
   /// have.
-  var architecture: String { capability == 90 ? "sm_90a" : "sm_\(capability)" }
+  static func architecture(ofCapability capability: Int) -> String {
+    capability == 90 ? "sm_90a" : "sm_\(capability)"
+  }
 
-  /// Throws if the device cannot run the kernels.
+  /// Throws if the device cannot run the kernels, or if NVRTC cannot compile for it.
   func check() throws(DeviceError) {
-    guard capability < Self.oldestCapability else { return }
-    throw .unavailable(
-      device: identifier,
-      reason: "\(name) has compute capability \(capability / 10).\(capability % 10); 7.5 or higher is needed")
+    let device = "\(name) has compute capability \(capability / 10).\(capability % 10)"
+    guard capability >= Self.oldestCapability else {
+      throw .unavailable(device: identifier, reason: "\(device); 7.5 or higher is needed")
+    }
+    guard libraries.compiledCapabilities().contains(capability) else {
+      throw .unavailable(
+        device: identifier,
+        reason: "\(device), for which NVRTC \(CUDALibraries.text(ofVersion: libraries.compilerVersion)) "
+          + "(\(libraries.compilerPath)) cannot compile; install a newer NVRTC, or name its folder in APUS_CUDA_PATH")
+    }
   }
 }

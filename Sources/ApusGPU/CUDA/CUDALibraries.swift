@@ -27,6 +27,15 @@ struct CUDALibraries: @unchecked Sendable {
     (compiler, compilerVersion, compilerPath) = try Self.compiler(search, newest: driverVersion)
   }
 
+  /// The compute capabilities for which NVRTC compiles, as 10 × major + minor.
+  func compiledCapabilities() -> [Int] {
+    var count: Int32 = 0
+    guard compiler.nvrtcGetNumSupportedArchs(&count) == NVRTC_SUCCESS, count > 0 else { return [] }
+    var capabilities = [Int32](repeating: 0, count: Int(count))
+    guard compiler.nvrtcGetSupportedArchs(&capabilities) == NVRTC_SUCCESS else { return [] }
+    return capabilities.map { Int($0) }
+  }
+
   static func text(ofVersion version: Int) -> String { "\(version / 1000).\(version % 1000 / 10)" }
 
   private static func unavailable(_ reason: String) -> DeviceError { .unavailable(device: "cuda", reason: reason) }
@@ -71,7 +80,10 @@ struct CUDALibraries: @unchecked Sendable {
         continue
       }
       var (major, minor): (Int32, Int32) = (0, 0)
-      guard table.pointee.nvrtcVersion(&major, &minor) == NVRTC_SUCCESS else { continue }
+      guard table.pointee.nvrtcVersion(&major, &minor) == NVRTC_SUCCESS else {
+        reasons.append("\(path) does not report its version")
+        continue
+      }
       let version = 1000 * Int(major) + 10 * Int(minor)
       if version >= oldestVersion && version / 1000 <= newest / 1000 { return (table.pointee, version, path) }
       reasons.append("\(path) is for CUDA \(text(ofVersion: version))")
@@ -87,19 +99,20 @@ struct CUDALibraries: @unchecked Sendable {
 /// NVIDIA's Python packages. A folder that is relative to the current folder is an error in `APUS_CUDA_PATH` and is
 /// ignored in `PATH`.
 struct CUDASearch: Sendable {
-  /// The folders of `APUS_CUDA_PATH`, of programs and of the user: `PATH` and `HOME`.
+  /// The folders of `APUS_CUDA_PATH`.
   var cudaPath: [String] = []
+  /// The folders of `PATH`.
   var programPath: [String] = []
+  /// The user's folder, `HOME`.
   var home: String?
 
   /// The search that the environment variables of this process describe.
   static var environment: CUDASearch {
     func folders(_ name: String) -> [String] {
-      (Environment[name] ?? "").split(separator: ":", omittingEmptySubsequences: name == "PATH").map(String.init)
+      Environment[name]?.split(separator: ":", omittingEmptySubsequences: false).map(String.init) ?? []
     }
     return CUDASearch(
-      cudaPath: Environment["APUS_CUDA_PATH"] == nil ? [] : folders("APUS_CUDA_PATH"), programPath: folders("PATH"),
-      home: Environment["HOME"])
+      cudaPath: folders("APUS_CUDA_PATH"), programPath: folders("PATH"), home: Environment["HOME"])
   }
 
   /// The files to try as driver, in order.

@@ -132,7 +132,7 @@ final class HostTransfer<Copy: HostCopy>: GPUTransfer {
   private let blocks: HostBlocks<Copy>
   private let block: HostBlock
   private let byteCount: Int
-  /// `nil` once a caller has waited for the copy.
+  /// `nil` once the copy has succeeded.
   private let copy: Mutex<Copy?>
 
   fileprivate init(
@@ -149,9 +149,8 @@ final class HostTransfer<Copy: HostCopy>: GPUTransfer {
 
   func wait() throws(DeviceError) -> UnsafeRawBufferPointer {
     try copy.withLock { copy throws(DeviceError) in
-      guard let pending = copy else { return }
+      try copy?.wait()
       copy = nil
-      try pending.wait()
     }
     return UnsafeRawBufferPointer(start: block.bytes, count: byteCount)
   }

@@ -4,9 +4,17 @@ package struct KernelTarget: Sendable, Hashable {
   /// for GPUs have groups of work-items that share local memory.
   package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
 
-  /// The file of `Kernels/prelude` that defines the dialect: the names in which kernels are written, for OpenCL C or
-  /// for CUDA.
-  var dialect: String
+  /// The languages of kernel source.
+  enum Dialect: Sendable, Hashable {
+    case openCL, cuda
+
+    /// The file of `Kernels` that defines the names in which kernels are written.
+    var file: String { self == .openCL ? "prelude/opencl.h" : "prelude/cuda.h" }
+    /// The extension of the names of source files.
+    var fileExtension: String { self == .openCL ? "cl" : "cu" }
+  }
+
+  var dialect: Dialect
   var kernelClass: Class
   var supportsFloat64: Bool
   /// For CPUs: the number of kernel registers, of `width` 32-bit elements each, that fit into the registers of a core.
@@ -44,7 +52,7 @@ package struct KernelTarget: Sendable, Hashable {
   /// A GPU vendor.
   package enum Vendor: Sendable, Hashable { case nvidia, amd, intel, other }
 
-  init(dialect: String, kernelClass: Class, supportsFloat64: Bool) {
+  init(dialect: Dialect, kernelClass: Class, supportsFloat64: Bool) {
     self.dialect = dialect
     self.kernelClass = kernelClass
     self.supportsFloat64 = supportsFloat64

@@ -6,7 +6,7 @@ extension OpenCLEntry {
   /// - Parameter kernelClass: The kernel class; `nil` for the class that fits the device's type.
   func target(_ kernelClass: KernelTarget.Class?) -> KernelTarget {
     var target = KernelTarget(
-      dialect: "prelude/opencl.h", kernelClass: kernelClass ?? (isCPU ? .cpu : .gpu),
+      dialect: .openCL, kernelClass: kernelClass ?? (isCPU ? .cpu : .gpu),
       supportsFloat64: info.supportsFloat64)
     target.registerCount = registerCount
     target.computeUnits = max(1, number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self))

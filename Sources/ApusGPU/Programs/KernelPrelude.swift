@@ -22,9 +22,9 @@ enum KernelPrelude {
   /// Returns the part of the prelude that depends on the language and the device, without arithmetic functions.
   static func dialect(of target: KernelTarget) -> String {
     let text = "#define WIDTH \(target.width)\n#define HAS_FLOAT64 \(target.supportsFloat64 ? 1 : 0)\n"
-    guard let subgroup = target.subgroup else { return text + file(target.dialect) }
+    guard let subgroup = target.subgroup else { return text + file(target.dialect.file) }
     return text + "#define SUBGROUP \(subgroup.size)\n#define \(subgroup.access.rawValue)\n"
-      + file(target.dialect) + file("prelude/subgroup.h")
+      + file(target.dialect.file) + file("prelude/subgroup.h")
   }
 
   /// Returns the contents of a file in `Kernels/`.

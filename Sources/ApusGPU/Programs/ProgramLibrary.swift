@@ -236,8 +236,8 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     guard let directory = options.kernelDirectory else { return }
     do throws(FileError) {
       try FileSystem.createDirectory(directory)
-      let kind = driver.target.dialect.contains("cuda") ? "cu" : "cl"
-      try AtomicFile.write(Array(text.utf8), to: "\(directory)/\(key.prefix(16)).\(kind)")
+      let name = "\(key.prefix(16)).\(driver.target.dialect.fileExtension)"
+      try AtomicFile.write(Array(text.utf8), to: "\(directory)/\(name)")
     } catch {
       if !state.hasWarned { warn("APUS_KEEP_KERNELS: \(error)") }
       state.hasWarned = true

@@ -15,31 +15,21 @@ typedef struct CUmod_st *CUmodule;
 typedef struct CUfunc_st *CUfunction;
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
-typedef struct CUgraph_st *CUgraph;
-typedef struct CUgraphExec_st *CUgraphExec;
-typedef struct CUgraphNode_st *CUgraphNode;
-typedef struct CUuuid {
-  unsigned char bytes[16];
-} CUuuid;
 
 // Results of driver functions.
 enum : CUresult {
   CUDA_SUCCESS = 0,
   CUDA_ERROR_INVALID_VALUE = 1,
   CUDA_ERROR_OUT_OF_MEMORY = 2,
-  CUDA_ERROR_NOT_INITIALIZED = 3,
   CUDA_ERROR_DEINITIALIZED = 4,
-  CUDA_ERROR_STUB_LIBRARY = 34,
   CUDA_ERROR_DEVICE_UNAVAILABLE = 46,
   CUDA_ERROR_NO_DEVICE = 100,
+  CUDA_ERROR_INVALID_DEVICE = 101,
   CUDA_ERROR_INVALID_IMAGE = 200,
   CUDA_ERROR_INVALID_CONTEXT = 201,
-  CUDA_ERROR_NO_BINARY_FOR_GPU = 209,
   CUDA_ERROR_ECC_UNCORRECTABLE = 214,
-  CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222,
   CUDA_ERROR_NOT_READY = 600,
   CUDA_ERROR_ILLEGAL_ADDRESS = 700,
-  CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES = 701,
   CUDA_ERROR_LAUNCH_TIMEOUT = 702,
   CUDA_ERROR_ASSERT = 710,
   CUDA_ERROR_HARDWARE_STACK_ERROR = 714,
@@ -48,7 +38,6 @@ enum : CUresult {
   CUDA_ERROR_INVALID_ADDRESS_SPACE = 717,
   CUDA_ERROR_INVALID_PC = 718,
   CUDA_ERROR_LAUNCH_FAILED = 719,
-  CUDA_ERROR_SYSTEM_DRIVER_MISMATCH = 803,
   CUDA_ERROR_UNKNOWN = 999,
 };
 
@@ -68,8 +57,6 @@ enum : unsigned int {
   CU_STREAM_NON_BLOCKING = 1,
   CU_EVENT_DEFAULT = 0,
   CU_EVENT_DISABLE_TIMING = 2,
-  CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8,
-  CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1,
 };
 
 /// The functions of the driver, as X(name, symbol, parameters). Every function returns a CUresult. The symbol has the
@@ -77,12 +64,10 @@ enum : unsigned int {
 #define CCUDA_DRIVER_FUNCTIONS(X)                                                                                      \
   X(cuInit, cuInit, (unsigned int flags))                                                                              \
   X(cuDriverGetVersion, cuDriverGetVersion, (int *version))                                                            \
-  X(cuGetErrorName, cuGetErrorName, (CUresult error, const char **text))                                               \
   X(cuGetErrorString, cuGetErrorString, (CUresult error, const char **text))                                           \
   X(cuDeviceGetCount, cuDeviceGetCount, (int *count))                                                                  \
   X(cuDeviceGet, cuDeviceGet, (CUdevice * device, int ordinal))                                                        \
   X(cuDeviceGetName, cuDeviceGetName, (char *name, int length, CUdevice device))                                       \
-  X(cuDeviceGetUuid, cuDeviceGetUuid_v2, (CUuuid * uuid, CUdevice device))                                             \
   X(cuDeviceGetAttribute, cuDeviceGetAttribute, (int *value, int attribute, CUdevice device))                          \
   X(cuDeviceTotalMem, cuDeviceTotalMem_v2, (size_t *bytes, CUdevice device))                                           \
   X(cuDevicePrimaryCtxRetain, cuDevicePrimaryCtxRetain, (CUcontext * context, CUdevice device))                        \
@@ -101,7 +86,6 @@ enum : unsigned int {
   X(cuStreamCreate, cuStreamCreate, (CUstream * stream, unsigned int flags))                                           \
   X(cuStreamDestroy, cuStreamDestroy_v2, (CUstream stream))                                                            \
   X(cuStreamSynchronize, cuStreamSynchronize, (CUstream stream))                                                       \
-  X(cuStreamWaitEvent, cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned int flags))                        \
   X(cuEventCreate, cuEventCreate, (CUevent * event, unsigned int flags))                                               \
   X(cuEventDestroy, cuEventDestroy_v2, (CUevent event))                                                                \
   X(cuEventRecord, cuEventRecord, (CUevent event, CUstream stream))                                                    \

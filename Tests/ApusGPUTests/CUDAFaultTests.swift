@@ -1,0 +1,132 @@
+import ApusDevice
+import ApusTestSupport
+import Glibc
+import Synchronization
+import Testing
+
+@testable import ApusGPU
+
+/// Failures of the CUDA driver and of devices. The stand-in reads its environment variables in a process of its own.
+struct CUDAFaultTests {
+  /// Opens the first device with these variables in the environment, and returns the error.
+  private static func failure(_ variables: [String: String]) throws -> String {
+    for (name, value) in variables { setenv(name, value, 1) }
+    let error = #expect(throws: DeviceError.self) { try CUDAStandIn.driver() }
+    return "\(try #require(error))"
+  }
+
+  @Test func anOldDriverIsRefused() async throws {
+    await #expect(processExitsWith: .success) {
+      let text = try CUDAFaultTests.failure(["STAND_IN_VERSION": "11080"])
+      #expect(text.contains("the driver supports CUDA 11.8; CUDA 12.0 is needed"), "\(text)")
+    }
+  }
+
+  /// NVRTC of a newer major version than the driver's makes code that the driver cannot load.
+  @Test func aCompilerNewerThanTheDriverIsRefused() async throws {
+    await #expect(processExitsWith: .success) {
+      let text = try CUDAFaultTests.failure(["STAND_IN_VERSION": "12040"])
+      #expect(text.contains("the driver supports CUDA 12.4") && text.contains("nvidia-cuda-nvrtc-cu12"), "\(text)")
+    }
+  }
+
+  @Test func anOldDeviceIsRefused() async throws {
+    await #expect(processExitsWith: .success) {
+      let text = try CUDAFaultTests.failure(["STAND_IN_CAPABILITY": "70"])
+      #expect(text.contains("compute capability 7.0; 7.5 or higher is needed"), "\(text)")
+    }
+  }
+
+  @Test func aDeviceNewerThanTheCompilerIsRefused() async throws {
+    await #expect(processExitsWith: .success) {
+      let text = try CUDAFaultTests.failure(["STAND_IN_CAPABILITY": "120"])
+      #expect(text.contains("compute capability 12.0, for which NVRTC 13.0"), "\(text)")
+      #expect(text.contains("install a newer NVRTC"), "\(text)")
+    }
+  }
+
+  @Test func devicesHaveIndices() async throws {
+    await #expect(processExitsWith: .success) {
+      setenv("STAND_IN_DEVICES", "2", 1)
+      setenv("APUS_CUDA_PATH", try CUDAStandIn.folder(), 1)
+      #expect(try CUDA.devices().map(\.identifier) == ["cuda:0", "cuda:1"])
+      #expect(try CUDA.open(1).info.identifier == "cuda:1")
+      let error = #expect(throws: DeviceError.self) { try CUDA.open(2) }
+      #expect(error == .unavailable(device: "cuda:2", reason: "the CUDA devices are cuda:0 to cuda:1"))
+    }
+    await #expect(processExitsWith: .success) {
+      let text = try CUDAFaultTests.failure(["STAND_IN_DEVICES": "0"])
+      #expect(text.contains("finds no device") && text.contains("CUDA_VISIBLE_DEVICES"), "\(text)")
+    }
+  }
+
+  @Test func deviceNamesAreParsed() {
+    #expect(Backend.cuda.identifier("cuda") == "cuda:0" && Backend.cuda.identifier("cuda:3") == "cuda:3")
+    for text in ["cuda:", "cuda:-1", "cuda:x", "cuda:0.0/2", "opencl", "cud"] {
+      #expect(Backend.cuda.identifier(text) == nil, "\(text)")
+    }
+  }
+
+  /// A block that does not fit is refused, and the device stays usable.
+  @Test func memoryRunsOut() async throws {
+    await #expect(processExitsWith: .success) {
+      setenv("STAND_IN_MEMORY", "64", 1)
+      let driver = try CUDAStandIn.driver()
+      let block = try driver.allocate(byteCount: 48 << 20)
+      let error = #expect(throws: DeviceError.self) { try driver.allocate(byteCount: 32 << 20) }
+      #expect(
+        error == .outOfMemory(device: "cuda:0", requested: 32 << 20, used: 0, available: 64 << 20))
+      #expect(try withExtendedLifetime(block) { try driver.allocate(byteCount: 1 << 20) }.address != 0)
+    }
+  }
+
+  /// After a kernel has failed, each call reports that the device is lost. The stand-in fails on a deadlock.
+  @Test func aFailedKernelLosesTheDevice() async throws {
+    await #expect(processExitsWith: .success) {
+      let driver = try CUDAStandIn.driver()
+      let kernel = KernelSource(
+        family: "deadlock", parameters: [KernelParameter("GLOBAL int *", "result")],
+        body: "  if (LOCAL_ID() == 0) BARRIER();\n  result[LOCAL_ID()] = 1;\n", for: .gpu, localSize: 32)
+      let text = KernelPrelude.dialect(of: driver.target) + kernel.text
+      let source = ProgramSource(name: kernel.name, text: text, kernels: [kernel.name])
+      let launch = Launch(
+        module: try driver.compile([source])[0].get().module, kernel: kernel.name, label: "deadlock", slots: [0, 1],
+        geometryOffset: 0, groups: 1, localSize: 32, localByteCount: 0, tag: 0)
+      let memories = try (0..<2).map { _ in try driver.allocate(byteCount: 256) }
+      let recording = try driver.record([launch], loops: [])
+      try driver.replay(recording, 0..<1, memories: memories)
+      for _ in 0..<2 {
+        let error = #expect(throws: DeviceError.self) { try driver.synchronize(measuring: false) }
+        guard case .lost("cuda:0", let reason) = error else {
+          Issue.record("\(String(describing: error))")
+          continue
+        }
+        #expect(reason.contains("CUDA error 719"), "\(reason)")
+      }
+      #expect(throws: DeviceError.self) { try driver.copyOut(memories[0], byteCount: 4) }
+      #expect(throws: DeviceError.self) { try driver.allocate(byteCount: 256) }
+    }
+  }
+}
+
+/// A failed copy to the host reports its error on each wait, and its block is used again.
+struct HostTransferTests {
+  private struct FailingCopy: HostCopy {
+    var isComplete: Bool { true }
+    func wait() throws(DeviceError) { throw .lost(device: "model:0", reason: "a copy to the host failed") }
+  }
+
+  @Test func aFailedCopyFailsOnEachWait() throws {
+    let allocations = Mutex(0)
+    let blocks = HostBlocks<FailingCopy> { capacity in
+      allocations.withLock { $0 += 1 }
+      return .heap(capacity)
+    }
+    for _ in 0..<3 {
+      let transfer = try blocks.download(64, ModelDriver()) { _ in FailingCopy() }
+      for _ in 0..<2 { #expect(throws: DeviceError.self) { try transfer.wait() } }
+    }
+    #expect(allocations.withLock { $0 } == 1)
+    blocks.freeAll()
+  }
+}
