@@ -23,8 +23,8 @@ public struct Measurement: Sendable {
   /// The time from the start of the process until the host has read the first loss; `nil` except for the first workload
   /// of `step` in a process.
   public var firstStepMilliseconds: Double?
-  /// How much longer the first step with another batch size takes than the second step with that batch size; `nil` as
-  /// for `firstStepMilliseconds`.
+  /// How much longer the first step with another batch size takes than the second step with that batch size, the median
+  /// of three sizes; `nil` as for `firstStepMilliseconds`.
   public var otherBatchMilliseconds: Double?
   /// The peak memory of the workload, in bytes; `nil` as for `firstStepMilliseconds`.
   public var peakByteCount: Int?

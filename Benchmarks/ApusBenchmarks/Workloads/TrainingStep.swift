@@ -93,13 +93,17 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// Runs two steps with three quarters of the batch size and returns how many milliseconds longer the first one takes.
+  /// Returns how many milliseconds the first step with another batch size takes longer than the second one: the median
+  /// of three batch sizes, and 0 if that is negative.
   private func otherBatch(_ training: Training) throws -> Double {
-    let batch = try training.batch(max(1, batchSize * 3 / 4))
-    let times = try (0..<2).map { _ in
-      try ContinuousClock().measure { _ = try training.step(batch).scalar() } / .milliseconds(1)
+    let differences = try [7, 6, 5].map { eighths in
+      let batch = try training.batch(max(1, batchSize * eighths / 8))
+      let times = try (0..<2).map { _ in
+        try ContinuousClock().measure { _ = try training.step(batch).scalar() } / .milliseconds(1)
+      }
+      return times[0] - times[1]
     }
-    return times[0] - times[1]
+    return max(0, differences.sorted()[1])
   }
 
   /// The functions that train a new model: one makes batches, the other runs steps.

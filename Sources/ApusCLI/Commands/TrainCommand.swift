@@ -181,7 +181,8 @@ extension TrainedRun {
       rows.append(("\(split.rawValue) loss", metrics.loss.text(places: 4)))
       if let accuracy = metrics.accuracy { rows.append(("\(split.rawValue) accuracy", accuracy.text(places: 4))) }
       for (name, value) in metrics.measures.sortedArray(by: { $0.key < $1.key }) {
-        rows.append(("\(split.rawValue) \(name.replacing("_", with: " "))", RegressionReport.text(value)))
+        let text = format.isClassifier ? value.text(places: 4) : RegressionReport.text(value)
+        rows.append(("\(split.rawValue) \(name.replacing("_", with: " "))", text))
       }
     }
     rows += measures?.rows ?? []

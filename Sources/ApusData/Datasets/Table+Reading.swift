@@ -3,7 +3,8 @@ import ApusSystem
 extension Table {
   /// Reads a file of delimiter-separated values, plain or compressed by gzip.
   ///
-  /// A column is numeric if all its values, except missing ones, are decimal numbers; else it is categorical. White
+  /// A column is numeric if all its values, except missing ones, are decimal numbers; else it is categorical (`notes`
+  /// names columns in which few values are not numbers). White
   /// space around values is ignored. The file is read twice: first for the kinds of the columns, then for the values.
   /// The whole text is never in memory.
   ///
@@ -40,7 +41,7 @@ extension Table {
       }
     }
     let columns = builders.indices.filter { survey.isWanted[$0] }.map { builders[$0].column }
-    self.init(name: path, columns: columns, lines: lines)
+    self.init(name: path, columns: columns, lines: lines, notes: survey.notes)
   }
 }
 
@@ -60,6 +61,7 @@ private struct TableSurvey {
   /// The memory of a row: 8 bytes for the line number and 8 for each value.
   var rowByteCount: Int { 8 + 8 * wantedCount }
   private(set) var kinds: [Table.Kind] = []
+  private(set) var notes: [String] = []
   private let hasHeader: Bool
 
   init(_ path: String, _ options: TableOptions, _ reader: CSVReader) throws(DataError) {
@@ -92,11 +94,7 @@ private struct TableSurvey {
   private mutating func survey(
     _ options: TableOptions, _ reader: CSVReader, _ first: CSVReader.Record?
   ) throws(DataError) {
-    var isNumeric = [Bool](repeating: true, count: names.count)
-    // For each column: `hasCommas` says whether all values are numbers with a decimal point or a decimal comma;
-    // `example` is the first value that is no number with a decimal point.
-    var hasCommas = isNumeric
-    var example = [Substring?](repeating: nil, count: names.count)
+    var contents = [ColumnContents](repeating: ColumnContents(), count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
     // The first pass checks only the memory of the rows.
@@ -106,25 +104,28 @@ private struct TableSurvey {
       try check(record)
       try budget.take(rowByteCount, line: record.line)
       count += 1
-      for index in names.indices where isWanted[index] && (isNumeric[index] || hasCommas[index]) {
-        let text = record.fields[index].trimmed
-        if missing.contains(text) || Number(text) != nil { continue }
-        isNumeric[index] = false
-        hasCommas[index] = hasCommas[index] && text.isDecimalComma
-        example[index] = example[index] ?? text
+      for index in names.indices where isWanted[index] {
+        contents[index].add(record.fields[index].trimmed, record.line, missing)
       }
     }
     if let first { try look(at: first) }
     while let record = try reader.next() { try look(at: record) }
     guard count > 0 else { throw .csv(path, .file, "it has no rows after the header", "use a file with rows") }
-    for index in names.indices where options.kinds[names[index]] == nil && hasCommas[index] {
-      guard let example = example[index] else { continue }
-      throw .csv(
-        path, .file,
-        "the column \(names[index].quoted()) has numbers with decimal commas, such as \(example.printable(limit: 40))",
-        "write them with decimal points")
+    for (name, contents) in zip(names, contents) where options.kinds[name] == nil {
+      guard let other = contents.firstOther else { continue }
+      if contents.hasOnlyCommas {
+        throw .csv(
+          path, .file,
+          "the column \(name.quoted()) has numbers with commas, such as \(other.text.printable(limit: 40))",
+          "write them with decimal points and without thousands separators")
+      }
+      if contents.numberCount >= 9 * contents.otherCount {
+        notes.append(
+          "the column \(name.quoted()) of \(path.printable()) is categorical: \(contents.numberCount) of its values are "
+            + "numbers, but \(other.text.quoted()) in line \(other.line) is not; leave missing values empty")
+      }
     }
-    kinds = names.indices.map { options.kinds[names[$0]] ?? (isNumeric[$0] ? .numeric : .categorical) }
+    kinds = zip(names, contents).map { options.kinds[$0] ?? ($1.firstOther == nil ? .numeric : .categorical) }
   }
 
   private func check(_ record: CSVReader.Record) throws(DataError) {
@@ -144,6 +145,24 @@ private struct TableSurvey {
       try check(record)
       try body(record.fields, record.line)
     }
+  }
+}
+
+/// What the values of a column are, except missing ones.
+private struct ColumnContents {
+  private(set) var numberCount = 0
+  /// The number of values that are not numbers with a decimal point, and the first of them.
+  private(set) var otherCount = 0
+  private(set) var firstOther: (text: String, line: Int)?
+  /// Whether the other values are numbers with one comma.
+  private(set) var hasOnlyCommas = true
+
+  mutating func add(_ text: Substring, _ line: Int, _ missing: MissingWords) {
+    if missing.contains(text) { return }
+    if Number(text) != nil { return numberCount += 1 }
+    otherCount += 1
+    if firstOther == nil { firstOther = (String(text), line) }
+    hasOnlyCommas = hasOnlyCommas && text.isDecimalComma
   }
 }
 

@@ -44,6 +44,9 @@ public struct Table: Hashable, Sendable {
   public let rowCount: Int
   /// For each row, the number that `line(of:)` returns.
   let lines: [Int]
+  /// For each column of a file that is categorical although nearly all its values are numbers, a sentence that says so
+  /// and names the first other value and its line.
+  public let notes: [String]
 
   /// Creates a table from columns.
   /// - Precondition: the columns have the same number of rows and distinct names.
@@ -55,8 +58,9 @@ public struct Table: Hashable, Sendable {
     self.init(name: name, columns: columns, lines: Array(1..<count + 1))
   }
 
-  init(name: String, columns: [Column], lines: [Int]) {
+  init(name: String, columns: [Column], lines: [Int], notes: [String] = []) {
     self.name = name
+    self.notes = notes
     self.columns = columns
     rowCount = lines.count
     self.lines = lines
@@ -72,7 +76,7 @@ public struct Table: Hashable, Sendable {
 
   /// The table without a column.
   func removing(_ name: String) -> Table {
-    Table(name: self.name, columns: columns.filter { $0.name != name }, lines: lines)
+    Table(name: self.name, columns: columns.filter { $0.name != name }, lines: lines, notes: notes)
   }
 }
 

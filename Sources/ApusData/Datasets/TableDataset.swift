@@ -83,7 +83,8 @@ public struct TableDataset: Sendable {
       }
     let isSplit = options.test == 0 || !split.test.isEmpty
     guard isSplit, options.validation == 0 || !split.validation.isEmpty, !split.train.isEmpty else {
-      throw .tooFew(name, "its \(table.rowCount) rows are too few to hold some out")
+      let notes = table.notes.map { " (\($0))" }.joined()
+      throw .tooFew(name, "its \(table.rowCount) rows are too few to hold some out\(notes)")
     }
   }
 
@@ -93,7 +94,11 @@ public struct TableDataset: Sendable {
     switch column.values {
     case .categories(let codes, let names):
       guard kind != .regression else {
-        throw .csv(table.name, .file, "the target \(column.name.quoted()) contains words", "use a target of numbers")
+        let word = names.firstIndex { Double($0) == nil } ?? 0
+        let row = codes.firstIndex(of: Int32(word)) ?? 0
+        throw .csv(
+          table.name, .line(table.line(of: row)),
+          "the target \(column.name.quoted()) is not a number but \(names[word].quoted())", "use a target of numbers")
       }
       try checkMissing(codes.firstIndex(of: -1), column, table)
       return classes(codes, names) { names[$0] < names[$1] }

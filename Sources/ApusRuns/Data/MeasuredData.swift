@@ -35,7 +35,7 @@ extension Run {
   ///     source is not that of the run and has no splits, such as a file, `nil` selects all examples.
   public func data(of source: String? = nil, part: DataPart? = nil) throws -> MeasuredData {
     guard let source else {
-      return try explainingRelativeData(of: settings, in: checkpoint.path) {
+      return try explainingMissingData(of: settings, in: checkpoint.path, advice: "--data and --part") {
         try data(ofSource: settings.data, part: part)
       }
     }
@@ -44,8 +44,35 @@ extension Run {
 
   private func data(ofSource source: String, part: DataPart?) throws -> MeasuredData {
     var part = part
-    if part == nil, try !isOwn(source), try !DatasetDescription.hasParts(source) { part = .all }
+    if try !DatasetDescription.hasParts(source) {
+      if try isOwn(source) {
+        if part != .train && part != .all { warnIfChanged() }
+      } else if part == nil {
+        part = .all
+      }
+    }
     return try format.examples(DataRequest(source: source, part: part), settings)
+  }
+
+  /// Warns if the run's data have changed since the run was trained: the split is then another one, and the held-out
+  /// examples may be examples that the model was trained with. For images, only the number of training examples is
+  /// compared, because the statistics of the pixels would need all files.
+  private func warnIfChanged() {
+    struct Enough: Error {}
+    var isChanged = false
+    do {
+      _ = try type(of: format).load(settings, tokenizer: (format as? TextFormat)?.tokenizer) { current, count in
+        isChanged =
+          count != checkpoint.state.exampleCount || (current is TableFormat && !current.isEqual(to: format))
+        throw Enough()
+      }
+    } catch {
+      // Data that cannot be read are reported when the examples are read.
+    }
+    guard isChanged else { return }
+    Diagnostics.write(
+      "warning: \(settings.data.printable()) has changed since \(checkpoint.path.printable()) was trained: "
+        + "the held-out examples may include examples that the model was trained with")
   }
 
   /// The examples that the model was trained with, without augmentation.

@@ -1,4 +1,5 @@
 import Apus
+import ApusSystem
 
 extension TableFormat: DataFormat {
   public static var key: String { "table" }
@@ -34,6 +35,7 @@ extension TableFormat: DataFormat {
     let (table, data) = try TableFormat.learning(settings, settings.imageNetwork())
     let split = data.split
     try willLoad(table, split.train.count)
+    for note in data.features.notes { Diagnostics.write("note: \(note)") }
     var task = LearningTask(
       format: table, train: try table.examples(data, split.train), test: try table.examples(data, split.test),
       validation: split.validation.isEmpty ? nil : try table.examples(data, split.validation))

@@ -138,7 +138,7 @@ package struct TrainingRun {
     settings.device = device.name
     let (result, task) = try withDevice(device) {
       let weights = try pretrainedWeights()
-      let task = try explainingRelativeData(of: settings, in: isNew ? nil : files.path) {
+      let task = try explainingMissingData(of: settings, in: isNew ? nil : files.path) {
         try LearningTask(settings, tokenizer: tokenizer(of: weights)) { format, count in
           try stateMemory(format, count, on: device)
         }

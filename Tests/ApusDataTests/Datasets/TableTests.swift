@@ -50,9 +50,27 @@ struct TableTests {
   /// words.
   @Test func decimalCommasAreRefused() throws {
     let message = failure("a;b\n38,1;x\nNA;y\n7;z\n")
-    #expect(message.contains("the column \"a\" has numbers with decimal commas, such as 38,1"), "\(message)")
+    #expect(message.contains("the column \"a\" has numbers with commas, such as 38,1"), "\(message)")
     #expect(try table("a;b\n38,1;x\n1,2,3;y\n").columns[0].kind == .categorical)
     #expect(try table("a;b\n38,1;x\nsome;y\n").columns[0].kind == .categorical)
+  }
+
+  /// A column is categorical because of a single word, which may be a mistake or a word for a missing value.
+  @Test func fewWordsAmongNumbersAreNoted() throws {
+    let numbers = (0..<18).map { "\($0),x\n" }.joined()
+    let noted = try table("a,b\n" + numbers + "unknown,y\n,z\nnone,y\n")
+    #expect(noted["a"]?.kind == .categorical)
+    #expect(
+      noted.notes == [
+        "the column \"a\" of t.csv is categorical: 18 of its values are numbers, but \"unknown\" in line 20 is not; "
+          + "leave missing values empty"
+      ])
+    #expect(noted.removing("b").notes == noted.notes)
+    var options = TableOptions()
+    options.kinds = ["a": .categorical]
+    #expect(try table("a,b\n" + numbers + "unknown,y\n", options).notes.isEmpty)
+    #expect(try table("a,b\n" + numbers).notes.isEmpty)
+    #expect(try table("a,b\n1,x\n2,x\nsome,y\n").notes.isEmpty)
   }
 
   @Test func raggedRowsAreNamed() {
@@ -151,8 +169,13 @@ struct TableDatasetTests {
     #expect(failure("a,y\n1,1.5\n2,?\n").contains("in line 3: the target \"y\" is missing"))
     #expect(failure("a,y\n1,u\n2,u\n").contains("all rows have the same class"))
     #expect(failure("y\n1\n2\n").contains("no column except the target"))
-    #expect(failure("a,y\n1,u\n2,v\n", TableTask(kind: .regression)).contains("contains words"))
+    #expect(failure("a,y\n1,u\n2,v\n", TableTask(kind: .regression)).contains("is not a number but"))
+    let word = failure("a,y\n1,2.5\n2,v\n", TableTask(kind: .regression))
+    #expect(word.contains("in line 3: the target \"y\" is not a number but \"v\""), "\(word)")
     #expect(failure("a,y\n1,u\n2,v\n").contains("its 2 rows are too few to hold some out"))
+    let numbers = (0..<18).map { "1,\($0)\n" }.joined()
+    let mistake = failure("a,y\n" + numbers + "1,none\n")
+    #expect(mistake.contains("too few to hold some out (the column \"y\"") && mistake.contains("\"none\" in line 20"))
   }
 
   @Test func sourcesAreNamed() throws {
