@@ -49,7 +49,7 @@ import Testing
   @Test func ownLoss() throws {
     try withDevice(device) { () throws in
       // example
-      /// Weighs errors by `quantile` where the output is too low, and by `1 − quantile` where it is too high.
+      /// Weights errors by `quantile` where the output is too low, and by `1 − quantile` where it is too high.
       func quantileLoss(_ outputs: Tensor, _ targets: Tensor, quantile: Double) -> Tensor {
         let errors = targets - outputs
         return (errors * quantile).maximum(errors * (quantile - 1)).mean()
