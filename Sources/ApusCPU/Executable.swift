@@ -114,7 +114,7 @@ final class RunFrame {
     ownScalars.deallocate()
   }
 
-  /// The value of a scalar with lane `int64`.
+  /// The value of an `int64` scalar of the bank.
   func integer(_ scalar: Int) -> Int64 {
     (scalars + scalar * Int(CSIMD_SPLAT_BYTES)).load(as: Int64.self)
   }

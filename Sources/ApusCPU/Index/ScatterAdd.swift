@@ -35,7 +35,8 @@ final class ScatterAddStep: CPUStep {
     // are sorted.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
-    // Narrow types are summed in their lane's type: these sums are in the shared memory, before the counts.
+    // Narrow types, such as `float16`, are summed in their lane (arithmetic type). These sums are in the shared memory,
+    // before the counts.
     countsOffset =
       step.dtype.isLane ? 0 : roundUp(step.outer * step.extent * step.inner * lane.byteCount, toMultipleOf: 64)
     hasChains = lane.dtype.isFloatingPoint && step.count > SumCascade.chain

@@ -75,8 +75,8 @@ struct BlockSchedule {
   /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows then map to the
   /// same L2 cache sets.
   private static let distanceOfConflicts = 16384
-  /// The right factor is read in place if the left factor has at most this number of rows. With more rows, more tiles
-  /// read a panel that was packed once.
+  /// The right factor is read in place if the left factor has at most this number of rows. With more rows, packing
+  /// pays, because more tiles read each packed panel.
   private static let mostRowsForColumnsInPlace = 192
   /// The left factor is read in place if the product has at most this number of columns.
   private static let mostColumnsForRowsInPlace = 256

@@ -15,7 +15,8 @@ struct SoftmaxPattern {
   let lane: Lane
   /// The number of elements of a row.
   let length: Int
-  /// The value with the maximum of each row. The optional values below are `nil` if the pattern has no such step.
+  /// The value with the maximum of each row. Each optional value below is `nil` if the pattern has no step that
+  /// computes it.
   let maxima: Int
   private(set) var shift: (value: Int, scalar: Int)?
   private(set) var exponentials: Int?
