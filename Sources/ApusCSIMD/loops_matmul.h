@@ -1,4 +1,4 @@
-// Matrix products. Included once for each floating-point lane.
+// Matrix products. Included once for each floating-point type.
 
 #undef MULTIPLY_ADD
 #if CSIMD_HAS_FMA

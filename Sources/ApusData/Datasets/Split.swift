@@ -97,6 +97,6 @@ public struct Split: Hashable, Sendable {
   }
 
   /// The number of the random stream of class 0. It is far above the numbers of the streams that order the examples of
-  /// epochs, which count from 0.
+  /// epochs: these streams are numbered from 0.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }
