@@ -32,7 +32,7 @@ public enum DataError: Error, Hashable, Sendable {
   }
 
   package init(_ error: FileError) {
-    // A file above the size limit could be read, so its error is not `inputOutput`.
+    // A file above the size limit is readable, so its error is not `inputOutput`.
     guard !error.isTooLarge else {
       self = .tooLarge(source: error.path, reason: error.reason, remedy: "use a smaller file")
       return

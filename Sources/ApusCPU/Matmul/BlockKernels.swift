@@ -80,7 +80,7 @@ struct BlockKernels {
     prefetchesLines = !builder.caches.prefetchesManyLines
   }
 
-  /// The number of words that contain `k` elements along k.
+  /// The number of words in which a packed row or column stores `k` elements, padding included.
   private func words(_ k: Int) -> Int {
     let unit = numbersOfWord * wordMultiple
     return ceilDivide(k, unit) * wordMultiple

@@ -39,7 +39,7 @@ struct SoftmaxPattern {
   /// Matches the longest pattern at the start of `steps`; `nil` if `steps` do not begin with such a pattern.
   ///
   /// - Parameters:
-  ///   - isLast: whether no step after step number `step` reads a value.
+  ///   - isLast: whether no step after the step with index `step` reads a value.
   ///   - mayAlias: whether two values may share bytes.
   init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
     guard case .reduction(let maximum)? = steps.first, maximum.reducers == [.max],

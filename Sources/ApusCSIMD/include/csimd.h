@@ -455,8 +455,8 @@ csimd_loop csimd_find_conversion(const csimd_table *table, int from, int to);
 csimd_load csimd_find_load(const csimd_table *table, int dtype);
 csimd_store csimd_find_store(const csimd_table *table, int dtype);
 
-/// Computes the indices that stably sort `count` values of a lane. The values are at the start of `workspace`, which
-/// has 4·count words of 8 bytes. NaN sorts as the greatest value.
+/// Computes the indices that stably sort `count` values of the type `lane`. The values are at the start of `workspace`,
+/// which has 4·count words of 8 bytes. NaN sorts as the greatest value.
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result);
 
 /// Writes the windows of an image as a matrix (im2col). Line `tap` contains the values that the tap reads for each
@@ -472,7 +472,7 @@ void csimd_fold(
     const csimd_windows *windows, int lane, const void *lines, ptrdiff_t line_stride, ptrdiff_t first_row,
     ptrdiff_t last_row, void *image);
 
-/// Broadcasts a value of the given lane to 16 lanes.
+/// Broadcasts a value of the arithmetic type `lane` to 16 vector lanes.
 void csimd_splat(void *result, int lane, double floating, int64_t integer);
 
 #include "csimd_pairs.h"

@@ -199,16 +199,16 @@ void csimd_merge_columns(
     int64_t arrays, void *const *results);
 
 /// Merges each level whose chain is full into the level above, and clears the merged level. Must be called after each
-/// group of lines that was merged into the lowest level; `groups` is the number of this group, counted from 1. Levels
-/// are `distance` bytes apart, the lowest level first.
+/// merge of a group of lines into the lowest level; `groups` is the number of this group, counted from 1. Levels are
+/// `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// After `groups` groups of lines, combines all levels into the lowest level.
 void csimd_total_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
-/// Bytes of an element of a lane.
+/// Bytes of a number of the arithmetic type `lane`.
 int csimd_lane_bytes(int lane);
-/// Bytes of an element of an element type.
+/// Bytes of an element of the storage type `dtype`.
 int csimd_dtype_bytes(int dtype);
 
 /// The position of row-major element `index` in a layout.

@@ -151,7 +151,7 @@ private struct TableSurvey {
 /// How many values of a column are numbers, and how many are not; missing values do not count.
 private struct ColumnContents {
   private(set) var numberCount = 0
-  /// The number of values that are not decimal numbers (`38,1` is none either), and the first of these values.
+  /// The number of values that are not decimal numbers, such as words and `38,1`, and the first of these values.
   private(set) var otherCount = 0
   private(set) var firstOther: (text: String, line: Int)?
   /// Whether each of these values is a number with a decimal comma.

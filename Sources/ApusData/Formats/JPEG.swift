@@ -97,8 +97,8 @@ enum JPEG {
     tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
   }
 
-  /// The maximum of a file's number of pixels times its number of scans. A file of a few kilobytes can have hundreds of
-  /// scans of millions of pixels.
+  /// The maximum product of a file's pixel count and scan count. A file of a few kilobytes can have hundreds of scans
+  /// of millions of pixels.
   private static let mostWork = 1 << 30
   /// The limit of the work to locate damage: the number of decodings times the file's pixels times its scans.
   private static let searchWork = 1 << 28
