@@ -8,7 +8,8 @@ struct BlockSchedule {
 
   /// How a factor is packed. `none`: tasks read the factor in place. `task`: each task packs its own block. `thread`:
   /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. A
-  /// small factor is packed by each thread, because the parts of a shared copy are in the caches of other threads.
+  /// small factor is packed by each thread, because a thread would read most of a shared copy from the caches of other
+  /// cores.
   enum Packing { case none, task, thread, shared }
 
   /// Products with the same shape and the same factor layouts.

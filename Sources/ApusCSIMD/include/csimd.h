@@ -178,8 +178,8 @@ typedef struct {
   int padding;
 } csimd_depthwise_plane;
 
-/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position. The three
-/// elements of each array are for depth, height and width.
+/// Sliding windows over an image with `channels` channels; a tap is a pair of a channel and a kernel position. The
+/// three elements of each array are for depth, height and width.
 typedef struct {
   ptrdiff_t channels;
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
