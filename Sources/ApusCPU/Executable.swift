@@ -78,8 +78,8 @@ final class CPUExecutable: Executable, @unchecked Sendable {
 protocol CPUStep: AnyObject {
   /// Bytes of temporary memory that each worker needs.
   var workspaceByteCount: Int { get }
-  /// The maximum number of tasks that need a worker's temporary memory. Workers are numbered from 0; if a worker's
-  /// number is at least `taskCount`, it runs none of these tasks and needs no memory.
+  /// The maximum number of tasks that need a worker's temporary memory. A worker whose index is `taskCount` or more
+  /// runs none of these tasks and needs no memory.
   var taskCount: Int { get }
   /// Bytes of temporary memory that the workers share.
   var sharedByteCount: Int { get }
@@ -114,7 +114,7 @@ final class RunFrame {
     ownScalars.deallocate()
   }
 
-  /// The value of a scalar with lane `int64`.
+  /// The value of an `int64` scalar of the bank.
   func integer(_ scalar: Int) -> Int64 {
     (scalars + scalar * Int(CSIMD_SPLAT_BYTES)).load(as: Int64.self)
   }

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Lane {
-  /// The entry for this lane in a table that is ordered like `Lane`.
+  /// The entry for this arithmetic type in a table whose order is that of the cases of `Lane`.
   func entry<T>(of table: (T?, T?, T?, T?)) -> T {
     switch self {
     case .int32: table.0!
@@ -11,7 +11,7 @@ extension Lane {
     }
   }
 
-  /// The entry for this lane, `float32` or `float64`, in a table of these two lanes.
+  /// The entry for `float32` or `float64` in a table of these two types.
   func entry<T>(of table: (T?, T?)) -> T {
     precondition(self == .float32 || self == .float64, "there are no loops for \(self)")
     return self == .float32 ? table.0! : table.1!

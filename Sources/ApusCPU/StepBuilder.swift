@@ -47,8 +47,8 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
-  /// The matrix product kernels whose instructions multiply two pairs of elements at a time (AVX512-BF16, AMX), for
-  /// operands of type `dtype`; `nil` if there are none, or if the device does not use them.
+  /// The matrix product kernels whose instructions multiply elements in pairs (AVX512-BF16, AMX), for operands of type
+  /// `dtype`; `nil` if there are none, or if the device does not use them.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
   /// The C loop of an elementwise operation, which is a row of `Kernels/elementwise.def`.

@@ -21,8 +21,8 @@ final class ThreadPool: @unchecked Sendable {
 
   deinit { csimd_pool_close(pool) }
 
-  /// Calls `body` with each index below `count` and the number of the worker that makes the call, which is also below
-  /// `count`.
+  /// Calls `body` with each task index below `count`, and with the index of the worker that makes the call. Worker
+  /// indices are also below `count`.
   func run(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     guard count > 1 else {
       if count == 1 { body(0, 0) }

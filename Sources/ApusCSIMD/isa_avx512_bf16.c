@@ -22,10 +22,10 @@
 #define MULTIPLY_ADD(a, b, c) ((VF)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
 #include "loops_tiles.h"
 
-// bfloat16 values in float32 have zero lower halves.
+// A float32 number whose value is a bfloat16 value has zeros in its lower 16 bits.
 INLINE VF joined(VF first, VF second) { return AS_F(AS_U(first) | AS_U(second) >> 16); }
 
-// Joins each even number of 32 numbers to the odd number after it.
+// Joins 32 numbers to 16 words: each number at an even index with the number after it.
 INLINE VF joined_numbers(const float *numbers) {
   VF a = LOAD(VF, numbers), b = LOAD(VF, numbers + LANES);
   VF first = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);

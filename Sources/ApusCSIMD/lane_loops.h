@@ -1,13 +1,13 @@
-// The operations of elementwise.def on one lane as loops, and the table of these loops; the other loops that exist for
-// each lane are included at the end. loops.h includes this file once for each lane, with LANE (see lane.h), SCALAR (the
-// type of an element) and MASK (the type of a comparison's result) defined.
+// The loops of the operations (rows) of elementwise.def for one lane (arithmetic type), and the table of these loops.
+// The other loops that exist for each lane are included at the end. loops.h includes this file once for each lane, with
+// LANE (see lane.h), SCALAR (the type of an element) and MASK (the type of a comparison's result) defined.
 
 #include "../../Kernels/prelude/lane.h"
 
 #define LANE_TABLE(name) FN(table_##name)
 
 #if LANE_IS_FLOAT
-// The rows as functions, for loops that compute several rows.
+// The operations as functions, for loops that compute several operations.
 #define VALUE(name) FN(value_##name)
 #define UNARY(name, cost, expression) \
   INLINE V VALUE(name)(V a) { return expression; }
@@ -69,7 +69,7 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 })
 
 #if LANE_IS_FLOAT
-// The rows of `FusedRow` in ApusCPU.
+// The operations of `FusedRow` in ApusCPU.
 #define TERNARY(name, expression)                                                           \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 3, SIZES(BYTES_OF(V), BYTES_OF(V), BYTES_OF(V)), { \
     V a = OPERAND(V, 0);                                                                    \

@@ -1,8 +1,8 @@
-// Attention weights, computed between the two matrix products. Included once for each floating-point lane.
+// Attention weights, computed between the two matrix products. Included once for each floating-point type.
 
 #include "../../Kernels/attention/weights.h"
 
-// For 16 keys from `at` on, whether the query of a row may attend to the key: the key must be below `end`, and its
+// For each of 16 keys from `at` on, whether the query of a row may attend to it: the key must be below `end`, and its
 // entry in `mask` must not be 0.
 INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, const uint8_t *mask) {
   VI lanes = (VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (int32_t)at;
@@ -95,8 +95,8 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     SCALAR old = maximum[r], found = FN(attention_largest)(top);
     SCALAR now = found > old ? found : old;
     V shifted = FN(softmax_shift)((V)(now));
-    // `shift` is a scalar, because float64 exponentials are calls of libm, and each call would save and restore a
-    // vector.
+    // `shift` is a scalar, because float64 exponentials are calls of libm, and a vector would be spilled around each
+    // call.
     SCALAR shift = shifted[0];
     V part = (V)(0);
     for (size_t i = 0; i < w->keys; i += LANES) {

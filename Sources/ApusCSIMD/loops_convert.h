@@ -1,4 +1,4 @@
-// Conversions between lanes, and between the element types and their lanes.
+// Conversions between lanes (arithmetic types), and between each storage type and its lane.
 
 #define COUNT_UP ((VL){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 

@@ -1,6 +1,6 @@
-// Convolutions with stride 1 on padded planes, and their weight gradients. A plane is treated as one row of pixels: the
-// offset of the pixel that a tap reads is the same for all results, so that vectors run over pixels without im2col. The
-// gaps between the rows of the result get values that are not read.
+// Convolutions with stride 1 on padded planes, and their weight gradients. A plane is treated as one row of pixels, so
+// that the offset of the pixel that a tap reads is the same for all results. So vectors run over pixels without im2col.
+// The gaps between the rows of the result get values that are not read.
 //
 //     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]      k: channel of the result, p: pixel,
 //                                                            t: tap (source channel and kernel position)
@@ -40,7 +40,7 @@
     for (; v < vectors; v += 1) plane_tile_##K##_1(taps, x + v * LANES, offsets, weights, out + v * LANES, stride); \
   }
 
-// Sums over pixels: gradient[k][t] = Σ_p y[k][p] · x[p + offsets[t]]. Each gradient has 16 partial sums.
+// Sums over pixels: gradient[k][t] = Σ_p y[k][p] · x[p + offsets[t]]. Each element of the gradient has 16 partial sums.
 #define CORRELATE_TILE(K, T)                                                                                \
   INLINE void correlate_tile_##K##_##T(                                                                     \
       size_t vectors, const float *y, size_t stride, const float *x, const ptrdiff_t *offsets, float *sums, \

@@ -1,5 +1,5 @@
-// For one lane, the sums of the differences from a second operand, such as the mean, and the sums of the squared
-// differences, computed in one pass. loops_reduce.h includes this file.
+// For one lane (arithmetic type): sums of the differences between the elements and a second operand, such as their
+// mean, and sums of the squared differences, both computed in one pass. loops_reduce.h includes this file.
 
 /// `sum_squared_difference` and `sum_difference` in one pass.
 ACCUMULATE(

@@ -1,4 +1,4 @@
-// Cumulative sums and products, and products of integer matrices.
+// Scans (cumulative sums and cumulative products), and matrix products of integers.
 
 // Line number `step` in the direction of the scan: `width` elements.
 #define LINE(S, step) ((S *)values + (is_reversed ? lines - 1 - (step) : (step)) * width)
@@ -16,8 +16,9 @@
   }
 
 // A chain is CSIMD_CHAIN lines. The result of a line is the sum of the lines of its chain up to this one, plus the sum
-// of all lines before the chain. The latter is the sum of the levels (see reduce.def), the highest first. `state`
-// contains the levels, the sum of the lines before the chain, and the sum of the chain.
+// of all lines before the chain. The sum before the chain is the sum of the levels (see reduce.def), added from the
+// highest level to the lowest. `state` contains the levels, the sum of the lines before the chain, and the sum of the
+// chain.
 #define SCAN_SUM(name, S)                                                                                     \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier) { \
     S *levels = state, *before = levels + (CSIMD_SCAN_LINES - 2) * width, *sum = before + width;              \

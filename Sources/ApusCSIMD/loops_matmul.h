@@ -1,4 +1,4 @@
-// Matrix products. Included once for each floating-point lane.
+// Matrix products. Included once for each floating-point type.
 
 #undef MULTIPLY_ADD
 #if CSIMD_HAS_FMA
@@ -34,8 +34,8 @@ static void FN(narrow_multiply)(
     return;
   }
   FOR_SLIVERS(m, {
-    // A line is a column of `a`; lines are far apart. Prefetch the sliver after the next one. If there is none, prefetch
-    // a sliver of the next k lines, if there are such lines.
+    // A line is a column of `a`; lines are far apart. Prefetch the sliver after the next sliver. If there is none,
+    // prefetch a sliver of the next k lines, if there are such lines.
     size_t next = first + 2 * TILE_ROWS;
     const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(

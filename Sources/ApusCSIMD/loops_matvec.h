@@ -1,4 +1,4 @@
-// Products of one row with a matrix. Included once for each floating-point lane, after loops_matmul.h.
+// Products of one row with a matrix. Included once for each floating-point type, after loops_matmul.h.
 
 // The number of columns that are summed at a time.
 #undef ROW_CHUNK

@@ -20,7 +20,7 @@ INLINE VU multiply_words(VU a, uint32_t factor, VU *low) {
 #define PHILOX_PRODUCT(high, low, a, factor) high = multiply_words(a, factor, &low)
 #include "../../Kernels/prelude/philox.h"
 
-// Computes the four words of the Philox block in each lane.
+// Computes the four words of each of 16 Philox blocks, one block in each vector lane.
 INLINE void philox_blocks(VL block, uint64_t seed, uint64_t counter, VU words[4]) {
   VU lower = __builtin_convertvector(AS_W(block), VU), upper = __builtin_convertvector(AS_W(block) >> 32, VU);
   philox_block(

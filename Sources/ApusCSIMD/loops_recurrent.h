@@ -1,5 +1,5 @@
 // One time step of a recurrent layer for one sequence, and its gradient: the formulas of cells.h, 16 elements at a
-// time. Included once for each floating-point lane.
+// time. Included once for each floating-point type.
 
 #include "../../Kernels/recurrent/cells.h"
 

@@ -1,6 +1,6 @@
-// The reductions of reduce.def for one lane. An accumulator has four vectors, which accumulate in turn. At the end, the
-// four vectors are combined into one, and the lanes of this vector are combined by halves: 8 lanes with 8, 4 with 4,
-// and so on. So the order depends only on the count.
+// The reductions of reduce.def for one lane (arithmetic type). An accumulator has four vectors, which accumulate in
+// turn. At the end, the four vectors are combined into one, and the 16 lanes of this vector are combined by halves: 8
+// lanes with 8, 4 with 4, and so on. So the order depends only on the number of elements.
 //
 // Elements are combined in a cascade of chains (see reduce.def): CSIMD_CHAIN groups of four vectors are one term of the
 // first level, and CSIMD_CHAIN terms of a level are one term of the next level.
@@ -103,8 +103,8 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
   return (V)(number);
 }
 
-/// Computes the sums of `ACCUMULATE` for a whole row. A row of whole vectors that fits into one chain stays in
-/// registers.
+/// Computes the sums of `ACCUMULATE` for a whole row. If a row consists of whole vectors and fits into one chain, its
+/// sums stay in registers.
 #define WHOLE_ROWS(name, sets, combined, identity, prefetched_lines, second, ...)                                \
   INLINE void FN(whole_##name)(size_t n, const csimd_operand *values, void *const *results, const char *ahead) { \
     V b = second;                                                                                                \
@@ -145,9 +145,10 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     FN(whole_##name)(n, values, (void *[]){result}, ahead);                                            \
   }
 
-/// Computes the sums of `ACCUMULATE` for each of n columns of `lines` arrays, which are `distance` bytes apart, and adds
-/// them to the arrays `to`, which are read and written once. `whole_lines` does so for whole vectors of columns and
-/// returns their number, `last_lines` for the columns from i on. The second operand is the same for all lines.
+/// Computes the sums of `ACCUMULATE` for each of n columns of `lines` arrays, which are `distance` bytes apart, and
+/// adds them to the arrays `to`, which are read and written once. `whole_lines` does so for whole vectors of columns,
+/// and returns the number of these columns; `last_lines` does so for the columns from i on. The second operand is the
+/// same for all lines.
 #define LINES(name, sets, combined, identity, ...)                                                                     \
   INLINE size_t FN(whole_lines_##name)(                                                                                \
       size_t n, void *const *to, const char *x, csimd_operand second, ptrdiff_t distance, ptrdiff_t lines) {           \

@@ -13,8 +13,8 @@
 //            └─────┘   └────────────┘
 //   TILE_ROWS rows, one element of each at a time
 
-// A tile of sums and a row of the panel fill the registers: CSIMD_REGISTERS vectors of 16 floats, or half as many of
-// doubles.
+// A tile of sums and a row of the panel fill the registers: CSIMD_REGISTERS vectors of 16 floats, or half as many
+// vectors of 16 doubles.
 #undef TILE_ROWS
 #undef TILE_VECTORS
 #if CSIMD_REGISTERS >= 32
@@ -144,7 +144,7 @@ INLINE size_t FN(panel_columns)(size_t n, size_t column) {
 // The number of vectors in a panel of `columns` columns; a narrow last panel may have fewer than TILE_VECTORS.
 INLINE int FN(panel_vectors)(size_t columns) { return (int)CEIL_DIVIDE(columns, LANES); }
 
-// The distance between the rows of a packed panel of `columns` columns.
+// The row stride of a packed panel of `columns` columns.
 #define PANEL_ROW(columns) ((size_t)FN(panel_vectors)(columns) * LANES)
 
 static __attribute__((noinline)) void FN(tile_any)(

@@ -7,7 +7,8 @@
 
 #define POSITIONS 36
 
-// Iterates over tiles with: image (its index), top and left (the row and column of the tile's first result).
+// Runs the body for each tile. In the body, `image` is the index of the tile's image, and `top` and `left` are the row
+// and the column of the tile's first result.
 #define FOR_EACH_TILE(...)                                                                           \
   for (size_t tile = first; tile < first + count; tile += 1) {                                       \
     size_t image = tile / (w->tiles_y * w->tiles_x), inner = tile % (w->tiles_y * w->tiles_x);       \

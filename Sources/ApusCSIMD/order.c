@@ -17,7 +17,7 @@ static uint64_t key_f32(uint32_t bits) {
   return bits >> 31 ? (uint32_t)~bits : bits | 0x80000000u;
 }
 
-/// Replaces the values of a lane by keys of 8 bytes each.
+/// Replaces values of the type `lane` by keys of 8 bytes each.
 static void make_keys(int lane, int is_descending, size_t count, uint64_t *keys) {
   int bytes = csimd_lane_bytes(lane);
   uint64_t flip = !is_descending ? 0 : bytes == 4 ? UINT32_MAX : UINT64_MAX;

@@ -49,8 +49,8 @@ static run_of run_at(const csimd_layout *layout, int64_t start, int64_t count) {
   return run;
 }
 
-/// Copies elements that are stored in the lane's own type. Short runs are frequent, so it calls no function of the
-/// table.
+/// Copies elements that are stored in the type of the arithmetic (the lane). Short runs are frequent, so it calls no
+/// function of the table.
 static void copy_run(char *target, const char *source, int64_t count, int64_t stride, int bytes) {
   if (stride == 1) {
     memcpy(target, source, (size_t)(count * bytes));
@@ -252,9 +252,10 @@ typedef struct {
   int data_bytes[3], target_bytes, ahead_bytes;
 } flat_instruction;
 
-/// The prefetch distance and the block lengths of flat kernels with arrays that no cache holds, in elements. With short
-/// blocks, the loops that read arrays, compute in the cache and write arrays alternate so quickly that the memory is
-/// hardly ever idle. Kernels with many instructions per array use longer blocks to save calls.
+/// The prefetch distance and the block lengths, in elements, of flat kernels whose arrays fit into no cache. With short
+/// blocks, three kinds of loops alternate so quickly that the memory is hardly ever idle: loops that read arrays, loops
+/// that compute in the cache, and loops that write arrays. Kernels with many instructions per array use longer blocks
+/// to save calls.
 enum { FLAT_AHEAD = 1024, FLAT_BLOCK = 128, LONG_FLAT_BLOCK = 512 };
 
 static int64_t flat_block(const csimd_kernel *kernel, int instruction_count, int array_count) {

@@ -186,10 +186,10 @@ void csimd_merge_rows(
   }
 }
 
-// By columns, a line is the elements of one reduced position. The accumulators of `width` results are in arrays with at
-// most 8 bytes per result. A reducer with indices has an array of values and an array of indices. For other reducers,
-// array 0 holds the combination of the lines of the current group, which has at most CSIMD_LINES_AT_ONCE lines, and
-// array 1 + k holds level k of the cascade, into which whole groups are merged from level 0 on.
+// By columns, a line consists of the elements at one reduced position. The accumulators of `width` results are in
+// arrays with at most 8 bytes per result. A reducer with indices has an array of values and an array of indices. For
+// other reducers, array 0 holds the combination of the lines of the current group, which has at most
+// CSIMD_LINES_AT_ONCE lines, and array 1 + k holds level k of the cascade. Whole groups are merged into level 0.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;

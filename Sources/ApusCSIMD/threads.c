@@ -19,8 +19,8 @@
 #define ACTIVE (OPEN - 1)
 #define GENERATION(state) ((state) >> 17)
 
-// The range of tasks that a worker begins with. Similar jobs give a worker the same range, so the memory of its tasks
-// is likely in its caches. A worker that has finished its range steals tasks from other ranges.
+// The range of tasks that a worker begins with. Similar jobs give a worker the same range, so the data of its tasks are
+// probably still in the caches of its core. A worker that has finished its range steals tasks from other ranges.
 struct share {
   _Alignas(64) _Atomic size_t next;
   size_t end;
@@ -92,8 +92,8 @@ static void wait_for_news(csimd_pool *pool, uint64_t seen) {
   } while (now() < deadline);
   uint32_t sequence = atomic_load(&pool->wake_sequence);
   atomic_fetch_add(&pool->sleepers, 1);
-  // `wake_sequence` was read before this check of `is_news`: a job that is published after the check changes
-  // `wake_sequence`, and the wait returns.
+  // `wake_sequence` was read before this check of `is_news`, so no wake-up is lost: a job that is published after the
+  // check changes `wake_sequence`, and the wait returns.
   if (!is_news(pool, seen)) syscall(SYS_futex, &pool->wake_sequence, FUTEX_WAIT_PRIVATE, sequence, NULL, NULL, 0);
   atomic_fetch_sub(&pool->sleepers, 1);
 }

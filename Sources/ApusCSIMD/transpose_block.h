@@ -58,9 +58,9 @@ INLINE void load_rows(size_t rows, const float *source, ptrdiff_t stride, const 
       a[r] = r < rows ? (transposed_row)LOAD(transposed_row, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
 }
 
-// Transposes `rows` (at most TRANSPOSE_WIDTH) rows of TRANSPOSE_WIDTH words: in rounds, elements are exchanged between
-// rows at a distance of 1, then 2, 4 and so on. Each row of the target is written as TRANSPOSE_WIDTH words, one row
-// after the other.
+// Transposes `rows` (at most TRANSPOSE_WIDTH) rows of TRANSPOSE_WIDTH words in stages. The first stage shuffles
+// elements between rows that are 1 row apart, the next stages between rows that are 2, 4, … rows apart. Each row of the
+// target is written as TRANSPOSE_WIDTH words, one row after the other.
 INLINE void transpose_block(
     size_t rows, const float *source, ptrdiff_t stride, const float *ahead, float *target, size_t step) {
   transposed_row a[TRANSPOSE_WIDTH];

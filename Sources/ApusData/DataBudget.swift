@@ -3,12 +3,12 @@ import ApusSystem
 /// The memory limits for decoded data. They are checked before a file is decoded, or while it is read, because a file
 /// of a few megabytes can expand to many gigabytes.
 enum DataBudget {
-  /// The most bytes of host memory for the pixels of a file, for a table, or for the batches of a loader: an eighth of
-  /// the memory that the process may use. The rest leaves room for the two or three copies of the data that exist
-  /// during the transfer to a device.
+  /// The maximum number of bytes of host memory for the pixels of a file, for a table, or for the batches of a loader:
+  /// an eighth of the memory that the process may use. The rest leaves room for the two or three copies of the data
+  /// that exist during the transfer to a device.
   static let memoryByteCount = HostMemory.byteCount / 8
-  /// The most bytes of a text. Its tokens and the working memory of the tokenizer take about 30 bytes for each byte of
-  /// the text.
+  /// The maximum number of bytes of a text. Its tokens and the working memory of the tokenizer take about 30 bytes for
+  /// each byte of the text.
   static let textByteCount = min(1 << 30, HostMemory.byteCount / 32)
 
   /// Throws if data would occupy more than `memoryByteCount`, or more memory than can be allocated now.

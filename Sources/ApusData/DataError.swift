@@ -20,8 +20,8 @@ public enum DataError: Error, Hashable, Sendable {
   /// The location of an error in a file.
   public enum Location: Hashable, Sendable {
     case file
-    /// A byte, counted from 0: of a compressed file, in the decompressed content or, if the compressed data are
-    /// damaged, in the stored file.
+    /// A byte offset, counted from 0. For a compressed file, it is an offset in the decompressed content or, if the
+    /// compressed data are damaged, in the stored file.
     case offset(Int)
     /// The record or array element, counted from 0.
     case record(Int)
@@ -32,7 +32,7 @@ public enum DataError: Error, Hashable, Sendable {
   }
 
   package init(_ error: FileError) {
-    // A file above the size limit could be read, so its error is not `inputOutput`.
+    // A file above the size limit is readable, so its error is not `inputOutput`.
     guard !error.isTooLarge else {
       self = .tooLarge(source: error.path, reason: error.reason, remedy: "use a smaller file")
       return

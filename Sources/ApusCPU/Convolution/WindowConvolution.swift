@@ -7,9 +7,9 @@ import ApusSystem
 /// in a cache.
 ///
 /// If results read the same taps, their windows are the rows of a strided matrix. These results are a row of pixels, a
-/// column of pixels, or one pixel of several images. The windows are multiplied in place by panels of the weights.
-/// Taps outside of the image are skipped, so nothing is padded. If the factors are multiplied in bfloat16 pairs, the
-/// source is first copied into words of two channels.
+/// column of pixels, or one pixel of several images. The windows are multiplied in place by panels of the weights. Taps
+/// outside of the image are skipped, so nothing is padded. If the factors are multiplied in bfloat16 pairs, the source
+/// is first copied into 32-bit words, each with two channels.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

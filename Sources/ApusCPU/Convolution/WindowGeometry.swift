@@ -2,8 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A pass of a convolution as windows of its source: the input or, for the input gradient, the output's gradient. The
-/// output and the weight gradient have one phase; the input gradient has one for each pixel position modulo the stride.
+/// A pass of a convolution that reads windows of its source. The source is the input or, for the input gradient, the
+/// output's gradient. The output and the weight gradient have one phase; the input gradient has one for each pixel
+/// position modulo the stride.
 struct WindowGeometry {
   /// Images `[height, width, channels]`, or `[channels, height, width]`.
   struct Extent {
@@ -76,8 +77,8 @@ struct WindowGeometry {
   var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
 }
 
-/// The lines of the source and of the weights that a result reads; a line is contiguous elements. All results of a
-/// rectangle read the same taps, so that they share a description of their lines.
+/// The lines of the source and of the weights that a result reads; a line is a run of contiguous elements. All results
+/// of a rectangle read the same taps, so that they share a description of their lines.
 struct WindowLines {
   private let lines: csimd_lines
   /// The row, within a panel of weights, of the first tap.

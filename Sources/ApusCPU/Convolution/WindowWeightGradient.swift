@@ -3,8 +3,8 @@ import ApusCSIMD
 import ApusSystem
 
 /// The weight gradient of a convolution whose windows are read in place: for each tap, the transposed matrix of the
-/// pixels that the tap reads, times the gradient of the output. If the gradient is channels-first, each block of the
-/// gradient is transposed once for all taps.
+/// pixels that the tap reads, times the gradient of the output. If the output's gradient is channels-first, each of its
+/// blocks is transposed once for all taps.
 ///
 /// A small weight gradient is summed in parts, each over a range of images. The tasks of a large weight gradient cover
 /// ranges of taps and output channels. The split depends only on the shape.
@@ -16,8 +16,8 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks into which the output channels are split.
   private let blocks: Int
-  /// Rows of taps per task: all rows if a small weight gradient has enough other tasks, so that the input is read from
-  /// memory once; otherwise one row.
+  /// Rows of taps per task. If the weight gradient is small, and the parts and panels alone give enough tasks, a task
+  /// has all rows of taps, so that the input is read from memory once; otherwise it has one row.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int
@@ -36,7 +36,8 @@ final class WindowWeightGradientStep: CPUStep {
   private static let enoughParts = 16
   /// The maximum length of an accumulation chain.
   private static let longestChain = 2048
-  /// The minimum length of an accumulation chain: each chain loads and stores its sum once.
+  /// The minimum length of an accumulation chain. A chain loads and stores its sum once, which is too expensive for
+  /// fewer terms.
   private static let shortestChain = 128
   /// The maximum number of sums that stay in an L2 cache; also the maximum number of elements that a block of pixels
   /// reads.

@@ -94,8 +94,8 @@ struct WinogradSchedule {
     geometry.source.channels * (sharesWeights ? geometry.results.channels : channelGrain)
   }
 
-  // Numbers of elements: of all transformed patches and weights, of the memory that tasks share, and of a task's own
-  // memory.
+  // Numbers of elements. `patchCount` and `weightCount` count the transforms of all tasks if the tasks share them,
+  // otherwise those of one task. The products begin at `productsOffset` in a task's own memory.
   private var patchCount: Int { WinogradGeometry.positions * patchDistance }
   private var weightCount: Int { WinogradGeometry.positions * weightDistance }
   var sharedCount: Int { sharesWeights ? weightCount : patchCount }

@@ -18,7 +18,7 @@ final class EpilogueKernel {
   /// Whether the core result can be computed in the memory of a result value.
   var hasTarget: Bool { plain != nil || reused != nil }
 
-  /// - Parameter lanes: the lanes of the core results.
+  /// - Parameter lanes: the arithmetic types of the core results.
   init(_ epilogue: Epilogue, lanes: [Lane], _ builder: StepBuilder) throws(DeviceError) {
     let domain = epilogue.binding.domain
     count = domain.elementCount

@@ -13,21 +13,21 @@ enum FusedRow: String {
 
 /// An instruction, or a fused instruction that replaces two.
 struct LoopInstruction: Hashable {
-  /// The instruction: lanes, operands and, unless `fused` replaces it, the function.
+  /// The lane, the operands and the function. If `fused` is set, it replaces the function.
   var instruction: Instruction
   var fused: FusedRow?
 }
 
 extension Program {
   /// Returns the instructions after fusion. Two instructions become a `FusedRow` if nothing else reads the result of
-  /// the first; `nil` then replaces the first instruction.
+  /// the first; in the returned array, `nil` then takes the place of the first.
   ///
   /// - Parameter isUniform: whether a register is the same for all elements. A product of two such registers runs only
   ///   once and is not fused.
   func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
     var result: [LoopInstruction?] = instructions.map { LoopInstruction(instruction: $0) }
-    /// The index of the instruction that computes `register`; `nil` if `register` is an input or is read more than
-    /// once, or if the instruction is fused or computes another function than `row`.
+    /// The index of the instruction that computes `register`, if this instruction is an unfused `row` and only one
+    /// operand or output reads `register`; otherwise `nil`.
     func inner(_ row: ElementwiseRow, _ register: Int) -> Int? {
       let number = register - inputs.count
       guard number >= 0, let found = result[number], found.fused == nil else { return nil }
@@ -80,8 +80,8 @@ enum FusedSum: String {
   case expDifference = "sum_exp_difference"
 }
 
-/// Sums whose program is fused into the reducers: squared differences, alone or with the differences, or exponentials
-/// of differences.
+/// Sums whose program is fused into the reducers: either squared differences (alone or together with the differences),
+/// or exponentials of differences.
 struct JoinedSum {
   let reducers: [FusedSum]
   /// The program that computes the minuends and subtrahends.

@@ -25,7 +25,7 @@ struct KernelLowering {
     static let constant = Int32(CSIMD_CONSTANT)
   }
 
-  /// The kernel's register for each register of the program. The numbers differ, because constants are instructions of
+  /// The kernel's register for each register of the program. The indices differ, because constants are instructions of
   /// the program, but arguments of the kernel.
   private var registers: [Int] = []
   /// For each register of the kernel: whether it is the same for all elements.
@@ -157,8 +157,8 @@ struct KernelLowering {
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
     case .row(let row):
-      // The table lists each row under the lane of its operands, except `unitFloat`: this row reads integers, and is
-      // listed under `float32`.
+      // The table lists each operation under the lane (arithmetic type) of its operands, except `unitFloat`: this
+      // operation reads integers, but is listed under `float32`.
       return try builder.loop(row.name, row == .unitFloat ? instruction.result : instruction.lane)
     case .constant: fatalError("a constant is an argument, not an instruction")
     }

@@ -18,8 +18,8 @@ protocol RowwiseStep: AnyObject {
   func keepInCache(_ values: Set<Int>)
 }
 
-/// Consecutive steps over the same rows, which run together for one block of rows after the other. The result of a step
-/// is still in the cache when the next step reads it. Examples are the steps of softmax, of normalizations and of their
+/// Consecutive steps over the same rows, which run together on one block of rows at a time. The result of a step is
+/// still in the cache when the next step reads it. Examples are the steps of softmax, of normalizations and of their
 /// gradients.
 ///
 /// The results have the same bits as if the steps ran separately.

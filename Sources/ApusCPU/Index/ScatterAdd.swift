@@ -35,7 +35,8 @@ final class ScatterAddStep: CPUStep {
     // are sorted.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
-    // Narrow types are summed in their lane's type: these sums are in the shared memory, before the counts.
+    // Narrow types, such as `float16`, are summed in their lane (arithmetic type). These sums are in the shared memory,
+    // before the counts.
     countsOffset =
       step.dtype.isLane ? 0 : roundUp(step.outer * step.extent * step.inner * lane.byteCount, toMultipleOf: 64)
     hasChains = lane.dtype.isFloatingPoint && step.count > SumCascade.chain
@@ -175,8 +176,8 @@ final class ScatterAddStep: CPUStep {
 /// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). The current chain of a sum is
 /// stored in the sum itself. Memory for the levels above is allocated when the first chain of the sum is full.
 struct SumChains {
-  /// `counts[unit]`: the number of terms of sum number `unit`. `blocks[unit]`: 1 + the index in `memory` of the block
-  /// with the levels of this sum; 0 if the sum has no block yet.
+  /// `counts[unit]`: the number of terms of the sum with index `unit`. `blocks[unit]`: 1 + the index in `memory` of the
+  /// block with the levels of this sum; 0 if the sum has no block yet.
   private let counts: UnsafeMutablePointer<Int32>
   private let blocks: UnsafeMutablePointer<Int32>
   private let unitCount: Int
@@ -201,9 +202,9 @@ struct SumChains {
     levels = SumCascade.levels(of: termCount / Self.chain)
   }
 
-  /// Counts one more term of sum number `unit`. `sum` is the address of this sum, to which the term was added. If the
-  /// chain in `sum` is full, adds the chain to the first level and sets `sum` to zero. If the chain of the first level
-  /// is then full, it is added to the second level, and so on.
+  /// Counts one more term of the sum with index `unit`. `sum` is the address of this sum, to which the term was added.
+  /// If the chain in `sum` is full, adds the chain to the first level and sets `sum` to zero. If the chain of the first
+  /// level is then full, it is added to the second level, and so on.
   mutating func note(
     _ unit: Int, _ sum: UnsafeMutableRawPointer,
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void

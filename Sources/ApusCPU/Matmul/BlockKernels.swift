@@ -2,8 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The kernels of floating-point matrix products for one lane. The left factor is packed into slivers (row panels with
-/// the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver by a panel.
+/// The kernels of floating-point matrix products for one lane (arithmetic type). The left factor is packed into slivers
+/// (row panels with the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver by
+/// a panel.
 struct BlockKernels {
   /// A factor with its row and column strides, one of which is 1.
   struct Factor {
@@ -79,7 +80,7 @@ struct BlockKernels {
     prefetchesLines = !builder.caches.prefetchesManyLines
   }
 
-  /// The number of words that contain `k` elements along k.
+  /// The number of words in which a packed row or column stores `k` elements, padding included.
   private func words(_ k: Int) -> Int {
     let unit = numbersOfWord * wordMultiple
     return ceilDivide(k, unit) * wordMultiple
@@ -175,8 +176,8 @@ struct BlockKernels {
     multiplyVector(n, k, depth, a.pointer, a.column, b.pointer, b.row, b.column, c, prefetchesLines ? 1 : 0)
   }
 
-  /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `leading` elements, the stride
-  /// of chains is `distance`.
+  /// `c[rows, columns] = Σ chains`, added in their order. The rows of a chain are `leading` elements apart, and the
+  /// chains are `distance` elements apart.
   func sumChains(
     rows: Int, columns: Int, chains: Int, _ first: UnsafeRawPointer, leading: Int, distance: Int,
     _ c: UnsafeMutableRawPointer, leading resultLeading: Int

@@ -8,7 +8,8 @@ struct BlockSchedule {
 
   /// How a factor is packed. `none`: tasks read the factor in place. `task`: each task packs its own block. `thread`:
   /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. A
-  /// small factor is packed by each thread, because the parts of a shared copy are in the caches of other threads.
+  /// small factor is packed by each thread, because a thread would read most of a shared copy from the caches of other
+  /// cores.
   enum Packing { case none, task, thread, shared }
 
   /// Products with the same shape and the same factor layouts.
@@ -75,8 +76,8 @@ struct BlockSchedule {
   /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows then map to the
   /// same L2 cache sets.
   private static let distanceOfConflicts = 16384
-  /// The right factor is read in place if the left factor has at most this number of rows. With more rows, more tiles
-  /// read a panel that was packed once.
+  /// The right factor is read in place if the left factor has at most this number of rows. With more rows, packing
+  /// pays, because more tiles read each packed panel.
   private static let mostRowsForColumnsInPlace = 192
   /// The left factor is read in place if the product has at most this number of columns.
   private static let mostColumnsForRowsInPlace = 256

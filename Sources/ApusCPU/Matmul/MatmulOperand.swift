@@ -14,8 +14,8 @@ struct MatrixOrder {
   var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
 }
 
-/// One factor of a product. If its elements are stored in the type of their lane, they are read in place. Otherwise
-/// they are first converted to this type in the shared memory.
+/// One factor of a product. If its elements are stored in the type of the arithmetic (the lane), they are read in
+/// place. Otherwise they are first converted to this type, into the shared memory.
 struct MatmulOperand {
   let order: MatrixOrder
   let sharedByteCount: Int
@@ -78,7 +78,7 @@ struct MatmulOperand {
     isConverted ? context.shared + sharedOffset : context.address(operand.value)
   }
 
-  /// The position of an element of matrix number `index` of the batch, in elements of the lane.
+  /// The position of an element of matrix number `index` of the batch, counted in elements from the address `base`.
   func position(_ index: Int, row: Int, column: Int) -> Int {
     let inside = row * order.strides.row + column * order.strides.column
     if isConverted { return (isRepeated ? 0 : index) * rows * columns + inside }

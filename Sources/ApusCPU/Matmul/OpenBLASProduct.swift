@@ -2,7 +2,7 @@ import ApusDevice
 import COpenBLAS
 import ApusCSIMD
 
-/// `C = A·B` for one lane on one thread: OpenBLAS for floating point, loops for integers.
+/// `C = A·B` for one lane (arithmetic type) on one thread: OpenBLAS for floating point, loops for integers.
 struct OpenBLASProduct {
   /// A row-major or column-major factor.
   struct Factor {

@@ -3,7 +3,7 @@ import ApusCSIMD
 import ApusSystem
 
 /// A floating-point left factor, `[m, k]`, packed once for products with many right factors. These products run on
-/// different threads. A result is a sum of accumulation chains of `BlockSchedule.depth` multiply-adds.
+/// different threads. Each element of a product is a sum of accumulation chains of `BlockSchedule.depth` multiply-adds.
 struct PackedRows {
   typealias Factor = BlockKernels.Factor
 

@@ -29,7 +29,8 @@ struct RepeatedRightProduct {
   var sharedByteCount: Int { isInPlace ? 0 : kernels.panelByteCount(columns: n, k: k) }
   /// Bytes of scratch memory for a product of `rows` rows, in addition to its result.
   func scratchByteCount(rows: Int) -> Int { kernels.sliverByteCount(rows: rows, k: k) }
-  /// Bytes of the result, in the lane's type and with rows that are padded to whole panels.
+  /// Bytes of the result: its elements have the type of the arithmetic (the lane), and its rows are padded to whole
+  /// panels.
   func resultByteCount(rows: Int) -> Int { rows * stride * kernels.lane.byteCount }
 
   /// Prepares the matrix for `multiply(rows:…)`: in place, or packed in shared memory.

@@ -196,7 +196,8 @@ struct TiledProduct {
 
   /// The memory to prefetch: the columns of the chain that begins at row `start`, or, after the last chain, the first
   /// columns after the columns of this task. Columns are prefetched if only this task reads them from memory. The task
-  /// must read them in place, or the columns of a chain must be few enough to stay in an L2 cache until it packs them.
+  /// must read them in place, or the columns of a chain must be few enough to stay in an L2 cache until the task packs
+  /// them.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =

@@ -92,7 +92,7 @@ final class PoolingStep: CPUStep {
     }
   }
 
-  /// Returns a plane in its lane's type, converted into `scratch` if necessary.
+  /// Returns a plane in the type of the arithmetic (the lane), converted into `scratch` if necessary.
   private func converted(
     _ base: UnsafeMutableRawPointer, _ plane: Int, _ size: Int, _ scratch: UnsafeMutableRawPointer
   ) -> UnsafeMutableRawPointer {

@@ -177,8 +177,8 @@ struct ReductionShape {
   /// Reduced positions per part.
   private let partLength: Int
 
-  /// The number of lines in a group. A line is the elements of one reduced position; a reduction by columns first
-  /// combines the lines of each group.
+  /// The number of lines in a group. A line consists of the elements at one reduced position; a reduction by columns
+  /// first combines the lines of each group.
   static let linesAtOnce = Int(CSIMD_LINES_AT_ONCE)
 
   init(_ step: Reduction, weight: Int) {

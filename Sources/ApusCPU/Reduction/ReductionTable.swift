@@ -9,7 +9,7 @@ final class ReductionTable {
   /// The estimated cost of one element in the kernel and in the reducers.
   let weight: Int
   let count: Int
-  /// The lanes of the results: `int64` for argmin and argmax.
+  /// The arithmetic types of the results: `int64` for argmin and argmax.
   let resultLanes: [Lane]
   private let lanes: [Lane]
 

@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time. A line is the
-/// elements of one position of the middle axis.
+/// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time. A line
+/// consists of the elements at one position of the middle axis.
 final class ScanStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Scan
@@ -46,8 +46,8 @@ final class ScanStep: CPUStep {
     }
   }
 
-  /// Scans the lines of a block of the inner axis. Elements of narrow types are combined in their lane's type, and
-  /// rounded when they are stored.
+  /// Scans the lines of a block of the inner axis. Elements of narrow types, such as `float16`, are combined in their
+  /// lane (arithmetic type), and rounded when they are stored.
   private func run(
     _ outer: Int, _ block: Int, _ source: UnsafeMutableRawPointer, _ result: UnsafeMutableRawPointer,
     _ workspace: UnsafeMutableRawPointer

@@ -15,7 +15,8 @@ struct SoftmaxPattern {
   let lane: Lane
   /// The number of elements of a row.
   let length: Int
-  /// The value with the maximum of each row. The optional values below are `nil` if the pattern has no such step.
+  /// The value with the maximum of each row. Each optional value below is `nil` if the pattern has no step that
+  /// computes it.
   let maxima: Int
   private(set) var shift: (value: Int, scalar: Int)?
   private(set) var exponentials: Int?
@@ -38,7 +39,7 @@ struct SoftmaxPattern {
   /// Matches the longest pattern at the start of `steps`; `nil` if `steps` do not begin with such a pattern.
   ///
   /// - Parameters:
-  ///   - isLast: whether no step after step number `step` reads a value.
+  ///   - isLast: whether no step after the step with index `step` reads a value.
   ///   - mayAlias: whether two values may share bytes.
   init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
     guard case .reduction(let maximum)? = steps.first, maximum.reducers == [.max],

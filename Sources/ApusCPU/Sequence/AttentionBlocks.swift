@@ -49,7 +49,7 @@ struct AttentionBlocks {
   /// Bytes of the random words for one row of a block's weights.
   var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 16) * 4 }
 
-  /// The address of a row of an operand's head, and the row stride.
+  /// The address of a row in one head of an operand, and the row stride.
   func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> SmallProduct.Factor {
     let strides = operand.layout.strides
     let position = operand.layout.offset + batch * strides[0] + head * strides[1] + row * strides[2]
@@ -105,7 +105,7 @@ struct AttentionBlocks {
     return result
   }
 
-  /// The function for this lane.
+  /// The function for the lane of the operands.
   func pick<F>(_ functions: KeyPath<csimd_table, (F?, F?)>) -> F { lane.entry(of: table.pointee[keyPath: functions]) }
 }
 

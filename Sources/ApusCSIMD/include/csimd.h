@@ -9,7 +9,7 @@
 /// Every loop works in groups of 16 lanes, even if the machine's vectors are shorter, so that the order of a
 /// reduction is the same on all machines.
 
-/// The raw values of `Lane` and `DType` in ApusDevice.
+/// The raw values of `Lane` (an arithmetic type) and of `DType` (a storage type) in ApusDevice.
 enum { CSIMD_I32, CSIMD_I64, CSIMD_F32, CSIMD_F64, CSIMD_LANES };
 enum {
   CSIMD_BOOL,
@@ -27,9 +27,9 @@ enum {
 /// The maximum number of bytes of a value that is broadcast to 16 lanes.
 #define CSIMD_SPLAT_BYTES 128
 /// The number of lines that a reduction by columns combines before it accumulates the result, so that it reads and
-/// writes the accumulators only once for these lines. A line is the elements of one reduced position. If the columns of
-/// a matrix product are summed, the product's tasks have a multiple of this number of rows, so that no two tasks share
-/// such a group of lines.
+/// writes the accumulators only once for these lines. A line consists of the elements at one reduced position. If the
+/// columns of a matrix product are summed, the product's tasks have a multiple of this number of rows, so that no two
+/// tasks share such a group of lines.
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
@@ -68,9 +68,9 @@ typedef struct {
 /// `result[i] = f(operands[0][i], …)` for i < count. The result may be one of the operands. `hints` may be NULL.
 typedef void (*csimd_loop)(size_t count, void *result, const csimd_operand *operands, const csimd_hints *hints);
 
-/// `result[i] = source[i·stride]` with conversion to the lane of the source's type.
+/// `result[i] = source[i·stride]`, converted from the storage type of the source to its lane (arithmetic type).
 typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdiff_t stride);
-/// `result[i·stride] = source[i]` with conversion from the lane of the result's type. With `streams` it uses
+/// `result[i·stride] = source[i]`, converted from the lane to the storage type of the result. With `streams` it uses
 /// non-temporal stores, if stride and alignment allow it.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
@@ -97,15 +97,17 @@ typedef struct {
   ptrdiff_t lead_y, lead_x;
 } csimd_winograd;
 
-/// The loops of a row of Kernels/elementwise.def, or of a `FusedRow` of ApusCPU, on one lane.
+/// The loops of an operation on one lane (arithmetic type). The operation is a row of Kernels/elementwise.def or a
+/// `FusedRow` of ApusCPU.
 typedef struct {
   const char *name;
   csimd_loop loop;
-  /// For comparisons, a loop that writes each result as a byte; NULL for other rows.
+  /// For comparisons, a loop that writes each result as a byte; NULL for other operations.
   csimd_loop truths;
 } csimd_row;
 
-/// One reduction of Kernels/reduce.def on one lane. An accumulator (state) reads elements in groups of 64:
+/// One reduction of Kernels/reduce.def on one lane (arithmetic type). An accumulator (state) reads elements in groups
+/// of 64:
 ///
 ///   part[0] part[1] part[2] part[3]   the current chain: each part accumulates 16 elements of a group
 ///      └───────┴───┬───┴───────┘
@@ -132,7 +134,7 @@ typedef struct {
   void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
   /// Merges another accumulator, whose elements have later indices.
   void (*merge)(void *state, const void *other);
-  /// Writes the result: a value of the lane, or a 64-bit index.
+  /// Writes the result: a number in the reducer's arithmetic type, or a 64-bit index.
   void (*finish)(const void *state, void *result);
   /// Sets `count` accumulators to the identity (for `is_index`: values to 0 and indices to −1, which means none).
   void (*begin_columns)(size_t count, void *numbers, int64_t *indices);
@@ -176,8 +178,8 @@ typedef struct {
   int padding;
 } csimd_depthwise_plane;
 
-/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position. The three
-/// elements of each array are for depth, height and width.
+/// Sliding windows over an image with `channels` channels; a tap is a pair of a channel and a kernel position. The
+/// three elements of each array are for depth, height and width.
 typedef struct {
   ptrdiff_t channels;
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
@@ -216,7 +218,7 @@ typedef struct {
   /// A query may not attend to keys whose mask is 0; NULL for no mask.
   const uint8_t *mask;
   ptrdiff_t mask_row, mask_step;
-  /// Values of the lane that are added to the scaled products; NULL for none.
+  /// Values, in the type of the products, that are added to the scaled products; NULL for none.
   const void *added;
   ptrdiff_t added_row, added_step;
   /// Scratch buffer for the random words of a row of weights; NULL without dropout. It has one word for each key,
@@ -291,7 +293,7 @@ typedef struct {
   size_t row_count[CSIMD_LANES];
   const csimd_reducer *reducers[CSIMD_LANES];
   size_t reducer_count[CSIMD_LANES];
-  /// `operands[0] ? operands[1] : operands[2]`; the condition has lane int32.
+  /// `operands[0] ? operands[1] : operands[2]`; the condition is int32.
   csimd_loop select[CSIMD_LANES];
   /// `convert[a][b]` converts lane a to lane b; float to integer truncates and saturates, NaN becomes 0.
   csimd_loop convert[CSIMD_LANES][CSIMD_LANES];
@@ -299,13 +301,13 @@ typedef struct {
   csimd_store store[CSIMD_DTYPES];
   /// `result[i] = start + i·step`, for int32 and int64.
   void (*count_up[2])(size_t count, void *result, int64_t start, int64_t step);
-  /// Words of a Philox4x32-10 stream. `operands[0]` contains their positions, of lane int32 or int64; the other
-  /// operands are seed and counter.
+  /// Words of a Philox4x32-10 stream. `operands[0]` contains their positions, as int32 or int64; the other operands are
+  /// seed and counter.
   csimd_loop random[2];
   csimd_scan scan_sum[CSIMD_LANES];
   csimd_scan scan_product[CSIMD_LANES];
-  /// Pooling of one plane (`channels` is not used), see `Pooling`; `scratch` has space for two elements of the lane for
-  /// each pixel of a result row.
+  /// Pooling of one plane (`channels` is not used), see `Pooling`; `scratch` has space for two elements for each pixel
+  /// of a result row.
   void (*pool_maximum[CSIMD_LANES])(const csimd_windows *windows, const void *input, void *output);
   void (*pool_maximum_gradient[CSIMD_LANES])(
       const csimd_windows *windows, const void *input, const void *gradient, void *result, void *scratch);
@@ -358,7 +360,7 @@ typedef struct {
   /// Transforms sums of 16 columns to weight gradients, whose rows are nine elements apart.
   void (*winograd_weight_gradients)(
       size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column);
-  /// The largest number of channels of a tile of `plane_multiply`: 2, 6 or 8.
+  /// The maximum number of channels that `plane_multiply` computes at a time: 2, 6 or 8.
   size_t plane_block;
   /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
   /// or an even number up to `plane_block`.
@@ -443,7 +445,7 @@ typedef struct {
 /// machine. Returns NULL if the name is unknown or the machine cannot run the table.
 const csimd_table *csimd_open(const char *name);
 
-/// The loop of an operation on a lane, or NULL if the lane has no such operation.
+/// The loop of an operation on a lane (arithmetic type), or NULL if the operation is not defined for this type.
 csimd_loop csimd_find(const csimd_table *table, const char *row, int lane);
 /// The loop of a comparison that writes bytes, or NULL.
 csimd_loop csimd_find_truths(const csimd_table *table, const char *row, int lane);
@@ -453,8 +455,8 @@ csimd_loop csimd_find_conversion(const csimd_table *table, int from, int to);
 csimd_load csimd_find_load(const csimd_table *table, int dtype);
 csimd_store csimd_find_store(const csimd_table *table, int dtype);
 
-/// Computes the indices that stably sort `count` values of a lane. The values are at the start of `workspace`, which
-/// has 4·count words of 8 bytes. NaN sorts as the greatest value.
+/// Computes the indices that stably sort `count` values of the type `lane`. The values are at the start of `workspace`,
+/// which has 4·count words of 8 bytes. NaN sorts as the greatest value.
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result);
 
 /// Writes the windows of an image as a matrix (im2col). Line `tap` contains the values that the tap reads for each
@@ -470,7 +472,7 @@ void csimd_fold(
     const csimd_windows *windows, int lane, const void *lines, ptrdiff_t line_stride, ptrdiff_t first_row,
     ptrdiff_t last_row, void *image);
 
-/// Broadcasts a value of the given lane to 16 lanes.
+/// Broadcasts a value of the arithmetic type `lane` to 16 vector lanes.
 void csimd_splat(void *result, int lane, double floating, int64_t integer);
 
 #include "csimd_pairs.h"

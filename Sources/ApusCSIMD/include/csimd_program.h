@@ -72,7 +72,7 @@ typedef struct {
   /// Whether the output is written with non-temporal stores.
   int streams;
   csimd_layout layout;
-  /// A workspace slot in which a uniform register is expanded.
+  /// A workspace slot in which a uniform register is repeated for each element of a block before it is stored.
   size_t slot;
 } csimd_output;
 
@@ -163,7 +163,7 @@ typedef struct {
   /// One of CSIMD_OUTPUTS_….
   int outputs;
   const csimd_reducer *const *reducers;
-  /// Bytes of an element of each reducer's operand lane.
+  /// For each reducer, the bytes of an element of its operands.
   const int *number_bytes;
   /// Bytes of each result.
   const int *result_bytes;
@@ -198,17 +198,17 @@ void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
 
-/// Merges each level whose chain is full into the level above, and clears the merged level. Must be called each time
-/// that a group of lines was merged into the lowest level; `groups` is the number of this group, counted from 1. Levels
-/// are `distance` bytes apart, the lowest level first.
+/// Merges each level whose chain is full into the level above, and clears the merged level. Must be called after each
+/// merge of a group of lines into the lowest level; `groups` is the number of this group, counted from 1. Levels are
+/// `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// After `groups` groups of lines, combines all levels into the lowest level.
 void csimd_total_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
-/// Bytes of an element of a lane.
+/// Bytes of a number of the arithmetic type `lane`.
 int csimd_lane_bytes(int lane);
-/// Bytes of an element of an element type.
+/// Bytes of an element of the storage type `dtype`.
 int csimd_dtype_bytes(int dtype);
 
 /// The position of row-major element `index` in a layout.

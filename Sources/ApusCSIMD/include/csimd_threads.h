@@ -7,7 +7,7 @@
 /// before they sleep, so that they are still awake for the next step.
 
 typedef struct csimd_pool csimd_pool;
-/// A function that runs one task of a job. It receives the index of the task, and the number of the worker that calls
+/// A function that runs one task of a job. It receives the index of the task, and the index of the worker that calls
 /// it.
 typedef void (*csimd_task)(void *context, size_t index, size_t worker);
 
@@ -15,7 +15,7 @@ typedef void (*csimd_task)(void *context, size_t index, size_t worker);
 csimd_pool *csimd_pool_open(size_t threads);
 void csimd_pool_close(csimd_pool *pool);
 
-/// Calls `task` for each index below `count` and returns when all calls are done. Worker numbers are below `count`,
+/// Calls `task` for each index below `count` and returns when all calls are done. Worker indices are below `count`,
 /// too. Only one thread at a time may call `csimd_pool_run` on a pool.
 void csimd_pool_run(csimd_pool *pool, size_t count, csimd_task task, void *context);
 

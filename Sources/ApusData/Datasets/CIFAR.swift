@@ -34,7 +34,8 @@ struct CIFAR: Sendable {
   private static let side = 32
   private static let channels = 3
   private static let pixelCount = channels * side * side
-  /// The most bytes to read from one file: seven times the size of the largest one, `train.bin` of CIFAR-100.
+  /// The maximum number of bytes to read from one file: seven times the size of the largest file, `train.bin` of
+  /// CIFAR-100.
   private static let byteLimit = 1 << 30
   private static let nameLimit = 1 << 16
 

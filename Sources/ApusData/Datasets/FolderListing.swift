@@ -102,7 +102,8 @@ struct FolderListing {
 
   /// The kind of the file at a path, and its canonical path (without links).
   /// - Parameter parent: the canonical path of the folder that contains the file; `nil` if it is not known. For files
-  ///   that are no links, the canonical path is `parent` and the name, so the file system need not resolve the path.
+  ///   that are not links, the canonical path is `parent` followed by the name, so the file system need not resolve the
+  ///   path.
   private func item(
     _ relative: String, in parent: String? = nil
   ) throws(DataError) -> (kind: FileSystem.Kind, canonical: String) {

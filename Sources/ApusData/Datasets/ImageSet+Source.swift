@@ -16,10 +16,10 @@ extension ImageSet: ImageSource {
     return Image(height: height, width: width, channels: channels, pixels: values)
   }
 
-  /// The number of the image, as text.
+  /// The index of the image, as text.
   public func name(of number: Int) -> String { String(number) }
 
-  /// The images with these numbers, in this order.
+  /// The images with these indices, in this order.
   /// - Precondition: all numbers are in `0 ..< count`.
   public func selecting(_ numbers: [Int32]) -> ImageSet {
     var chosen: [UInt8] = []

@@ -2,7 +2,7 @@
 public struct ImageSubset: ImageSource {
   /// The images from which `numbers` selects.
   public let source: any ImageSource
-  /// The numbers of the images in the source.
+  /// The indices, in the source, of the selected images.
   public let numbers: [Int32]
   /// The class of each image of the subset.
   public let labels: [Int32]
@@ -26,7 +26,7 @@ public struct ImageSubset: ImageSource {
 private struct JoinedImages: ImageSource {
   let parts: [any ImageSource]
   let labels: [Int32]
-  /// For each part, the number of its first image in the concatenation.
+  /// For each part, the index of its first image in the concatenation.
   let starts: [Int]
 
   init(_ parts: [any ImageSource]) {
@@ -66,7 +66,7 @@ extension ImageDataset {
 }
 
 extension ImageSource {
-  /// The images with these numbers, in this order; an `ImageSet` if the source is one.
+  /// The images with these indices, in this order; an `ImageSet` if the source is one.
   /// - Precondition: all numbers are in `0 ..< labels.count`.
   func part(_ numbers: [Int32]) -> any ImageSource {
     (self as? ImageSet)?.selecting(numbers) ?? ImageSubset(self, numbers: numbers)

@@ -18,7 +18,7 @@ public struct NestedSubsets: Hashable, Sendable {
       let members = group.value
       let drawn = MinibatchOrder(count: members.count, batchSize: members.count, seed: seed).epoch(number).examples
       for (index, member) in drawn.enumerated() {
-        // The quotient is rounded once: equal ratios give equal keys.
+        // Each quotient is rounded only once, so equal ratios give equal keys.
         let position = Double(2 * index + 1) / Double(2 * members.count)
         positions.append((position, ties.unit(at: positions.count), Int32(members[Int(member)])))
       }
@@ -37,6 +37,6 @@ public struct NestedSubsets: Hashable, Sendable {
   public func subset(_ size: Int) -> [Int32] { Array(order[..<size]) }
 
   /// The number of the random stream that orders examples with equal keys. It is far above the numbers of the streams
-  /// that shuffle the examples of the classes, which count from 0.
+  /// that shuffle the examples of each class: these streams are numbered from 0.
   private static let tieStream: UInt64 = 1 << 40
 }

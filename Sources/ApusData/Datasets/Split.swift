@@ -27,11 +27,11 @@ public struct SplitOptions: Hashable, Sendable {
 /// fraction. The order in which the examples of a class are selected depends only on these examples, the class number
 /// and the seed. How many of them are selected also depends on the other classes.
 public struct Split: Hashable, Sendable {
-  /// The numbers of the training examples, ascending.
+  /// The indices of the training examples, in ascending order.
   public let train: [Int32]
-  /// The numbers of the validation examples, ascending.
+  /// The indices of the validation examples, in ascending order.
   public let validation: [Int32]
-  /// The numbers of the test examples, ascending.
+  /// The indices of the test examples, in ascending order.
   public let test: [Int32]
 
   /// Splits every class by the same fractions.
@@ -97,6 +97,6 @@ public struct Split: Hashable, Sendable {
   }
 
   /// The number of the random stream of class 0. It is far above the numbers of the streams that order the examples of
-  /// epochs, which count from 0.
+  /// epochs: these streams are numbered from 0.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }

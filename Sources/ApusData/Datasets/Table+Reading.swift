@@ -3,10 +3,10 @@ import ApusSystem
 extension Table {
   /// Reads a file of delimiter-separated values, plain or compressed by gzip.
   ///
-  /// A column is numeric if all its values, except missing ones, are decimal numbers; else it is categorical (`notes`
-  /// names columns in which few values are not numbers). White
-  /// space around values is ignored. The file is read twice: first for the kinds of the columns, then for the values.
-  /// The whole text is never in memory.
+  /// A column is numeric if all its values, except missing ones, are decimal numbers; otherwise it is categorical.
+  /// `notes` names the columns that are categorical because of only a few values. White space around values is ignored.
+  /// The file is read twice: first for the kinds of the columns, then for the values. The whole text is never in
+  /// memory.
   ///
   /// - Throws: an error that names the line when a row does not have as many fields as the first line, a value is not
   ///   of the requested kind, or a number is too large; also when there are no rows, two columns have the same name,
@@ -148,13 +148,13 @@ private struct TableSurvey {
   }
 }
 
-/// What the values of a column are, except missing ones.
+/// How many values of a column are numbers, and how many are not; missing values do not count.
 private struct ColumnContents {
   private(set) var numberCount = 0
-  /// The number of values that are not numbers with a decimal point, and the first of them.
+  /// The number of values that are not decimal numbers, such as words and `38,1`, and the first of these values.
   private(set) var otherCount = 0
   private(set) var firstOther: (text: String, line: Int)?
-  /// Whether the other values are numbers with one comma.
+  /// Whether each of these values is a number with a decimal comma.
   private(set) var hasOnlyCommas = true
 
   mutating func add(_ text: Substring, _ line: Int, _ missing: MissingWords) {

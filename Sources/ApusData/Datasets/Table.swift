@@ -44,8 +44,9 @@ public struct Table: Hashable, Sendable {
   public let rowCount: Int
   /// For each row, the number that `line(of:)` returns.
   let lines: [Int]
-  /// For each column of a file that is categorical although nearly all its values are numbers, a sentence that says so
-  /// and names the first other value and its line.
+  /// A sentence for each column that is categorical although nearly all its values are numbers. The sentence names the
+  /// column, the first value that is not a number, and the line of this value. Empty for a table that is not read from
+  /// a file.
   public let notes: [String]
 
   /// Creates a table from columns.

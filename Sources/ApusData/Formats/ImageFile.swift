@@ -30,7 +30,7 @@ public struct ImageLimits: Hashable, Sendable {
 }
 
 extension Image {
-  /// Reads a PNG or JPEG file; the first bytes determine the format, not the file name.
+  /// Reads a PNG or JPEG file; the first bytes, not the file name, determine the format.
   ///
   /// Gray images have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, color
   /// profiles are not applied, and the EXIF orientation is ignored. 16-bit values are rounded to 8 bits, palettes are

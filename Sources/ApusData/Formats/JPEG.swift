@@ -97,10 +97,10 @@ enum JPEG {
     tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
   }
 
-  /// The largest product of the numbers of pixels and scans of a file. A file of a few kilobytes can have hundreds of
-  /// scans of millions of pixels.
+  /// The maximum product of a file's pixel count and scan count. A file of a few kilobytes can have hundreds of scans
+  /// of millions of pixels.
   private static let mostWork = 1 << 30
-  /// The limit of the work to locate damage: decodings of the file, times its pixels, times its scans.
+  /// The limit of the work to locate damage: the number of decodings times the file's pixels times its scans.
   private static let searchWork = 1 << 28
 
   /// An upper bound of the number of scans. Each scan starts with 0xFF 0xDA; its data never contain these bytes, but
