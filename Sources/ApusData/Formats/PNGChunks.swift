@@ -10,7 +10,7 @@ import CZlib
 struct PNGChunks {
   /// The image size and the sample format.
   let header: PNGHeader
-  /// A PNG file of the kept chunks.
+  /// The bytes of a PNG file that consists of the kept chunks only.
   let bytes: [UInt8]
 
   private static let mostChunks = 1 << 20

@@ -8,7 +8,7 @@ package struct KernelTarget: Sendable, Hashable {
   enum Dialect: Sendable, Hashable {
     case openCL, cuda
 
-    /// The file of `Kernels` that defines the names in which kernels are written.
+    /// The file of `Kernels` that maps the names in kernel source, such as `GLOBAL`, to this language.
     var file: String { self == .openCL ? "prelude/opencl.h" : "prelude/cuda.h" }
     /// The extension of the names of source files.
     var fileExtension: String { self == .openCL ? "cl" : "cu" }
@@ -19,7 +19,7 @@ package struct KernelTarget: Sendable, Hashable {
   var supportsFloat64: Bool
   /// For CPUs: the number of kernel registers, of `width` 32-bit elements each, that fit into the registers of a core.
   var registerCount = 32
-  /// For GPUs: the vendor, if it affects the choice of kernel shapes.
+  /// For GPUs: the vendor, if it affects the choice of kernels.
   var vendor = Vendor.other
   /// For GPUs: the local memory of a work-group in bytes, and the maximum number of its work-items.
   var localByteCount = 48 << 10

@@ -31,7 +31,7 @@ extension WinogradGeometry {
 /// With many tiles, the weights are transformed in advance, and each task transforms its own patches, the input pixels
 /// of its tiles. With many weights, the patches are transformed in advance, and each task transforms its own weights.
 struct WinogradTiling {
-  /// The rows and vectors of the tiles in registers.
+  /// The rows and vectors of the matrix products' tiles, whose sums are in registers.
   static let rows = 8
   static let vectors = 2
   private static let tilesOfPatches = 16
