@@ -38,8 +38,8 @@ package struct KernelTarget: Sendable, Hashable {
 
   /// Consecutive work-items that run in lockstep and can read each other's registers.
   struct Subgroup: Sendable, Hashable {
-    /// Whose shuffle functions the kernels call: those of OpenCL, Intel, NVIDIA's PTX or CUDA. The raw value is the macro
-    /// that selects them in `Kernels/prelude/subgroup.h`.
+    /// Whose shuffle functions the kernels call: those of OpenCL, Intel, NVIDIA's PTX or CUDA. The raw value is the
+    /// macro that selects them in `Kernels/prelude/subgroup.h`.
     enum Access: String {
       case khr = "SUBGROUP_KHR", intel = "SUBGROUP_INTEL", ptx = "SUBGROUP_PTX", cuda = "SUBGROUP_CUDA"
     }

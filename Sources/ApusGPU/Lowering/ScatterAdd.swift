@@ -192,8 +192,8 @@ extension PlanLowering {
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
     for name in ["CHAINS", "ENDCHAIN", "FINISH"] { template[name] = "" }
     guard step.hasChains else { return }
-    // There are only two numbers of levels, so that lists of similar lengths share kernels. Level 0 is `sum`, which is
-    // in the array only while a chain ends.
+    // The array has 4 or 8 levels, so that lists of similar lengths share kernels. Level 0 is `sum`, which is in the
+    // array only while a chain ends.
     let levels = step.count < 1 << 16 ? 4 : 8
     template["levels"] = String(levels)
     template["chain"] = String(Accumulators.chain)
