@@ -77,7 +77,7 @@ public struct MixPlan: Hashable, Sendable {
   func exchange(_ pixels: UnsafeMutablePointer<UInt8>, channels: Int, _ size: ImageSize) {
     let (row, part) = (columns.count, rows.count * columns.count)
     guard part > 0 else { return }
-    // All rectangles are read before any is overwritten, because partners form cycles.
+    // The partner of an image is overwritten too, so all rectangles are read before any is overwritten.
     let each = channels * part
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: partners.count * each) { room in
       guard let kept = room.baseAddress else { return }

@@ -46,8 +46,8 @@ struct WinogradTiling {
   /// The number of columns of a panel.
   let width: Int
 
-  /// Creates the tiling of a pass. `nil` for the gradient of the weights, if `WinogradGeometry.profitable` returns
-  /// `nil`, or if too many elements would be transformed in advance.
+  /// Creates the tiling of a pass. Returns `nil` for the gradient of the weights. Also returns `nil` if
+  /// `WinogradGeometry.profitable` does so, or if too many elements would be transformed in advance.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, registerWidth: Int) {
     width = Self.vectors * registerWidth
     guard pass != .weightGradient, let grid = WinogradGeometry.profitable(g, pass: pass, dtype, panelWidth: width)

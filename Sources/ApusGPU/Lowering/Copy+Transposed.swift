@@ -22,8 +22,8 @@ extension PlanLowering {
     var batch = rows
     let extent = batch.extents.remove(at: axis)
     let strides = batch.strides.indices.map { batch.strides[$0].remove(at: axis) }
-    // A work-item writes at most 256 rows of 256 bytes (512 of 8-byte types), which are whole cache lines if the result
-    // is aligned.
+    // A work-item writes at most 256 rows of 256 bytes (512 bytes for 8-byte types), which are whole cache lines if the
+    // result is aligned.
     let perBand = min(roundUp(columns.extent, toMultipleOf: width), dtype.byteCount == 2 ? 128 : 64)
     let perChunk = min(roundUp(extent, toMultipleOf: width), 256)
     let bands = ceilDivide(columns.extent, perBand)

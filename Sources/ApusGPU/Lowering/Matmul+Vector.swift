@@ -83,7 +83,7 @@ struct VectorTiling {
   let m, n, segments, terms: Int
   /// The rows, vectors and columns of a tile.
   let rows, vectors, width: Int
-  /// The number of segments that are added for all tiles of a work-item before the next block of segments.
+  /// The number of segments in a block. A work-item adds a block for all its tiles before it reads the next block.
   var segmentsPerBlock: Int
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
@@ -193,8 +193,8 @@ extension KernelTemplate {
     self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
   }
 
-  /// Fills in the loop over the terms of a segment. The loop converts left factors whose type is not the arithmetic type
-  /// (lane).
+  /// Fills in the loop over the terms of a segment. The loop converts left factors whose type is not the arithmetic
+  /// type (lane).
   mutating func fillTerms(of dtype: DType) {
     self["RIGHTPART"] = self["RIGHTPART"] ?? "LOAD_\(self["rightDtype"]!)(row, v * WIDTH, WIDTH)"
     let isAlongRow = self["kStride"] == "1"
@@ -222,7 +222,7 @@ private struct FactorAccess {
   /// `conflictDistance`.
   let isCrowded: Bool
   let isLeftPacked: Bool
-  /// The number of terms that are added for all tiles of a work-item before the next block of terms.
+  /// The number of terms in a block. A work-item adds a block for all its tiles before it reads the next block.
   let block: Int
 
   /// The maximum number of terms of a panel that a work-item packs at a time. More terms would not fit the private
