@@ -55,8 +55,8 @@ public struct MixPlan: Hashable, Sendable {
 
   /// Samples a plan with one λ for the batch, as the authors of mixup and of CutMix do.
   ///
-  /// For cutmix, the rectangle is `√(1 − λ)` times as high and wide as the image, has a random center, and is clipped at
-  /// the edges of the image. Then λ is replaced by the fraction of the area outside the rectangle.
+  /// For cutmix, the rectangle is `√(1 − λ)` times as high and wide as the image, has a random center, and is clipped
+  /// at the edges of the image. Then λ is replaced by the fraction of the area outside the rectangle.
   init(_ mixing: BatchMixing, count: Int, _ size: ImageSize, random: inout ImageRandom) {
     kind = mixing.kind
     partners = random.permutation(count)

@@ -107,9 +107,9 @@ extension PlanLowering {
   }
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
-  /// Reserves the workspace from byte `first` on. The reserved memory contains counts of terms, then block numbers, then
-  /// the blocks. There are one count and one block number for each sum or, if the elements of a row share indices, for
-  /// each piece of a row that a work-item owns. Each block has room for the upper levels of one sum or one row.
+  /// Reserves the workspace from byte `first` on. The reserved memory contains counts of terms, then block numbers,
+  /// then the blocks. There are one count and one block number for each sum or, if the elements of a row share indices,
+  /// for each piece of a row that a work-item owns. Each block has room for the upper levels of one sum or one row.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, finish: String) {
