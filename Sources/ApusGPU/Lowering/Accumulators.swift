@@ -116,7 +116,7 @@ struct Accumulators {
     }
   }
 
-  /// Accumulates `registers`, one for each accumulator of each set. Each element of a register is added to the same
+  /// Accumulates `registers`, one for each accumulator of each set. Each element of a register is combined with the same
   /// element of the accumulator.
   /// - Parameters:
   ///   - positions: an expression for the indices of the elements, a register of `int64` (`VL`).
