@@ -116,8 +116,8 @@ struct Accumulators {
     }
   }
 
-  /// Accumulates `registers`, one for each accumulator of each set. Each element of a register is combined with the same
-  /// element of the accumulator.
+  /// Accumulates `registers`, one for each accumulator of each set. Each element of a register is combined with the
+  /// same element of the accumulator.
   /// - Parameters:
   ///   - positions: an expression for the indices of the elements, a register of `int64` (`VL`).
   ///   - count: the number of valid elements in a register; `nil` if the elements of a register are never combined, so
