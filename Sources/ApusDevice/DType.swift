@@ -6,7 +6,7 @@ public enum DType: UInt8, Sendable, Hashable, CaseIterable {
   case bool, uint8, int8, int32, int64, float16, bfloat16, float32, float64
 }
 
-/// The arithmetic type of a value inside a program.
+/// The arithmetic type of a value inside a program. It has nothing to do with the lanes of SIMD vectors.
 public enum Lane: UInt8, Sendable, Hashable, CaseIterable {
   case int32, int64, float32, float64
 }
@@ -28,8 +28,8 @@ extension DType {
   /// Whether the type is a signed or unsigned integer (`bool` is not).
   public var isInteger: Bool { self != .bool && !isFloatingPoint }
 
-  /// The lane in which elements of this type are computed: `float32` for 16-bit floats, `int32` for `bool`, `uint8` and
-  /// `int8`.
+  /// The arithmetic type (lane) in which elements of this type are computed: `float32` for 16-bit floats, `int32` for
+  /// `bool`, `uint8` and `int8`.
   public var lane: Lane {
     switch self {
     case .bool, .uint8, .int8, .int32: .int32

@@ -157,7 +157,8 @@ open class Buffer: @unchecked Sendable {
 
 /// The description of a device.
 public struct DeviceInfo: Hashable, Sendable {
-  /// The kind of a backend; Apus has no backend for `cuda`.
+  /// The kind of a backend. The list of backends does not contain the backend of `cuda`, so no device name opens a CUDA
+  /// device.
   public enum Kind: String, Hashable, Sendable { case cpu, opencl, cuda }
 
   /// The kind of the backend that drives the device.
@@ -180,7 +181,7 @@ public struct DeviceInfo: Hashable, Sendable {
   public var maximumAllocationByteCount: Int
   /// The alignment of values inside a slab, in bytes; a power of two.
   public var alignment: Int
-  /// Whether programs may have `float64` lanes.
+  /// Whether programs may compute in `float64`.
   public var supportsFloat64: Bool
 
   /// Creates a description from its fields.

@@ -63,8 +63,7 @@ package struct IndexList: Sendable {
   package let isSorted: Bool
   package let indexing: Indexing
 
-  /// The number of elements of the value that contains the indices, from its first element up to and including the last
-  /// index.
+  /// The number of elements from the start of the value that contains the indices, up to and including the last index.
   package var reach: Int {
     let layout = indices.layout
     guard layout.shape.elementCount > 0 else { return 0 }

@@ -145,8 +145,8 @@ extension Layout {
 // MARK: - Iteration
 
 extension Layout {
-  /// Merges adjacent axes that all layouts traverse as one axis and leaves out axes of extent 1. The row-major order of
-  /// the elements is preserved.
+  /// Merges adjacent axes that all layouts traverse as one axis, and leaves out axes of extent 1. The row-major order
+  /// of the elements is preserved.
   ///
   /// - Parameters:
   ///   - axes: axes of `domain`, ascending.

@@ -68,9 +68,9 @@ public struct Plan: Hashable, Sendable {
   public var inputCount: Int
   /// The output buffers of a run.
   public var outputs: [Output]
-  /// The sizes of the slabs in bytes; each is at most the device's largest allocation.
+  /// The sizes in bytes of the slabs, the scratch memory of a run; each is at most the device's largest allocation.
   public var slabs: [Int]
-  /// The lanes of the entries of the scalar bank: the numbers that the caller passes to each run.
+  /// The arithmetic types of the entries of the scalar bank, which are the numbers that the caller passes to each run.
   public var scalars: [Lane]
 
   /// Creates a plan from its fields, which must be consistent.

@@ -7,14 +7,15 @@ public import Kernels
 public struct Program: Hashable, Sendable {
   /// The source of an input register.
   public enum Input: Hashable, Sendable {
-    /// An element of a tensor, converted to the lane of its type.
+    /// An element of a tensor, converted to the arithmetic type (lane) of its element type.
     case tensor(DType)
     /// An entry of the plan's scalar bank, the same for all elements.
     case scalar(Lane)
     /// The offset that the argument's layout assigns to the element (`Argument.index`). It is computed, not loaded; its
     /// lane is `int32` or `int64`.
     case index(Lane)
-    /// A core result: a result of the step that precedes this program, such as a product or a reduced value.
+    /// A core result: the value, such as a matrix product or a sum, that a step computed before this program, its
+    /// epilogue.
     case core(Lane)
 
     /// The arithmetic type of the register.

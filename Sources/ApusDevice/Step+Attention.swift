@@ -1,7 +1,7 @@
 import ApusSystem
 
 /// Scaled dot-product attention, `y = dropout(softmax(s)) · V` with the scores `s = scale · Q Kᵀ + added`. The softmax
-/// runs over the unmasked keys. The weights are not stored (FlashAttention; Dao et al., 2022).
+/// runs over the unmasked keys. The attention weights are not stored (FlashAttention; Dao et al., 2022).
 ///
 /// | pass | reads | result, concatenated |
 /// |---|---|---|
@@ -69,7 +69,7 @@ public struct Attention: Hashable, Sendable {
     /// The multiply-adds of the products of a pass, as if no key were masked; `Int.max` on overflow.
     ///
     /// The forward pass computes `Q Kᵀ` and the product of the weights with `V`. The backward pass computes `Q Kᵀ`
-    /// again, and two products for the gradients of both.
+    /// again and, for each of these two products, the gradients of both factors.
     public func multiplyAdds(_ pass: Pass) -> Int {
       switch pass {
       case .forward: weights.elementCount.saturatingProduct(size + width)

@@ -135,13 +135,13 @@ extension Convolution: StepFamily {
 }
 
 extension Convolution {
-  /// A pointwise convolution as a product for each image: `y[n] = w·x[n]` with the shapes
+  /// A pointwise convolution as a matrix product for each image: `y[n] = w·x[n]` with the shapes
   /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the input gradient. The
   /// domain of its epilogue is `[batch, channels, pixels]`.
   ///
-  /// `nil` for weight gradients, and if the convolution is not pointwise, has several groups, computes integers or has
-  /// an order other than channels-first; also `nil` if the pixels of the epilogue's operands cannot be merged into one
-  /// axis.
+  /// `nil` for weight gradients, and for convolutions that are not pointwise, have several groups, compute integers or
+  /// have an order other than channels-first. It is also `nil` if the spatial axes of an operand of the epilogue cannot
+  /// be merged into one axis.
   package var pointwiseProduct: Matmul? {
     guard isPointwiseProduct, pass != .weightGradient, let epilogue = epilogue.mergingAxes(from: 2) else { return nil }
     let g = geometry
@@ -157,9 +157,10 @@ extension Convolution {
       b: Operand(value: left, layout: images), dtype: dtype, factorDtype: factorDtype, epilogue: epilogue)
   }
 
-  /// The weight gradient of a pointwise convolution as a product for each image, `w[n] = y[n]·x[n]ᵀ` with the shapes
-  /// `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images. `nil`
-  /// for other convolutions, several groups, integers, and orders other than channels-first.
+  /// The weight gradient of a pointwise convolution as a matrix product for each image, `w[n] = y[n]·x[n]ᵀ` with the
+  /// shapes `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images.
+  /// `nil` for the other passes, and for convolutions that are not pointwise, have several groups, compute integers or
+  /// have an order other than channels-first.
   package var pointwiseGradientProducts: Matmul? {
     guard isPointwiseProduct, pass == .weightGradient else { return nil }
     let g = geometry

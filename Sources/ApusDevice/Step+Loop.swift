@@ -10,7 +10,7 @@ public struct Loop: Hashable, Sendable {
     /// An element of a sequence: element `t` is contiguous and begins at the offset of the layout plus
     /// `t · strides[0]`.
     case element(Operand)
-    /// The carried value with this number.
+    /// The carried value with this index.
     case carried(Int)
   }
 
@@ -18,7 +18,7 @@ public struct Loop: Hashable, Sendable {
   public enum Target: Hashable, Sendable {
     /// The current element of a sequence, which is a contiguous value.
     case element(Int)
-    /// The carried value with this number, which the output overwrites.
+    /// The carried value with this index, which the output overwrites.
     case carried(Int)
   }
 
@@ -35,7 +35,8 @@ public struct Loop: Hashable, Sendable {
   public var outputs: [Target]
   /// The contiguous values that are copied to the carried values before the first iteration.
   public var initial: [Int]
-  /// The values that store the carried values; after the loop, they contain those of the last iteration.
+  /// The values of the whole plan that store the carried values; after the loop, they contain the results of the last
+  /// iteration.
   public var carried: [Int]
   /// The values that serve as the body's slabs.
   public var slabs: [Int]

@@ -40,7 +40,7 @@ public enum Argument: Hashable, Sendable {
   case scalar(Int)
   /// The index of each element: the offset that a layout over the domain assigns to it.
   case index(Layout)
-  /// The core result with this number, of the step that precedes the program.
+  /// The core result with this index, of the step whose epilogue is the program.
   case core(Int)
 
   /// The layout of a tensor or of indices; `nil` for other arguments.

@@ -5,8 +5,8 @@ public struct StepCost: Hashable, Sendable {
   public var operation: String
   /// The family, pass, shapes and element type, such as `matmul 64x10x128 NT float32`.
   public var label: String
-  /// The number of floating-point operations of products, convolutions, attention, recurrent layers, and loops of such
-  /// steps; 0 for all other steps.
+  /// The number of floating-point operations of matrix products, convolutions, attention, recurrent layers, and loops
+  /// of such steps; 0 for all other steps.
   public var flops: Double
   /// The bytes of the elements that are read; an element may count once for each operand that contains it.
   public var bytesRead: Double

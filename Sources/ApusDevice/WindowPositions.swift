@@ -19,8 +19,8 @@ package struct WindowPositions {
   @inlinable
   package static func span(kernel: Int, dilation: Int) -> Int { dilation * (kernel - 1) + 1 }
 
-  /// The number of elements from the first of the first window to the last of the last of `count` windows:
-  /// `(count − 1) · stride + span`.
+  /// The number of elements that `count` windows span, from the first element of the first window to the last element
+  /// of the last window: `(count − 1) · stride + span`.
   @inlinable
   package static func reach(of count: Int, kernel: Int, stride: Int, dilation: Int) -> Int {
     (count - 1) * stride + span(kernel: kernel, dilation: dilation)

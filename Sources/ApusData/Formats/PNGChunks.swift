@@ -3,14 +3,14 @@ import CZlib
 
 /// The chunks of a PNG file that define the pixels; all chunks are checked.
 ///
-/// libpng stops at the last row and ignores damage in ancillary chunks. The initializer finds every truncation and
-/// every wrong checksum, and reports the offset. Chunks whose names are not in `kept` are dropped. So gamma, color
-/// profiles and transparent colors do not change the pixels, as in torchvision, and compressed texts are never
-/// decompressed.
+/// libpng stops reading after the last row of pixels, and ignores damage in ancillary chunks. But the initializer finds
+/// every truncation and every wrong checksum, and reports the offset. Chunks whose names are not in `kept` are dropped.
+/// So gamma, color profiles and transparent colors do not change the pixels, as in torchvision, and compressed texts
+/// are never decompressed.
 struct PNGChunks {
   /// The image size and the sample format.
   let header: PNGHeader
-  /// A PNG file of the kept chunks.
+  /// The bytes of a PNG file that consists of the kept chunks only.
   let bytes: [UInt8]
 
   private static let mostChunks = 1 << 20

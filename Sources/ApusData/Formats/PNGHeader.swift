@@ -31,7 +31,7 @@ package struct PNGHeader: Sendable {
 }
 
 extension [UInt8] {
-  /// The width and height in the header of a PNG file; `nil` for other files, and if an extent is not in `1 ... 2²⁰`.
+  /// The width and height in the header of a PNG file; `nil` if this is no PNG file or an extent is not in `1 ... 2²⁰`.
   package var pngSize: (width: Int, height: Int)? {
     guard let header = PNGHeader(self) else { return nil }
     let limits = 1...1 << 20

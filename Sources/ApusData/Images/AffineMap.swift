@@ -45,15 +45,15 @@ private struct AffineSampler {
     (height, width, self.channels, self.fill) = (image.height, image.width, channels, fill)
   }
 
-  /// The interpolation weight 1, in fixed point with 11 fractional bits: the product of two weights and a byte fits 32
-  /// bits.
+  /// The interpolation weight 1, in fixed point with 11 fractional bits. So the product of two weights and a byte fits
+  /// 32 bits.
   private static let one: Int32 = 1 << 11
 
   /// A coordinate relative to the center of the first pixel, in fixed point with 32 fractional bits. The other 32 bits
   /// are enough for coordinates far outside the image.
   private static func fixed(_ position: Double) -> Int { Int((position * 0x1p32).rounded()) }
 
-  /// The first 11 fractional bits of a coordinate: the weight of the right or lower pixel, with `one` for the weight 1.
+  /// The weight of the right or lower pixel, as a fraction of `one`: the first 11 fractional bits of a coordinate.
   private static func share(_ position: Int) -> Int32 { Int32(truncatingIfNeeded: (position >> 21) & 0x7ff) }
 
   func run(_ map: AffineMap, row: Int, from source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>) {

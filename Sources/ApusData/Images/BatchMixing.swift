@@ -55,8 +55,8 @@ public struct MixPlan: Hashable, Sendable {
 
   /// Samples a plan with one λ for the batch, as the authors of mixup and of CutMix do.
   ///
-  /// For cutmix, the rectangle has `√(1 − λ)` of both extents and a random center, and is clipped at the edges. Then λ
-  /// is replaced by the fraction of the area outside the rectangle.
+  /// For cutmix, the rectangle is `√(1 − λ)` times as high and wide as the image, has a random center, and is clipped
+  /// at the edges of the image. Then λ is replaced by the fraction of the area outside the rectangle.
   init(_ mixing: BatchMixing, count: Int, _ size: ImageSize, random: inout ImageRandom) {
     kind = mixing.kind
     partners = random.permutation(count)
@@ -77,7 +77,7 @@ public struct MixPlan: Hashable, Sendable {
   func exchange(_ pixels: UnsafeMutablePointer<UInt8>, channels: Int, _ size: ImageSize) {
     let (row, part) = (columns.count, rows.count * columns.count)
     guard part > 0 else { return }
-    // All rectangles are read before any is overwritten, because partners form cycles.
+    // The partner of an image is overwritten too, so all rectangles are read before any is overwritten.
     let each = channels * part
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: partners.count * each) { room in
       guard let kept = room.baseAddress else { return }

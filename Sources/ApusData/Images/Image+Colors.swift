@@ -97,7 +97,8 @@ extension BinaryFloatingPoint {
 }
 
 extension Float {
-  /// The nearest integer of a number in `0 ... 255`, the even one of two: the lowest bits of the sum with 1.5 · 2²³.
+  /// The nearest integer of a number in `0 ... 255`; of two equally near integers, the even one. Adding 1.5 · 2²³
+  /// rounds the number to this integer, and the lowest bits of the sum hold the integer.
   @inline(__always)
   var nearestByteInRange: UInt8 { UInt8(truncatingIfNeeded: (self + 12_582_912).bitPattern) }
 }

@@ -26,7 +26,7 @@ public protocol ImageSource: Sendable {
   /// The class of each image.
   var labels: [Int32] { get }
 
-  /// An image by its number. May be called from any thread.
+  /// The image whose class is `labels[number]`. May be called from any thread.
   ///
   /// - Throws: an error that names the file, when it cannot be read or is not an image.
   /// - Precondition: the number is in `0 ..< labels.count`.

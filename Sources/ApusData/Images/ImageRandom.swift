@@ -51,7 +51,8 @@ public struct ImageRandom: Sendable {
   ///   - limit: the largest height and width of the region, at most those of the image.
   ///   - scale: the range of the region's area, as a fraction of the area of the image.
   ///   - ratio: the range of `side / other`, sampled uniformly on a logarithmic scale.
-  ///   - size: returns a region's size; its two extents are `side` and `other`, in either order.
+  ///   - size: returns the size of a region with the extents `side` and `other`, and so decides which of them is the
+  ///     height.
   mutating func part(
     of image: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,
     size: (_ side: Int, _ other: Int) -> ImageSize

@@ -25,8 +25,8 @@ final class LoaderQueue: @unchecked Sendable {
     /// The number of images that are not loaded yet.
     var rest: Int
     var isDone = false
-    /// For each position in the epoch whose image is unreadable: the image that replaces the unreadable one or, if the
-    /// unreadable image is left out, that image itself.
+    /// For each position in the epoch whose image is unreadable: the number of the image that replaces it, or its own
+    /// number if it is left out.
     var replacements: [Int: Int32] = [:]
     /// For each of these positions: the unreadable image, and the candidates for its replacement that were unreadable
     /// too.

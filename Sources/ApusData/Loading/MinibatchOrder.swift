@@ -87,7 +87,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     public var startIndex: Int { 0 }
 
-    /// The numbers of the examples of a batch.
+    /// The indices of the examples of a batch.
     public subscript(batch: Int) -> ArraySlice<Int32> {
       examples[blockRange(batch, size: batchSize, count: examples.count)]
     }
@@ -100,9 +100,9 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// Assigns the classes to the positions in random order, and samples for each position an example of its class.
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
-      // Position `p` gets the class `round[p % classes.count]`. So a round, `classes.count` consecutive positions, has
-      // each class once; the last round may be incomplete. The positions are shuffled like the examples of unbalanced
-      // epochs.
+      // Position `p` gets the class `round[p % classes.count]`. So `classes.count` consecutive positions, a round,
+      // contain each class once; the last round may be incomplete. The positions are shuffled in the same way as the
+      // examples of unbalanced epochs.
       let positions = permutation(count, seed: seed, epoch: epoch)
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)) ^ drawing)
       let round = shuffledClasses(classes.count, random)

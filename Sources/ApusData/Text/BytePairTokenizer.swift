@@ -3,8 +3,9 @@ import ApusSystem
 /// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text can be
 /// encoded, and decoding restores it byte for byte.
 ///
-/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within one unit: a run
-/// of spaces, or a word, a run of digits or a run of other characters, each with the space before it if there is one.
+/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within one unit. A unit
+/// is a run of spaces, or one of the following together with the space before it, if there is one: a word, a run of
+/// digits, a run of other characters.
 public struct BytePairTokenizer: Tokenizer, Hashable {
   public static let kind = "bpe"
 

@@ -1,6 +1,7 @@
 /// Learns merges of adjacent symbols in words, for byte-pair encoding and WordPiece.
 ///
-/// Each round merges one pair in all words, and visits only the words that contain the pair or contained it before.
+/// Each call of `merge` replaces one pair in all words. It visits only the words that contain the pair, or contained it
+/// before an earlier merge.
 struct PairMerger {
   struct Pair: Hashable {
     var left: Int32

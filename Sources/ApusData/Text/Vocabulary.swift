@@ -2,7 +2,7 @@ import ApusSystem
 
 /// A list of words, and the token number of each word.
 public struct Vocabulary: Hashable, Sendable {
-  /// The tokens' texts, by number.
+  /// The text of each token; the index is the token number.
   public let words: [String]
   private let numbers: [String: Int32]
 

@@ -32,8 +32,9 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
 
   /// Learns pieces from a text. The first pieces are the reserved ones. They are followed by the characters of the
   /// text, sorted as strings, up to `size` pieces in all; characters that do not begin a word have the prefix `##`.
-  /// Then each round merges the pair `ab` with the largest `count(ab) / (count(a) · count(b))`, which increases the
-  /// likelihood of the text most. The rounds end when there are `size` pieces, or when no pair occurs twice.
+  /// Then each round merges the pair `ab` with the largest `count(ab) / (count(a) · count(b))`: of all merges, this one
+  /// increases the likelihood of the text most. The rounds end when there are `size` pieces, or when no pair occurs
+  /// twice.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordPieceTokenizer.words(of: text, isLowercased) { counts[word, default: 0] += 1 }

@@ -4,8 +4,8 @@ import ApusSystem
 /// `Kernels/prelude/winograd.h`. For each tile of 4 × 4 results and each pair of channels, 36 multiply-adds, one in
 /// each of 36 matrix products, replace 144 multiply-adds.
 ///
-/// The error is about `5·10⁻⁶` of the largest result, ten times the error of direct sums. The tolerance of the tests
-/// for sums of as many terms is several times larger.
+/// The error is about `5·10⁻⁶` of the largest result, ten times the error of direct sums. The tolerance that the tests
+/// allow for sums with the same number of terms is several times larger.
 package struct WinogradGeometry: Sendable {
   /// The extents of an image `[height, width, channels]`.
   package struct Extent: Sendable {
@@ -30,7 +30,7 @@ package struct WinogradGeometry: Sendable {
   package let source: Extent
   package let results: Extent
   package let tilesOfImage: (down: Int, across: Int)
-  /// The numbers of pixels by which the patch of a tile begins above and to the left of the tile's first result.
+  /// How many pixels above and to the left of a tile's first result the tile's patch of source pixels begins.
   package let lead: (down: Int, across: Int)
   /// Whether the taps are flipped, as for the gradient of the input.
   package let isFlipped: Bool

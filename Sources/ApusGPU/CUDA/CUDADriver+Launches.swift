@@ -2,7 +2,7 @@ import ApusDevice
 import CCUDA
 
 extension CUDADriver {
-  /// Launches with their functions looked up and their parameters in place.
+  /// Launches whose functions have been looked up. `replay` fills in the addresses of the memories.
   final class Recording {
     fileprivate struct Entry {
       var function: CUfunction

@@ -5,12 +5,13 @@ import Synchronization
 
 extension CUDADriver {
   /// No option here lets the compiler change results, as `--use_fast_math` would. The kernels call `FMA` where a
-  /// multiplication and an addition are one operation, so the compiler must not combine others.
+  /// multiplication and an addition are one operation, so the compiler must not fuse other pairs (`--fmad=false`).
   static func buildOptions(architecture: String) -> [String] {
     ["--std=c++17", "--fmad=false", "--gpu-architecture=\(architecture)"]
   }
 
-  /// Loads the stored binaries, then builds the other programs in parallel.
+  /// Loads programs from their stored binaries, and builds the programs whose binary is missing or does not load; all
+  /// in parallel.
   func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
     let results = Mutex([Result<CompiledProgram<Module>, DeviceError>?](repeating: nil, count: programs.count))
     concurrentLoop(programs.count, threadCount: target.parallelBuilds) { [self] index in
@@ -22,7 +23,7 @@ extension CUDADriver {
 
   private func module(of source: ProgramSource) throws(DeviceError) -> CompiledProgram<Module> {
     try enter()
-    // The driver gets no size with a cubin, so it would read past the end of bytes that are none.
+    // `cuModuleLoadData` gets no size, so it could read past the end of bytes that are not a cubin.
     if let binary = source.binary, isELF(binary), let module = try? load(binary, source.name) {
       return CompiledProgram(module: module, origin: .binary)
     }

@@ -63,8 +63,8 @@ extension CUDADriver {
     }
   }
 
-  /// Records an event after a copy. Without an event, no one knows when the copy is complete, so the function waits for
-  /// the copy before it throws.
+  /// Records an event after a copy. If that fails, the caller cannot know when the copy is complete, so the function
+  /// waits for the copy before it throws.
   private func eventAfterCopy() throws(DeviceError) -> CUDAEvent {
     do throws(DeviceError) {
       return try event()

@@ -3,7 +3,7 @@ import ApusSystem
 import CCUDA
 import Glibc
 
-/// The CUDA driver and NVRTC, the compiler for CUDA C++, which are opened when the first CUDA device is used.
+/// The CUDA driver and NVRTC, the compiler for CUDA C++. Both are opened when CUDA devices are first listed or opened.
 struct CUDALibraries: @unchecked Sendable {
   let driver: CCUDADriver
   let compiler: CCUDACompiler
@@ -12,7 +12,7 @@ struct CUDALibraries: @unchecked Sendable {
   /// The file of NVRTC.
   let compilerPath: String
 
-  /// The oldest version of CUDA whose functions the driver uses.
+  /// The oldest version of CUDA that `CUDADriver` supports.
   static let oldestVersion = 12000
 
   private static let opened = Result { () throws(DeviceError) in try CUDALibraries(CUDASearch.environment) }
@@ -95,9 +95,9 @@ struct CUDALibraries: @unchecked Sendable {
   }
 }
 
-/// Where the CUDA libraries are searched: in the folders of `APUS_CUDA_PATH`, then by the dynamic loader, then in
-/// NVIDIA's Python packages. A folder that is relative to the current folder is an error in `APUS_CUDA_PATH` and is
-/// ignored in `PATH`.
+/// Where the CUDA libraries are searched: in the folders of `APUS_CUDA_PATH`, then by the dynamic loader, then in the
+/// folder of WSL (the driver), or in those of the CUDA toolkit and of NVIDIA's Python packages (NVRTC). A relative path
+/// is an error in `APUS_CUDA_PATH`, and is ignored in `PATH`.
 struct CUDASearch: Sendable {
   /// The folders of `APUS_CUDA_PATH`.
   var cudaPath: [String] = []
@@ -127,7 +127,7 @@ struct CUDASearch: Sendable {
     var paths: [String] = []
     for folder in try checkedPath() { paths += names.map { "\(folder)/\($0)" } }
     paths += names
-    // A folder of a toolkit or of a Python package exists only if it was installed.
+    // The CUDA toolkit and the Python packages may not be installed, so only their existing folders are searched.
     var installed = ["/usr/local/cuda/lib64"]
     for folder in packageFolders {
       installed += stride(from: major, through: 12, by: -1).map { "\(folder)/nvidia/cu\($0)/lib" }

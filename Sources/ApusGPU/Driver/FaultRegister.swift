@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// A word of device memory: the number of the ``IndexSite`` at which a kernel found an index out of range, or 0 if no
-/// kernel found one.
+/// A word of device memory, in which a kernel that finds an index out of range stores 1 plus the position of its
+/// ``IndexSite`` in the plan's list of sites. The word is 0 if no kernel found such an index.
 final class FaultRegister<Driver: GPUDriver>: Sendable {
   private let driver: Driver
   private let pool: MemoryPool<Driver>

@@ -4,7 +4,7 @@ extension GPUDevice {
   func footprint(ofBuffer byteCount: Int) -> Int { pool.capacity(for: byteCount) }
 
   /// The device memory that no process uses, plus the unused blocks of the pool. If the driver does not report free
-  /// memory, the device memory that no buffer of this process uses.
+  /// memory, this is the device memory that no buffer of this process uses.
   var availableByteCount: Int {
     memory.available(limit: info.memoryByteCount, free: driver.freeByteCount)
   }

@@ -12,7 +12,7 @@ extension GPUDevice {
     return lowering
   }
 
-  /// Builds the kernels of a plan, in the kernel shapes of `choices`, and binds the launches of the plan.
+  /// Builds the kernels of a plan, in the variants that `choices` selects, and records the launches of the plan.
   func executable(of plan: Plan, _ choices: TuningTable) throws(DeviceError) -> GPUExecutable<Driver> {
     let lowering = try lower(plan, choices)
     return try submission.withLock { state throws(DeviceError) -> GPUExecutable<Driver> in

@@ -17,7 +17,7 @@ import ApusDevice
 /// - `compile`: kernels are source until the device is known. The driver gets all programs of a plan at once, since
 ///   some drivers build in parallel.
 /// - `record` and `replay`: a plan runs many times, each time with different memory. What does not change, such as the
-///   arguments of each launch, is prepared once.
+///   kernel of each launch, is prepared once.
 /// - `synchronize`: work is asynchronous. The times of launches are known when the launches are done, so `synchronize`
 ///   returns the times.
 ///
@@ -32,7 +32,7 @@ protocol GPUDriver: AnyObject, Sendable {
   /// release still uses the block.
   associatedtype Memory: AnyObject, Sendable
   associatedtype Module: GPUModule
-  /// Launches with their arguments bound. A recording does not keep memory alive.
+  /// Prepared launches, to which `replay` binds memory. A recording does not keep this memory alive.
   associatedtype Recording: AnyObject
   associatedtype Transfer: GPUTransfer
 
@@ -41,8 +41,8 @@ protocol GPUDriver: AnyObject, Sendable {
   /// The device memory that is free for all processes; `nil` if the driver does not report it.
   var freeByteCount: Int? { get }
 
-  /// Allocates a block that is filled with zeros: kernels read whole registers at the end of a row, and the lanes past
-  /// the end must have the same values in every run.
+  /// Allocates a block that is filled with zeros: kernels read whole registers at the end of a row, and the elements
+  /// past the end must have the same values in every run.
   func allocate(byteCount: Int) throws(DeviceError) -> Memory
   /// Copies host bytes to the start of a block; the source may be reused on return.
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError)
@@ -97,7 +97,7 @@ struct CompiledProgram<Module: GPUModule>: Sendable {
 }
 
 /// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: the offset of the launch's numbers in
-/// the plan's geometry.
+/// the plan's geometry, the array of all numbers that launches of the plan read (`SlotTable.geometry`).
 struct Launch<Module: GPUModule>: Sendable {
   var module: Module
   var kernel: String

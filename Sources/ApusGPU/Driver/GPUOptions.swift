@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 /// The options for logging, resources and kernels. `kernelClass` may change the last bit of a result. If `apus tune`
-/// stored kernel shapes in `cacheDirectory`, they may change the sign of a zero. The other options do not affect
+/// stored choices of kernels in `cacheDirectory`, these may change the sign of a zero. The other options do not affect
 /// results.
 package struct GPUOptions: Sendable {
   /// `APUS_DEBUG=1`: logs one line per launch to stderr.

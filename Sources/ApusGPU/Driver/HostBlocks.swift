@@ -10,7 +10,7 @@ protocol HostCopy: Sendable {
   func wait() throws(DeviceError)
 }
 
-/// A block of host memory for copies, which one copy uses at a time.
+/// A block of host memory that serves one copy at a time.
 struct HostBlock: @unchecked Sendable {
   let bytes: UnsafeMutableRawPointer
   let capacity: Int

@@ -8,7 +8,7 @@ package struct KernelTarget: Sendable, Hashable {
   enum Dialect: Sendable, Hashable {
     case openCL, cuda
 
-    /// The file of `Kernels` that defines the names in which kernels are written.
+    /// The file of `Kernels` that maps the names in kernel source, such as `GLOBAL`, to this language.
     var file: String { self == .openCL ? "prelude/opencl.h" : "prelude/cuda.h" }
     /// The extension of the names of source files.
     var fileExtension: String { self == .openCL ? "cl" : "cu" }
@@ -19,7 +19,7 @@ package struct KernelTarget: Sendable, Hashable {
   var supportsFloat64: Bool
   /// For CPUs: the number of kernel registers, of `width` 32-bit elements each, that fit into the registers of a core.
   var registerCount = 32
-  /// For GPUs: the vendor, if it affects the choice of kernel shapes.
+  /// For GPUs: the vendor, if it affects the choice of kernels.
   var vendor = Vendor.other
   /// For GPUs: the local memory of a work-group in bytes, and the maximum number of its work-items.
   var localByteCount = 48 << 10
@@ -38,8 +38,8 @@ package struct KernelTarget: Sendable, Hashable {
 
   /// Consecutive work-items that run in lockstep and can read each other's registers.
   struct Subgroup: Sendable, Hashable {
-    /// Whose shuffle functions the kernels call: those of OpenCL, Intel, NVIDIA's PTX or CUDA. The raw value is the macro
-    /// that selects them in `Kernels/prelude/subgroup.h`.
+    /// Whose shuffle functions the kernels call: those of OpenCL, Intel, NVIDIA's PTX or CUDA. The raw value is the
+    /// macro that selects them in `Kernels/prelude/subgroup.h`.
     enum Access: String {
       case khr = "SUBGROUP_KHR", intel = "SUBGROUP_INTEL", ptx = "SUBGROUP_PTX", cuda = "SUBGROUP_CUDA"
     }
@@ -65,7 +65,7 @@ package struct KernelTarget: Sendable, Hashable {
   /// finishes early runs more of them. This number is for kernels in which a finer split repeats little work.
   var enoughItems: Int { 16 * computeUnits }
 
-  /// For CPUs: the number of work-items that a kernel should have if each work-item packs factors or stores sums
-  /// between blocks. It is lower than `enoughItems`, because a finer split repeats this work.
+  /// For CPUs: the number of work-items that a kernel should have if each work-item packs factors, or stores sums
+  /// between blocks of terms. It is lower than `enoughItems`, because a finer split repeats this work.
   var enoughPackingItems: Int { 4 * computeUnits }
 }

@@ -53,7 +53,7 @@ struct Accumulators {
   /// Returns the registers of a set that an epilogue receives as core results.
   func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.position ?? $0.value } }
 
-  /// Returns all registers of a set with their lanes, in a fixed order.
+  /// Returns all registers of a set with their arithmetic types, in a fixed order.
   func registers(ofSet set: Int = 0) -> [(name: String, lane: Lane)] {
     items(ofSet: set).flatMap { item in
       [(name: item.value, lane: item.lane)] + (item.position.map { [(name: $0, lane: Lane.int64)] } ?? [])
@@ -104,7 +104,8 @@ struct Accumulators {
     builder.block("if ((chains & \(Self.chains(of: level) - 1)) == 0)") { carry(to: level + 1, &$0) }
   }
 
-  /// Adds the sums of the higher levels to the lowest level. Called before lanes or partial results are combined.
+  /// Adds the sums of the higher levels to the lowest level. Called before the elements of a register are combined, and
+  /// before partial results are combined.
   func combineLevels(_ builder: inout KernelBuilder) {
     guard hasChains else { return }
     for item in items where item.isCascade {
@@ -115,11 +116,12 @@ struct Accumulators {
     }
   }
 
-  /// Accumulates `registers`, one for each accumulator of each set. A register has one element per lane.
+  /// Accumulates `registers`, one for each accumulator of each set. Each element of a register is combined with the
+  /// same element of the accumulator.
   /// - Parameters:
   ///   - positions: an expression for the indices of the elements, a register of `int64` (`VL`).
-  ///   - count: the number of lanes with elements; `nil` if the lanes are never combined, so that the other lanes need
-  ///     no mask.
+  ///   - count: the number of valid elements in a register; `nil` if the elements of a register are never combined, so
+  ///     that the elements after the valid ones need no mask.
   func add(
     _ registers: [String], positions: String, count: String? = nil, _ builder: inout KernelBuilder
   ) {
@@ -162,7 +164,7 @@ struct Accumulators {
     single.add([value], positions: position ?? "", &builder)
   }
 
-  /// Combines the lanes of each register in a tree; the result is in the first lane.
+  /// Combines the elements of each register in a tree; the first element becomes the result.
   func fold(_ builder: inout KernelBuilder) {
     guard builder.target.width > 1 else { return }
     precondition(builder.target.width == 16, "LOWERED_8 to LOWERED_1 are for 16 lanes")

@@ -144,7 +144,7 @@ extension PlanLowering {
       template["DROP"] = kept("kept[j]", "p", factor)
       return
     }
-    // Each lane is a query. The random words for its keys are consecutive.
+    // Each element of a register belongs to one query. The random words for the keys of a query are consecutive.
     let queries = builder.number(step.geometry.queries)
     template["WORDS"] = """
       const VL word = ((VL)(line * \(queries) + first) + LANES_L) * (VL)((i64)\(keys));

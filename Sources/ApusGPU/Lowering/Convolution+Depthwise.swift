@@ -34,7 +34,7 @@ struct DepthwiseTiling {
       image.slack = (Self.rows - 1) * image.target.z + vectors * registerWidth
       self.image = image
     case .weightGradient:
-      // Rows consist of whole registers; zero padding cancels the products of the lanes past the last column.
+      // Rows are padded with zeros to whole registers, so the products past the last column are 0.
       let columns = roundUp(width, toMultipleOf: registerWidth)
       var image = PreparedImage.input(g, slack: 0)
       image.target.z = columns + g.kernel.z - 1

@@ -59,7 +59,7 @@ extension PlanLowering {
     template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["storage"] = step.dtype.storage
     template["dtype"] = step.dtype.description
-    // Elements of another type than the lane's are converted register by register.
+    // Elements whose type is not the arithmetic type (lane) are converted register by register.
     let isConverted = step.dtype != lane.dtype
     template["FACTORS"] =
       isConverted ? "\(lane.scalar) factors[WIDTH];\nVSTORE(LOAD_\(step.dtype)(left, 0, WIDTH), factors);" : ""

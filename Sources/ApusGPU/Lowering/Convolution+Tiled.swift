@@ -140,8 +140,8 @@ extension PlanLowering {
     }
   }
 
-  /// Returns code that loads, for the gradient of `x`, the gradient of the output for which a tap reads an element of
-  /// `x`. If there is no such output, the value remains 0.
+  /// Returns code that loads a term of the gradient of an element of `x`: the gradient of the output for which a tap
+  /// reads this element. If there is no such output, the value remains 0.
   private func readOutput(
     _ g: ConvolutionGeometry, _ offset: String, _ index: String, _ load: (String) -> String
   ) -> String {

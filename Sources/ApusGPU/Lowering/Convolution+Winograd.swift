@@ -31,7 +31,7 @@ extension WinogradGeometry {
 /// With many tiles, the weights are transformed in advance, and each task transforms its own patches, the input pixels
 /// of its tiles. With many weights, the patches are transformed in advance, and each task transforms its own weights.
 struct WinogradTiling {
-  /// The rows and vectors of the tiles in registers.
+  /// The rows and vectors of the matrix products' tiles, whose sums are in registers.
   static let rows = 8
   static let vectors = 2
   private static let tilesOfPatches = 16
@@ -46,8 +46,8 @@ struct WinogradTiling {
   /// The number of columns of a panel.
   let width: Int
 
-  /// Creates the tiling of a pass. `nil` for the gradient of the weights, if `WinogradGeometry.profitable` returns
-  /// `nil`, or if too many elements would be transformed in advance.
+  /// Creates the tiling of a pass. Returns `nil` for the gradient of the weights. Also returns `nil` if
+  /// `WinogradGeometry.profitable` does so, or if too many elements would be transformed in advance.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, registerWidth: Int) {
     width = Self.vectors * registerWidth
     guard pass != .weightGradient, let grid = WinogradGeometry.profitable(g, pass: pass, dtype, panelWidth: width)

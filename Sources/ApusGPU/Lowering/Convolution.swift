@@ -255,7 +255,7 @@ extension PlanLowering {
       } else {
         let step = template["phasesW"]!
         let picked = "GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count)"
-        // The lanes past the last element remain zero.
+        // Private memory receives a whole register, which must be 0 past the last element.
         let value = isPrivate ? "CHOOSE_\(lane.suffix)(LANE_MASK(count), \(picked), \(zero))" : picked
         builder.line(store(value, at: "t", count: "count"))
       }

@@ -24,8 +24,8 @@ struct ExpressionEmitter {
   /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
   private var inputs: [Access?] = []
   private var results: [Access] = []
-  /// For each input, the register if it is a scalar (else `nil`), and the number of the core result if it is one (else
-  /// 0).
+  /// For each input, its register if it is a scalar (else `nil`), and its index among the core results if it is a core
+  /// result (else 0).
   private var scalarRegisters: [String?] = []
   private var coreNumbers: [Int] = []
   /// The buffers of random words of neighboring elements, by the instruction that generates the words; see
@@ -208,7 +208,7 @@ struct ExpressionEmitter {
 
   /// Returns code for a constant that may depend on the shape, such as the divisor of a mean: the code reads the
   /// constant from the geometry, so that shapes share the kernel. Returns `nil` for constants that stay in the source:
-  /// integers, infinities, NaN, and multiples of 0.5 from -8 to 8, which are taken for constants of formulas.
+  /// integers, infinities, NaN, and multiples of 0.5 from -8 to 8, which probably do not depend on the shape.
   private func constant(_ instruction: Instruction, _ builder: inout KernelBuilder) -> String? {
     guard instruction.function == .constant, instruction.result.dtype.isFloatingPoint,
       let immediate = instruction.immediate, case let value = immediate.double, value.isFinite,
@@ -230,7 +230,7 @@ struct ExpressionEmitter {
     case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
     case .row(let row):
-      // The function of a row that converts is named after the lane of its result.
+      // The function of a row that converts is named after the arithmetic type of its result.
       let lane = row == .unitFloat ? instruction.result : instruction.lane
       return row.call(lane, operands.joined(separator: ", "))
     }
@@ -259,7 +259,8 @@ extension ElementwiseRow {
 }
 
 extension DType {
-  /// The row that rounds numbers of the lane to this type; `nil` for integers and for types that are lanes.
+  /// The row that rounds numbers of the arithmetic type (lane) to this type; `nil` for integers, and for types in which
+  /// programs compute.
   fileprivate var rounding: ElementwiseRow? {
     switch self {
     case .float16: .roundFloat16

@@ -3,7 +3,7 @@ import ApusSystem
 
 /// The tile of a product that a GPU work-group computes, see `Kernels/matmul/tiled.cl`.
 struct GroupTile: KernelShape {
-  /// The rows and columns of the group's results, and the terms in local memory at a time.
+  /// The rows and columns of the group's results, and the number of terms that are in local memory at a time.
   let rows, columns, depth: Int
   /// The rows and columns of the results of a work-item, which consist of squares of 4 × 4.
   let itemRows, itemColumns: Int

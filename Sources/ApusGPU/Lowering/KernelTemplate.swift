@@ -7,7 +7,7 @@ struct KernelTemplate {
 
   init(_ file: String) { self.file = file }
 
-  /// Creates a template with the types of a lane's registers and of indices.
+  /// Creates a template with the kernel types of registers and elements of an arithmetic type (lane), and of indices.
   init(_ file: String, _ lane: Lane, _ builder: KernelBuilder) {
     self.file = file
     values = [

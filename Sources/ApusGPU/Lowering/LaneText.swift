@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The spelling of lanes and element types in kernel source.
+/// The names of arithmetic types (lanes) and element types in kernel source.
 extension Lane {
   /// The type of a register: a vector of the kernel class's width.
   var vector: String {
@@ -22,7 +22,7 @@ extension Lane {
     }
   }
 
-  /// The suffix of functions on this lane.
+  /// The suffix in the names of functions that compute in this type.
   var suffix: String {
     switch self {
     case .int32: "i32"

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Lowers a loop. If all iterations use the same kernels, the launches of the body are bound once: between
-  /// iterations, only offsets change, which are numbers in the geometry.
+  /// Lowers a loop. If all iterations use the same kernels, the launches of the body are added once, as a `LaunchLoop`:
+  /// between iterations, only offsets change, which are numbers in the geometry.
   mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
     copyInitial(step)
     let order = step.order

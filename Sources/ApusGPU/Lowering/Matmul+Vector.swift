@@ -12,18 +12,19 @@ struct VectorTile: KernelShape {
   /// The maximum number of tiles whose sums a work-item keeps between blocks of terms.
   static let mostKept = 64
 
-  /// Returns the number of vectors for a lane: half as many for 8-byte elements, which fill twice as many registers.
+  /// Returns the number of vectors for an arithmetic type (lane): half of `vectors` for 8-byte elements, which fill
+  /// twice as many registers as 4-byte elements.
   func vectors(of lane: Lane) -> Int { lane.dtype.byteCount == 8 ? max(1, vectors / 2) : vectors }
 
   /// Whether `n` columns fill panels of `vectors` registers, each of `width` elements. The last register may extend
   /// past the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
-  /// Only a product whose right factor has at least this number of elements may use dot products, panels that each
-  /// work-item packs, or, with 32 registers, a tile for few rows.
+  /// The number of elements that the right factor must have for three methods: dot products, panels that each work-item
+  /// packs, and (with 32 registers) tiles for few rows.
   static let smallFactor = 1 << 16
 
-  /// Returns the shapes that tuning measures for products of `m` rows.
+  /// Returns the tiles that tuning measures for products of `m` rows.
   static func candidates(m: Int, registers: Int) -> [VectorTile] {
     let wide =
       m >= 48
@@ -35,9 +36,9 @@ struct VectorTile: KernelShape {
       .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
   }
 
-  /// Returns the shapes among which the cost model chooses. For `m`, only four cases differ (one row, at most 4 rows,
-  /// fewer than 512, or more), so that different batch sizes share kernels. With 32 registers, all products of fewer
-  /// than 512 rows with a small right factor have the same shape.
+  /// Returns the tiles among which the cost model chooses. Only four cases of `m` are distinguished (one row, at most 4
+  /// rows, fewer than 512, or more), so that different batch sizes share kernels. With 32 registers, all products of
+  /// fewer than 512 rows with a small right factor have the same tile.
   static func defaults(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {
@@ -68,7 +69,7 @@ extension PlanLowering {
       // The cost includes the loads: one element per row, and the vectors of the panel.
       let products =
         ceilDivide(n, panel) * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
-      // Only whole panels are read in place. The wider such panels are, the longer the runs of memory that they read.
+      // Only whole panels are read in place. The wider such panels are, the longer the contiguous runs that are read.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
       return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
     }
@@ -82,7 +83,7 @@ struct VectorTiling {
   let m, n, segments, terms: Int
   /// The rows, vectors and columns of a tile.
   let rows, vectors, width: Int
-  /// The number of segments that are added for all tiles of a work-item before the next block of segments.
+  /// The number of segments in a block. A work-item adds a block for all its tiles before it reads the next block.
   var segmentsPerBlock: Int
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
@@ -192,7 +193,8 @@ extension KernelTemplate {
     self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
   }
 
-  /// Fills in the loop over the terms of a segment. The loop converts left factors whose type is not the lane's.
+  /// Fills in the loop over the terms of a segment. The loop converts left factors whose type is not the arithmetic
+  /// type (lane).
   mutating func fillTerms(of dtype: DType) {
     self["RIGHTPART"] = self["RIGHTPART"] ?? "LOAD_\(self["rightDtype"]!)(row, v * WIDTH, WIDTH)"
     let isAlongRow = self["kStride"] == "1"
@@ -220,7 +222,7 @@ private struct FactorAccess {
   /// `conflictDistance`.
   let isCrowded: Bool
   let isLeftPacked: Bool
-  /// The number of terms that are added for all tiles of a work-item before the next block of terms.
+  /// The number of terms in a block. A work-item adds a block for all its tiles before it reads the next block.
   let block: Int
 
   /// The maximum number of terms of a panel that a work-item packs at a time. More terms would not fit the private
@@ -305,7 +307,7 @@ extension PlanLowering {
     }
     needWorkspace(workspace)
 
-    // Packed factors have the type of the lane.
+    // Packing converts factors to the arithmetic type (lane).
     let leftDtype = access.isLeftPacked ? lane.dtype : step.dtype
     var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
     var template = KernelTemplate(

@@ -69,8 +69,8 @@ extension PlanLowering {
     return StridedLoop(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
   }
 
-  /// Fills in `$ROW` and `$EPILOGUE` of a template that defines `output`, the number of the row (its row-major index
-  /// over the axes that precede a row), and `column` and `count`, the columns of the row that a register holds.
+  /// Fills in `$ROW` and `$EPILOGUE` of a template that defines three variables: `output`, the row-major index of the
+  /// row over the axes that precede a row, and `column` and `count`, the columns of the row that a register holds.
   ///
   /// - Parameter mergingFrom: the first axis of a row, if `canMerge` holds for this axis. Otherwise, or if it is `nil`,
   ///   a row is the last axis.

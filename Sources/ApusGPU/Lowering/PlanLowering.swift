@@ -30,7 +30,7 @@ struct PlanLowering {
   let plan: Plan
   let target: KernelTarget
   let slots: SlotTable
-  /// The kernel shapes that were measured to be the fastest; `nil` leaves all choices to the cost models.
+  /// The kernels that tuning found to be the fastest; `nil` leaves all choices to the cost models.
   let choices: TuningTable?
   /// The locations of the values in the body of a loop; `nil` in a whole plan, where the storage of each value
   /// determines its location.

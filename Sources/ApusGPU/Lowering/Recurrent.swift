@@ -84,7 +84,7 @@ extension PlanLowering {
   /// Whether there are as many registers as with AVX-512.
   private func hasManyRegisters(_ step: Recurrent) -> Bool { registers(of: step) >= 32 }
 
-  /// Returns the number of vectors of `width` elements of the step's lane that fit into the registers of a core.
+  /// Returns the number of vectors of `width` elements of the arithmetic type that fit into the registers of a core.
   private func registers(of step: Recurrent) -> Int {
     target.registerCount * DType.float32.byteCount / step.dtype.lane.dtype.byteCount
   }

@@ -296,7 +296,7 @@ private struct ReductionEmitter {
 
   // MARK: - Along the innermost axis
 
-  /// Emits code for one result after the other, each in a vector whose lanes are combined at the end.
+  /// Emits code for one result after the other, each in a vector whose elements are combined at the end.
   private func vectorsAlong(
     _ text: inout ExpressionEmitter, _ outer: BoundStridedLoop, total: String, inner: String,
     _ builder: inout KernelBuilder
@@ -439,7 +439,7 @@ private struct ReductionEmitter {
     }
   }
 
-  /// The first column of vector number `set` of a block, and the number of lanes with results in each vector.
+  /// The first column of vector `set` of a block, and the number of results in each vector.
   private func column(ofSet set: Int) -> String { set == 0 ? "column" : "(column + \(set) * WIDTH)" }
   private var count: String { shape.vectors == 1 ? "count" : "WIDTH" }
 

@@ -16,7 +16,7 @@ struct ReductionShape {
   var isAlong: Bool
   /// The number of parts that the reduced elements are split into.
   var parts = 1
-  /// On a GPU, along the innermost axis: the number of work-items per result, a group or, for few elements, a
+  /// On a GPU, along the innermost axis: the number of work-items per result, which are a group or, for few elements, a
   /// sub-group.
   var itemsPerOutput = 256
   /// On a CPU, across the innermost axis: the number of result vectors that a work-item computes at a time.

@@ -47,7 +47,7 @@ extension PlanLowering {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
     // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent columns as a register has
-    // lanes. Lines are not split in this case: on CPUs a line is split only if the step has no other line.
+    // elements. Lines are not split in this case: on CPUs a line is split only if the step has no other line.
     let isVector = isCPU && step.inner > 1
     var template = filled(
       step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, isVector: isVector, &builder)
@@ -112,7 +112,7 @@ extension PlanLowering {
       .part("carries", read: 8 * lines * chunks, written: 8 * lines * chunks))
   }
 
-  /// Returns code that loads one element in the type of its lane.
+  /// Returns code that loads one element and converts it to its arithmetic type (lane).
   func element(_ dtype: DType, _ pointer: String, _ offset: String) -> String {
     dtype.lane.dtype == dtype
       ? "\(pointer)[\(offset)]" : "FIRST_\(dtype.lane.suffix)(SPLAT_\(dtype)(\(pointer), \(offset)))"

@@ -107,9 +107,9 @@ extension PlanLowering {
   }
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
-  /// Reserves the workspace from byte `first` on. The reserved memory begins with counts of terms, and then block
-  /// numbers: one count and one number for each sum or, if the elements of a row share indices, for each piece of a row
-  /// that a work-item owns. Then come the blocks. Each block has room for the upper levels of one sum or one row.
+  /// Reserves the workspace from byte `first` on. The reserved memory contains counts of terms, then block numbers,
+  /// then the blocks. There are one count and one block number for each sum or, if the elements of a row share indices,
+  /// for each piece of a row that a work-item owns. Each block has room for the upper levels of one sum or one row.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, finish: String) {
@@ -192,8 +192,8 @@ extension PlanLowering {
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
     for name in ["CHAINS", "ENDCHAIN", "FINISH"] { template[name] = "" }
     guard step.hasChains else { return }
-    // There are only two numbers of levels, so that lists of similar lengths share kernels. Level 0 is `sum`, which is
-    // in the array only while a chain ends.
+    // The array has 4 or 8 levels, so that lists of similar lengths share kernels. Level 0 is `sum`, which is in the
+    // array only while a chain ends.
     let levels = step.count < 1 << 16 ? 4 : 8
     template["levels"] = String(levels)
     template["chain"] = String(Accumulators.chain)

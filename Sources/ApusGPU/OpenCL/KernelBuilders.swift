@@ -18,8 +18,9 @@ final class KernelBuilders: Sendable {
   /// The sockets of the builders. A builder exits when its socket is closed.
   private let builders = Mutex<[Int32]>([])
 
-  /// Creates builders for a PoCL device, one per core but at most four. `nil` for other devices, for sub-devices, for
-  /// the kernel class `gpu`, on a single core, if PoCL's cache is off, and if no helper process can start.
+  /// Creates builders for a PoCL device, one per core but at most four. Returns `nil` for other devices, for
+  /// sub-devices and for the kernel class `gpu`. Also returns `nil` if there is a single core, if PoCL's cache is off,
+  /// or if no helper process can start.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
     let cores = HostCores.count
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",

@@ -13,7 +13,7 @@ public enum OpenCL {
   public struct Name: Hashable, Sendable {
     /// The index of the device.
     public var index: Int
-    /// The number of the sub-device and the count of sub-devices; `nil` for the whole device.
+    /// The index of the sub-device, and the count of sub-devices; `nil` for the whole device.
     public var part: (number: Int, count: Int)? { partNumber.map { ($0, partCount) } }
     private var partNumber: Int?
     private var partCount = 1

@@ -23,7 +23,7 @@ extension OpenCLDriver {
     fileprivate var loops: [LaunchLoop] = []
     /// For each slot, the kernel arguments that the slot is bound to.
     fileprivate var bindings: [[(entry: Int, argument: cl_uint)]] = []
-    /// For each slot, the number of the memory that is bound to it; 0 for none.
+    /// For each slot, the `number` of the `Memory` that is bound to it; 0 for none.
     fileprivate var bound: [Int] = []
     fileprivate let api: COpenCLFunctions
 

@@ -3,7 +3,8 @@ import COpenCL
 
 /// OpenCL 1.2 with one context and one in-order queue.
 final class OpenCLDriver: GPUDriver, @unchecked Sendable {
-  /// OpenCL keeps the object of released memory until the commands that use it are complete.
+  /// A memory object, which is released with the last reference. OpenCL frees it when the commands that use it are
+  /// complete.
   final class Memory: @unchecked Sendable {
     let object: cl_mem
     let byteCount: Int
