@@ -94,7 +94,7 @@ extension LayerFit {
   }
 }
 
-/// The shape rules, with errors that describe the layer.
+/// Checks whether a layer fits its input, and computes the output shape. The errors name the layer.
 private struct LayerFit {
   /// The maximum number of multiplications for one example, low enough that sums over a batch do not overflow.
   static let largestWork = 1 << 50

@@ -2,8 +2,8 @@ import ApusTensor
 
 /// The keys and values of a growing sequence, which attention reads again for every new element.
 ///
-/// The capacity is fixed. The end of the sequence is a number in the scalar bank, not part of plans: the plan that was
-/// prepared for one element also runs the next element.
+/// The capacity is fixed. The end of the sequence is passed to a plan as a scalar and is not part of the plan. So the
+/// plan that was prepared for one element is reused for the next element.
 ///
 /// ```swift
 /// var cache = attention.makeCache(batch: 1, capacity: 256)
