@@ -10,13 +10,13 @@ import Synchronization
 enum PoCLCache {
   private static let isPrepared = Atomic(false)
 
-  /// Sets the folder once, before the first query of a platform.
+  /// Sets `POCL_CACHE_DIR` at the first call, which must precede the first query of a platform.
   static func prepare() {
     guard !isPrepared.exchange(true, ordering: .acquiringAndReleasing) else { return }
     setDirectory(in: GPUOptions.environment.cacheDirectory)
   }
 
-  /// With less free space than this, builds fail without naming the reason.
+  /// With less free space than this, the user is warned: builds may fail without naming the reason.
   private static let leastFreeByteCount = 16 << 20
 
   private static var variable: String? {

@@ -162,7 +162,7 @@ public struct LayerListError: Error, Hashable, Sendable {
   }
 
   public var kind: Kind
-  /// The number of the layer, counted from 1.
+  /// The index of the layer in the list, counted from 1.
   public var position: Int
   /// The text of the layer; for a layer inside a link, the text of the link.
   public var layer: String

@@ -5,8 +5,8 @@ import ApusTensor
 /// if merging repeated classes and then removing blanks gives the target.
 ///
 /// For a single example, let `k₁ … k_S` be the classes of its target, `l = (blank, k₁, blank, k₂, …, k_S, blank)`, with
-/// positions `s` counted from 0, and `eₜ(s) = logProbabilities[t, lₛ]`. The recursion starts at `α₀(0) = 0` and, for
-/// all other `s`, `α₀(s) = −∞`:
+/// positions `s` counted from 0, and `eₜ(s) = logProbabilities[t − 1, lₛ]` for `t = 1 … T`. The recursion starts at
+/// `α₀(0) = 0` and, for all other `s`, `α₀(s) = −∞`:
 /// ```text
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))

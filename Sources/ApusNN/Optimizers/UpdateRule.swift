@@ -57,7 +57,7 @@ public protocol LookAheadRule: UpdateRule {
 }
 
 extension Double {
-  /// The integer power, by squaring: it has the same bits on every machine.
+  /// The integer power, by repeated squaring, so that the result has the same bits on every machine.
   func raised(to exponent: Int) -> Double {
     var (result, factor, rest) = (1.0, self, exponent)
     while rest > 0 {

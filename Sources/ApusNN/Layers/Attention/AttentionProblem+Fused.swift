@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// Attention as one fused step, in the configurations that the step supports. Neither the forward nor the backward step
-/// stores the attention weights. Second derivatives are computed from the definition.
+/// stores the attention weights. Second derivatives are computed from the definition, which consists of ordinary
+/// operations.
 extension AttentionProblem {
   /// The output `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
   /// - Parameter random: the key of the dropout mask.
