@@ -113,7 +113,7 @@ public struct LayerList: Hashable, Sendable {
     }
 
     public var kind: Kind
-    /// The branches. With a single branch the input itself is the second one.
+    /// The branches. With a single branch the input itself is the other branch.
     public var branches: [LayerList]
 
     public init(_ kind: Kind, _ branches: [LayerList]) {

@@ -30,7 +30,7 @@ public protocol UpdateRule: Sendable {
   /// - Parameters:
   ///   - step: the number of the update.
   ///   - rate: the learning rate of the step.
-  ///   - number: makes a scalar tensor of the parameter's type whose value may change from step to step without a new
+  ///   - number: makes a scalar tensor, in the parameter's type. Its value may change from step to step without a new
   ///     plan.
   /// - Returns: a function that computes the new value of a parameter; see `ParameterUpdate`.
   func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate

@@ -35,8 +35,8 @@ public struct KeyValueCache: Sendable {
     values = .zeros([batch, heads, capacity, width ?? size], dtype: dtype, device: device)
   }
 
-  /// The position of the next element, for causal masks and position encodings: an `int32` of shape `[]` that is not
-  /// part of plans.
+  /// The position of the next element, for causal masks and position encodings: an `int32` of shape `[]` that is passed
+  /// to plans as a scalar.
   public var end: Tensor { .number(Double(length), dtype: .int32, device: keys.device) }
 
   /// Appends `count` elements: their keys, `[batch, heads, count, size]`, and values, `[batch, heads, count, width]`.
