@@ -3,7 +3,7 @@ import ApusSystem
 import Glibc
 import Synchronization
 
-/// The folder in which PoCL stores its builds, and from which it loads them.
+/// The folder in which PoCL stores the kernels that it builds, and from which it loads them again.
 ///
 /// PoCL neither checks its default folder nor protects it from other users. So its cache is in Apus's cache folder,
 /// unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.

@@ -3,7 +3,7 @@ import ApusSystem
 import Kernels
 import Synchronization
 
-/// A kernel parameter. `type` is the text before the name, with the space or `*` between them.
+/// A kernel parameter. `type` is all text before the name, including the space or `*` at its end.
 struct KernelParameter {
   var type: String
   var name: String
@@ -62,7 +62,8 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     let module: Driver.Module
     let key: String
     let kernelCount: Int
-    /// The size on disk; the binary grows when a driver finishes building a kernel at its first launch.
+    /// The size of the stored binary. A driver may finish building a kernel only at its first launch. The binary then
+    /// grows and is stored again.
     var storedSize = 0
     /// Whether a plan that uses the program runs repeatedly.
     var isRepeated = false
@@ -175,7 +176,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// If `storageDelay` has passed, writes to disk the programs that run repeatedly.
+  /// Writes to disk the programs that run repeatedly, at most once every `storageDelay` seconds.
   ///
   /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
   /// the end of the process or, if a long-running process runs them repeatedly, on a background thread.

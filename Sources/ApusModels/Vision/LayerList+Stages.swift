@@ -48,8 +48,8 @@ extension LayerList {
 }
 
 extension LayerList {
-  /// The number of layers. A link counts as the layers in its branches plus one. A recurrent layer counts as its
-  /// stacked layers.
+  /// The number of layers. A link counts once, plus the layers in its branches. A recurrent layer counts once for each
+  /// of its stacked layers.
   fileprivate var layerCount: Int {
     layers.reduce(0) { count, layer in
       switch layer {

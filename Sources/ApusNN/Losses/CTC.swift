@@ -94,9 +94,9 @@ private struct CTCSizes {
     return nil
   }
 
-  /// Returns, for each position in `(blank, k₁, blank, k₂, …, blank)`, the class `distance` positions earlier, or the
-  /// class at the position itself if it is one of the first `distance`; the shape is `[batch, 2 · longest + 1]`. After
-  /// the end of a target the sequence continues with blanks.
+  /// Returns, for each position in `(blank, k₁, blank, k₂, …, blank)`, the class `distance` positions earlier. The
+  /// first `distance` positions get their own class. The shape is `[batch, 2 · longest + 1]`. After the end of a target
+  /// the sequence continues with blanks.
   func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
     let flat = targets.reshaped(to: [targets.elementCount])
     let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)
