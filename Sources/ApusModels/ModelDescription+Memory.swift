@@ -2,8 +2,8 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// Throws `ModelError.tooLarge` if the device has less memory than `parameters` numbers, their gradients and their
-  /// optimizer state need in `float32`.
+  /// Throws `ModelError.tooLarge` if the values of `parameters` parameters, their gradients and their optimizer state,
+  /// all in `float32`, need more memory than the device has.
   public static func checkMemory(
     parameters: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws(ModelError) {

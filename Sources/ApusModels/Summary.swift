@@ -5,7 +5,7 @@ import ApusTensor
 public struct ModelSummary: Sendable {
   /// A layer.
   public struct Row: Hashable, Sendable {
-    /// The name of the layer in the model, the prefix of the keys of its parameters: `layer1.0.conv1`.
+    /// The name of the layer in the model, such as `layer1.0.conv1`. The keys of the layer's parameters start with it.
     public var path: String
     /// The name of the layer's type.
     public var type: String

@@ -4,8 +4,8 @@ import ApusTensor
 public struct Gradients: Sendable {
   /// The parameters that the loss is differentiated with respect to.
   public let parameters: [Parameter]
-  /// The gradients, parallel to `parameters` and in their shapes and types; `nil` for parameters that are frozen or
-  /// that the loss does not depend on.
+  /// One gradient for each of `parameters`, in its shape and type; `nil` for a parameter that is frozen or that the
+  /// loss does not depend on.
   public internal(set) var tensors: [Tensor?]
   /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; if not, the update is skipped. `nil` if
   /// the loss was not scaled.
@@ -72,7 +72,8 @@ public struct Gradients: Sendable {
 }
 
 extension [Tensor] {
-  /// `Σ term(x)` over the elements `x` of all tensors, a scalar; 0 for no tensors. 16-bit values count as `float32`.
+  /// `Σ term(x)` over the elements `x` of all tensors, a scalar; 0 for no tensors. 16-bit tensors are first cast to
+  /// `float32`.
   func totalSum(of term: (Tensor) -> Tensor) -> Tensor {
     let sums = map { term($0.wideLane).sum() }
     guard let first = sums.first else { return .zeros([]) }

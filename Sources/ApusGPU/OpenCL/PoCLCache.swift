@@ -3,20 +3,20 @@ import ApusSystem
 import Glibc
 import Synchronization
 
-/// The folder in which PoCL stores its builds, and from which it loads them.
+/// The folder in which PoCL stores the kernels that it builds, and from which it loads them again.
 ///
 /// PoCL neither checks its default folder nor protects it from other users. So its cache is in Apus's cache folder,
 /// unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.
 enum PoCLCache {
   private static let isPrepared = Atomic(false)
 
-  /// Sets the folder once, before the first query of a platform.
+  /// Sets `POCL_CACHE_DIR` at the first call, which must precede the first query of a platform.
   static func prepare() {
     guard !isPrepared.exchange(true, ordering: .acquiringAndReleasing) else { return }
     setDirectory(in: GPUOptions.environment.cacheDirectory)
   }
 
-  /// With less free space than this, builds fail without naming the reason.
+  /// With less free space than this, the user is warned: builds may fail without naming the reason.
   private static let leastFreeByteCount = 16 << 20
 
   private static var variable: String? {

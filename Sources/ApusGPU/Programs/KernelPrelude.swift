@@ -1,7 +1,8 @@
 import Kernels
 
 /// The source that precedes the kernels of every built program: the macros of a dialect (OpenCL C or CUDA), the
-/// functions on registers, the rows of the `.def` files, the cells of recurrent layers, and the weights of attention.
+/// functions on values in registers, the operations of the `.def` files, the cells of recurrent layers, and the
+/// attention weights.
 enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     var text = dialect(of: target)

@@ -3,7 +3,7 @@ import ApusSystem
 import Kernels
 import Synchronization
 
-/// A kernel parameter. `type` is the text before the name, with the space or `*` between them.
+/// A kernel parameter. `type` is all text before the name, including the space or `*` at its end.
 struct KernelParameter {
   var type: String
   var name: String
@@ -22,11 +22,11 @@ struct KernelSource: Hashable, Sendable {
   /// Creates a kernel of `family` from its parameters and body. Its name is the family and a digest.
   ///
   /// A CPU kernel only calls an outlined function: PoCL creates three entry points per kernel and would compile the
-  /// body three times. The kernel does nothing if its geometry offset `at` is negative: a helper process launches it
-  /// with such an offset, so that PoCL compiles it.
+  /// body three times. The kernel does nothing if its geometry offset `at` is negative. A helper process launches the
+  /// kernel with a negative offset only to make PoCL compile it.
   /// - Parameters:
-  ///   - localSize: the number of work-items of a group of a GPU kernel, which the compiler may rely on.
-  ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items.
+  ///   - localSize: the number of work-items in a work-group of a GPU kernel; the compiler may rely on it.
+  ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items (shuffles).
   init(
     family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,
     localSize: Int = 1, usesSubgroups: Bool = false
@@ -54,15 +54,16 @@ struct KernelSource: Hashable, Sendable {
 /// The built programs of a device, in this process and on disk. A program here is compiled kernel source, not the
 /// elementwise `Program` of a step.
 ///
-/// Kernels are looked up by their source, so that plans of the same structure share them. The missing kernels of a plan
-/// are built as one program, or as a few if the driver builds in parallel, because each build compiles the prelude
-/// again.
+/// Kernels are looked up by their source, so that plans of the same structure share them. Each build compiles the
+/// prelude again. So the missing kernels of a plan are built as one program, or as a few programs if the driver builds
+/// in parallel.
 final class ProgramLibrary<Driver: GPUDriver>: Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module
     let key: String
     let kernelCount: Int
-    /// The size on disk; the binary grows when a driver finishes building a kernel at its first launch.
+    /// The size of the stored binary. A driver may finish building a kernel only at its first launch. The binary then
+    /// grows and is stored again.
     var storedSize = 0
     /// Whether a plan that uses the program runs repeatedly.
     var isRepeated = false
@@ -106,7 +107,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
   }
 
   /// Returns the modules that contain the given kernels.
-  /// - Throws: `DeviceError.buildFailed` with the name of the first kernel that does not build alone.
+  /// - Throws: `DeviceError.buildFailed` with the name of the first kernel that fails to build on its own.
   func modules(for kernels: [KernelSource]) throws(DeviceError) -> [Driver.Module] {
     try state.withLock { state throws(DeviceError) -> [Driver.Module] in
       var missing: [KernelSource] = []
@@ -175,7 +176,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// If `storageDelay` has passed, writes to disk the programs that run repeatedly.
+  /// Writes to disk the programs that run repeatedly, at most once every `storageDelay` seconds.
   ///
   /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
   /// the end of the process or, if a long-running process runs them repeatedly, on a background thread.

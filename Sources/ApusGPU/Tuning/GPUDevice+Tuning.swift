@@ -43,7 +43,7 @@ extension GPUDevice {
 }
 
 extension Plan {
-  /// Returns a plan of one step, whose values are inputs and outputs of the plan.
+  /// Returns a plan with only the given step. The step's operands are inputs of the new plan, its results are outputs.
   func alone(_ step: PlannedStep) -> Plan {
     var plan = Plan(scalars: scalars)
     let written = Set(step.step.results)
@@ -75,8 +75,8 @@ func isClearlyLess(_ shares: [Double]) -> Bool {
 private struct Measurement<Driver: GPUDriver> {
   private typealias Candidate = (name: String, executable: GPUExecutable<Driver>, digest: [UInt8])
 
-  /// The seconds of a timing, the number of rounds over all candidates, and the maximum number of ratios in a
-  /// comparison of two candidates.
+  /// The intended seconds of one timing, the number of rounds over all candidates, and the maximum number of ratios in
+  /// a comparison of two candidates.
   private let sample = 0.004
   private let rounds = 8
   private let comparisons = 16
@@ -153,7 +153,7 @@ private struct Measurement<Driver: GPUDriver> {
   ///
   /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
   /// candidates are compared by the ratios of their times to the times of the first candidate. After three rounds, only
-  /// candidates whose median ratio is at most 1.25 times the least one are timed further.
+  /// candidates whose median ratio is at most 1.25 times the least median stay in the comparison.
   private func times(_ candidates: [Candidate]) throws(DeviceError) -> (seconds: [Double], fastest: Int?) {
     guard !candidates.isEmpty else { return ([], nil) }
     var repeats: [Int] = []

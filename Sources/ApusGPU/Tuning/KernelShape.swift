@@ -1,8 +1,8 @@
 import ApusDevice
 
-/// How a kernel splits its work into tiles. Kernels of all shapes add in the same order, so that the choice affects
-/// only time and, where a GPU tile is padded with zeros, the sign of a zero. The description is the shape's name in
-/// tuning tables.
+/// A kernel variant: how a kernel splits its work into tiles. The kernels of all shapes add in the same order, so that
+/// the choice of a shape affects only time and, where a GPU tile is padded with zeros, the sign of a zero. The
+/// description is the shape's name in tuning tables.
 protocol KernelShape: Hashable, Sendable, CustomStringConvertible {}
 
 /// A choice that a lowering made among several kernel shapes.
@@ -15,8 +15,8 @@ struct KernelChoice: Hashable, Sendable {
 }
 
 extension PlanLowering {
-  /// Chooses the shape of a kernel: the fastest shape of the measurement for `problem` or, if there is none, the shape
-  /// with the lowest cost.
+  /// Chooses the shape of a kernel: the fastest shape according to the measurement for `problem` or, if there is no
+  /// measurement, the default shape with the lowest cost.
   /// - Parameters:
   ///   - problem: The key of the choice, see ``KernelChoice``.
   ///   - defaults: The shapes that the cost model chooses from. There are few, so that plans share kernels.

@@ -1,7 +1,7 @@
 import ApusSystem
 import ApusDevice
 
-/// The kernel shapes that were measured to be the fastest: names by problem, see ``KernelChoice``.
+/// For each problem, the name of the kernel shape that was measured to be the fastest; see ``KernelChoice``.
 ///
 /// The text has one line `problem = name` per problem; empty lines and lines that begin with `#` are ignored.
 struct TuningTable: Hashable, Sendable {

@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// Embeddings, LSTM layers and a dense layer, which gives logits for every token: integers `[batch, time]` to
-/// `[batch, time, vocabulary]` (Mikolov et al., 2010; Graves, 2013).
+/// Embeddings, LSTM layers and a dense layer, which computes a logit for each token of the vocabulary: integers
+/// `[batch, time]` to `[batch, time, vocabulary]` (Mikolov et al., 2010; Graves, 2013).
 public struct LSTMLanguageModel: LanguageModel {
   let embedding: Embedding
   let lstm: LSTM

@@ -1,8 +1,9 @@
 import ApusNN
 import ApusTensor
 
-/// Embeddings with learned positions, causal Transformer layers, a norm and a dense layer, which gives logits for every
-/// token: integers `[batch, time]` to `[batch, time, vocabulary]` (Radford et al., 2018; pre-norm as in GPT-2).
+/// Embeddings with learned positions, causal Transformer layers, a norm and a dense layer, which computes a logit for
+/// each token of the vocabulary: integers `[batch, time]` to `[batch, time, vocabulary]` (Radford et al., 2018;
+/// pre-norm as in GPT-2).
 public struct TransformerLanguageModel: LanguageModel, PositionedEmbeddings {
   let embedding: Embedding
   let positions: LearnedPositions

@@ -2,7 +2,7 @@ import ApusNN
 import ApusTensor
 
 /// Layers with the same input, whose outputs are added, `f₀(x) + f₁(x) + …`, or concatenated along axis 1 (channels or
-/// features). With a single layer the input itself is the second branch: `f(x) + x`, or `x` followed by `f(x)`.
+/// features). With a single layer the input itself is the other branch: `f(x) + x`, or `x` followed by `f(x)`.
 struct Branches: Layer {
   private let kind: LayerList.Link.Kind
   private let layers: [any Layer]

@@ -31,7 +31,7 @@ extension ImageStem {
     }
   }
 
-  /// The largest of each 3 × 3 pixels, with stride 2; small images stay as they are.
+  /// Max pooling over 3 × 3 pixels with stride 2; small images stay as they are.
   func pooled(_ x: Tensor) -> Tensor {
     self == .imageNet ? x.maxPooled([3, 3], stride: [2, 2], padding: [(1, 1), (1, 1)]) : x
   }

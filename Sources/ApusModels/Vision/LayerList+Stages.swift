@@ -48,8 +48,8 @@ extension LayerList {
 }
 
 extension LayerList {
-  /// The number of layers. A link counts as the layers in its branches plus one. A recurrent layer counts as its
-  /// stacked layers.
+  /// The number of layers. A link counts once, plus the layers in its branches. A recurrent layer counts once for each
+  /// of its stacked layers.
   fileprivate var layerCount: Int {
     layers.reduce(0) { count, layer in
       switch layer {
@@ -94,7 +94,7 @@ extension LayerFit {
   }
 }
 
-/// The shape rules, with errors that describe the layer.
+/// Checks whether a layer fits its input, and computes the output shape. The errors name the layer.
 private struct LayerFit {
   /// The maximum number of multiplications for one example, low enough that sums over a batch do not overflow.
   static let largestWork = 1 << 50

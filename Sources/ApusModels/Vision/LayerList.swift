@@ -113,7 +113,7 @@ public struct LayerList: Hashable, Sendable {
     }
 
     public var kind: Kind
-    /// The branches. With a single branch the input itself is the second one.
+    /// The branches. With a single branch the input itself is the other branch.
     public var branches: [LayerList]
 
     public init(_ kind: Kind, _ branches: [LayerList]) {
@@ -162,7 +162,7 @@ public struct LayerListError: Error, Hashable, Sendable {
   }
 
   public var kind: Kind
-  /// The number of the layer, counted from 1.
+  /// The index of the layer in the list, counted from 1.
   public var position: Int
   /// The text of the layer; for a layer inside a link, the text of the link.
   public var layer: String

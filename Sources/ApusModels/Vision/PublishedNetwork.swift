@@ -34,8 +34,8 @@ public struct PublishedNetwork: Sendable {
   ///   - input: the extents of one example, `[channels, height, width]`.
   ///   - classes: the number of logits.
   ///   - stem: the stem; `nil` for the stem that fits the size of the input.
-  /// - Throws: `ModelError.misfit` if the network cannot be built for the input, such as a too small input. Also throws
-  ///   `ModelError.misfit` if a stem is given for a network that has only one form.
+  /// - Throws: `ModelError.misfit` if the network cannot be built for the input, for example because the input is too
+  ///   small, or if a stem is given for a network that has only one form.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     if let stem, !hasStems {
       throw ModelError.misfit("\(name) has one form for all image sizes, so it cannot have the stem \(stem.rawValue)")

@@ -80,7 +80,7 @@ struct VisionEncoderBlock: AttendingLayer {
     return y + LayerTrace.run("mlp", mlp, LayerTrace.run("ln_2", ln2, y))
   }
 
-  /// The definition of attention computes the attention weights, because the fused step does not store them.
+  /// Computes the attention weights with ordinary operations, because the fused step does not store them.
   func attention(to x: Tensor) -> [AttentionMap] {
     [AttentionMap("self_attention", .tokens, selfAttention.withWeights(ln1(x), averagesHeads: false).weights)]
   }

@@ -36,7 +36,7 @@ final class LayerRecorder: Sendable {
   @TaskLocal private static var taskLocal: LayerRecorder?
   private static let active = Atomic<Int>(0)
 
-  /// The recorder of the Swift task. If the process has no active recorder, reading this property is one load.
+  /// The recorder of the Swift task. While no recorder is active in the process, reading this property costs one load.
   @inline(__always) static var current: LayerRecorder? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   /// Runs `body`, which calls `model` if one is given. Returns the runs of modules inside `body`, in the order in which

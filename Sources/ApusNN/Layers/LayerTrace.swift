@@ -102,8 +102,8 @@ public struct LayerTrace: Sendable {
     run(key(), layer, input) { layer($0) }
   }
 
-  /// Runs the computation of a layer whose inner layers are not recorded on their own. If the process has no active
-  /// trace, the only additional work is one load.
+  /// Runs the computation of a layer whose inner layers are not recorded on their own. While no trace is active in the
+  /// process, the additional cost is one load.
   @inline(__always) package static func leaf<M: Module>(
     _ module: M, _ input: Tensor, _ body: () -> Tensor
   ) -> Tensor {

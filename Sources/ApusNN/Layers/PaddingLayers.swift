@@ -16,7 +16,7 @@ private struct Border: Sendable {
   /// The padding around all axes of `x`, which is `[batch, channels, spatial…]` or `[channels, spatial…]`. Reports an
   /// error and returns `nil` if `x` has another rank or the padding is above `most`.
   ///
-  /// - Parameter most: the maximum padding on a side of an axis.
+  /// - Parameter most: returns the maximum padding on one side of an axis with a given extent.
   func around(_ x: Tensor, _ layer: String, most: (_ extent: Int) -> Int = { _ in .max }) -> [(
     before: Int, after: Int
   )]? {

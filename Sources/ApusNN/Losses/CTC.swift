@@ -5,8 +5,8 @@ import ApusTensor
 /// if merging repeated classes and then removing blanks gives the target.
 ///
 /// For a single example, let `k₁ … k_S` be the classes of its target, `l = (blank, k₁, blank, k₂, …, k_S, blank)`, with
-/// positions `s` counted from 0, and `eₜ(s) = logProbabilities[t, lₛ]`. The recursion starts at `α₀(0) = 0` and, for
-/// all other `s`, `α₀(s) = −∞`:
+/// positions `s` counted from 0, and `eₜ(s) = logProbabilities[t − 1, lₛ]` for `t = 1 … T`. The recursion starts at
+/// `α₀(0) = 0` and, for all other `s`, `α₀(s) = −∞`:
 /// ```text
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
@@ -94,9 +94,9 @@ private struct CTCSizes {
     return nil
   }
 
-  /// Returns, for each position in `(blank, k₁, blank, k₂, …, blank)`, the class `distance` positions earlier, or the
-  /// class at the position itself if it is one of the first `distance`; the shape is `[batch, 2 · longest + 1]`. After
-  /// the end of a target the sequence continues with blanks.
+  /// Returns, for each position in `(blank, k₁, blank, k₂, …, blank)`, the class `distance` positions earlier. The
+  /// first `distance` positions get their own class. The shape is `[batch, 2 · longest + 1]`. After the end of a target
+  /// the sequence continues with blanks.
   func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
     let flat = targets.reshaped(to: [targets.elementCount])
     let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)

@@ -4,7 +4,7 @@ import ApusTensor
 /// the values can be stored, averaged and used again, and gradients with respect to them can be computed.
 public struct ModelValues: Sendable {
   private let state: ModelState
-  /// The tensors, parallel to `keys`, in the shapes and types of the parameters and statistics.
+  /// The tensors, in the order of `keys`, each in the shape and type of its parameter or statistic.
   public private(set) var tensors: [Tensor]
 
   init(_ state: ModelState) {

@@ -12,8 +12,8 @@ extension Module {
   public var description: String { ModulePrinter(module: self).text }
 }
 
-/// Formats a module as text. The module is a stored property, not an argument of a function: the compiler would generate
-/// a copy of such a function for each type of module.
+/// Formats a module as text. The module is a stored property and not an argument of a function, because the compiler
+/// would specialize such a function for each type of module.
 private struct ModulePrinter {
   var module: any Module
 

@@ -63,8 +63,8 @@ final class Substitution: Sendable {
   private let tensors: Mutex<[ObjectIdentifier: Tensor]>
   private let outer: Substitution?
 
-  /// The innermost substitution of the Swift task. If the process has no active substitution, reading this property is
-  /// one load.
+  /// The innermost substitution of the Swift task. While no substitution is active in the process, reading this
+  /// property costs one load.
   static var current: Substitution? {
     active.load(ordering: .relaxed) == 0 ? nil : taskLocal
   }

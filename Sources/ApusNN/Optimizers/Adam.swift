@@ -45,8 +45,8 @@ public struct Adam: MomentumRule {
   public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] + (isAMSGrad ? ["max_exp_avg_sq"] : []) }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    // The bias corrections change at every step. Like all settings that a user may change, they are numbers outside the
-    // plan's cache key.
+    // The bias corrections change at every step. Like all settings that a user may change, they are passed to the plan
+    // as scalars, which are not part of the plan's cache key.
     let stepSize = step.corrected(rate, decay: beta1, number)
     let root = step.correctedRoot(decay: beta2, number)
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))

@@ -22,7 +22,7 @@ public final class Optimizer {
   public let rule: any UpdateRule
   /// The parameters that are trained.
   public let parameters: [Parameter]
-  /// The keys of the parameters, parallel to `parameters`.
+  /// The keys of the parameters, in the order of `parameters`.
   public let keys: [String]
   private let model: ModelState
   /// Groups of parameters with settings of their own, which may change from step to step. All other parameters use the

@@ -30,7 +30,7 @@ public protocol UpdateRule: Sendable {
   /// - Parameters:
   ///   - step: the number of the update.
   ///   - rate: the learning rate of the step.
-  ///   - number: makes a scalar tensor of the parameter's type whose value may change from step to step without a new
+  ///   - number: makes a scalar tensor, in the parameter's type. Its value may change from step to step without a new
   ///     plan.
   /// - Returns: a function that computes the new value of a parameter; see `ParameterUpdate`.
   func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate
@@ -57,7 +57,7 @@ public protocol LookAheadRule: UpdateRule {
 }
 
 extension Double {
-  /// The integer power, by squaring: it has the same bits on every machine.
+  /// The integer power, by repeated squaring, so that the result has the same bits on every machine.
   func raised(to exponent: Int) -> Double {
     var (result, factor, rest) = (1.0, self, exponent)
     while rest > 0 {

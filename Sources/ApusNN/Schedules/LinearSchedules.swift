@@ -46,13 +46,13 @@ public struct ConstantThenSchedule: Schedule {
 }
 
 /// A linear warm-up (Goyal et al., 2017): over `steps` steps, the first factor of the schedule `next` is multiplied by
-/// numbers that rise from `start` to 1. Then `next` runs over the rest of the run. If the first factor of `next` is 1,
+/// a ramp that rises from `start` to 1. Then `next` runs over the rest of the run. If the first factor of `next` is 1,
 /// `WarmUpSchedule` equals PyTorch's `SequentialLR` of a `LinearLR` and `next`.
 public struct WarmUpSchedule: MetricSchedule {
   public static let name = "warm-up"
   /// The number of warm-up steps; `nil` for a tenth of the run.
   public var steps: Int?
-  /// The first number of the warm-up; `nil` for `1 / steps`.
+  /// The first value of the ramp; `nil` for `1 / steps`.
   public var start: Double?
   public var next: any Schedule
 

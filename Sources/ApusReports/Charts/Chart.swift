@@ -71,6 +71,6 @@ extension Chart {
 private let margin = 16.0
 
 extension Markup {
-  /// The rules of `Theme`, which contain no text from files.
+  /// The CSS rules of `Theme`, without escaping: they contain no text from files.
   static let style: Markup = .verbatim(Theme.style)
 }

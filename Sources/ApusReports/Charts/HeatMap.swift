@@ -1,4 +1,4 @@
-/// A table of numbers that are shown as shades: confusion matrices, correlations.
+/// A table of numbers that are shown as shades, such as a confusion matrix.
 public struct HeatMap: Chart {
   /// A shade, with text on it.
   public struct Cell: Hashable, Sendable {

@@ -112,7 +112,7 @@ private struct ModelGraphLayout {
   private let lanes: [Lane]
   /// The width of all tracks.
   private let tracks: Double
-  /// In pixels: the height of a box, the gap between two boxes, and the distance of neighboring tracks.
+  /// In pixels: the height of a box, the gap between two boxes, and the distance between neighboring tracks.
   private static let (box, gap, pitch) = (38.0, 26.0, 11.0)
 
   init(_ graph: ModelGraph, width: Double) {

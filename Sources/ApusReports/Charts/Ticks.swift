@@ -10,8 +10,8 @@ struct Ticks: Hashable, Sendable {
 
   var ticks: [Tick]
 
-  /// About `count` multiples of 1, 2 or 5 times a power of ten (Heckbert: "Nice numbers for graph labels", 1990),
-  /// within the range.
+  /// About `count` marks within the range, at the multiples of a step, which is 1, 2 or 5 times a power of ten
+  /// (Heckbert: "Nice numbers for graph labels", 1990).
   /// - Parameter isInteger: whether marks between whole numbers are left out.
   static func linear(_ range: ClosedRange<Double>, count: Int, isInteger: Bool = false) -> Ticks {
     let (low, high) = (range.lowerBound, range.upperBound)

@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// Attention as one fused step, in the configurations that the step supports. Neither the forward nor the backward step
-/// stores the attention weights. Second derivatives are computed from the definition.
+/// stores the attention weights. Second derivatives are computed from the definition, which consists of ordinary
+/// operations.
 extension AttentionProblem {
   /// The output `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
   /// - Parameter random: the key of the dropout mask.
@@ -68,9 +69,9 @@ private struct FusedShapes {
 
 /// Attention on tensors with four axes.
 ///
-/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of that mask is as large
-/// as the attention weights: it is computed from the definition, and only if something uses it. Constants are the
-/// offset and the Boolean mask, if there are any.
+/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of the additive mask is
+/// as large as the attention weights, so it is computed from the definition, and only if something uses it. Constants
+/// are the offset and the Boolean mask, if there are any.
 private struct FusedAttention: Sendable {
   var dropping: Dropping
   var hasOffset: Bool

@@ -96,7 +96,7 @@ extension AttentionProblem {
   /// `[batch…, heads, queries, width]`.
   var outputShape: Shape { Shape(full.dropLast() + [value.shape[value.rank - 1]]) }
 
-  /// The output of the fused step or, if the step does not support the configuration, of the definition.
+  /// The output, computed by the fused step or, if the step does not support the configuration, by the definition.
   func output() -> Tensor {
     let random = dropoutKey()
     return fusedOutput(random) ?? weighted(random).output

@@ -2,8 +2,8 @@ import ApusTensor
 
 /// The keys and values of a growing sequence, which attention reads again for every new element.
 ///
-/// The capacity is fixed. The end of the sequence is a number in the scalar bank, not part of plans: the plan that was
-/// prepared for one element also runs the next element.
+/// The capacity is fixed. The end of the sequence is passed to a plan as a scalar and is not part of the plan. So the
+/// plan that was prepared for one element is reused for the next element.
 ///
 /// ```swift
 /// var cache = attention.makeCache(batch: 1, capacity: 256)
@@ -35,8 +35,8 @@ public struct KeyValueCache: Sendable {
     values = .zeros([batch, heads, capacity, width ?? size], dtype: dtype, device: device)
   }
 
-  /// The position of the next element, for causal masks and position encodings: an `int32` of shape `[]` that is not
-  /// part of plans.
+  /// The position of the next element, for causal masks and position encodings: an `int32` of shape `[]` that is passed
+  /// to plans as a scalar.
   public var end: Tensor { .number(Double(length), dtype: .int32, device: keys.device) }
 
   /// Appends `count` elements: their keys, `[batch, heads, count, size]`, and values, `[batch, heads, count, width]`.

@@ -28,7 +28,7 @@ public func scaledDotProductAttention(
 ) -> Tensor {
   let masks = AttentionMasks(mask.map { [$0] } ?? [], isCausal: isCausal, queryOffset: queryOffset)
   let dropping = Dropping(dropout, isAlwaysOn: false, AttentionProblem.name)
-  // In mixed precision all three are cast to the type of products, whether or not the fused step is used.
+  // In mixed precision all three are cast to the product type, whether or not the fused step is used.
   let (q, k, v) = (query.narrowed, key.narrowed, value.narrowed)
   guard let problem = AttentionProblem(q, k, v, masks, scale: scale, dropping: dropping) else { return query }
   return problem.output()

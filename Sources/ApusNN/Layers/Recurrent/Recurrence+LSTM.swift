@@ -9,8 +9,8 @@ import ApusTensor
 /// `xₜ` is time step `t` of `projected`. Each function applies to a quarter of the sum.
 ///
 /// - Parameters: see `Recurrence.callAsFunction`; `h` and `c` are the states before the first time step.
-/// - Returns: all `h` and the last `h` and `c`, followed by all `c` and the gates at all time steps, which the gradient
-///   needs.
+/// - Returns: `h` at all time steps, the last `h` and the last `c`. Then `c` and the gates at all time steps, which the
+///   gradient needs.
 func lstmRecurrence(
   _ projected: Tensor, _ h: Tensor, _ c: Tensor, _ weight: Tensor, _ mask: Tensor?, isReversed: Bool
 ) -> [Tensor] {
