@@ -43,7 +43,7 @@ public enum Averaging: String, CaseIterable, Sendable {
 }
 
 extension ConfusionMatrix {
-  /// The measures of each class, indexed by class number.
+  /// The measures of each class, by the index of the class.
   public var measures: [ClassMeasures] {
     let (supports, predicted) = (supports, predictedCounts)
     return (0..<classCount).map {

@@ -18,8 +18,8 @@ package struct Ancestry {
   }
 
   /// Searches the graph from the tensor back to recorded values and materialized nodes, and no further. Returns the
-  /// numbers of the recorded values that the search reaches, in ascending order, and the names of the operations with
-  /// inputs that it passes, in order of creation.
+  /// numbers of the recorded values that the search reaches, in ascending order. Also returns the names of the
+  /// operations on the way, in order of creation, without those that have no inputs.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

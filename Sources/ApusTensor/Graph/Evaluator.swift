@@ -121,7 +121,7 @@ struct Evaluator: ~Copyable {
   /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input may be
   /// differentiated later along another path. For example, generated images train a discriminator and then their
   /// generator. So all nodes from this input back to materialized nodes keep their edges, and these materialized nodes
-  /// are not donated.
+  /// are not donated: the plan must not overwrite their values.
   private mutating func findDetached() {
     guard !detached.isEmpty else { return }
     detached.removeAll {

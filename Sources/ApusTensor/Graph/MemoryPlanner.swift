@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 /// Emits the steps of ordered groups and assigns storage to every value: an input or output buffer, a donated input, or
-/// a range of a slab that is free when the value is written.
+/// a range of a slab (memory that scratch values share) that is free when the value is written.
 struct MemoryPlanner {
   private let planner: Planner
   /// In the body of a loop, the inputs that the first outputs overwrite: output `i` overwrites input
@@ -205,7 +205,7 @@ struct MemoryPlanner {
 
   // MARK: - Scratch
 
-  /// A memory block that scratch values share. Free ranges are sorted by offset.
+  /// A region of memory that scratch values share. Free ranges are sorted by offset.
   private struct Slab {
     var byteCount = 0
     var free: [Range<Int>] = []

@@ -167,7 +167,7 @@ extension Attributes {
 enum Lowering: Sendable {
   /// What a reduction computes.
   enum Reducer: Hashable {
-    /// A row of `Kernels/reduce.def`.
+    /// An operation of `Kernels/reduce.def`, which has a row for each.
     case row(ReductionRow)
     /// The sum of the squared deviations of `n` centered numbers `x`: `Σx² − (Σx)²/n`.
     case squaresOfCentered

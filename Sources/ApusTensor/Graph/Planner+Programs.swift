@@ -104,7 +104,7 @@ extension Planner {
       epilogue: epilogue(of: anchor, members: group.segments[0], domain: kept))
   }
 
-  /// Computes `Σx² − (Σx)²/n` over the `n` elements of each reduced position, with both sums in one pass. The mean was
+  /// Computes `Σx² − (Σx)²/n` over the `n` elements that each result reduces, with both sums in one pass. The mean was
   /// subtracted from `x` before. `(Σx)²/n` corrects for the rounding error of that mean (Chan, Golub, LeVeque, 1983).
   /// If the difference is within rounding error, as for equal elements, the result is 0.
   private func squaresOfCentered(

@@ -61,7 +61,7 @@ struct Planner {
 
   // MARK: - The graph
 
-  /// Brings `users` and `isOutput` up to date after a change. Only nodes that outputs need are counted.
+  /// Brings `users` and `isOutput` up to date after a change. Lists only users that outputs need.
   mutating func indexUsers() {
     users = Array(repeating: [], count: nodes.count)
     isOutput = Array(repeating: false, count: nodes.count)
