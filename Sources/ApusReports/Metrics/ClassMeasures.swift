@@ -36,7 +36,8 @@ public struct AveragedMeasures: Hashable, Sendable {
 public enum Averaging: String, CaseIterable, Sendable {
   /// Every class counts the same.
   case macro
-  /// The counts of all classes are added up: with one class per example, all three measures equal the accuracy.
+  /// The measures are computed from the counts of all classes added up. With one class per example, all three measures
+  /// equal the accuracy.
   case micro
   /// Every class is weighted by its number of examples.
   case weighted

@@ -67,7 +67,8 @@ public struct PowerLaw: Hashable, Sendable {
 // MARK: - Fitting
 
 extension PowerLaw {
-  /// The range of exponents that is searched. At a few sizes, laws with other exponents look like a constant or a step.
+  /// The range of exponents that is searched. With only a few sizes, a law whose exponent is outside of this range
+  /// looks like a constant or a step.
   private static let exponents = 0.01...4.0
 
   /// The law with the least sum of squared residuals, with `a ≥ 0` and `b > 0`.

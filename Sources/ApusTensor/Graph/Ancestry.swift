@@ -3,7 +3,7 @@ import ApusDevice
 
 /// Finds the recorded values that a tensor was computed from; the basis of model diagrams.
 package struct Ancestry {
-  /// The number of each recorded node. If several values share a node, the node has the number that was recorded last.
+  /// The number under which each node was recorded. If several values share a node, this is the last of their numbers.
   private var recorded: [ObjectIdentifier: Int] = [:]
   /// The recorded values. They keep their nodes alive, so that no new node reuses the `ObjectIdentifier` of a
   /// deallocated one.

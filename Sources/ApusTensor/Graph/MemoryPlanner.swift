@@ -58,8 +58,8 @@ struct MemoryPlanner {
   // MARK: - Outputs
 
   /// Places each output over a suitable donated input of the same type, else in a new buffer. An input is suitable if
-  /// its last read comes before the step that writes the output. An input that this step reads last is suitable if the
-  /// step reads each element before it writes the output's element at the same position.
+  /// its last read comes before the step that writes the output. An input whose last read is in this step is suitable
+  /// if the step reads each element before it writes the output's element at the same position.
   ///
   /// - Parameter checkedStepCount: The number of leading steps whose outputs take no donated inputs: all steps up to
   ///   the last one that may fail on an invalid index. A run that fails on an invalid index must leave all inputs

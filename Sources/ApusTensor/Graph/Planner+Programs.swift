@@ -65,7 +65,7 @@ extension Planner {
     )
   }
 
-  /// The epilogue of `anchor`: over `domain`, a program that computes `members` from the anchor's result.
+  /// The epilogue of `anchor`: a program that computes `members` from the anchor's result at each element of `domain`.
   /// - Parameter correction: returns the register of the corrected result, from the register of the step's result.
   private func epilogue(
     of anchor: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }

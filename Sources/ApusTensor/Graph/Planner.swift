@@ -21,8 +21,8 @@ struct Planner {
   /// there are more than 32, or if other nodes contribute.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// The group that computes a node; −1 for leaves, scalars, constants, indices, views and nodes that programs
-  /// recompute.
+  /// For each node, the group that computes it; −1 for leaves, scalars, constants, indices, views and nodes that
+  /// programs recompute.
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []

@@ -84,7 +84,7 @@ extension Tensor {
     return isInside.cast(to: type) / (end - start).cast(to: type)
   }
 
-  /// Exchanges axis `axis` and the last axis, runs `body`, and exchanges these two axes of the result back.
+  /// Swaps axis `axis` with the last axis, runs `body`, and swaps these two axes of the result back.
   func onLastAxis(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
     if axis == rank - 1 { return body(self) }
     var order = Array(0..<rank)
