@@ -170,8 +170,8 @@ struct Planner {
       if let first = known[identity], !kept.contains(index) {
         replacement[index] = first
       } else if let first = known[identity], case .result = nodes[index].kind {
-        // A loop writes each of its results once. If two outputs are the same result, the second becomes a copy of the
-        // first.
+        // A loop or custom operation writes each of its results once. If two outputs are the same result, the second
+        // becomes a copy of the first.
         nodes[index].inputs = [first]
         nodes[index].op = .copy
         nodes[index].kind = .elementwise { _, _, registers in registers[0] }
