@@ -1,6 +1,6 @@
 extension Range<Int> {
   /// The first number of the range for which `isBefore` is false, by binary search; the upper bound if there is none.
-  /// - Precondition: after a number for which `isBefore` is false, it is false for all numbers.
+  /// - Precondition: if `isBefore` is false for a number, it is false for all larger numbers.
   @inlinable
   package func partitionPoint(_ isBefore: (Int) throws -> Bool) rethrows -> Int {
     var (low, high) = (lowerBound, upperBound)

@@ -1,10 +1,10 @@
 extension [UInt8] {
-  /// `Σ bᵢ · 256³⁻ⁱ` of the bytes `b₀ … b₃` from `position` on, a big-endian `uint32`.
+  /// The big-endian `uint32` in the bytes `b₀ … b₃` from `position` on: `Σ bᵢ · 256³⁻ⁱ`.
   package func bigEndianWord(at position: Int) -> Int {
     self[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
   }
 
-  /// `Σ bᵢ · 256ⁱ` of the bytes `b₀ … b₇` from `position` on, a little-endian `uint64`.
+  /// The little-endian `uint64` in the bytes `b₀ … b₇` from `position` on: `Σ bᵢ · 256ⁱ`.
   package func littleEndianLong(at position: Int) -> UInt64 {
     self[position..<position + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }

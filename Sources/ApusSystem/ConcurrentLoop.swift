@@ -1,4 +1,4 @@
-/// Calls `body` for each number from 0 to `count` − 1, on `threadCount` threads at most, the calling thread among them.
+/// Calls `body` for each index from 0 to `count` − 1, on at most `threadCount` threads, including the calling thread.
 /// Returns when all calls have returned.
 package func concurrentLoop(_ count: Int, threadCount: Int, _ body: @escaping @Sendable (Int) -> Void) {
   let state = ConcurrentLoop(count: count)
@@ -13,7 +13,7 @@ package func concurrentLoop(_ count: Int, threadCount: Int, _ body: @escaping @S
 private final class ConcurrentLoop: @unchecked Sendable {
   let monitor = Monitor()
   let count: Int
-  /// The next number, and how many calls have returned; the monitor guards both.
+  /// The next index, and how many calls have returned; the monitor guards both.
   private var next = 0
   private(set) var done = 0
 

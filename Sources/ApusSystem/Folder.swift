@@ -3,7 +3,7 @@ import Glibc
 /// An open folder whose content is not trusted.
 ///
 /// The files and folders that it contains are opened by name, relative to its descriptor. So if a component of the
-/// folder's path is replaced later, calls except `removeAll` still use the folder that was opened. Symbolic links are
+/// folder's path is replaced later, all methods except `removeAll` still use the opened folder. Symbolic links are
 /// not followed. A check of the opened file rejects pipes, sockets, devices and files with several hard links. The
 /// names `.` and `..`, and names that contain a `/`, are rejected too.
 package final class Folder: Sendable {

@@ -1,7 +1,7 @@
 import Glibc
 
 package enum HostCores {
-  /// The number of cores that this process may use: the cores of the affinity mask that are online.
+  /// The number of cores that this process may use: the cores in its affinity mask, but at most the online cores.
   package static let count: Int = {
     let online = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     let title = "Cpus_allowed:"

@@ -19,8 +19,8 @@ package enum HostMemory {
 
   /// The lowest limit of the control groups of this process and of their ancestors; `nil` without a limit.
   ///
-  /// `/proc/self/cgroup` names the groups, and `/proc/self/mountinfo` names the mount points of their files. The groups
-  /// of version 2 and those of the memory controller of version 1 are read: a machine may have both.
+  /// `/proc/self/cgroup` names the groups, and `/proc/self/mountinfo` names the mount points of their files. Both the
+  /// groups of cgroup version 2 and those of the memory controller of version 1 are read: a machine may have both.
   ///
   /// - Parameter root: a folder that replaces `/`, for tests
   package static func controlGroupByteCount(root: String) -> Int? {

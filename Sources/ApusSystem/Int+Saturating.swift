@@ -1,4 +1,4 @@
-// Arithmetic on counts, whose result is `Int.max` where it does not fit. No tensor has that extent.
+// Saturating arithmetic on counts: a result that does not fit is `Int.max`. No tensor has an extent of `Int.max`.
 
 extension Int {
   /// The product of two numbers that are not negative; `Int.max` on overflow.

@@ -43,7 +43,7 @@ extension Double {
     "\((100 * self).text(places: places))\(space)%"
   }
 
-  /// A duration in seconds for a text, as a whole number in `0 ... 1e9`.
+  /// This duration in seconds, rounded to a whole number and clamped to `0 ... 1e9`, for messages.
   package var wholeSeconds: Int { Int(Swift.min(Swift.max(self, 0), 1e9).rounded()) }
 
   /// The number in Swift's notation, whole numbers as integers: `3`, `0.25`.

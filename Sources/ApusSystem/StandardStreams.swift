@@ -5,8 +5,8 @@ package enum StandardStreams {
   /// Opens `/dev/null` for each standard stream that is closed: otherwise the next opened file would get the descriptor
   /// of the stream, and output would be written to that file.
   ///
-  /// `/dev/null` is opened for writing as the input, and for reading as an output. So reading the input or writing an
-  /// output is still an error: lost results must not look like success.
+  /// In place of the input, `/dev/null` is opened only for writing; in place of an output, only for reading. So reading
+  /// the input or writing an output is still an error: lost results must not look like success.
   package static func openMissing() {
     for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(number, F_GETFD) == -1 && errno == EBADF {
       // `open` returns the lowest free descriptor, which is `number`: all lower descriptors are open by now.

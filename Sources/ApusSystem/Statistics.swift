@@ -1,7 +1,7 @@
 import Glibc
 
 extension [Double] {
-  /// The mean, the rounded sum divided by the count; NaN without elements.
+  /// The mean: the sum, rounded after each addition, divided by the count; NaN without elements.
   package var mean: Double { reduce(0, +) / Double(count) }
 
   /// The median; for an even number of elements the mean of the middle two.

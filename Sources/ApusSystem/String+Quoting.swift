@@ -1,5 +1,6 @@
-/// Formats text from files, names and paths for messages. Such text can have any length and content: characters that
-/// move a terminal's cursor or change the writing direction are escaped, and long text is truncated in the middle.
+/// Formats untrusted text, such as names, paths and the contents of files, for messages. The text can have any length
+/// and content: characters that move a terminal's cursor or change the writing direction are escaped, and long text is
+/// truncated in the middle.
 extension StringProtocol {
   /// The text in double quotes, escaped and truncated: for a name or value inside a message.
   package func quoted(limit: Int = 80) -> String { "\"\(printable(limit: limit))\"" }

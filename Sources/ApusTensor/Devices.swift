@@ -6,8 +6,8 @@ extension ComputeDevice {
   private static let opened = Mutex<[String: ComputeDevice]>([:])
 
   /// Returns the device with one of the names `cpu`, `opencl`, `opencl:N`, `opencl:N.P/C` and `auto`. The name
-  /// `opencl:N.P/C` means a sub-device. The compute units of `opencl:N` are divided into `C` equal parts, and `P`,
-  /// counted from 0, says which part.
+  /// `opencl:N.P/C` means a sub-device. The compute units of `opencl:N` are divided into `C` equal parts, and `P` is
+  /// the index of the part, from 0.
   ///
   /// A device is opened once per process. `auto` selects a discrete OpenCL GPU; without one, or if OpenCL fails, it
   /// selects the CPU.

@@ -83,7 +83,7 @@ public struct BiasVarianceReport: Sendable {
       object[key] = .array(
         parts.map { part in
           var line: JSONObject = ["name": .string(part.name)]
-          // The remedies follow from the verdict, so parts do not repeat them.
+          // The remedies follow from the verdict, so the entries of classes and slices leave them out.
           for (key, value) in part.result.json.object ?? JSONObject() where key != "remedies" { line[key] = value }
           return .object(line)
         })

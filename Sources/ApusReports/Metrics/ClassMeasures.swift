@@ -36,14 +36,15 @@ public struct AveragedMeasures: Hashable, Sendable {
 public enum Averaging: String, CaseIterable, Sendable {
   /// Every class counts the same.
   case macro
-  /// The counts of all classes are added up: with one class per example, all three measures equal the accuracy.
+  /// The measures are computed from the counts of all classes added up. With one class per example, all three measures
+  /// equal the accuracy.
   case micro
   /// Every class is weighted by its number of examples.
   case weighted
 }
 
 extension ConfusionMatrix {
-  /// The measures of each class, indexed by class number.
+  /// The measures of each class, by the index of the class.
   public var measures: [ClassMeasures] {
     let (supports, predicted) = (supports, predictedCounts)
     return (0..<classCount).map {

@@ -34,7 +34,7 @@ public struct ConfusionMatrix: Hashable, Sendable {
     total = labels.count
   }
 
-  /// Throws if labels cannot be counted.
+  /// Throws if there are no labels, `classes` is not in `1 ... classLimit`, or a label is not in `0 ..< classes`.
   static func check(_ labels: [Int32], classes: Int) throws(MeasureError) {
     guard !labels.isEmpty else { throw MeasureError(reason: "there are no examples") }
     guard 1...classLimit ~= classes else {

@@ -104,7 +104,7 @@ public struct LearningCurve: Hashable, Sendable {
     return LearningCurve(points)
   }
 
-  /// The sizes for some fractions of the examples, at least 1 each.
+  /// For each of `fractions`, this fraction of `count`, rounded to a whole number of examples, at least 1.
   public static func sizes(fractions: [Double], of count: Int) -> [Int] {
     fractions.map { max(1, min(count, Int((min(max($0, 0), 1) * Double(count)).rounded()))) }
   }

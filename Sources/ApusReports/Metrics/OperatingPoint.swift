@@ -16,7 +16,7 @@ public struct OperatingPoint: Hashable, Sendable {
   /// Negatives that are predicted as negative.
   public var trueNegatives: Int
 
-  /// `tp / (tp + fp)`, the fraction of the positive predictions that are correct; 0 if nothing is predicted as positive.
+  /// `tp / (tp + fp)`, the fraction of the positive predictions that are correct; 0 if there are no such predictions.
   public var precision: Double { measures.precision }
   /// `tp / (tp + fn)`, the fraction of the positives that are found; 0 if there are no positives.
   public var recall: Double { measures.recall }

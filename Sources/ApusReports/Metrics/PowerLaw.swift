@@ -51,7 +51,8 @@ public struct PowerLaw: Hashable, Sendable {
       public var range: ClosedRange<Double>?
     }
 
-    /// The extrapolation to `factor` times the largest number of examples, if the law holds beyond the measured sizes.
+    /// The error that is expected for `factor` times the largest number of examples. This assumes that the law holds
+    /// beyond the measured sizes.
     public func extrapolated(by factor: Double = 2) -> Extrapolation {
       let size = factor * largestSize
       let error = law.error(at: size)
@@ -66,7 +67,8 @@ public struct PowerLaw: Hashable, Sendable {
 // MARK: - Fitting
 
 extension PowerLaw {
-  /// The range of exponents that is searched. At a few sizes, laws with other exponents look like a constant or a step.
+  /// The range of exponents that is searched. With only a few sizes, a law whose exponent is outside of this range
+  /// looks like a constant or a step.
   private static let exponents = 0.01...4.0
 
   /// The law with the least sum of squared residuals, with `a ≥ 0` and `b > 0`.

@@ -73,7 +73,7 @@ public struct RegressionResults: Sendable {
   public var varianceWeightedR2: Double? {
     guard let r2PerOutput else { return nil }
     let variances = targetVariances
-    // If the targets of no output vary, all outputs have the same weight.
+    // If the targets of every output are constant, all outputs have the same weight.
     guard variances.contains(where: { $0 > 0 }) else { return r2 }
     return weightedMean(r2PerOutput, variances)
   }

@@ -86,8 +86,8 @@ public enum ModelOutputs: Hashable, Sendable {
   case classes([String])
   /// A number `(x − mean) / deviation`, where `x` is the predicted target in its own units.
   case number(target: String, mean: Double, deviation: Double)
-  /// For each token of the vocabulary, the logit that it is the next token. `perCharacter` is the number of tokens per
-  /// character in the measured text, from which bits per character follow; `nil` if it is not known.
+  /// A logit for each token of the vocabulary, as a candidate for the next token. `perCharacter` is the number of
+  /// tokens per character in the measured text, from which bits per character follow; `nil` if it is not known.
   case tokens(perCharacter: Double?)
 }
 

@@ -9,8 +9,8 @@ struct DataSlices {
     var examples: [Int]
   }
 
-  /// The groups of the file of `--slices`, ordered by their names. The groups of each column of `--slice` follow,
-  /// ordered by the values of the column.
+  /// First the groups that the file of `--slices` defines, ordered by name. Then, for each column of `--slice`, the
+  /// groups by the values of this column, in the order of the values.
   package private(set) var slices: [Slice] = []
 
   /// - Parameters:

@@ -58,8 +58,8 @@ extension ImageFormat {
     let known = reading.isDirect(data.train) ? data.statistics : nil
     let options = reading.options(settings.image)
     if known == nil {
-      // Throws if a batch exceeds the memory limit. This comes first, because thousands of images are read for the
-      // statistics.
+      // Throws if a batch exceeds the memory limit. This check comes first, because computing the statistics reads
+      // thousands of images.
       let count = min(settings.batchSize.count ?? .max, data.train.labels.count)
       try options.byteCount(ofBatch: count, source: settings.data)
     }

@@ -1,8 +1,8 @@
 import Apus
 import ApusSystem
 
-/// Runs a body that opens a run's data. If the data are not found, reports what a relative path is relative to, and how
-/// to name data that were moved.
+/// Runs a body that opens a run's data. If the data are not found, reports the folder that a relative path starts from,
+/// and how to name data that were moved.
 ///
 /// - Parameters:
 ///   - run: the folder of an existing run; `nil` for a new run, for which nothing is reported.

@@ -130,7 +130,7 @@ extension TableFormat {
 }
 
 extension RunSettings {
-  /// The name of the first given option that requires a target of classes.
+  /// The name of the first option that is set although it requires a target with classes; `nil` if none is set.
   fileprivate var classOption: String? {
     let given = [
       ("class-weights", dataSettings.classWeights != .none), ("sampling", dataSettings.sampling != .shuffled),

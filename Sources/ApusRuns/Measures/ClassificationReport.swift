@@ -75,7 +75,7 @@ package struct ClassificationReport {
   // MARK: - JSON
 
   /// The members of the JSON summary. If a measure of a class is 0/0, it is written as 0, and the member `undefined` of
-  /// the class lists its name.
+  /// the class lists the name of the measure.
   package var json: JSONObject {
     var object = JSONObject()
     for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }

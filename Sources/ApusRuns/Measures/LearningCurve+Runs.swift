@@ -40,8 +40,8 @@ extension Run {
   ///
   /// - Parameters:
   ///   - settings: The settings of a model of images or tables. If neither the settings nor the data define validation
-  ///     examples, 0.2 of the examples are held out: of the training examples if the data have their own test split,
-  ///     otherwise of all examples.
+  ///     examples, a fraction is held out: 0.2 of the training examples if the data have their own test split,
+  ///     otherwise 0.2 of all examples.
   ///   - options: The fractions, the number of repetitions and the output folder.
   ///   - body: Receives each run when it has ended.
   /// - Throws: `OptionError` if the model takes text, or if no examples remain for training.

@@ -39,11 +39,11 @@ public struct RunEvaluation {
   private var train: Evaluation?
   package private(set) var verdict: BiasVarianceReport?
 
-  /// The mean loss: of classifiers over examples, in nats; of language models over tokens, in nats; of regression
-  /// models the mean squared error, in the square of the target's units.
+  /// The mean loss. For classifiers, it is the mean over examples, in nats; for language models, the mean over tokens,
+  /// in nats; for regression models, the mean squared error, in the square of the target's units.
   public var loss: Double { total.loss }
-  /// The fraction of examples whose class is predicted correctly, for language models the fraction of tokens; `nil` for
-  /// regression.
+  /// The fraction of examples whose class is predicted correctly. For language models, the fraction of tokens that are
+  /// predicted correctly; `nil` for regression.
   public var accuracy: Double? { total.accuracy }
   /// The number of measured examples.
   public var count: Int { total.count }

@@ -96,7 +96,7 @@ extension Arguments {
 extension Declaration {
   fileprivate var accepted: String { role == .flag ? "true or false" : expectation }
 
-  /// The value of a member of a configuration, for a flag a `Bool`; `nil` if the member is not accepted.
+  /// Parses a member of a configuration. For a flag, the result is a `Bool`; `nil` if the value is not accepted.
   fileprivate func value(of json: JSON) -> (any Sendable)? {
     guard let text = json.word else { return nil }
     guard role == .flag else { return parse(text) }

@@ -1,7 +1,7 @@
 import Apus
 
 /// The options of a training run, in the order in which they are listed and stored. Each is also a key of
-/// configurations: `--batch-size` is `batch_size` there. A new option is one row of `all`.
+/// configurations: `--batch-size` is `batch_size` there. To add an option, add an entry to one of the lists in `all`.
 package enum RunOptions {
   package static let model = Argument(
     .model, isRequired: false, help: "the model to train; with --layers any name")

@@ -1,6 +1,6 @@
 import Apus
 
-/// The results of a trained model on examples. A position is the number of an example among the examined ones, from 0.
+/// The results of a trained model on examples. A position is the index of an example among the examined ones.
 package struct Examination {
   package let model: any Layer
   package let device: ComputeDevice

@@ -54,8 +54,8 @@ extension RunReport {
       "Loss", x: Axis("step", isInteger: true), y: Axis("loss", isLogarithmic: isWide), series)
   }
 
-  /// Metrics other than the loss that are known for some split of the data: `accuracy` for `train_accuracy` and
-  /// `test_accuracy`.
+  /// The metrics, without the loss, that were measured on at least one split of the data. The keys `train_accuracy` and
+  /// `test_accuracy`, for example, belong to the metric `accuracy`.
   private var measures: [(name: String, keys: [(part: String, key: String)])] {
     var found: [(name: String, keys: [(part: String, key: String)])] = []
     for key in record.metrics.keys {

@@ -12,7 +12,7 @@ extension RunReport {
       return try record.settings.expectedModel()
     }
     guard let (network, input) = found else { return nil }
-    // Nothing is computed: the device is needed only to create tensors.
+    // No tensor is evaluated: the device is needed only to create tensors.
     return try withDevice(.named("cpu")) { () throws in
       let summary = try ModelSummary(of: network, input: input)
       let whole = try ModelGraph("Graph", of: network, input: input.extents, dtype: input.dtype)

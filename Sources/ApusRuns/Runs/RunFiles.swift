@@ -68,8 +68,8 @@ package struct RunFiles {
     return files
   }
 
-  /// Throws if the folder contains a file that a run would overwrite. A run that ended before its first checkpoint has
-  /// left only its files, with a valid configuration. They may be overwritten.
+  /// Throws if the folder contains a file that a run would overwrite. If the folder has a valid configuration, its
+  /// files come from a run that ended before its first checkpoint, and may be overwritten.
   private static func refuseOtherFiles(in path: String) throws {
     let files = try RunFiles(reading: path)
     let present = try reportingFiles { () throws(FileError) -> [String] in

@@ -116,8 +116,9 @@ package struct TrainingRun {
     return new
   }
 
-  /// Whether two sources are of the same kind and name paths, such as two tables or two folders of images. The formats
-  /// of such sources show whether the data are the same. A text is identified only by its path, which must not change.
+  /// Whether two sources are of the same kind and both have a path, such as two tables or two folders of images. For
+  /// such sources, comparing the formats shows whether the data are the same. A text is identified only by its path,
+  /// which must not change.
   private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
     let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
     return one.description.name == other.description.name && one.argument != nil && other.argument != nil

@@ -105,7 +105,8 @@ final class AnomalyScope: Sendable {
   }
 
   private let stretches = Mutex<[Stretch]>([])
-  /// At least this many of the last stretches are kept, enough for a long training step.
+  /// When the list of stretches is full, at least this many of the newest ones are kept, enough for a long training
+  /// step.
   private static let capacity = 1 << 17
 
   static func run<R>(checks: Bool, _ body: () throws -> R) rethrows -> R {

@@ -57,7 +57,7 @@ private struct AnomalyCheck {
     if node.op === Op.result {
       whole = inputs[0]
       inputs = (0..<whole.inputCount).map { whole.input($0) }
-      // Result `i` of an operation with a custom gradient has the value of its input `i`.
+      // Result `i` of an operation with a custom gradient has the value of input `i` of that operation.
       if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
     }
     operations.append(Operation(node: node, inputs: inputs, whole: whole))

@@ -10,10 +10,10 @@ enum GradientRule: Sendable {
   /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
   /// gradients of all results (``GradientInput/gradients``).
   case result
-  /// The result is a part of the input: the operation is a slice. If the operation is applied to one tensor several times,
-  /// the rule runs once for all these parts. It gets their gradients and the shape of the tensor, and returns tensors of
-  /// this shape, whose sum is the gradient. A rule for each part would be correct too, but would add up tensors that are
-  /// mostly zeros.
+  /// The result is a part of the input: the operation is a slice. If the operation is applied to one tensor several
+  /// times, the rule runs once for all these parts. It gets the gradients of the parts and the shape of the tensor, and
+  /// returns tensors of this shape, whose sum is the gradient of the tensor. A separate rule for each part would be
+  /// correct too, but would add up tensors that are mostly zeros.
   case part(@Sendable ([PartGradient], Shape) -> [Tensor])
 
   /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is
@@ -29,7 +29,7 @@ enum GradientRule: Sendable {
   }
 }
 
-/// The gradient of a part of a tensor: the argument of a `GradientRule.part`.
+/// The gradient of one part of a tensor. The rule of a `GradientRule.part` gets an array of them.
 struct PartGradient {
   /// A result of an operation whose rule is a `GradientRule.part`.
   let part: Node

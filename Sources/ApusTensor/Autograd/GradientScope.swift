@@ -30,7 +30,7 @@ final class GradientScope: Sendable {
     }
   }
 
-  /// Runs `body` in a scope; an inner scope is part of the outer one.
+  /// Runs `body` in a new scope. Inside another scope, `body` runs in that scope instead.
   static func run<R>(_ body: () throws -> R) rethrows -> R {
     if taskLocal != nil { return try body() }
     let scope = GradientScope()
@@ -44,8 +44,8 @@ final class GradientScope: Sendable {
   }
 }
 
-/// Marks the nodes that compute a checkpointed function again for the gradient. They must not be merged with the nodes
-/// of the first computation.
+/// Marks the nodes that recompute a checkpointed function for its gradient. They must not be merged with the nodes of
+/// the first computation.
 enum CheckpointRegion {
   @TaskLocal static var taskLocal: UInt32 = 0
   private static let active = Atomic<Int>(0)

@@ -172,7 +172,8 @@ struct BackwardPass: ~Copyable {
     parts[Int(edges[edge]), default: []].append(PartGradient(part: part, gradient: gradient))
   }
 
-  /// Adds the contributions of a node's parts, once all of them are known, for each operation that has taken parts.
+  /// Adds the gradients of a node's parts, once all of them are known, to the gradient of the node. Runs the rule once
+  /// for each operation that has taken parts of the node.
   private mutating func joinParts(of index: Int, _ namesOrigins: Bool) {
     guard var left = parts.removeValue(forKey: index) else { return }
     let shape = order[index]._withUnsafeGuaranteedRef(\.shape)

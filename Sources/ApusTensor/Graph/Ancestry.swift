@@ -3,7 +3,7 @@ import ApusDevice
 
 /// Finds the recorded values that a tensor was computed from; the basis of model diagrams.
 package struct Ancestry {
-  /// The number of each recorded node. If several values share a node, the node has the number that was recorded last.
+  /// The number under which each node was recorded. If several values share a node, this is the last of their numbers.
   private var recorded: [ObjectIdentifier: Int] = [:]
   /// The recorded values. They keep their nodes alive, so that no new node reuses the `ObjectIdentifier` of a
   /// deallocated one.
@@ -18,8 +18,8 @@ package struct Ancestry {
   }
 
   /// Searches the graph from the tensor back to recorded values and materialized nodes, and no further. Returns the
-  /// numbers of the recorded values that the search reaches, in ascending order, and the names of the operations with
-  /// inputs that it passes, in order of creation.
+  /// numbers of the recorded values that the search reaches, in ascending order. Also returns the names of the
+  /// operations on the way, in order of creation, without those that have no inputs.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

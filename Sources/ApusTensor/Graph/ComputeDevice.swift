@@ -54,9 +54,8 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Waits for the device and returns the steps that ran since `startProfile`, in order of their start.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { try backend.finishProfile() }
 
-  /// Measures, for each plan that `body` prepares on the device, which kernels run its steps in the least time, and
-  /// stores the choices for later processes. Results do not depend on the chosen kernels, except for the signs of zeros
-  /// on GPUs.
+  /// Measures which kernels are fastest for the steps of each plan that `body` prepares on the device. Stores the
+  /// choices for later processes. Results do not depend on the chosen kernels, except for the signs of zeros on GPUs.
   /// - Parameters:
   ///   - report: called with each result while a plan is prepared; it must not evaluate on the device.
   ///   - body: evaluates tensors on the device.

@@ -121,7 +121,7 @@ struct Evaluator: ~Copyable {
   /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input may be
   /// differentiated later along another path. For example, generated images train a discriminator and then their
   /// generator. So all nodes from this input back to materialized nodes keep their edges, and these materialized nodes
-  /// are not donated.
+  /// are not donated: the plan must not overwrite their values.
   private mutating func findDetached() {
     guard !detached.isEmpty else { return }
     detached.removeAll {
@@ -231,7 +231,7 @@ struct Evaluator: ~Copyable {
   /// The graph as plain data, for the planner.
   private func snapshot() -> GraphSnapshot {
     var result = GraphSnapshot()
-    // `outputNodes` has the same order as `order`.
+    // The nodes of `outputNodes` have the same order as in `order`.
     var outputs = outputNodes[...]
     for unmanaged in order {
       let isOutput = outputs.first?.toOpaque() == unmanaged.toOpaque()
@@ -319,7 +319,7 @@ struct Evaluator: ~Copyable {
   private mutating func finish() {
     let scope = GradientScope.current
     // Inputs had values before this evaluation. Their edges stay: if an input still has edges, a gradient scope keeps
-    // them, perhaps on another thread. `inputNodes` has the same order as `order`.
+    // them, perhaps on another thread. The nodes of `inputNodes` have the same order as in `order`.
     var inputs = inputNodes[...]
     for (position, unmanaged) in order.enumerated() {
       if inputs.first?.toOpaque() == unmanaged.toOpaque() {

@@ -48,7 +48,7 @@ struct GraphSnapshot {
     case .result:
       let index = attributes.integers[0]
       if case .customGradientResults = nodes[inputs[0]].kind {
-        // Result `i` of an operation with a custom gradient has the value of its input `i`.
+        // Result `i` of an operation with a custom gradient has the value of input `i` of that operation.
         result.inputs = [nodes[inputs[0]].inputs[index]]
         result.kind = .view([.reshape(type.shape)])
       } else {

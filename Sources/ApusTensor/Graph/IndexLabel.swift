@@ -5,7 +5,7 @@ import Synchronization
 package struct IndexLabel: Hashable, Sendable {
   private static let names = Mutex<(list: [String], numbers: [String: Int])>(([], [:]))
 
-  /// The encoding: the number of the operation's name, shifted left by 3, and three flags in the low bits.
+  /// The encoding: the index of the operation's name in `names`, shifted left by 3, and three flags in the low bits.
   let word: Int
 
   /// - Parameters:

@@ -7,7 +7,7 @@ final class LoopBody: Sendable {
     var op: Op
     var attributes: Attributes
     var type: TensorType
-    /// The entry indices of its inputs.
+    /// The indices in `entries` of the operation's inputs.
     var inputs: [Int]
     var region: UInt32
   }
@@ -16,7 +16,7 @@ final class LoopBody: Sendable {
   let carriedCount: Int
   let sequenceCount: Int
   let invariantCount: Int
-  /// The entry indices of the results: the next carried values, then the outputs.
+  /// The indices in `entries` of the results: the next carried values, then the outputs.
   let results: [Int]
   let count: Int
   let isReversed: Bool

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 /// Emits the steps of ordered groups and assigns storage to every value: an input or output buffer, a donated input, or
-/// a range of a slab that is free when the value is written.
+/// a range of a slab (memory that scratch values share) that is free when the value is written.
 struct MemoryPlanner {
   private let planner: Planner
   /// In the body of a loop, the inputs that the first outputs overwrite: output `i` overwrites input
@@ -58,8 +58,8 @@ struct MemoryPlanner {
   // MARK: - Outputs
 
   /// Places each output over a suitable donated input of the same type, else in a new buffer. An input is suitable if
-  /// its last read comes before the step that writes the output. An input that this step reads last is suitable if the
-  /// step reads each element before it writes the output's element at the same position.
+  /// its last read comes before the step that writes the output. An input whose last read is in this step is suitable
+  /// if the step reads each element before it writes the output's element at the same position.
   ///
   /// - Parameter checkedStepCount: The number of leading steps whose outputs take no donated inputs: all steps up to
   ///   the last one that may fail on an invalid index. A run that fails on an invalid index must leave all inputs
@@ -205,7 +205,7 @@ struct MemoryPlanner {
 
   // MARK: - Scratch
 
-  /// A memory block that scratch values share. Free ranges are sorted by offset.
+  /// A region of memory that scratch values share. Free ranges are sorted by offset.
   private struct Slab {
     var byteCount = 0
     var free: [Range<Int>] = []

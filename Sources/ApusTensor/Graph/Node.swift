@@ -7,7 +7,7 @@ import Synchronization
 /// under the lock of the node's device (`ComputeDevice.withEvaluator`), or while only one thread has access to the
 /// node.
 final class Node: @unchecked Sendable {
-  // Operations and devices live as long as the process, so references to them are not counted.
+  // Operations and devices are never deallocated, so references to them are not counted.
   let opReference: Unmanaged<Op>
   let deviceReference: Unmanaged<ComputeDevice>
   private let packedShape: PackedShape

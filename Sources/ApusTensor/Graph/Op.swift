@@ -167,7 +167,7 @@ extension Attributes {
 enum Lowering: Sendable {
   /// What a reduction computes.
   enum Reducer: Hashable {
-    /// A row of `Kernels/reduce.def`.
+    /// An operation of `Kernels/reduce.def`, which has a row for each.
     case row(ReductionRow)
     /// The sum of the squared deviations of `n` centered numbers `x`: `Σx² − (Σx)²/n`.
     case squaresOfCentered
@@ -203,7 +203,7 @@ enum Lowering: Sendable {
 struct StepLowering: Sendable {
   /// Whether input `index` may be read with `layout`; if not, the input is copied first.
   var accepts: @Sendable (_ index: Int, _ layout: Layout) -> Bool = { _, layout in layout.isIdentity }
-  /// Whether the step reads input `index` from the scalar bank if it is a scalar.
+  /// Whether the step reads input `index` from the scalar bank if the input is a scalar.
   var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }
   /// The shape of the epilogue's domain, or `nil` when the step takes no epilogue.
   var epilogueDomain: (@Sendable (GraphNode) -> Shape)?

@@ -38,7 +38,7 @@ struct PlanKey: Hashable, Sendable {
     return regions.count
   }
 
-  /// Computes the hash, once.
+  /// Computes the hash once, when all words are written.
   mutating func finish() {
     var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
     for word in words {

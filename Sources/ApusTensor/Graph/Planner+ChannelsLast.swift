@@ -120,7 +120,7 @@ extension Planner {
     return false
   }
 
-  /// Whether nodes of this kind can read their inputs in channels-last order.
+  /// Whether a node can read its inputs in channels-last order.
   private func canKeepOrder(_ index: Int) -> Bool {
     switch nodes[index].kind {
     case .elementwise, .reduction: return true

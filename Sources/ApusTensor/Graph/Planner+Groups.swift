@@ -62,7 +62,7 @@ extension Planner {
   /// The maximum number of groups that any other path search visits.
   static let maximumVisits = 16384
 
-  /// Assigns to a group every node that computes something, except nodes that programs recompute.
+  /// Assigns every node that computes something to a group, except nodes that programs recompute.
   mutating func formGroups() {
     indexUsers()
     groupOf = Array(repeating: -1, count: nodes.count)

@@ -61,9 +61,9 @@ private struct HalfPrecisionWidening {
   }
 
   /// For a node that keeps its type: replaces inputs that are casts to `float32` by the twins that they equal. If the
-  /// node is a reduction or an elementwise operation and one of its inputs has a twin, `float32` nodes also replace its
-  /// 16-bit inputs. If the node is itself a cast to `float32` of a node with a twin, records the twin in `aliases`
-  /// instead, except for an output.
+  /// node is a reduction or an elementwise operation and one of its inputs has a twin, also replaces its 16-bit inputs
+  /// by `float32` nodes. If the node is itself a cast to `float32` of a node with a twin, and not an output, only
+  /// records the twin in `aliases`.
   private mutating func read(_ index: Int, hasTwin: Bool, _ planner: inout Planner) {
     let node = planner.nodes[index]
     planner.nodes[index].inputs = node.inputs.map { aliases[$0] ?? $0 }

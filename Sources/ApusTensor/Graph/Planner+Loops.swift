@@ -8,7 +8,7 @@ struct PlannedLoop {
   var inputs: [Input]
   /// The destinations of the body's outputs: first the carried values, then the sequences that other nodes read.
   var outputs: [Loop.Target]
-  /// For each carried value, the node that it equals before the first iteration.
+  /// For each carried value, the node that holds its value before the first iteration.
   var initial: [Int]
   /// For each carried value, the node that stores it. After the loop, this node holds the value of the last iteration.
   var carried: [Int]
@@ -20,13 +20,13 @@ struct PlannedLoop {
     case whole(node: Int)
     /// The current element of a sequence.
     case element(node: Int)
-    /// A carried value, by its number.
+    /// A carried value, by its index.
     case carried(Int)
   }
 }
 
 extension Planner {
-  /// Plans the bodies of loops, without sequence results that nothing reads.
+  /// Plans the bodies of loops. Leaves out the sequence results that nothing reads.
   mutating func planLoops() {
     indexUsers()
     for node in topologicalOrder() {

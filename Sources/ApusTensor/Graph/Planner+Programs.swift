@@ -65,7 +65,7 @@ extension Planner {
     )
   }
 
-  /// The epilogue of `anchor`: over `domain`, a program that computes `members` from the anchor's result.
+  /// The epilogue of `anchor`: a program that computes `members` from the anchor's result at each element of `domain`.
   /// - Parameter correction: returns the register of the corrected result, from the register of the step's result.
   private func epilogue(
     of anchor: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }
@@ -104,7 +104,7 @@ extension Planner {
       epilogue: epilogue(of: anchor, members: group.segments[0], domain: kept))
   }
 
-  /// Computes `Σx² − (Σx)²/n` over the `n` elements of each reduced position, with both sums in one pass. The mean was
+  /// Computes `Σx² − (Σx)²/n` over the `n` elements that each result reduces, with both sums in one pass. The mean was
   /// subtracted from `x` before. `(Σx)²/n` corrects for the rounding error of that mean (Chan, Golub, LeVeque, 1983).
   /// If the difference is within rounding error, as for equal elements, the result is 0.
   private func squaresOfCentered(

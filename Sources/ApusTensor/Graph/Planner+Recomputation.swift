@@ -29,7 +29,7 @@ extension Planner {
     }
   }
 
-  /// Whether a node is a cast of a plan input to the type of the input's lane.
+  /// Whether a node is a cast of a plan input to the arithmetic type (lane) of the input.
   private func isWideningLoad(_ node: Int) -> Bool {
     guard nodes[node].op === Op.cast, case .leaf = nodes[nodes[node].inputs[0]].kind else { return false }
     return nodes[nodes[node].inputs[0]].dtype.lane.dtype == nodes[node].dtype

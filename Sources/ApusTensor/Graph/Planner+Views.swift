@@ -36,7 +36,7 @@ extension Planner {
   ///
   /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
   /// transposed product. A product that is also an output is computed in transposed form too, and the output is a copy
-  /// of its transpose. So its sums do not depend on whether it is an output.
+  /// of its transpose. So the rounding of a product does not depend on whether the product is an output.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
@@ -201,8 +201,8 @@ extension Planner {
     return added
   }
 
-  /// Changes each input of a concatenation that is a view which strides can describe only without its last reshape. The
-  /// concatenation then reads the view without this reshape. It writes the elements to the part of the result that the
+  /// Strides can describe some views only without their last reshape. If such a view is an input of a concatenation,
+  /// the concatenation reads the view without this reshape. It writes the elements to the part of the result that the
   /// input fills, with this part reshaped to the shape of the view. So merging the heads of attention needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
@@ -223,8 +223,8 @@ extension Planner {
     }
   }
 
-  /// Splits each view whose layout changes strides cannot describe as a whole. The value after the first changes, which
-  /// strides can describe, is copied to memory. The view becomes the remaining changes of that copy.
+  /// Splits each view if strides cannot describe all its layout changes together. The value after the first changes, as
+  /// many as strides can describe, is copied to memory. The view becomes the remaining changes of that copy.
   private mutating func splitUnreadableViews() {
     for index in topologicalOrder() { splitView(index) }
   }

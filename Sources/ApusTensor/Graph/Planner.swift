@@ -21,8 +21,8 @@ struct Planner {
   /// there are more than 32, or if other nodes contribute.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// The group that computes a node; −1 for leaves, scalars, constants, indices, views and nodes that programs
-  /// recompute.
+  /// For each node, the group that computes it; −1 for leaves, scalars, constants, indices, views and nodes that
+  /// programs recompute.
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []
@@ -61,7 +61,7 @@ struct Planner {
 
   // MARK: - The graph
 
-  /// Brings `users` and `isOutput` up to date after a change. Only nodes that outputs need are counted.
+  /// Brings `users` and `isOutput` up to date after a change. Lists only users that outputs need.
   mutating func indexUsers() {
     users = Array(repeating: [], count: nodes.count)
     isOutput = Array(repeating: false, count: nodes.count)
@@ -170,8 +170,8 @@ struct Planner {
       if let first = known[identity], !kept.contains(index) {
         replacement[index] = first
       } else if let first = known[identity], case .result = nodes[index].kind {
-        // A loop writes each of its results once. If two outputs are the same result, the second becomes a copy of the
-        // first.
+        // A loop or custom operation writes each of its results once. If two outputs are the same result, the second
+        // becomes a copy of the first.
         nodes[index].inputs = [first]
         nodes[index].op = .copy
         nodes[index].kind = .elementwise { _, _, registers in registers[0] }

@@ -13,7 +13,7 @@ struct ProgramBuilder {
 
   /// The register of an input; the same argument is loaded once.
   mutating func input(_ kind: Program.Input, _ argument: Argument) -> Int {
-    // The kinds are compared too, because the same element indices may be read in two lanes.
+    // The kinds are compared too, because the same element indices may be read in two arithmetic types (lanes).
     if let known = inputs.indices.first(where: { inputs[$0] == kind && arguments[$0] == argument }) {
       return -known - 1
     }
@@ -34,7 +34,7 @@ struct ProgramBuilder {
     return instructions.count - 1
   }
 
-  /// The register of a row's result.
+  /// The register of the result of an operation that has a row in `elementwise.def`.
   mutating func emit(_ row: ElementwiseRow, lane: Lane, result: Lane? = nil, _ operands: [Int]) -> Int {
     emit(.row(row), lane: lane, result: result, operands)
   }
@@ -67,8 +67,8 @@ struct ProgramBuilder {
   /// States that all values of a register are representable in `dtype`, so that they are not rounded again.
   mutating func declare(_ register: Int, as dtype: DType) { chosen[register] = dtype }
 
-  /// Converts a value in the lane of `dtype` to `dtype`: rounds it if `dtype` is a 16-bit type, and wraps it if `dtype`
-  /// is an 8-bit integer type.
+  /// Converts a value in the arithmetic type (lane) of `dtype` to `dtype`: rounds it if `dtype` is a 16-bit type, and
+  /// wraps it if `dtype` is an 8-bit integer type.
   mutating func narrow(_ register: Int, to dtype: DType) -> Int {
     if dtype == .float16 || dtype == .bfloat16 {
       if isKnown(register, as: dtype) { return register }

@@ -12,8 +12,8 @@ struct Traversal<Vertex> {
   /// - Parameters:
   ///   - input: returns an input of a vertex by index, `nil` if there is none. Return `nil` for index 0 to stop at a
   ///     vertex.
-  ///   - enter: is called for each edge with a vertex and its user, and for the root without a user. It returns whether
-  ///     the vertex is reached for the first time; the caller marks visited vertices.
+  ///   - enter: is called for each edge, with the input and its user, and once for the root, with the user `nil`. It
+  ///     returns whether the vertex is reached for the first time; the caller marks visited vertices.
   ///   - leave: is called once for each vertex that is reached, after its inputs.
   @inline(__always)
   mutating func run(

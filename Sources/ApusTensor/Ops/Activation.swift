@@ -17,7 +17,7 @@ extension Tensor {
   /// `max(x, 0)` of each element, in the same shape and type; NaN stays NaN. The gradient at 0 is 0.
   public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
 
-  /// The gradient of the input of `relu` from the gradient of its result, this tensor, and its result.
+  /// The gradient of the input of `relu`, from the gradient of the output (this tensor) and the output (`result`).
   package func reluGradient(_ result: Tensor) -> Tensor { (result .> 0).select(self, zero) }
 }
 
@@ -235,7 +235,7 @@ extension Op {
   }
 }
 
-/// Emits instructions in the lane of one node.
+/// Emits instructions in the arithmetic type (lane) of one node.
 private struct ActivationCode {
   var builder: ProgramBuilder
   let node: GraphNode

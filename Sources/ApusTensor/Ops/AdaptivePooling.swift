@@ -7,7 +7,7 @@ extension Tensor {
   ///
   /// - Parameter output: the number of windows, one for each spatial axis or one for all.
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
-  /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and `output` has numbers of at least 1.
+  /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and all numbers in `output` are at least 1.
   public func adaptiveAveragePooled(_ output: [Int]) -> Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
     if sizes.allSatisfy({ $0 == 1 }) { return mean(axes: Array(2..<rank), keepingAxes: true) }
@@ -31,7 +31,7 @@ extension Tensor {
   ///
   /// - Parameter output: the number of windows, one for each spatial axis or one for all.
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
-  /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and `output` has numbers of at least 1.
+  /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and all numbers in `output` are at least 1.
   public func adaptiveMaxPooled(_ output: [Int]) -> Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveMaxPool") else { return self }
     if let window = evenWindows(sizes) { return maxPooled(window) }
@@ -84,7 +84,7 @@ extension Tensor {
     return isInside.cast(to: type) / (end - start).cast(to: type)
   }
 
-  /// Exchanges axis `axis` and the last axis, runs `body`, and exchanges these two axes of the result back.
+  /// Swaps axis `axis` with the last axis, runs `body`, and swaps these two axes of the result back.
   func onLastAxis(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
     if axis == rank - 1 { return body(self) }
     var order = Array(0..<rank)

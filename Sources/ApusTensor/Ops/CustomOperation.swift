@@ -26,7 +26,7 @@ import ApusDevice
 /// let y = softCap([x])[0]
 /// ```
 /// An operation is trusted like any other code of the program: nothing prevents the function or the kernel from
-/// accessing memory outside of its arrays. Test the function and the kernel with odd sizes too, such as 1 and 37.
+/// accessing memory outside of its arrays. Test the function and the kernel with unusual sizes too, such as 1 and 37.
 ///
 /// A custom operation becomes a step of a plan, also inside `loop`, but nothing is fused with it. Create an operation
 /// once, not for each call: every instance is compiled separately.
