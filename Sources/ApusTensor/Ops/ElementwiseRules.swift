@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// A function of one value. Methods whose row exists only for floating-point numbers convert integers and `bool` to
-  /// `float32` first.
+  /// A function of one value, defined by a row of `elementwise.def`. If the row exists only for floating-point numbers,
+  /// the `Tensor` method converts integers and `bool` to `float32` first.
   static func function(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
     Op(
       name: row.name,

@@ -355,8 +355,8 @@ extension Tensor {
   /// `start + step · i` of each index `i`.
   func spaced(from start: Double, by step: Double) -> Tensor { self * constant(step) + constant(start) }
 
-  /// One-hot vectors: `[…]` becomes `[…, classes]`, with 1 at the index that an element gives and 0 elsewhere, all 0
-  /// for an index out of range. Elements that are not integers are truncated toward zero.
+  /// One-hot vectors: `[…]` becomes `[…, classes]`, with 1 at the index that an element gives and 0 elsewhere. An index
+  /// out of range gives a vector of zeros. Elements that are not integers are truncated toward zero.
   ///
   /// - Precondition: the tensor has at most 7 axes.
   public func oneHot(_ classes: Int, dtype: DType = .float32) -> Tensor {

@@ -44,8 +44,8 @@ extension Op {
           let strides = node.shape.contiguousStrides
           let pieces = zip(operands.inputs, node.inputTypes).map { source, type in
             defer { start += type.shape[axis] }
-            // The source may be the value before a reshape that joined some of its axes (see `readAheadOfReshapes`).
-            // The destination gets the source's shape.
+            // The source may be the input of a reshape that merges axes (see `readAheadOfReshapes`), so the destination
+            // gets the source's shape.
             let target = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
             return StridedCopy.Piece(source: source, destination: target.reshaped(to: source.layout.shape)!)
           }
@@ -89,8 +89,8 @@ extension Tensor {
 // MARK: - Padding
 
 extension Op {
-  /// Input: a tensor that is copied into a filled array. Attributes: the bits of the fill value, starts, steps and
-  /// extents.
+  /// Input: a tensor that is copied into a filled array. Attributes: the bit pattern of the fill value, then the starts
+  /// of all axes, the steps, and the extents of the result.
   static let embed: Op = Op(
     name: "embed",
     shape: { inputs, attributes throws(ShapeError) in

@@ -188,7 +188,7 @@ extension Tensor {
 // MARK: - Slices
 
 extension Op {
-  /// Attributes: start, step and extent of each axis.
+  /// Attributes: the starts of all axes, then the steps, then the extents.
   static let slice: Op = Op(
     name: "slice",
     shape: { inputs, attributes throws(ShapeError) in

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Tensor {
-  /// A tensor of shape `shape` whose elements all have one value, converted as by `cast(to:)`. The number is part of
-  /// the plans that use it.
+  /// A tensor of shape `shape` whose elements all have one value, converted as by `cast(to:)`. Plans contain the value
+  /// as a constant, so another value needs another plan; see `number(_:shape:dtype:device:)`.
   public init(
     repeating value: Double, shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) {
@@ -209,7 +209,7 @@ extension TensorElement {
 }
 
 extension Op {
-  /// A scalar whose value may differ from run to run.
+  /// A scalar whose value may differ between runs of one plan.
   static let scalar: Op = Op(
     name: "number", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .scalar)
