@@ -55,7 +55,7 @@ static int open_device(const COpenCLFunctions *cl, cl_uint number) {
   return queue != NULL;
 }
 
-// Launches a kernel with arguments that make it do nothing; the compiler has to finish the kernel for the launch.
+// Launches a kernel with arguments that make it do nothing. The launch forces the compiler to finish the kernel.
 static int launch(const COpenCLFunctions *cl, cl_program program, const char *name, size_t local_size) {
   cl_int status = 0;
   cl_kernel kernel = cl->clCreateKernel(program, name, &status);

@@ -9,8 +9,9 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The open folder of the run; `nil` if it is not open yet.
   private var openFolder: Folder?
-  /// The names of checkpoints, oldest first: all up to the one that `newest` returned, then those that this store wrote.
-  /// Newer checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the list.
+  /// The names of checkpoints, oldest first: all up to the one that `newest` returned, then those that this store has
+  /// written. Newer checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the
+  /// list.
   private var history: [String] = []
 
   private static let name = "checkpoints"
