@@ -236,7 +236,8 @@ import Testing
     }
   }
 
-  /// A 64-bit scalar that is stored next to 16-bit and 32-bit arrays needs a block of 64-bit elements.
+  /// A scalar that a program stores needs a slot for a block of elements. Here the scalar has 64 bits, but the other
+  /// values have 16 and 32 bits.
   @Test func storedNumbersBesideArrays() throws {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 9))
     let count = 5000

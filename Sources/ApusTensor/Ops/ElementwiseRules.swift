@@ -180,7 +180,7 @@ extension Tensor {
   /// The tensor itself if it is floating-point, else its values as `float32`.
   var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
 
-  /// A constant of this tensor's type; its value is part of the plan.
+  /// A scalar of this tensor's type, whose value is a constant of the plan.
   func constant(_ value: Double) -> Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }

@@ -55,7 +55,7 @@ extension Op {
 }
 
 extension Tensor {
-  /// The tensors concatenated along `axis`, whose extents add up; types are promoted.
+  /// The tensors concatenated along `axis`, where their extents add up; types are promoted.
   ///
   /// - Precondition: there is at least one tensor, and the shapes are equal except along `axis`.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
@@ -134,8 +134,8 @@ extension Tensor {
       .integers([Int(Int64(bitPattern: value.bitPattern))] + start + step + Array(shape)))
   }
 
-  /// The tensor with `before` and `after` elements of `value` around each axis, whose extent becomes
-  /// `before + extent + after`.
+  /// The tensor with `value` added around each axis: `before` elements at the start and `after` elements at the end.
+  /// Each extent becomes `before + extent + after`.
   ///
   /// - Parameters:
   ///   - amounts: one pair for each axis, not negative.

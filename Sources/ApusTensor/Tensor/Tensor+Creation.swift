@@ -214,7 +214,7 @@ extension Op {
     name: "number", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .scalar)
 
-  /// A scalar whose value is part of the plan.
+  /// A scalar whose value is a constant of the plan.
   static let constant: Op = Op(
     name: "constant", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .constant)
