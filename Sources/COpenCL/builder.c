@@ -15,7 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The time that a builder waits for a job before it exits, the maximum size of a job, and the maximum time of a job.
+// A builder exits if no job arrives for IDLE_MILLISECONDS, if a job is larger than MOST_BYTES, or if a job takes longer
+// than MOST_SECONDS.
 enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 240 };
 
 static cl_device_id device;
@@ -149,8 +150,7 @@ static int is_local_socket(int descriptor) {
 }
 
 // Runs before main. A process that was started as a builder only forks the builder and exits. Thus the builder is not a
-// child of the process that uses it: that process may wait for any of its children, and does not expect a builder among
-// them.
+// child of the process that uses it. That process may wait for any of its children, and must not get a builder as one.
 __attribute__((constructor(101))) static void begin(int count, char **words) {
   if (count != 2 || strcmp(words[0], COPENCL_BUILDER_NAME) != 0) return;
   char *end = NULL;

@@ -262,9 +262,9 @@ import Testing
     #expect(found[1] == x && found[2] == x.map { -$0 })
   }
 
-  /// Programs over large contiguous arrays run in short blocks. Their results equal the results of the same program
-  /// over slices of the arrays. One value of the program is stored and read again, and one result overwrites an
-  /// argument.
+  /// Programs over large contiguous arrays run over short blocks of elements. Their results equal the results of the
+  /// same program over slices of the arrays. One value of the program is stored and read again, and one result
+  /// overwrites an argument.
   @Test(arguments: availableSets, [(DType.float32, 0), (.float64, 0), (.float32, 8)])
   func flatPrograms(simd: String, test: (dtype: DType, more: Int)) throws {
     var numbers = TestNumbers(seed: 4)

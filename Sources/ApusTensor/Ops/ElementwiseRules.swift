@@ -134,9 +134,9 @@ extension DType {
 }
 
 extension Tensor {
-  /// The result type of an operation on several tensors, by PyTorch's rule: as `DType.promoted`, but tensors without
-  /// axes count only if their category is above that of all tensors with axes (floating-point above integers above
-  /// `bool`).
+  /// The result type of an operation on several tensors, by PyTorch's rule: as `DType.promoted`, but a tensor without
+  /// axes counts only if its category is above the category of every tensor with axes. The categories are `bool`, then
+  /// integers, then floating-point types.
   static func promotedType(_ tensors: [Tensor]) -> DType {
     func common(_ list: [Tensor]) -> DType? {
       list.first.map { first in list.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) } }

@@ -159,8 +159,8 @@ extension Tensor {
 // MARK: - Slices along an axis
 
 extension Tensor {
-  /// `count` elements of axis `axis`, from `start` on, each `step` apart; the other axes stay whole. For an axis that
-  /// is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
+  /// `count` elements of axis `axis`, from `start` on, with a stride of `step`; the other axes stay whole. For an axis
+  /// that is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
   ///
   /// - Precondition: all elements are inside of the axis. Negative indices are outside: they do not count from the end.
   public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {

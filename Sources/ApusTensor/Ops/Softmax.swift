@@ -26,7 +26,7 @@ extension Tensor {
   /// `xᵢ − maxⱼ xⱼ` along `axis`, with the gradient of `xᵢ`.
   private func belowMaximum(_ axis: Int) -> Tensor { self - softmaxShift(axis) }
 
-  /// The maximum along `axis`, which has extent 1 in the result. No gradient flows through it. Softmax and its logarithm
+  /// The maximum along `axis`, which has extent 1 in the result. No gradient flows through it. Softmax and log-softmax
   /// subtract the maximum first, so that exponentials do not overflow.
   package func softmaxShift(_ axis: Int) -> Tensor { max(axis: axis, keepingAxes: true).stopGradient() }
 

@@ -9,7 +9,7 @@ struct ProtocolMessage {
     case varint = 0, fixed64 = 1, lengthDelimited = 2, fixed32 = 5
   }
 
-  /// Appends seven bits per byte, the lowest first; all bytes but the last have their highest bit set.
+  /// Appends the value in bytes of seven bits, the lowest bits first; all bytes but the last have their highest bit set.
   private mutating func append(varint value: UInt64) {
     var rest = value
     while rest >= 0x80 {
