@@ -150,7 +150,8 @@ static int is_local_socket(int descriptor) {
 }
 
 // Runs before main. A process that was started as a builder only forks the builder and exits. Thus the builder is not a
-// child of the process that uses it. That process may wait for any of its children, and must not get a builder as one.
+// child of the process that uses it. That process may wait for any of its children, and must not find a builder among
+// them.
 __attribute__((constructor(101))) static void begin(int count, char **words) {
   if (count != 2 || strcmp(words[0], COPENCL_BUILDER_NAME) != 0) return;
   char *end = NULL;
