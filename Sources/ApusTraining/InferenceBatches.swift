@@ -17,8 +17,8 @@ struct InferenceBatches {
   /// Runs all batches.
   /// - Parameters:
   ///   - read: maps a batch's outputs and targets to the tensors that are read back.
-  ///   - take: receives the readings of these tensors; the positions of the examples that count, ascending; and the
-  ///     index of the example at position 0 of the batch.
+  ///   - take: receives the readings of these tensors; the positions in the batch, ascending, of the examples that
+  ///     count; and the index of the example at position 0 of the batch.
   func run(
     read: (_ outputs: Tensor, _ targets: Tensor) -> [Tensor],
     take: (_ readings: [Reading], _ positions: [Int], _ start: Int) throws -> Void

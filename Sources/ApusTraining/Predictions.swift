@@ -32,8 +32,8 @@ public struct Predictions: Sendable {
   public var probabilities: [Float] { softmax(outputs, rows: width) }
 
   /// The measures of a classifier.
-  /// - Parameter threshold: for two classes, the smallest probability of class 1 for which it is predicted; `nil` to
-  ///   predict the more likely class.
+  /// - Parameter threshold: for two classes, the smallest probability of class 1 at which class 1 is predicted. `nil`
+  ///   predicts the more likely class.
   /// - Throws: `unmeasurable` when the targets are not classes of the model, or outputs are not finite.
   public func classification(threshold: Double? = nil) throws(TrainingError) -> ClassificationResults {
     guard case .classes(let labels) = targets else {

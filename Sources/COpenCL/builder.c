@@ -15,7 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The time that a builder waits for a job before it exits, the maximum size of a job, and the maximum time of a job.
+// A builder exits if no job arrives for IDLE_MILLISECONDS, if a job is larger than MOST_BYTES, or if a job takes longer
+// than MOST_SECONDS.
 enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 240 };
 
 static cl_device_id device;
@@ -55,7 +56,7 @@ static int open_device(const COpenCLFunctions *cl, cl_uint number) {
   return queue != NULL;
 }
 
-// Launches a kernel with arguments that make it do nothing; the compiler has to finish the kernel for the launch.
+// Launches a kernel with arguments that make it do nothing. The launch forces the compiler to finish the kernel.
 static int launch(const COpenCLFunctions *cl, cl_program program, const char *name, size_t local_size) {
   cl_int status = 0;
   cl_kernel kernel = cl->clCreateKernel(program, name, &status);
@@ -149,7 +150,7 @@ static int is_local_socket(int descriptor) {
 }
 
 // Runs before main. A process that was started as a builder only forks the builder and exits. Thus the builder is not a
-// child of the process that uses it: that process may wait for any of its children, and does not expect a builder among
+// child of the process that uses it. That process may wait for any of its children, and must not find a builder among
 // them.
 __attribute__((constructor(101))) static void begin(int count, char **words) {
   if (count != 2 || strcmp(words[0], COPENCL_BUILDER_NAME) != 0) return;

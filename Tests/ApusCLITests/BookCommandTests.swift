@@ -48,8 +48,8 @@ import Testing
     #expect(Self.files.count > 8 && runCount >= 15 && checkedCount >= 10 && tableCount >= 15)
   }
 
-  /// For commands that use files of the reader, and for commands in tables, checks only that the command and its
-  /// options exist.
+  /// Commands that use the reader's own files, and commands in tables, are not run. The test checks only that the
+  /// command and its options exist.
   @Test(arguments: files) func optionsOfExamplesExist(path: String) throws {
     for command in try Self.commands(path, in: "") + Self.tableCommands(path) {
       let words = command.split(separator: " ")

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Evaluation of a model of images and of a model of texts in two classes, and the lists of their misclassified
+/// Evaluation of an image classifier and of a text classifier with two classes, and their lists of misclassified
 /// examples.
 @Suite struct EvaluateTests {
   private let scratch: ScratchDirectory

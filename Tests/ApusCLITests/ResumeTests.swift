@@ -102,7 +102,8 @@ struct ResumeTests {
     #expect(try digest(rest) == digest(Invocation(words("whole", steps: steps + 3))))
   }
 
-  /// Files that no run has written are not overwritten. A run that left its configuration but no checkpoint is repeated.
+  /// Files that no run has written are not overwritten. If a run left its configuration but no checkpoint, the same
+  /// command starts the run again.
   @Test(arguments: ["config.json", "metrics.jsonl"]) func otherFilesAreNotOverwritten(name: String) throws {
     try FileManager.default.createDirectory(atPath: scratch.file("own"), withIntermediateDirectories: true)
     let file = try scratch.write(Array("{\"mine\": 1}\n".utf8), to: "own/\(name)")

@@ -2,7 +2,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Standard streams that are closed or that nobody reads, terminals that hang up, and folders that are removed.
+/// Runs with closed standard streams, with output that nobody reads, on terminals that hang up, and in folders that are
+/// removed.
 struct StreamTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory

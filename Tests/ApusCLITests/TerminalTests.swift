@@ -17,7 +17,8 @@ import Testing
   /// - Parameter resized: the number of columns to which the terminal is resized later.
   private func train(columns: Int, resized: Int? = nil) throws -> String {
     let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-    // TIOCSPTLCK unlocks the other end, and TIOCGPTN returns its number; Swift does not import these macros.
+    // TIOCSPTLCK unlocks the other end of the pseudo-terminal, and TIOCGPTN returns the number in its path. Swift does
+    // not import these macros.
     var (isLocked, number): (Int32, UInt32) = (0, 0)
     try #require(
       terminal >= 0 && ioctl(terminal, 0x4004_5431, &isLocked) == 0 && ioctl(terminal, 0x8004_5430, &number) == 0)

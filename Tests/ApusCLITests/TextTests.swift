@@ -68,7 +68,7 @@ struct TextTests {
     #expect(seen.lines.first?.contains("line 1: dog (") == true && seen.lines.last?.contains("line 3: cat (") == true)
     #expect(try Invocation("summary", output, "--json").member("output") == [2])
 
-    // Classes match by name, whatever their numbers in a file.
+    // Classes are matched by name, whatever index they have in a file.
     let dogs = (0..<20).map { "dog\tthe dog has number \($0)" }
     let some = try scratch.write(Array(dogs.joined(separator: "\n").utf8), to: "some.txt")
     let measured = try Invocation("evaluate", output, "--data", "labelled-text:\(some)", "--device", "cpu", "--json")

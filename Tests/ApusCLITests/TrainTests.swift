@@ -68,7 +68,7 @@ struct TrainTests {
     #expect(failed.status == 74 && !failed.errors.contains("mlp in"), "\(failed.errors)")
   }
 
-  /// To an error message of the library, the command adds the options that may resolve the error.
+  /// The command adds the options that may resolve an error to the library's error message.
   @Test func errorsLeadToOptions() throws {
     let file = try scratch.write(Array("a,b\n".utf8), to: "table.csv")
     for (path, source) in [(file, "csv:\(file)"), (scratch.path, "image-folder:\(scratch.path)")] {
@@ -146,7 +146,7 @@ struct TrainTests {
     }
   }
 
-  /// Each of these options changes the run, and a resumed run keeps it.
+  /// Each of these options changes the run, and a resumed run keeps the options.
   @Test func gradientsPenaltiesAndConstraints() throws {
     func digest(_ name: String, _ words: [String], steps: String = "6") throws -> String? {
       let run = try train(

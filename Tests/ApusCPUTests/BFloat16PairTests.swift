@@ -30,7 +30,8 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
     return Tensor(random.array(shape.elementCount).map { Float($0) }, shape: shape).cast(to: .bfloat16)
   }
 
-  /// The step of a `float32` product names the type of its `bfloat16` factors.
+  /// On a device that prefers `float32` products, the step of a `bfloat16` product has the type `float32`, but still
+  /// the factor type `bfloat16`.
   @Test func factorsAreKnownToBeNarrow() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in

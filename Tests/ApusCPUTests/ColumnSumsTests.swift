@@ -15,8 +15,8 @@ import Testing
     var dtype: DType = .float32
     /// Whether all products of the batch share the right factor.
     var isStacked = false
-    /// Whether the product's tasks compute the sums. This requires that the rows of a tile are whole groups of
-    /// `ReductionShape.linesAtOnce` rows: the reduction first combines the rows of such groups.
+    /// Whether the product's tasks compute the sums. This requires that tiles begin at multiples of
+    /// `ReductionShape.linesAtOnce` rows, because the reduction first combines groups of this many rows.
     var isJoined = true
 
     var description: String { "\(batch) \(m)x\(n)x\(k) \(dtype)" }

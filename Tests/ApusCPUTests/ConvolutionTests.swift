@@ -46,15 +46,15 @@ import Testing
     geometry(batch: 2, groups: 5, 5, 5, input: [1, 7, 37], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, groups: 3, 3, 3, input: [2, 5, 18], kernel: [1, 3, 3]),
     geometry(batch: 1, groups: 2, 2, 2, input: [1, 260, 300], kernel: [1, 3, 3], padding: [0, 2, 1]),
-    // im2col matrices: several accumulation chains, rows of pixels a page apart, and images that are used as matrices
-    // without a copy.
+    // im2col matrices: several accumulation chains; channels whose stride is a multiple of the page size; and images
+    // that are used as matrices without a copy.
     geometry(batch: 3, 40, 50, input: [1, 30, 33], kernel: [1, 1, 1], stride: [1, 2, 2]),
     geometry(batch: 2, 40, 50, input: [1, 33, 33], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
     geometry(batch: 2, 9, 20, input: [1, 64, 64], kernel: [1, 2, 2], stride: [1, 2, 2]),
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
     // 1 × 1 kernels with at least twice as many input channels as output channels. The weight gradient is computed
-    // transposed: from several blocks of pixels, with groups, and from one block.
+    // transposed. It is summed over several blocks of pixels, with groups, or over a single block.
     geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
     geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
@@ -82,8 +82,8 @@ import Testing
     geometry(batch: 0, 16, 16, input: [1, 4, 4], kernel: [1, 3, 3]),
   ]
 
-  /// Winograd geometries: tasks of tiles and of channels, tiles that extend beyond the image, and weight gradients in
-  /// parts and in blocks of channels.
+  /// Winograd geometries: tasks that are blocks of tiles or blocks of channels; tiles that extend beyond the image; and
+  /// weight gradients that are partial sums over ranges of tiles, or blocks of channels.
   static let transformed: [ConvolutionGeometry] = [
     geometry(batch: 9, 32, 48, input: [1, 8, 8], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, 64, 32, input: [1, 13, 22], kernel: [1, 3, 3], padding: [0, 1, 1]),

@@ -50,8 +50,8 @@ import Testing
       allocator.release(try allocator.allocate(byteCount: size), byteCount: size)
       #expect(allocator.statistics.pooled <= 8 << 20)
     }
-    // The pool keeps at most three times the peak of used memory. That is enough for the blocks of plans that
-    // alternate. The size class of 50 MiB is 52 MiB.
+    // The pool keeps at most three times the peak of used memory. That is enough for the memory blocks of several plans
+    // that run alternately. A request for 50 MiB gets a block of the size class 52 MiB.
     let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 32)
     let sizes = [30 << 20, 40 << 20, 50 << 20]
     for _ in 0..<2 { for size in sizes { _ = try device.allocate(byteCount: size) } }

@@ -236,7 +236,8 @@ import Testing
     }
   }
 
-  /// A 64-bit scalar that is stored next to 16-bit and 32-bit arrays needs a block of 64-bit elements.
+  /// A scalar that a program stores needs a slot for a block of elements. Here the scalar has 64 bits, but the other
+  /// values have 16 and 32 bits.
   @Test func storedNumbersBesideArrays() throws {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 9))
     let count = 5000
@@ -261,9 +262,9 @@ import Testing
     #expect(found[1] == x && found[2] == x.map { -$0 })
   }
 
-  /// Programs over large contiguous arrays run in short blocks. Their results equal the results of the same program
-  /// over slices of the arrays. One value of the program is stored and read again, and one result overwrites an
-  /// argument.
+  /// Programs over large contiguous arrays run over short blocks of elements. Their results equal the results of the
+  /// same program over slices of the arrays. One value of the program is stored and read again, and one result
+  /// overwrites an argument.
   @Test(arguments: availableSets, [(DType.float32, 0), (.float64, 0), (.float32, 8)])
   func flatPrograms(simd: String, test: (dtype: DType, more: Int)) throws {
     var numbers = TestNumbers(seed: 4)

@@ -186,8 +186,8 @@ import Testing
     #expect(Set(result).count > 69_000)
   }
 
-  /// The CPU draws the same random words as the reference device. The word numbers of a case are consecutive, form rows
-  /// that begin within a block of four words, are in another order, or are repeated.
+  /// The CPU draws the same random words as the reference device. The word indices of a case are consecutive, form rows
+  /// that begin in the middle of a Philox block (four words), are in another order, or are repeated.
   @Test(arguments: availableSets) func randomWordsMatchTheReferenceDevice(simd: String) throws {
     let layouts: [(Layout, Lane)] = [
       (Layout(contiguous: [1]), .int32), (Layout(contiguous: [5003]), .int32),
@@ -244,8 +244,8 @@ import Testing
     }
   }
 
-  /// Transposes larger than the caches, with whole tiles and with partial tiles at the edges. Rows of the result may be
-  /// parts of longer rows.
+  /// Transposes larger than the caches, with whole tiles and with partial tiles at the edges. The row stride of the
+  /// result may exceed the length of a row.
   @Test(arguments: availableSets, [(1100, 1030, 1040), (600, 4130, 4144), (9, 150_000, 150_000)])
   func largeCopiesExchangeAxes(simd: String, size: (rows: Int, columns: Int, width: Int)) throws {
     let (rows, columns, width) = size

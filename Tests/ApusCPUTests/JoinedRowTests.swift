@@ -19,8 +19,8 @@ import Testing
     var sign: Double { self == .subtracted ? -1 : 1 }
   }
 
-  /// Sums over input rows that are shorter than a vector, that end within a vector, or that have several blocks and
-  /// parts.
+  /// Sums over input rows that are shorter than a vector, that end within a vector, or that are long enough for several
+  /// blocks and several partial sums.
   @Test(arguments: [1, 5, 16, 63, 64, 65, 1000, 5000, 40000], [ElementwiseRow.multiply, .exp])
   func sumsOfDifferences(length: Int, function: ElementwiseRow) throws {
     for lane in [Lane.float32, .float64] {

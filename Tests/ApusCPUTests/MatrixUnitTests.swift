@@ -40,8 +40,8 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
 
   private typealias Numbers = (tensor: Tensor, values: [Float])
 
-  /// The bits of the products of a matrix and a matrix, with one and three threads, and with each factor stored
-  /// transposed.
+  /// The bits of the product of two matrices, for one and for three threads, and for each combination of factors that
+  /// are stored transposed or not.
   private func products(_ a: Numbers, _ b: Numbers) throws -> [[UInt32]] {
     var results: [[UInt32]] = []
     for threads in [1, 3] {

@@ -123,7 +123,7 @@ extension Op {
     .unary { g, x, _ in g * (-(x * x)).exp() * factor }
   }
 
-  /// The value is 0 beyond |x| = 100. The clamp keeps its product with `x` 0 there, not NaN.
+  /// `y` is 0 for |x| > 100. The gradient rule clamps `x`, because `∞ · 0` would be NaN.
   static let gaussian = function(
     .gaussian, gradient: .unary { g, x, y in -(g * x.clamped(lower: -100, upper: 100) * y) })
   static let erfinv = function(

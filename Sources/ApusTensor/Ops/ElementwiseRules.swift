@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// A function of one value. Methods whose row exists only for floating-point numbers convert integers and `bool` to
-  /// `float32` first.
+  /// A function of one value, defined by a row of `elementwise.def`. If the row exists only for floating-point numbers,
+  /// the `Tensor` method converts integers and `bool` to `float32` first.
   static func function(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
     Op(
       name: row.name,
@@ -134,9 +134,9 @@ extension DType {
 }
 
 extension Tensor {
-  /// The result type of an operation on several tensors, by PyTorch's rule: as `DType.promoted`, but tensors without
-  /// axes count only if their category is above that of all tensors with axes (floating-point above integers above
-  /// `bool`).
+  /// The result type of an operation on several tensors, by PyTorch's rule: as `DType.promoted`, but a tensor without
+  /// axes counts only if its category is above the category of every tensor with axes. The categories are `bool`, then
+  /// integers, then floating-point types.
   static func promotedType(_ tensors: [Tensor]) -> DType {
     func common(_ list: [Tensor]) -> DType? {
       list.first.map { first in list.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) } }
@@ -180,7 +180,7 @@ extension Tensor {
   /// The tensor itself if it is floating-point, else its values as `float32`.
   var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
 
-  /// A constant of this tensor's type; its value is part of the plan.
+  /// A scalar of this tensor's type, whose value is a constant of the plan.
   func constant(_ value: Double) -> Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }

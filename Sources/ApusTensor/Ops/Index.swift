@@ -40,8 +40,9 @@ extension Op {
 
 /// The gradient of `gather`: adds the gradient of each gathered row at the index of that row.
 ///
-/// Some devices search all indices for each row of the source. If that takes 2²² comparisons or more, as for a large
-/// embedding, the rows are first sorted by index. The sort is stable, so the terms of each sum keep their order.
+/// For `scatterAdd`, some devices search all indices for each row of the source. If that takes 2²² comparisons or more,
+/// as for a large embedding, the gradient's rows are first sorted by index, and `segmentSum` adds them. The sort is
+/// stable, so the terms of each sum keep their order.
 private func gatherGradient(_ c: GradientInput) -> Tensor {
   let (source, ids) = (c.inputNode(0).shape, c.input(1))
   let (axis, isElementwise, label) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.indexLabel)
@@ -109,8 +110,8 @@ extension Tensor {
   ///
   /// `gathering(_:axis:)` and subscripts select whole slices instead: `y[i, j] = x[i, indices[j]]`.
   ///
-  /// - Parameter indices: integers, with as many axes as this tensor; along all axes but `axis`, at most the extents of
-  ///   this tensor.
+  /// - Parameter indices: integers, with as many axes as this tensor. Except along `axis`, their extents are at most
+  ///   those of this tensor.
   /// - Returns: the shape of `indices`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
@@ -263,7 +264,7 @@ private struct IndexParts {
   var indices: Operand
   var indexing: Indexing
 
-  /// - Parameter full: the shape with the indexed axis.
+  /// - Parameter full: the shape of the array that is indexed: the source of a gather, or the result of a scatter.
   init(_ attributes: [Int], _ full: Shape, _ indices: Operand) {
     let axis = attributes[0]
     extent = full[axis]
@@ -332,8 +333,8 @@ extension Tensor {
     return axis == 0 ? outer : outer.remainder(outer.constant(Double(shape[axis])))
   }
 
-  /// `start, start + step, …` below `end`, or above `end` for a negative step, in the shape `[⌈(end − start) / step⌉]`,
-  /// or `[0]` if that extent is negative.
+  /// `start, start + step, …` up to, but excluding, `end`, in the shape `[⌈(end − start) / step⌉]`, or `[0]` if that
+  /// extent is negative. A negative step counts down.
   ///
   /// - Precondition: `step` is not 0, and there are at most 2⁵³ numbers.
   public static func range(
@@ -355,8 +356,8 @@ extension Tensor {
   /// `start + step · i` of each index `i`.
   func spaced(from start: Double, by step: Double) -> Tensor { self * constant(step) + constant(start) }
 
-  /// One-hot vectors: `[…]` becomes `[…, classes]`, with 1 at the index that an element gives and 0 elsewhere, all 0
-  /// for an index out of range. Elements that are not integers are truncated toward zero.
+  /// One-hot vectors: `[…]` becomes `[…, classes]`, with 1 at the index that an element gives and 0 elsewhere. An index
+  /// out of range gives a vector of zeros. Elements that are not integers are truncated toward zero.
   ///
   /// - Precondition: the tensor has at most 7 axes.
   public func oneHot(_ classes: Int, dtype: DType = .float32) -> Tensor {

@@ -44,8 +44,8 @@ extension Op {
           let strides = node.shape.contiguousStrides
           let pieces = zip(operands.inputs, node.inputTypes).map { source, type in
             defer { start += type.shape[axis] }
-            // The source may be the value before a reshape that joined some of its axes (see `readAheadOfReshapes`).
-            // The destination gets the source's shape.
+            // The source may be the input of a reshape that merges axes (see `readAheadOfReshapes`), so the destination
+            // gets the source's shape.
             let target = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
             return StridedCopy.Piece(source: source, destination: target.reshaped(to: source.layout.shape)!)
           }
@@ -55,7 +55,7 @@ extension Op {
 }
 
 extension Tensor {
-  /// The tensors concatenated along `axis`, whose extents add up; types are promoted.
+  /// The tensors concatenated along `axis`, where their extents add up; types are promoted.
   ///
   /// - Precondition: there is at least one tensor, and the shapes are equal except along `axis`.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
@@ -89,8 +89,8 @@ extension Tensor {
 // MARK: - Padding
 
 extension Op {
-  /// Input: a tensor that is copied into a filled array. Attributes: the bits of the fill value, starts, steps and
-  /// extents.
+  /// Input: a tensor that is copied into a filled array. Attributes: the bit pattern of the fill value, then the starts
+  /// of all axes, the steps, and the extents of the result.
   static let embed: Op = Op(
     name: "embed",
     shape: { inputs, attributes throws(ShapeError) in
@@ -134,8 +134,8 @@ extension Tensor {
       .integers([Int(Int64(bitPattern: value.bitPattern))] + start + step + Array(shape)))
   }
 
-  /// The tensor with `before` and `after` elements of `value` around each axis, whose extent becomes
-  /// `before + extent + after`.
+  /// The tensor with `value` added around each axis: `before` elements at the start and `after` elements at the end.
+  /// Each extent becomes `before + extent + after`.
   ///
   /// - Parameters:
   ///   - amounts: one pair for each axis, not negative.
@@ -159,8 +159,8 @@ extension Tensor {
 // MARK: - Slices along an axis
 
 extension Tensor {
-  /// `count` elements of axis `axis`, from `start` on, each `step` apart; the other axes stay whole. For an axis that
-  /// is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
+  /// `count` elements of axis `axis`, from `start` on, with a stride of `step`; the other axes stay whole. For an axis
+  /// that is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
   ///
   /// - Precondition: all elements are inside of the axis. Negative indices are outside: they do not count from the end.
   public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {

@@ -165,7 +165,7 @@ extension Op {
 }
 
 extension Tensor {
-  /// The elements repeated along axes of extent 1 and new leading axes, in the shape `shape`.
+  /// The tensor in the shape `shape`: its elements are repeated along axes of extent 1 and along new leading axes.
   ///
   /// - Precondition: with axes aligned at the last one, each extent is 1 or equals the extent in `shape`.
   public func broadcast(to shape: Shape) -> Tensor {
@@ -188,7 +188,7 @@ extension Tensor {
 // MARK: - Slices
 
 extension Op {
-  /// Attributes: start, step and extent of each axis.
+  /// Attributes: the starts of all axes, then the steps, then the extents.
   static let slice: Op = Op(
     name: "slice",
     shape: { inputs, attributes throws(ShapeError) in

@@ -20,8 +20,8 @@ extension Tensor {
     let target = isAdjacent ? axes[0] : 0
     var order = (0..<rank).filter { !axes.contains($0) }
     order.insert(contentsOf: axes, at: target)
-    // The axes are merged into one, whose positions are numbered in row-major order. Each index is looked up in the
-    // numbers of its axis, which detects indices out of range.
+    // The axes are merged into one, and each tuple of indices becomes a row-major index along it. `gathering` from
+    // 0, 1, … of each axis detects indices out of range and resolves negative ones.
     let count = axes.reduce(1) { $0 * shape[$1] }
     var position = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
     for (axis, indices) in lookups {

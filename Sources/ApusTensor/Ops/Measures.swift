@@ -42,7 +42,7 @@ extension Tensor {
   /// `x^(1/p)` for each element `x` of a floating-point tensor. Where `x` is 0, the result is 0 (∞ for `p < 0`) and the
   /// gradient is 0, also if the slope is infinite (`p > 1` or `p < 0`). NaN stays NaN.
   package func safeRoot(_ p: Double = 2) -> Tensor {
-    // The root of 1 is computed where `x` is 0: an infinite slope times a gradient of 0 would be NaN.
+    // Where `x` is 0, the root of 1 is computed instead: an infinite slope times a gradient of 0 would be NaN.
     let isZero = self .== 0
     let safe = isZero.select(constant(1), self)
     let root = p == 2 ? safe.sqrt() : safe.power(constant(1 / p))

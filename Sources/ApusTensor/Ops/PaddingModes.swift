@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The elements around a padded tensor.
+/// Which elements padding adds around a tensor.
 public enum PaddingMode: String, Hashable, Sendable, CaseIterable {
   /// Zeros: `0 0 | a b c | 0`.
   case zeros

@@ -154,8 +154,8 @@ extension Tensor {
   ///   - roundsUp: whether elements that remain at the end of an axis get a further window, which reaches beyond the
   ///     padding (PyTorch's `ceil_mode`).
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` for `self: [channels, spatial…]`,
-  ///   with as many spatial axes as `window` has extents.
+  ///   `self: [batch, channels, spatial…]`. If `self` is `[channels, spatial…]`, the result has no `batch` either.
+  ///   There are as many spatial axes as `window` has extents.
   /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func maxPooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
@@ -187,8 +187,8 @@ extension Tensor {
   ///   - countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Positions beyond the
   ///     padding, which a window can reach with `roundsUp`, never count.
   /// - Returns: `[batch, channels, ⌊(in + before + after − window) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` for `self: [channels, spatial…]`,
-  ///   with as many spatial axes as `window` has extents.
+  ///   `self: [batch, channels, spatial…]`. If `self` is `[channels, spatial…]`, the result has no `batch` either.
+  ///   There are as many spatial axes as `window` has extents.
   /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func averagePooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],

@@ -15,7 +15,8 @@ package struct RecurrentOptions: Hashable, Sendable {
 }
 
 extension Op {
-  /// Inputs: the input, the states, the weight, then the optional bias and mask. Attributes: see `RecurrentParts`.
+  /// Inputs: the input, the states, the transposed weight, then the optional bias and mask. Attributes: see
+  /// `RecurrentParts`.
   ///
   /// The caller of `Tensor.recurrent` provides the derivatives; see `FusedOperation`.
   static let recurrent = recurrent("recurrent", .forward)
@@ -112,12 +113,12 @@ package struct RecurrentResults: Sendable {
   package var all: Tensor
   /// The states after the last time step, `[batch, size]` each.
   package var last: [Tensor]
-  /// The undivided result of the step, with the values that the gradient needs if `keeps` requested them.
+  /// The whole result of the step: the states and, if `keeps` is set, the values that the gradient needs.
   package var whole: Tensor
 }
 
 extension Tensor {
-  /// A recurrent layer over a sequence as one step; see `Recurrent` for the computation.
+  /// A recurrent layer over a sequence, computed in one step of the plan; see `Recurrent` for the computation.
   ///
   /// The caller defines the derivatives. All tensors but the mask have one type, `float32` or `float64`; there is at
   /// least one time step and one sequence.
@@ -145,7 +146,7 @@ extension Tensor {
       all: whole.part(from: 0, [geometry.times, geometry.batch, geometry.size]), last: last, whole: whole)
   }
 
-  /// The gradients of a recurrent layer as one step.
+  /// The gradients of a recurrent layer, computed in one step of the plan.
   /// - Parameters:
   ///   - whole: the `whole` result of `recurrent`, computed with `keeps`.
   ///   - all: the gradient of the states at all time steps.

@@ -35,8 +35,8 @@ extension GradientInput {
 }
 
 extension Tensor {
-  /// The set of `axes`, bit `i` for axis `i`. If they are not different axes of the tensor, reports an error of
-  /// `operation` and returns `nil`.
+  /// A bit mask of `axes`, with bit `i` set for axis `i`. If `axes` are not different axes of the tensor, reports an
+  /// error of `operation` and returns `nil`.
   func checkedAxes(_ axes: [Int]?, _ operation: String) -> Int? {
     var set = 0
     for axis in axes ?? [] {

@@ -88,8 +88,8 @@ extension Tensor {
   }
 }
 
-// Overloads for `Double` of the arithmetic and comparison operators, `power`, `minimum`, `maximum` and `select`:
-// without them, `x * .nan`, `x .< .infinity` and `x / .pi` do not determine a type.
+// The arithmetic and comparison operators, `power`, `minimum`, `maximum` and `select` have overloads for `Double`.
+// Without them, the compiler cannot infer the type of the number in `x * .nan`, `x .< .infinity` and `x / .pi`.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.

@@ -26,8 +26,8 @@ extension Tensor {
   /// `xᵢ − maxⱼ xⱼ` along `axis`, with the gradient of `xᵢ`.
   private func belowMaximum(_ axis: Int) -> Tensor { self - softmaxShift(axis) }
 
-  /// The maximum along `axis`, which has extent 1 in the result, without a gradient: softmax and its logarithm subtract
-  /// it first, so that exponentials do not overflow.
+  /// The maximum along `axis`, which has extent 1 in the result. No gradient flows through it. Softmax and log-softmax
+  /// subtract the maximum first, so that exponentials do not overflow.
   package func softmaxShift(_ axis: Int) -> Tensor { max(axis: axis, keepingAxes: true).stopGradient() }
 
   /// Applies `body` unless the axis is empty: an empty axis has no maximum.

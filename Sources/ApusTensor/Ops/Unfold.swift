@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Windows of `size` elements along an axis, `step` apart. The axis then counts the windows, and a new last axis
-  /// counts the elements of a window. Attributes: axis, size, step.
+  /// Windows of `size` elements along an axis, whose starts are `step` apart. In the result, the axis counts the
+  /// windows, and a new last axis counts the elements of a window. Attributes: axis, size, step.
   static let unfold: Op = Op(
     name: "unfold",
     shape: { inputs, attributes throws(ShapeError) in
@@ -41,7 +41,7 @@ extension Op {
 }
 
 extension Tensor {
-  /// All windows of `size` elements along `axis`, each `step` apart, as a new last axis:
+  /// All windows of `size` elements along `axis`, with starts `step` apart, as a new last axis:
   /// `y[…, i, …, j] = x[…, i · step + j, …]`. The result is a view, which is copied only for steps that cannot read its
   /// layout.
   ///

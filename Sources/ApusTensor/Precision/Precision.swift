@@ -37,7 +37,7 @@ public struct Precision: Hashable, Sendable {
 ///
 /// | family | input and output types |
 /// |---|---|
-/// | matrix products, convolutions, the products of recurrent layers' inputs | 16 bits, sums in `float32` |
+/// | matrix products, convolutions, products of inputs and weights in recurrent layers | 16 bits, sums in `float32` |
 /// | sequences of recurrent layers | unchanged; inside, `float32` in one step |
 /// | attention | 16 bits; inside, `float32` in one step |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and similar | `float32` |

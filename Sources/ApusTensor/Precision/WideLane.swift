@@ -1,8 +1,8 @@
 import ApusDevice
 
-// Every operation rounds its result to the result's type. If this type has 16 bits, a function of several operations
-// computes in `float32`. So its result is rounded once, and intermediate values may exceed the range of `float16`. This
-// needs no further memory, because programs hold 16-bit values in `float32` registers anyway.
+// Every operation rounds its result to the result's type. If this type has 16 bits, a function that consists of several
+// operations computes in `float32`. So the function rounds only once, and intermediate values may exceed the range of
+// `float16`. This needs no further memory, because fused programs hold 16-bit values in `float32` registers anyway.
 
 extension Tensor {
   /// The tensor itself or, if its type has 16 bits, its values as `float32`.

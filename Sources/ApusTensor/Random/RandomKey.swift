@@ -6,7 +6,7 @@ import ApusSystem
 public struct RandomKey: Hashable, Sendable, Codable {
   /// The stream; different seeds give independent numbers.
   public var seed: UInt64
-  /// The number of the next draw. Sampling a tensor is one draw, whatever its size.
+  /// The index of the next draw. Sampling a tensor is one draw, whatever its size.
   public var counter: UInt64
 
   /// The stream of a seed, from draw `counter` on.
@@ -25,7 +25,7 @@ public struct RandomKey: Hashable, Sendable, Codable {
   /// numbers.
   package mutating func one() -> RandomKey { RandomKey(seed: seed, counter: nextDraw()) }
 
-  /// Returns the number of the next draw, and advances the counter.
+  /// Returns the index of the next draw, and advances the counter.
   mutating func nextDraw() -> UInt64 {
     defer { counter &+= 1 }
     return counter

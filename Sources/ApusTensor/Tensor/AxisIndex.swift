@@ -60,7 +60,7 @@ extension Range<Int>: AxisIndexing {
   public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound) }
 }
 extension Int {
-  /// The next index, or `nil` for the end: the index after −1, the last element, would be 0.
+  /// The next index, or `nil` for the end of the axis: −1 is the last element, but −1 + 1 would be the first one.
   fileprivate var following: Int? { self == -1 || self == .max ? nil : self + 1 }
 }
 extension ClosedRange<Int>: AxisIndexing {

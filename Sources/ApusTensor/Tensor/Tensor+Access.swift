@@ -75,7 +75,7 @@ extension Tensor {
 
 extension Tensor {
   /// A tensor on the same device whose elements the host computes immediately from the elements of this one. Gradients
-  /// do not flow through it. If this value cannot be read, reading the result throws the same error.
+  /// do not flow through it. If this tensor cannot be read, reading the result throws the same error.
   package func mappedOnHost(to shape: Shape, _ transform: ([Float]) -> [Float]) -> Tensor {
     do throws(DeviceError) {
       return Tensor(transform(try array()), shape: shape, device: device)

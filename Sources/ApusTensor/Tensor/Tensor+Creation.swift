@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Tensor {
-  /// A tensor of shape `shape` whose elements all have one value, converted as by `cast(to:)`. The number is part of
-  /// the plans that use it.
+  /// A tensor of shape `shape` whose elements all have one value, converted as by `cast(to:)`. Plans contain the value
+  /// as a constant, so another value needs another plan; see `number(_:shape:dtype:device:)`.
   public init(
     repeating value: Double, shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) {
@@ -132,8 +132,8 @@ extension Tensor {
     return Int(least)...Int(largest)
   }
 
-  /// A copy on another device, in the same shape and type; gradients do not flow through it. On its own device, the
-  /// tensor itself.
+  /// A copy on another device, in the same shape and type; gradients do not flow through it. If `target` is the
+  /// tensor's own device, the tensor itself.
   ///
   /// - Throws: `DeviceError` when the value cannot be computed.
   public func moved(to target: ComputeDevice) throws(DeviceError) -> Tensor {
@@ -209,12 +209,12 @@ extension TensorElement {
 }
 
 extension Op {
-  /// A scalar whose value may differ from run to run.
+  /// A scalar whose value may differ between runs of one plan.
   static let scalar: Op = Op(
     name: "number", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .scalar)
 
-  /// A scalar whose value is part of the plan.
+  /// A scalar whose value is a constant of the plan.
   static let constant: Op = Op(
     name: "constant", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .constant)

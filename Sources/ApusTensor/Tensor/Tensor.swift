@@ -111,7 +111,7 @@ public typealias DType = ApusDevice.DType
 public typealias DeviceError = ApusDevice.DeviceError
 /// The type of `ComputeDevice.info`.
 public typealias DeviceInfo = ApusDevice.DeviceInfo
-/// A step of a plan, or a kernel, that ran, as returned by `ComputeDevice.finishProfile`.
+/// The record of a plan step or a kernel that ran, as returned by `ComputeDevice.finishProfile`.
 public typealias StepRecord = ApusDevice.StepRecord
 /// The measurements of the kernels that can run a step, as reported by `ComputeDevice.tune(report:_:)`.
 public typealias TuningRecord = ApusDevice.TuningRecord

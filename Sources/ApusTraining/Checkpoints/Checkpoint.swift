@@ -11,8 +11,8 @@ import ApusTensor
 /// optimizer.safetensors   the optimizer's state for each parameter
 /// state.json              everything else, with the SHA-256 digests of the other files and of its own members
 /// ```
-/// The files of tensors stay open, so that loading reads the verified bytes even if the run removes the checkpoint in
-/// the meantime. A symbolic link, a pipe or a device file in place of one of the files is an error.
+/// The two `.safetensors` files stay open, so that loading reads the verified bytes even if the run removes the
+/// checkpoint in the meantime. A symbolic link, a pipe or a device file in place of one of the files is an error.
 public struct Checkpoint: Sendable {
   /// The folder.
   public let path: String
@@ -26,7 +26,7 @@ public struct Checkpoint: Sendable {
   package static let stateName = "state.json"
   static let format = 1
 
-  /// The path of the file of parameters and statistics.
+  /// The path of the file with the parameters and statistics.
   public var weightsPath: String { "\(path)/\(Checkpoint.weightsName)" }
 
   /// Reads a checkpoint's state and verifies its files against their digests.
@@ -52,7 +52,7 @@ public struct Checkpoint: Sendable {
       throw .damaged(path: name, reason: "values are missing or out of range")
     }
     self.state = state
-    // There must be digests of the two files of tensors, and no others.
+    // There must be digests of the two `.safetensors` files, and no others.
     let files = members["files"]?.object ?? [:]
     guard Set(files.keys) == [Checkpoint.weightsName, Checkpoint.optimizerName] else {
       throw .damaged(

@@ -9,8 +9,9 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The open folder of the run; `nil` if it is not open yet.
   private var openFolder: Folder?
-  /// The names, oldest first, of the checkpoint that `newest` returned, of all older ones, and of those that this store
-  /// wrote. Checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the list.
+  /// The names of checkpoints, oldest first: all up to the one that `newest` returned, then those that this store has
+  /// written. Newer checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the
+  /// list.
   private var history: [String] = []
 
   private static let name = "checkpoints"
@@ -184,7 +185,7 @@ public struct CheckpointStore: Sendable {
       Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(optimizerDigest),
     ]
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
-    // JSON has no NaN and no infinities: they are written as null. The digest is that of the values that are read back.
+    // JSON has no NaN and no infinities: they are written as null. So the digest is computed from the text read back.
     let text = JSON.object(members).text()
     let readable: JSON
     do throws(JSONError) {

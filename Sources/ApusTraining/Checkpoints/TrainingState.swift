@@ -11,7 +11,7 @@ public struct TrainingState: Hashable, Sendable {
   public var exampleCount: Int
   /// The number of examples in a batch.
   public var batchSize: Int
-  /// The seed of the order of the examples.
+  /// The seed that determines the order of the examples.
   public var seed: UInt64
   /// The random key that layers use next.
   public var randomKey: RandomKey

@@ -3,8 +3,8 @@ import ApusSystem
 import ApusTensor
 
 extension ComputeDevice {
-  /// Throws if an array does not fit into the memory of the device or a quarter of the host's. It is filled in host
-  /// memory and then copied.
+  /// Throws if an array does not fit into the device's memory, or into a quarter of the host's memory. The host fills
+  /// the array in its own memory before it copies the array to the device.
   /// - Parameters:
   ///   - count: the number of items; `items` is their plural name.
   ///   - width: the number of values of an item, of 4 bytes each; `values` is their plural name.

@@ -37,7 +37,7 @@ public struct LoadedTable: Sendable {
     }
   }
 
-  /// The rows with these numbers, in this order.
+  /// The rows with these indices, in this order.
   /// - Returns: features, float32 `[numbers.count, width]`, and targets: classes, int32 `[numbers.count]`, or numbers,
   ///   float32 `[numbers.count, 1]`.
   /// - Precondition: all numbers are in `0 ..< count`.

@@ -77,7 +77,7 @@ private final class BatchQueue: @unchecked Sendable {
   private let count: Int
   private let ahead: Int
   private let load: @Sendable (_ number: Int) throws(DataError) -> LoadedExamples
-  /// The number of the next batch to prepare (`next`), and of the next batch to hand out (`first`).
+  /// The index of the next batch to prepare (`next`), and of the next batch to hand out (`first`).
   private var next: Int
   private var first: Int
   private var results: [Int: Result<LoadedExamples, DataError>] = [:]

@@ -25,9 +25,9 @@ public struct TokenWindows: Sendable {
     targets = Tensor(Array(tokens[1...size]), shape: [count, length], device: device)
   }
 
-  /// The windows with these numbers, in this order.
+  /// The windows with these indices, in this order.
   /// - Returns: inputs and targets, int32 `[windows.count, length]` each.
-  /// - Precondition: all numbers are in `0 ..< count`.
+  /// - Precondition: all indices are in `0 ..< count`.
   public func batch(_ windows: some Collection<Int32>) -> (inputs: Tensor, targets: Tensor) {
     let indices = Tensor(Array(windows), device: inputs.device)
     return (inputs[indices], targets[indices])

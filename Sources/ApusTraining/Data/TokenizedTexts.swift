@@ -32,7 +32,7 @@ public struct TokenizedTexts: Sendable {
     labels = Tensor(texts.labels, device: device)
   }
 
-  /// The texts with these numbers, in this order.
+  /// The texts with these indices, in this order.
   /// - Returns: tokens, int32 `[numbers.count, length]`, and labels, int32 `[numbers.count]`.
   /// - Precondition: all numbers are in `0 ..< count`.
   public func batch(_ numbers: some Collection<Int32>) -> (tokens: Tensor, labels: Tensor) {

@@ -16,7 +16,7 @@ import Synchronization
 ///
 /// A resumed run creates a new file in the same folder, with a name that sorts after the names of the other files. The
 /// first event of a file has the version of the format. The second is a session event, whose step is the next step to
-/// run: TensorBoard drops the events that earlier files have of this and later steps, and the run writes them again. So
+/// run. TensorBoard drops the events of this step and later ones from earlier files, and the run writes them again. So
 /// resuming neither reads nor truncates a file, and a file with an incomplete last record does no harm.
 public final class EventFile: Sendable {
   private struct State {

@@ -9,7 +9,8 @@ struct ProtocolMessage {
     case varint = 0, fixed64 = 1, lengthDelimited = 2, fixed32 = 5
   }
 
-  /// Appends seven bits per byte, the lowest first; all bytes but the last have their highest bit set.
+  /// Appends the value as groups of seven bits, lowest first, one per byte; all bytes but the last have their highest
+  /// bit set.
   private mutating func append(varint value: UInt64) {
     var rest = value
     while rest >= 0x80 {

@@ -81,7 +81,7 @@ public final class EarlyStopping: TrainingObserver {
 
   public func didFinishEpoch(_ progress: TrainingProgress) -> TrainingRequest {
     // If the limit of steps ends the run within an epoch, the epoch does not count here: a resumed run with more steps
-    // measures it at its end.
+    // finishes this epoch and measures it then.
     guard progress.isEpochEnd, let value = value(progress) else { return .continue }
     observe(value)
     return request(progress)

@@ -114,7 +114,7 @@ extension Trainer {
 // MARK: - Observers
 
 extension Trainer {
-  /// The number of the epoch of the last finished step, from 1; 0 before the first step.
+  /// The epoch that contains the last finished step, counted from 1; 0 before the first step.
   var epoch: Int { ceilDivide(state.step, order.batchesPerEpoch) }
 
   /// - Parameter isBeforeStep: whether a step is about to begin. The current epoch is then that of the next step, not

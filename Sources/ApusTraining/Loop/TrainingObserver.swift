@@ -35,10 +35,10 @@ public enum TrainingEnd: Hashable, Sendable {
 /// By default, the methods do nothing. A method whose signature differs from the one here is never called.
 ///
 /// The events of a step are, in this order:
-/// - `willStartEpoch` for the first step of an epoch, `willStep`, `didStep`,
+/// - `willStartEpoch` if the step is the first of an epoch, then `willStep` and `didStep`,
 /// - `didRecord` for each step whose number is a multiple of 50, and for the last step of an epoch,
-/// - at the end of an epoch `willEvaluate` and `didEvaluate` for each split that is measured, `didFinishEpoch`, and
-///   `didRecord` for the results,
+/// - at the end of an epoch, `willEvaluate` and `didEvaluate` for each split that is measured, then `didFinishEpoch`,
+///   then `didRecord` for the results,
 /// - `willSaveCheckpoint` and `didSaveCheckpoint` if a checkpoint is written.
 ///
 /// Requests take effect after all observers have received the events of the step. If several observers stop a run, the

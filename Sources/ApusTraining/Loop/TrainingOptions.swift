@@ -16,7 +16,7 @@ public struct TrainingOptions: Sendable {
   public var batchSize: Int?
   /// The class of each training example, if each class is to occur equally often in an epoch; otherwise `nil`.
   public var balancedLabels: [Int32]?
-  /// The seed of the order of the examples and of the layers' random numbers.
+  /// The seed for the order of the examples and for the layers' random numbers.
   public var seed: UInt64
   /// How the learning rate changes.
   public var schedule: any Schedule

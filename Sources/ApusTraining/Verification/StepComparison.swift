@@ -81,8 +81,8 @@ private struct Replay {
 
   init(reference: ComputeDevice) { self.reference = reference }
 
-  /// Returns the difference in that element of an operation's result in which the difference is largest relative to
-  /// its tolerance; `nil` when all elements are equal.
+  /// Repeats an operation and compares the results. Returns the difference in the element whose difference is largest
+  /// relative to its tolerance; `nil` when all elements are equal.
   mutating func difference(of operation: PendingOperation) throws -> StepComparison.Difference? {
     let result = operation.result
     var inputs: [Tensor] = []

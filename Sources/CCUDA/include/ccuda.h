@@ -3,9 +3,9 @@
 
 #include <stddef.h>
 
-// The part of the interfaces of the CUDA driver and of NVRTC (the compiler for CUDA C++) that is used. The declarations
-// are written from the reference documentation of the CUDA Driver API and NVRTC, so that no CUDA header is needed to
-// build. The names are NVIDIA's.
+// The declarations of the CUDA driver and of NVRTC (the compiler for CUDA C++) that Apus uses. They are written from
+// the reference documentation of the CUDA Driver API and NVRTC, so that no CUDA header is needed to build. The names
+// are NVIDIA's.
 
 typedef int CUresult;
 typedef int CUdevice;
@@ -59,8 +59,8 @@ enum : unsigned int {
   CU_EVENT_DISABLE_TIMING = 2,
 };
 
-/// The functions of the driver, as X(name, symbol, parameters). Every function returns a CUresult. The symbol has the
-/// suffix of the version whose parameters are declared here. All exist since CUDA 12.0.
+/// The functions of the driver, as X(name, symbol, parameters). Every function returns a CUresult. A symbol with a
+/// suffix such as _v2 is the version of the function that has these parameters. All exist since CUDA 12.0.
 #define CCUDA_DRIVER_FUNCTIONS(X)                                                                                      \
   X(cuInit, cuInit, (unsigned int flags))                                                                              \
   X(cuDriverGetVersion, cuDriverGetVersion, (int *version))                                                            \
