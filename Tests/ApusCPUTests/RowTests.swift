@@ -297,8 +297,8 @@ import Testing
     #expect(Set(rows) == tested)
   }
 
-  /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. All reducers and fused sums are
-  /// found.
+  /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. `csimd_find_reducer` finds all
+  /// reducers and fused sums.
   @Test func enumerationsNameTheRowsOfTheTables() {
     let loops = csimd_open(nil)!
     let table = loops.pointee

@@ -16,7 +16,7 @@ private protocol DriverContract {
 }
 
 /// The contract, for one driver. The kernel computes `result[i] = argument[i] + geometry[offset]` for every work-item
-/// `i`. `offset` is the launch's `geometryOffset`, plus the shift of loops.
+/// `i`. `offset` is the `geometryOffset` of the launch, plus the shift by the loops around the launch.
 private struct Contract<Driver: GPUDriver>: DriverContract {
   let driver: Driver
 

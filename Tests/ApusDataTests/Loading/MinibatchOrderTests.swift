@@ -29,8 +29,8 @@ struct MinibatchOrderTests {
     #expect(first == [2, 4, 1, 8, 6, 0, 5, 3, 7, 9], "\(first)")
   }
 
-  /// Over many epochs, each example is at each position about equally often. The statistic has a χ² distribution with 9
-  /// × 9 degrees of freedom.
+  /// Over many epochs, each example is at each position about equally often. The statistic has a χ² distribution with
+  /// 81 degrees of freedom.
   @Test func thePermutationsAreUniform() {
     let order = MinibatchOrder(count: 10, batchSize: 10, seed: 9)
     var counts = [Int](repeating: 0, count: 100)

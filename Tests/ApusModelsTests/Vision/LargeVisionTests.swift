@@ -130,7 +130,7 @@ private struct Comparison {
     return (try found.array(of: Double.self), expected)
   }
 
-  /// The norms of the difference and of the expected elements: the largest magnitude if `isLargest`, else the Euclidean
+  /// The norms of the difference and of the expected elements: the maximum norm if `isLargest`, else the Euclidean
   /// norm.
   private func norms(_ found: Tensor, _ key: String, isLargest: Bool) throws -> (difference: Double, expected: Double) {
     let (found, expected) = try numbers(found, key)
