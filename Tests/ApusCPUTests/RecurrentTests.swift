@@ -12,7 +12,7 @@ import Testing
     #expect(problems.isEmpty, "\(problems)")
   }
 
-  /// The results have the same bits for any number of threads, among which the batch is split.
+  /// The batch is split among the threads. The results have the same bits for any number of threads.
   @Test(arguments: RecurrentStepCase.all) func threadsChangeNoBit(_ item: RecurrentStepCase) throws {
     let results = try [1, 2, 5].map { try item.bits(on: cpu(threads: $0)) }
     #expect(results[0] == results[1] && results[0] == results[2])

@@ -6,7 +6,7 @@ import Testing
 @testable import ApusCPU
 
 @Suite struct ReductionTests {
-  /// Reduces a tensor without a prologue and an epilogue, and returns the result.
+  /// Reduces a tensor, with a prologue and an epilogue that change no value, and returns the result.
   private func reduce(
     _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: ReductionRow, _ dtype: DType = .float32,
     layout: Layout? = nil, threads: Int = 2, simd: String? = nil

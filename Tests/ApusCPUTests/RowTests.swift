@@ -6,12 +6,13 @@ import Testing
 
 @testable import ApusCPU
 
-/// Compares the loops of rows with scalar functions, mostly those of `RowFunction`, on all available instruction sets:
-/// all rows of the integer lanes, and all rows of `float32` but `exp_difference`, which `JoinedRowTests` covers. In
-/// `float64`, it compares the tests of one number, the row `normal` and the functions of one or two numbers that have
-/// no separate test here (`RowFunction.hasLoopTest`).
+/// Compares the loops of rows (operations of `elementwise.def`) with scalar functions, mostly those of `RowFunction`,
+/// on all available instruction sets. The suite covers all rows of the integer arithmetic types (lanes), and all rows
+/// of `float32` except `exp_difference`, which `JoinedRowTests` covers. Of the rows of `float64`, it covers the
+/// predicates of one number (such as `isNaN`), `normal`, and the functions of one or two numbers that have no separate
+/// test here (`RowFunction.hasLoopTest` is false).
 @Suite struct RowTests {
-  /// The rows of a kind that have floating-point loops and no separate test for them.
+  /// The rows of a kind whose floating-point loops have no separate test.
   static func floats(_ kind: RowFunction.Kind) -> [RowFunction] {
     RowFunction.all.filter { $0.kind == kind && $0.numbers != nil && !$0.hasLoopTest }
   }
@@ -45,8 +46,8 @@ import Testing
     try #require(Row(name, lane, simd), "no row \(name) on \(lane)")
   }
 
-  /// The costs of `elementwise.def` reach Swift. They set the sizes of tasks. The loops prefetch memory while they
-  /// compute a row that is not cheap (`isCheap`).
+  /// Swift reads the costs in `elementwise.def`. They determine the sizes of tasks. A loop prefetches memory while it
+  /// computes a row that is not cheap (`isCheap`).
   @Test func rowsHaveCosts() {
     for row in ElementwiseRow.allCases { #expect((2...100).contains(row.cost), "\(row)") }
     let cheap: [ElementwiseRow] = [.add, .divide, .sqrt, .less, .isNaN, .shiftLeft, .logicalAnd, .roundBFloat16]
@@ -66,7 +67,7 @@ import Testing
     stride(from: UInt32(0), to: UInt32.max - step, by: Int(step)).map { Float(bitPattern: $0) } + specials
   }
 
-  /// The error in units of the last place of `exact` as a float32.
+  /// The error of `value` in units in the last place (ULP) of `exact`, rounded to `float32`.
   static func ulps(_ value: Float, _ exact: Double) -> Double {
     if exact.isNaN || value.isNaN { return exact.isNaN && value.isNaN ? 0 : .infinity }
     if value == Float(exact) { return exact == 0 && value.sign != exact.sign ? .infinity : 0 }
@@ -273,9 +274,9 @@ import Testing
     }
   }
 
-  /// Every row has an entry of `RowFunction.all`, with values in `Double` if it has floating-point loops. Of the fused
-  /// rows, `JoinedRowTests` compares `exp_difference`, and `productsInSums` the others. `integers` requires the values
-  /// of integer rows.
+  /// Every row has an entry in `RowFunction.all`, with a `Double` reference function if the row has floating-point
+  /// loops. The fused rows need none: `JoinedRowTests` checks `exp_difference`, and `productsInSums` checks the others.
+  /// The test `integers` requires a reference function for each integer row.
   @Test func everyRowHasAReference() {
     for row in ElementwiseRow.allCases { #expect(RowFunction.of(row) != nil, "\(row) has no reference") }
     let table = csimd_open(nil)!.pointee
@@ -287,7 +288,7 @@ import Testing
     }
   }
 
-  /// The floating-point rows with a separate test are those for which this suite has one.
+  /// `hasLoopTest` is true for exactly those rows whose floating-point loops have a separate test in this suite.
   @Test func separateTestsOfLoops() {
     let rows = RowFunction.all.filter(\.hasLoopTest).map(\.row)
     let tested: Set<ElementwiseRow> = [
@@ -296,8 +297,8 @@ import Testing
     #expect(Set(rows) == tested)
   }
 
-  /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. All reducers and fused sums are
-  /// found.
+  /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. `csimd_find_reducer` finds all
+  /// reducers and fused sums.
   @Test func enumerationsNameTheRowsOfTheTables() {
     let loops = csimd_open(nil)!
     let table = loops.pointee

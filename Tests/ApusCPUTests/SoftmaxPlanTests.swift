@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// The planner plans `softmax` and `logSumExp` as the steps that the CPU fuses into one pass over rows.
+/// The planner turns `softmax` and `logSumExp` into the sequence of steps that the CPU fuses into one pass over rows.
 @Suite struct SoftmaxPlanTests {
   private func pattern(_ operation: (Tensor) -> Tensor) throws -> SoftmaxPattern? {
     let device = RecordingDevice()

@@ -5,8 +5,8 @@ import Testing
 
 @testable import ApusCPU
 
-/// The steps of a softmax or log-sum-exp run together in one pass over rows, or one after the other. The results have
-/// the same bits.
+/// The results have the same bits whether the steps of a softmax or log-sum-exp are fused into one pass over rows or
+/// run one after the other.
 @Suite struct SoftmaxRowsTests {
   /// What a plan computes from the row maxima.
   enum Kind: CaseIterable, Sendable {

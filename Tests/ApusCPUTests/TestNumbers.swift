@@ -7,7 +7,7 @@ func cpu(threads: Int = 2, simd: String? = nil, caches: Caches = .host) throws -
   try CPUDevice(threadCount: threads, simd: simd, memoryLimit: 1 << 32, caches: caches)
 }
 
-/// Reproducible numbers.
+/// Reproducible pseudorandom numbers.
 struct TestNumbers {
   private var state: UInt64
 

@@ -60,8 +60,8 @@ struct DocumentationText {
     "every", "any", "all", "some", "whether", "one",
   ]
 
-  /// Whether all words of the text, except articles, prepositions and the like, occur in the code. A formula is no
-  /// repetition.
+  /// Whether all words of the text, except articles, prepositions and the like, occur in the code. A text with a
+  /// formula does not count as a repetition.
   var repeatsTheCode: Bool {
     guard !text.isEmpty, !text.contains(where: { "=<·+".contains($0) }) else { return false }
     let words = DocumentationText.words(text).subtracting(DocumentationText.fillers)
@@ -132,7 +132,7 @@ extension Source {
     return parts
   }
 
-  /// The declaration that begins at a line or, after attributes, below it, without its body or value.
+  /// The declaration at a line, or below it if attributes come first. The body or the value is left out.
   private func declaration(at line: Int) -> String {
     var (code, depth) = ("", 0)
     for text in lines[line...] {

@@ -6,7 +6,8 @@ import Testing
 
 @testable import ApusGPU
 
-/// Failures of the CUDA driver and of devices. The stand-in reads its environment variables in a process of its own.
+/// Failures of the CUDA driver and of devices. Tests that set environment variables of the stand-in run in a separate
+/// process.
 struct CUDAFaultTests {
   /// Opens the first device with these variables in the environment, and returns the error.
   private static func failure(_ variables: [String: String]) throws -> String {
@@ -22,7 +23,8 @@ struct CUDAFaultTests {
     }
   }
 
-  /// NVRTC of a newer major version than the driver's makes code that the driver cannot load.
+  /// If the major version of NVRTC is newer than that of the driver, the driver cannot load the code that NVRTC
+  /// generates.
   @Test func aCompilerNewerThanTheDriverIsRefused() async throws {
     await #expect(processExitsWith: .success) {
       let text = try CUDAFaultTests.failure(["STAND_IN_VERSION": "12040"])
@@ -67,7 +69,7 @@ struct CUDAFaultTests {
     }
   }
 
-  /// A block that does not fit is refused, and the device stays usable.
+  /// An allocation that does not fit is refused, and the device stays usable.
   @Test func memoryRunsOut() async throws {
     await #expect(processExitsWith: .success) {
       setenv("STAND_IN_MEMORY", "64", 1)
@@ -80,7 +82,8 @@ struct CUDAFaultTests {
     }
   }
 
-  /// After a kernel has failed, each call reports that the device is lost. The stand-in fails on a deadlock.
+  /// After a kernel has failed, each call reports that the device is lost. The kernel of this test deadlocks, which the
+  /// stand-in reports as a failure.
   @Test func aFailedKernelLosesTheDevice() async throws {
     await #expect(processExitsWith: .success) {
       let driver = try CUDAStandIn.driver()
@@ -109,7 +112,7 @@ struct CUDAFaultTests {
   }
 }
 
-/// A failed copy to the host reports its error on each wait, and its block is used again.
+/// A failed copy to the host reports its error on each wait, and the host memory of the copy is reused.
 struct HostTransferTests {
   private struct FailingCopy: HostCopy {
     var isComplete: Bool { true }

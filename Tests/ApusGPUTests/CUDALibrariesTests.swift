@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusGPU
 
-/// The search for the CUDA driver and NVRTC. The stand-ins are the libraries.
+/// The search for the CUDA driver and NVRTC. The tests search for the stand-ins of these libraries.
 struct CUDALibrariesTests {
   private func failure(_ search: CUDASearch) throws -> String {
     "\(try #require(throws: DeviceError.self) { try CUDALibraries(search) })"
@@ -13,7 +13,8 @@ struct CUDALibrariesTests {
 
   /// A folder with one of the libraries, or with neither.
   private func folder(with name: String?) throws -> ScratchDirectory {
-    // The dynamic loader keeps the first path of a library, so that path must last.
+    // The dynamic loader keeps the path from which it first loaded a library. So load the stand-ins from their
+    // permanent folder before a test loads them through a temporary link.
     _ = try CUDAStandIn.libraries()
     let folder = try ScratchDirectory()
     if let name {
@@ -52,7 +53,8 @@ struct CUDALibrariesTests {
     }
   }
 
-  /// The packages of a virtual environment come before those of the Python that it was made from.
+  /// The packages of a virtual environment come before those of the Python installation from which the environment was
+  /// created.
   @Test func compilersOfPythonPackagesAreFound() throws {
     let root = try ScratchDirectory()
     let manager = FileManager.default

@@ -5,8 +5,7 @@ import Testing
 @testable import ApusGPU
 
 @DeviceThread @Suite struct ConvolutionTests {
-  /// A geometry with the same padding before the first and after the last elements, and `extra` more padding after the
-  /// last elements.
+  /// A geometry with `padding` at both ends of each axis, plus `extra` padding at the far end.
   nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
@@ -34,17 +33,17 @@ import Testing
     geometry(3, 5, 7, size: SIMD3(1, 6, 9), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
     geometry(2, 3, 4, size: SIMD3(3, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(2, 2, 1)),
-    // 1 × 1 kernels on images that fill whole registers and are read in place.
+    // 1 × 1 kernels on images whose pixels fill whole vector registers. The kernels read these images in place.
     geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
-    // Images that each work-item copies to a private array: elements grouped by their coordinates modulo the stride,
-    // zeros between elements, several planes, and channel blocks.
+    // Images that each work-item copies to a private array. These cases have elements that are grouped by their
+    // coordinates modulo the stride, zeros inserted between elements, several planes, and channel blocks.
     geometry(
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
-    // Depthwise, row by row: rows of one and two registers, more rows than a tile, and windows larger than the image.
-    // The last one has too many taps for the depthwise kernels.
+    // Depthwise kernels, which compute row by row: rows of one and of two registers, more rows than a tile has, and a
+    // window larger than the image. The last geometry (7 × 7) has too many taps for these kernels.
     geometry(2, 3, 3, groups: 3, size: SIMD3(1, 6, 30), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
@@ -128,7 +127,7 @@ import Testing
     try check(Self.pixels[index], pass, .float32, order: .channelsLast, tolerance: 0x1p-20)
   }
 
-  /// Winograd results are within the tolerance of a sum of `K` terms `tᵢ`, `4·√K·2⁻²⁴·Σ|tᵢ|`.
+  /// The error of Winograd results is at most `4·√K·2⁻²⁴·Σ|tᵢ|`, the tolerance for a sum of `K` terms `tᵢ`.
   @Test(arguments: Harness.isSimulator ? 0..<2 : 0..<3, [Convolution.Pass.output, .inputGradient])
   func transformedTiles(_ index: Int, _ pass: Convolution.Pass) throws {
     let g = Self.transformed[index]
@@ -139,8 +138,8 @@ import Testing
       g, pass, .float32, order: .channelsLast, tolerance: 4 * Double(terms).squareRoot() * 0x1p-24)
   }
 
-  /// Winograd weight gradients that are computed in parts of the tiles, or in blocks of channels. The last part and the
-  /// last block are smaller than the others.
+  /// Winograd weight gradients that are summed in parts (split-K), each over some of the tiles, or computed in blocks
+  /// of channels. The last part and the last block are smaller than the others.
   @Test(arguments: [(32, 64, 25, true), (208, 96, 2, false)])
   func transformedGradients(_ channels: Int, _ columns: Int, _ batch: Int, hasParts: Bool) throws {
     let g = Self.geometry(
@@ -207,7 +206,7 @@ import Testing
     device.releaseUnusedMemory()
     let before = device.memory.used
     try check(g, pass, .float16, order: .channelsLast, tolerance: 0x1p-20)
-    // The bytes of the arguments and the result. Blocks of the pool are up to an eighth larger than requested.
+    // The bytes of the arguments and the result. The memory pool allocates up to an eighth more than requested.
     let (x, y) = (g.batch * g.inputChannels * 576, g.batch * g.outputChannels * 576)
     let bytes = pass == .output ? 2 * x + 4 * y : pass == .inputGradient ? 4 * x + 2 * y : 2 * (x + y)
     let image = 4 * (pass == .inputGradient ? y : x)
@@ -287,7 +286,7 @@ import Testing
             epilogue: epilogue(
               dtype.lane, operand, domain: laid, bias: Operand(value: biasValue, layout: biasLayout)))))
       let raw = try builder.results(on: device)[0]
-      // With pixels and channels exchanged, `reordered` moves the channels to the front again.
+      // Called with pixels and channels swapped, `reordered` moves the channels back to the front.
       let pixels = domain[2] * domain[3] * domain[4]
       let output = isLast && isImage ? reordered(raw, channels: pixels, pixels: domain[1]) : raw
       let inner = domain.elementCount / (pass == .weightGradient ? domain[0] : domain[0] * domain[1])

@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  /// A copy of a transposed matrix of 16-bit numbers transposes blocks of elements.
+  /// The kernel that copies a transposed matrix of 16-bit numbers transposes it block by block.
   @Test(arguments: [DType.float16, .bfloat16]) func transposesHalfPrecision(dtype: DType) throws {
     let (rows, columns) = (37, 150)
     let numbers = (0..<rows * columns).map { Double($0 % 251 - 125) }

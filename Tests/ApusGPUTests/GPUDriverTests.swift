@@ -16,7 +16,7 @@ private protocol DriverContract {
 }
 
 /// The contract, for one driver. The kernel computes `result[i] = argument[i] + geometry[offset]` for every work-item
-/// `i`. `offset` is the launch's `geometryOffset`, plus the shift of loops.
+/// `i`. `offset` is the `geometryOffset` of the launch, plus the shift by the loops around the launch.
 private struct Contract<Driver: GPUDriver>: DriverContract {
   let driver: Driver
 
@@ -87,7 +87,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
   }
 
-  /// Work that was submitted before a block was released still uses the block, also if the memory is allocated again.
+  /// Work that was submitted before a memory block was released still reads the old contents of the block, even if its
+  /// memory has been allocated again.
   func workOutlivesItsMemory() throws {
     let geometry = try driver.allocate(byteCount: 64)
     try copyIn([5] as [Int64], to: geometry)
@@ -160,8 +161,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(try driver.synchronize(measuring: false).isEmpty)
   }
 
-  /// Results are in the order of the programs. A valid binary avoids a build. A program with an invalid binary is
-  /// built.
+  /// Results are in the order of the programs. A program with a valid binary is not built. A program with an invalid
+  /// binary is built from its source.
   func programsAreBuiltOrReported() throws {
     let (good, kernel) = source()
     let (bad, _) = source(body: "  nonsense;\n")
@@ -198,7 +199,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     }
   }
 
-  /// For drivers that report their free memory.
+  /// This clause applies only to drivers that report their free memory.
   func freeMemoryIsPartOfTheWhole() throws {
     let before = try #require(driver.freeByteCount)
     #expect((0...driver.info.memoryByteCount).contains(before))

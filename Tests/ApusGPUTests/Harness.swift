@@ -36,7 +36,7 @@ enum Harness {
     return open(options) { try CheckedOpenCL($0) }
   }
 
-  /// Opens a device of any driver, with new memory that is filled with a pattern.
+  /// Opens a device of any driver. The device fills newly allocated memory with a pattern.
   static func open<Driver: GPUDriver>(
     _ options: GPUOptions, _ driver: (GPUOptions) throws -> Driver
   ) -> GPUDevice<Driver> {

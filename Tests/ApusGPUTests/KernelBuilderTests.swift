@@ -46,7 +46,8 @@ import Testing
     close(ends[0])
   }
 
-  /// Returns the number of a process with this variable in its environment; `nil` if none appears in 2 seconds.
+  /// Returns the ID of a process with this variable in its environment; `nil` if no such process appears within 2
+  /// seconds.
   private func started(_ mark: String) -> String? {
     for _ in 0..<200 {
       for process in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] where Int(process) != nil {

@@ -27,8 +27,8 @@ import Testing
     }
   }
 
-  /// The comment at the top of a template names the parameters that the lowering fills in, in alphabetical order: in a
-  /// line `Parameters: $a, $b.`, which may continue on the next lines.
+  /// The comment at the top of a template lists the template's parameters in alphabetical order. The list is a line
+  /// `Parameters: $a, $b.`, which may continue on the next lines. The lowering fills in the parameters.
   @Test(arguments: files.filter { $0.hasSuffix(".cl") }) func templatesNameTheirParameters(file: String) throws {
     let text = try String(contentsOf: Self.folder.appending(path: file), encoding: .utf8)
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

@@ -7,7 +7,7 @@ import Synchronization
 /// queue until a call needs its results, and the host memory of a transfer is overwritten when the transfer is
 /// released. Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
 final class ModelDriver: GPUDriver, Sendable {
-  /// The bytes of a block. Work in the queue keeps the bytes alive, but not the block.
+  /// The bytes of a `Memory`. Work in the queue keeps the bytes alive, but not the `Memory`.
   final class Contents: @unchecked Sendable {
     var bytes: [UInt8]
 

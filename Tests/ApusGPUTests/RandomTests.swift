@@ -25,7 +25,8 @@ import Testing
     #expect(Self.philox(ones, [.max, .max]) == [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd])
   }
 
-  /// Word numbers in order, in another order, and in rows that begin within a block of four words.
+  /// Indices of the random words to draw: in order, in another order, and in rows that begin within a Philox block of
+  /// four words.
   private nonisolated static let numbers: [(Layout, Lane)] =
     [1, 6, 64, 5003].map { (Layout(contiguous: [$0]), .int32) } + [
       (Layout(shape: [40, 50], strides: [1, 40], offset: 0), .int32),

@@ -21,8 +21,8 @@ import Testing
     }
   }
 
-  /// The numbers of registers and cores decide on tiles, work-groups and weight packing, but never change the bits of a
-  /// result.
+  /// The numbers of registers and cores determine the tiles, the work-groups and whether weights are packed, but never
+  /// change the bits of a result.
   @Test(
     .enabled(
       if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "only CPU kernels use tiles; simulators take minutes")

@@ -134,8 +134,8 @@ import Testing
     return try builder.results(on: device)
   }
 
-  /// With many columns, several registers of columns are reduced side by side. The results have the same bits as with
-  /// few columns.
+  /// With many columns, several vector registers of columns are reduced at the same time. The results have the same
+  /// bits as with few columns.
   @Test(
     arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]],
     [(3, 512), (300, 512), (600, 256), (40, 1056)])

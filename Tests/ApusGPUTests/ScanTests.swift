@@ -41,8 +41,9 @@ import Testing
     }
   }
 
-  /// A scan along columns has the same bits as a scan along rows. A line has more than 16³ elements, so that the
-  /// cascade of its sum has several levels. 19 columns are one whole register and a part of another.
+  /// A scan along columns has the same bits as a scan along rows. Each scanned row or column has more than 16³
+  /// elements, so that its cascade summation has several levels. 19 columns fill one vector register and part of
+  /// another.
   @Test(arguments: [ReductionRow.sum, .product], [false, true])
   func columnsHaveTheBitsOfRows(_ combine: ReductionRow, _ isReversed: Bool) throws {
     let (extent, columns) = (4500, 19)

@@ -15,12 +15,12 @@ import Testing
 
   @Test func unsupportedSubgroupsAreNotUsed() throws {
     let driver = try driver()
-    // NVIDIA's instruction shifts within 32 work-items, not within 64. Other devices lack the instruction.
+    // NVIDIA's shuffle instruction works within 32 work-items, not within 64. Other devices lack the instruction.
     #expect(try !driver.works(Subgroup(size: 64, access: .ptx)))
     // No device has sub-groups of this size.
     #expect(try !driver.works(Subgroup(size: 256, access: .khr)))
     #expect(try !driver.works(Subgroup(size: 256, access: .intel)))
-    // Sub-groups are used exactly if there are configurations to try on the device.
+    // Sub-groups are used if and only if there are configurations to try on the device.
     #expect((driver.target.subgroup == nil) == driver.entry.subgroups.isEmpty)
   }
 
@@ -37,8 +37,8 @@ import Testing
     #expect(driver.target.subgroup == nil)
   }
 
-  /// Reductions by sub-groups of 16, on a device that emulates shifts in local memory. The emulation needs all
-  /// work-items of a work-group, so cases that use sub-groups have rows for all of them.
+  /// Reductions by sub-groups of 16, on a device that emulates the shuffles (`SHIFT`) in local memory. All work-items
+  /// of a work-group must take part in the emulation, so cases that use sub-groups have rows for all of them.
   @Test(
     .enabled(if: Harness.isPoCL, "the emulation of sub-groups is written for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])

@@ -68,8 +68,8 @@ struct TuningTests {
     return try GPUDevice(driver: driver, options: options)
   }
 
-  /// The candidates include tile shapes for processors with fewer registers. If a candidate added in another order,
-  /// most sums of 500 terms would differ.
+  /// The candidates include tile shapes for processors with fewer registers. If a candidate added the terms in another
+  /// order, most sums of 500 terms would differ.
   @Test(arguments: [(KernelTarget.Class.cpu, 32), (.cpu, 8), (.gpu, 32)].filter { Harness.classes.contains($0.0) })
   func everyShapeGivesTheSameBits(kernelClass: KernelTarget.Class, registerCount: Int) throws {
     let device = try open(options(kernelClass), registerCount: registerCount)
@@ -113,7 +113,8 @@ struct TuningTests {
     #expect(throws: DeviceError.self) { try device.prepare(plan) }
   }
 
-  /// Kernels that are many times slower are not chosen: either the default kernel is slow, or all others are.
+  /// Kernels that are many times slower are not chosen. The test slows down either the default kernel or all other
+  /// kernels.
   @Test(arguments: [true, false]) func slowKernelsAreNotTaken(isUsualSlow: Bool) throws {
     let device = try open(options(.cpu), registerCount: 32) { text in
       guard text.contains("sums[8][2]") == isUsualSlow else { return text }

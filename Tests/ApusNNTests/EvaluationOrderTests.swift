@@ -20,7 +20,8 @@ import Testing
 
   // MARK: - Reading inside a scope
 
-  /// Gradients that are built inside `recordingGradients` may be read after its end, also if values were read inside.
+  /// Gradients that are built inside `recordingGradients` may be read after its end, even if other values were read
+  /// inside.
   @Test(arguments: devices) func gradientsOutliveTheirScope(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor(Self.x)

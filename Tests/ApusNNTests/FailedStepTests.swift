@@ -141,7 +141,8 @@ import Testing
     }
   }
 
-  /// If the closure of `minimize` throws, statistics that it assigned and the random key have their old values again.
+  /// If the closure of `minimize` throws, the random key and the statistics that the closure assigned get their old
+  /// values back.
   @Test func closuresThatThrow() throws {
     struct Mistake: Error {}
     try withDevice(TestDevice.reference.device) { () throws in

@@ -115,8 +115,8 @@ import Testing
     }
   }
 
-  /// All devices and the unfused definition drop the same weights. With values of one, the output of each query is the
-  /// sum of its kept weights.
+  /// All devices and the unfused definition drop the same weights. The attention values are all 1, so the output of
+  /// each query is the sum of its kept weights.
   @Test(arguments: TestDevice.conformance) func dropsWhatTheDefinitionDrops(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       // The weights are powers of two, so that each sum encodes which weights it contains.

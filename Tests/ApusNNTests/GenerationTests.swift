@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Key–value caches: chunks of a sequence give the results of the whole sequence, and plans are reused.
+/// Key–value caches: a sequence that is read in chunks gives the same results as when read whole, and plans are reused.
 @Suite struct GenerationTests {
   private func sequence(_ length: Int, _ batch: Int, _ size: Int) -> Tensor {
     var key = RandomKey(seed: 7)
@@ -35,7 +35,8 @@ import Testing
     }
   }
 
-  /// A decoder caches the keys and values of the memory. Single elements give the results of the whole sequence.
+  /// A decoder caches the keys and values of the memory (the encoder's output). Decoding one element at a time gives
+  /// the results of decoding the whole sequence at once.
   @Test(arguments: TestDevice.conformance.filter { !$0.name.hasPrefix("opencl") }) func decodersRememberTheirMemory(
     _ test: TestDevice
   ) throws {

@@ -212,7 +212,7 @@ private final class Owner: Module {
     #expect(text.contains("weight changed from float32 to float64"), "\(text)")
   }
 
-  /// Dropout without a mode stops the process where gradients are taken.
+  /// If no mode is set, dropout inside `valueAndGradients` stops the process.
   @Test func dropoutInAGradientNeedsAMode() async {
     await #expect(processExitsWith: .failure) {
       let device = ComputeDevice(backend: ReferenceDevice())

@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// In centered RMSProp, the variance of a constant gradient is never negative.
+  /// In centered RMSProp, rounding does not make the computed variance of a constant gradient negative.
   @Test func centeredAveragesOfConstantGradientsAreFinite() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(3, 2) }

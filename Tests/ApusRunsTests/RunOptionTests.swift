@@ -21,7 +21,7 @@ import Testing
     "tokenizer": "bpe", "vocabulary_size": 300, "sequence_length": 50, "width": 24, "depth": 3, "dropout": 0.5,
   ]
 
-  /// A model, and other options, with which `option` may be given.
+  /// A model and further options, together with which `option` is valid.
   private static func start(_ option: RunOption) -> (model: String, options: JSONObject) {
     switch option.topic {
     case .run, .data: ("mlp", option.declaration.name == "replace-head" ? ["weights": "w"] : [:])

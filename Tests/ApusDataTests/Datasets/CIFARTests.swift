@@ -7,7 +7,7 @@ import Testing
 struct CIFARTests {
   private let names = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n"
 
-  /// A record whose pixel number i has the value `first + i`, modulo 251.
+  /// A record in which byte `i` of the pixels has the value `first + i`, modulo 251.
   private func record(_ labels: [UInt8], first: Int) -> [UInt8] {
     labels + (0..<3072).map { UInt8((first + $0) % 251) }
   }

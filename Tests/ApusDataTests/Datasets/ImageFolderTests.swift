@@ -8,8 +8,8 @@ import Testing
 struct ImageFolderTests {
   private let files = FileManager.default
 
-  /// Writes a file to each path. If path number `n` is that of an image, the image is one row of `n + 1` pixels with
-  /// the value `n`. Other files have one byte.
+  /// Writes a file to each path. If `paths[n]` is the path of an image, the image is one row of `n + 1` pixels, which
+  /// all have the value `n`. Other files have one byte.
   private func folder(_ paths: [String]) throws -> ScratchDirectory {
     let scratch = try ScratchDirectory()
     for (number, path) in paths.enumerated() { try write(number, to: path, in: scratch) }

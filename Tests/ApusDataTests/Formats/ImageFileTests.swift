@@ -117,7 +117,8 @@ struct ImageFileTests {
     #expect(missing?.description.hasPrefix("/nowhere/a.png: cannot open") == true)
   }
 
-  /// The search for the damaged byte decodes a large image only a few times. So it finds a range of bytes.
+  /// The search for the damaged byte decodes a large image only a few times. So the error names a range of bytes, not
+  /// the exact byte.
   @Test func theSearchForDamageIsBounded() throws {
     let image = Image(height: 6000, width: 6000, channels: 1, pixels: [UInt8](repeating: 7, count: 36_000_000))
     var bytes = image.jpegData()

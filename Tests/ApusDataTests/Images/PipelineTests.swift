@@ -128,7 +128,8 @@ struct PipelineTests {
     }
   }
 
-  /// If every crop fits, areas and log aspect ratios are uniform, with means 0.3 and 0.
+  /// If every sampled region fits into the image, its relative area and the logarithm of its aspect ratio are uniformly
+  /// distributed, with means 0.3 and 0.
   @Test func resizedCropsHaveTheRightShares() {
     let crop = RandomResizedCrop(ImageSize(height: 8, width: 8), scale: 0.1...0.5, ratio: 0.75...1 / 0.75)
     var (area, top, shape) = (0.0, 0.0, 0.0)

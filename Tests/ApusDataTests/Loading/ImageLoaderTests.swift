@@ -47,7 +47,7 @@ private struct Files: ImageSource {
 }
 
 struct ImageLoaderTests {
-  /// A batch that exceeds the memory is an error at the first request, with and without threads.
+  /// If batches need more memory than the limit, the first request throws, with and without worker threads.
   @Test(arguments: [0, 2]) func batchesThatAreTooLarge(workers: Int) {
     let size = [3, 1 << 13, 1 << 13]
     let loader = ImageLoader(
@@ -98,8 +98,8 @@ struct ImageLoaderTests {
 
   private static let augmentation = "resized-crop 16, flip, color 0.3 hue 0.1, rotate 9, erase 0.5, mixup, cutmix"
 
-  /// Batches do not depend on the number of workers, on the number of batches ahead, or on the first batch that is
-  /// read.
+  /// Batches do not depend on the number of workers, on the number of batches read ahead, or on the batch at which
+  /// reading starts.
   @Test func threadsAndStartsDoNotMatter() throws {
     let text = ImageLoaderTests.augmentation
     let one = try records(ImageLoader(source, batches: order(2), epoch: 2, options: options(text, workers: 0)))
@@ -153,7 +153,8 @@ struct ImageLoaderTests {
         }
       }
     }
-    // A pipeline with transforms does not only copy the images. Two flips restore them, so the pixels are the same.
+    // With transforms, the loader does not use the code that only copies images. Two flips restore an image, so the
+    // pixels are the same.
     let copied = try records(
       ImageLoader(set, batches: order(0, count: 30), epoch: 0, options: options("", workers: 0, size: [3, 4, 5])))
     let flipped = try records(

@@ -29,7 +29,8 @@ struct MinibatchOrderTests {
     #expect(first == [2, 4, 1, 8, 6, 0, 5, 3, 7, 9], "\(first)")
   }
 
-  /// Over many epochs each example is at each position about equally often: χ² with 9 × 9 degrees of freedom.
+  /// Over many epochs, each example is at each position about equally often. The statistic has a χ² distribution with
+  /// 81 degrees of freedom.
   @Test func thePermutationsAreUniform() {
     let order = MinibatchOrder(count: 10, batchSize: 10, seed: 9)
     var counts = [Int](repeating: 0, count: 100)
@@ -41,8 +42,8 @@ struct MinibatchOrderTests {
     }
     let expected = Double(epochs) / 10
     let statistic = counts.reduce(0) { $0 + (Double($1) - expected) * (Double($1) - expected) / expected }
-    // With 81 degrees of freedom, the mean is 81, and 99.99 % of the values are below 137. Values far below 81 would be
-    // too regular.
+    // With 81 degrees of freedom, the mean is 81, and 99.99 % of the values are below 137. A value far below 81 would
+    // mean that the counts are too even to be random.
     #expect(statistic > 40 && statistic < 137, "\(statistic)")
   }
 
@@ -82,8 +83,8 @@ struct MinibatchOrderTests {
     #expect(order.epoch(4).examples != MinibatchOrder(balancing: labels, batchSize: 20, seed: 2).epoch(4).examples)
   }
 
-  /// With replacement, all examples of a class are equally likely: χ² with 9 degrees of freedom. 99.99 % of its values
-  /// are below 34.
+  /// The examples of a class are drawn with replacement and with equal probabilities. The statistic has a χ²
+  /// distribution with 9 degrees of freedom, of which 99.99 % of the values are below 34.
   @Test func balancedDrawsAreUniform() {
     let labels = (0..<40).map { Int32($0 < 10 ? 0 : 1) }
     let order = MinibatchOrder(balancing: labels, batchSize: 8, seed: 2)

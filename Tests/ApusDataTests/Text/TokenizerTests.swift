@@ -60,8 +60,8 @@ struct TokenizerTests {
     #expect(WordTokenizer(learning: "A a A", size: 9, isLowercased: true).encode("A a") == [2, 2])
   }
 
-  /// The merges were computed by hand: in `ab ab abc bc`, the most frequent pair is `a` and `b`. After their merge, the
-  /// most frequent pair is a blank and `ab`.
+  /// The merges were computed by hand: in `ab ab abc bc`, the most frequent pair is `a` and `b`. After this pair is
+  /// merged, the most frequent pair is a space and `ab`.
   @Test func bytePairsAreLearntByFrequency() {
     let tokenizer = BytePairTokenizer(learning: "ab ab abc bc", size: 259)
     let (a, b, blank) = (Int32(98), Int32(99), Int32(33))

@@ -24,7 +24,7 @@ import Testing
     }
   }
 
-  /// The gradient of an embedding row is the sum over the examples with its code.
+  /// The gradient of an embedding row is the sum of the gradients of the examples that have the row's code.
   @Test func rowsLearn() throws {
     try withDevice(.named("cpu")) {
       let layer = TableEmbedding(width: 2, codes: [TableEmbedding.Code(feature: 0, count: 3)])

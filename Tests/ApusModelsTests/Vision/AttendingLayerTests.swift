@@ -28,8 +28,8 @@ import Testing
     report.print()
   }
 
-  /// Loads a case into the layer: its parameters, and the statistics after PyTorch's forward pass in training mode.
-  /// Returns the layer and the input of the case.
+  /// Assigns the parameters of a case to the layer, and the running statistics that PyTorch has after a forward pass in
+  /// training mode. Returns the layer and the input of the case.
   private func loaded<L: Layer>(_ layer: L, _ name: String, _ fixture: Fixture) throws -> (L, Tensor) {
     for entry in layer.state.entries {
       let after = "after.\(entry.key)"

@@ -29,7 +29,7 @@ struct LargeVisionTests {
   }
 
   /// Every device except the reference device, with `float32` and, if the device supports it, `float64`.
-  /// `APUS_LARGE_RUNS` selects runs: it lists beginnings of their names, such as `cpu, float64`, separated by `;`.
+  /// `APUS_LARGE_RUNS` selects runs: it lists prefixes of their names, such as `cpu, float64`, separated by `;`.
   static let runs: [Run] = {
     let wanted = ProcessInfo.processInfo.environment["APUS_LARGE_RUNS"]?.split(separator: ";").map(String.init)
     return TestDevice.conformance.filter { $0.name != "reference" }
@@ -95,7 +95,8 @@ struct LargeVisionTests {
 /// Biases before a batch norm have the gradient 0, except for rounding. The script stores a number from which their
 /// tolerance follows.
 private struct Comparison {
-  /// An error relative to the largest element or the norm, its ratio to the tolerance, and the key of its tensor.
+  /// An error relative to the largest element or to the norm, the ratio of the error to the tolerance, and the key of
+  /// the tensor.
   struct Worst {
     var error = 0.0
     var ratio = 0.0
@@ -129,7 +130,7 @@ private struct Comparison {
     return (try found.array(of: Double.self), expected)
   }
 
-  /// The norms of the difference and of the expected elements: the largest magnitude if `isLargest`, else the Euclidean
+  /// The norms of the difference and of the expected elements: the maximum norm if `isLargest`, else the Euclidean
   /// norm.
   private func norms(_ found: Tensor, _ key: String, isLargest: Bool) throws -> (difference: Double, expected: Double) {
     let (found, expected) = try numbers(found, key)

@@ -100,7 +100,8 @@ struct LayerListTests {
     #expect(error?.reason.contains(reason) == true, "\(error!)")
   }
 
-  /// The first link concatenates `x` and `x + relu(x)`: for `x = [1, −2]` it gives `[1, −2, 2, −2]`.
+  /// The first link (`concat`) concatenates its input `x` and `x + relu(x)`. For `x = [1, −2]`, the result is
+  /// `[1, −2, 2, −2]`.
   @Test func links() throws {
     let list = try LayerList(parsing: "concat (residual (relu)), residual (dense 3 | dense 3 no-bias)")
     let stages = try list.stages(for: [2])

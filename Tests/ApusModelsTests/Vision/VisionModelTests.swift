@@ -191,8 +191,9 @@ import Testing
     }
   }
 
-  /// For each gradient that is not 0, the error of its norm divided by the norm. In float64, the largest error of the
-  /// norm and of the first four elements is divided by the norm.
+  /// Returns a relative error for each gradient that is not 0. In float32, it is the error of the gradient's norm,
+  /// divided by the norm. In float64, it is the largest of the errors of the norm and of the first four elements,
+  /// divided by the norm.
   private func gradientErrors(
     _ fixture: Fixture, _ name: String, _ gradients: [(key: String, value: Tensor)]
   ) throws -> [(error: Double, key: String)] {

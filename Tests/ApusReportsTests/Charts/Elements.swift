@@ -18,7 +18,7 @@ final class Elements: NSObject, XMLParserDelegate {
   private(set) var names: [String] = []
   /// The values of the attributes `href` and `src`.
   private(set) var addresses: [String] = []
-  /// The rectangles, with the text `rect`, and the texts, with estimated extents.
+  /// The rectangles, whose `text` is "rect", and the texts, whose extents are estimated.
   private(set) var boxes: [Box] = []
   private var open: [(name: String, attributes: [String: String], text: String)] = []
   private var shift = (x: [0.0], y: [0.0], isTurned: [false])
