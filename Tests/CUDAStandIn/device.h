@@ -1,18 +1,18 @@
-// The names of CUDA C++ for kernels that run on the CPU. nvrtc.cpp includes this file before the source of a program.
-// A thread of CUDA is a fibre; the driver switches fibres at barriers and at warp shuffles.
+// Defines the CUDA C++ names that kernels use, so that they compile for the CPU. nvrtc.cpp includes this file before
+// the source of a program. Each CUDA thread is a fibre; fibres.h switches fibres at barriers and at warp shuffles.
 #pragma once
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-// The functions that prelude/cuda.h defines by PTX instructions are defined here.
+// This file defines the functions that prelude/cuda.h would otherwise implement with PTX instructions.
 #define PTX_FUNCTIONS 1
 
 #define __global__
 #define __device__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-// An operating system thread runs one block at a time.
+// Each operating system thread runs one thread block at a time, so shared memory can be thread-local.
 #define __shared__ static thread_local
 
 struct StandInIndex {
@@ -27,7 +27,7 @@ extern "C" {
 extern thread_local StandInIndex stand_in_block, stand_in_thread;
 /// Waits until all threads of the block have called the function.
 void stand_in_barrier(void);
-/// Waits until all threads of the warp have called the function, and returns the value of another thread of the warp.
+/// Waits until all threads of the warp have called the function, and returns the value that thread `lane` passed.
 uint64_t stand_in_shuffle(uint64_t value, unsigned int lane);
 }
 #define blockIdx stand_in_block

@@ -51,8 +51,8 @@ public struct PlanBuilder {
     plan.steps.append(Plan.PlannedStep(step: step, names: [name]))
   }
 
-  /// Adds a step that computes random words. The offsets of the layout `numbers` are the numbers of the words in the
-  /// random stream.
+  /// Adds a step that computes random words. The element offsets of the layout `numbers` are the indices of the words
+  /// in the random stream.
   public mutating func drawWords(_ numbers: Layout, lane: Lane = .int32, seed: Int64, counter: Int64) {
     let key = [seed, counter].map { scalar(.integer($0), .int64) }
     let result = output(numbers.shape.elementCount, .int32)
