@@ -23,7 +23,7 @@ struct float4 {
 } __attribute__((aligned(16)));
 
 extern "C" {
-/// The position of the running fibre.
+/// The block index and the thread index of the running fibre.
 extern thread_local StandInIndex stand_in_block, stand_in_thread;
 /// Waits until all threads of the block have called the function.
 void stand_in_barrier(void);
@@ -50,7 +50,8 @@ template <typename T> static inline T __shfl_down_sync(unsigned int, T value, in
   return value;
 }
 
-// Conversions and arithmetic. Conversions to integers saturate, and NaN becomes 0, as in PTX.
+// Conversions and arithmetic. Conversions to integers saturate, as in PTX. NaN becomes 0 here; in PTX, this holds only
+// from float to int. The kernels replace NaN by 0 before the other conversions.
 static inline int __float_as_int(float x) { return stand_in_bits<int>(x); }
 static inline unsigned int __float_as_uint(float x) { return stand_in_bits<unsigned int>(x); }
 static inline float __int_as_float(int x) { return stand_in_bits<float>(x); }
