@@ -90,7 +90,7 @@ extension Plan {
       return buffer
     }
     func pattern(_ count: Int) -> [UInt8] { Array(repeating: 0xA5, count: count) }
-    // Kernels may read up to a register past the last element. The pattern there must not change a result.
+    // Kernels may read up to one vector register past the last element. The pattern there must not change a result.
     let buffers = try inputs.map { try buffer($0 + pattern(256)) }
     let results = try outputs.map { output in
       if let donated = output.donatedInput { return buffers[donated] }

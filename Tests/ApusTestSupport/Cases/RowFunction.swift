@@ -24,7 +24,7 @@ public final class RowFunction: Sendable, CustomTestStringConvertible {
   public let integers: Integers?
   /// The case of the operation; `nil` if no operation consists of this row alone.
   public let operation: OpCase?
-  /// Cases of the operation with expected values.
+  /// Cases of the operation with special inputs and their expected results.
   public let special: [SpecialCase]
   /// Whether `RowTests` has a separate test for the floating-point loops. The loops of all other rows are compared with
   /// `numbers` over the whole range of numbers.
@@ -40,7 +40,7 @@ public final class RowFunction: Sendable, CustomTestStringConvertible {
     (self.operation, self.special, self.hasLoopTest) = (operation, special, hasLoopTest)
   }
 
-  /// The entries of the table at the raw values of their rows.
+  /// The entries of the table, indexed by the raw values of the rows.
   private static let byRow: [RowFunction?] = {
     let entries = Dictionary(uniqueKeysWithValues: all.map { ($0.row, $0) })
     return ElementwiseRow.allCases.map { entries[$0] }
