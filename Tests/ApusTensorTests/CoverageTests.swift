@@ -22,8 +22,8 @@ import Testing
     "attention", "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
 
-  /// Whether a case may lack an empty shape: its subscript or its result fixes the shapes, or it is a reduction over
-  /// all axes that is not compared for empty inputs.
+  /// Whether a case may lack an empty shape, because its subscript or its result fixes the shapes, or because it is a
+  /// reduction over all axes that is not compared for empty inputs.
   private static func admitsNoEmptyShape(_ name: String) -> Bool {
     let fixed: Set<String> = [
       "broadcast", "subscript(ranges)", "subscript(beyond)", "subscript(empty)", "replacing", "replacing(index)",
@@ -71,16 +71,16 @@ import Testing
         for tensors in derivatives(of: operation) { collect(tensors, &seen) }
       }
     }
-    // The name of an operation is a string or the name of its row.
+    // In the source, the name of an operation is a string literal or the name of its row of `elementwise.def`.
     let pattern = /static let \w+(?:: Op)? =\s*(?:Op\(\s*name: |\w+\(\s*)(?:"(\w+)"|\.(\w+)[,)])/
     let operations = try sources("Ops").matches(of: pattern).compactMap { ($0.1 ?? $0.2).map(String.init) }
     #expect(operations.count > 80)
     #expect(Set(operations).subtracting(seen).sorted() == [])
   }
 
-  /// Every operation with a gradient rule, in results and in their first and second derivatives, is part of a graph
-  /// whose gradients a case compares with finite differences: a result or, if the case compares second derivatives, a
-  /// first derivative.
+  /// Each gradient rule is compared with finite differences. `found` has every operation with a gradient rule in the
+  /// results of the cases and in their first and second derivatives. `compared` has those in the graphs that a case
+  /// differentiates for the comparison: in its result and, if it compares second derivatives, in its first derivatives.
   @Test func everyGradientRuleIsCompared() throws {
     var (found, compared) = (Set<String>(), Set<String>())
     try withDevice(TestDevice.reference.device) { () throws in
@@ -94,8 +94,8 @@ import Testing
     #expect(found.subtracting(compared).subtracting(CoverageTests.withoutCase).sorted() == [])
   }
 
-  /// The result of a case and its derivatives, up to the order that the case compares. Element `n + 1` contains the
-  /// gradients of `Σ x²`, where `x` are the elements of the tensors in element `n`.
+  /// The result of a case and its derivatives, up to the order that the case compares. Entry `n + 1` contains the
+  /// gradients of `Σ x²`, the sum over all elements `x` of the tensors in entry `n`.
   private func derivatives(of operation: OpCase) -> [[Tensor]] {
     let dtype = operation.dtypes.first(where: \.isFloatingPoint) ?? operation.dtypes[0]
     let inputs = operation.tensors(operation.grids(0, dtype: dtype), dtype: dtype)

@@ -223,8 +223,8 @@ import Testing
     }
   }
 
-  /// Calls of one operation on equal shapes share a plan. Another operation with the same names but other source gets
-  /// another plan.
+  /// Calls of one operation on equal shapes share a plan. Another operation with the same names but different kernel
+  /// source gets another plan.
   @Test func plansAreReused() throws {
     try recordingPlans { device in
       func make(_ text: String) -> CustomOperation {

@@ -69,7 +69,8 @@ import Testing
   /// `BFloat16` rounds as the devices do with `Kernels/prelude/special.h`. The reference device does not keep the
   /// payloads of NaN.
   @Test func brainFloatsAreRoundedAsOnDevices() throws {
-    // The numbers have every upper half of the bits, and lower halves at the tie, next to it, and at both ends.
+    // Every value of the upper 16 bits, each with six values of the lower 16 bits: the rounding tie 0x8000, its
+    // neighbors, and the smallest and largest values.
     let lows: [UInt32] = [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF]
     let all = (0...UInt32(UInt16.max)).flatMap { high in lows.map { Float(bitPattern: high << 16 | $0) } }
     for device in TestDevice.all {

@@ -7,7 +7,7 @@ import Testing
 /// Fusion does not change bits: a random graph evaluated as one plan equals the same graph evaluated operation by
 /// operation. The reference device also checks that each plan is consistent (`Plan.problem`).
 @Suite struct FusionFuzzTests {
-  /// Devices that build no kernels.
+  /// Devices that do not build kernels at run time.
   private static let fast = TestDevice.all.filter { $0.extent == .everything }
 
   @Test(arguments: fast, 0..<60) func fusedEqualsStepwise(device: TestDevice, seed: Int) throws {
@@ -47,7 +47,8 @@ import Testing
   }
 }
 
-/// A graph of random operations on small tensors. The first tensors have few different shapes.
+/// A graph of random operations on small tensors. The first tensors have few different shapes, so that many pairs of
+/// tensors broadcast.
 private struct RandomGraph {
   var values: [Tensor] = []
   var kept: [Tensor] = []

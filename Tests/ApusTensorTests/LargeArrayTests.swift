@@ -55,7 +55,7 @@ import Testing
     #expect(try x.transposed([0, 2, 1]).reshaped(to: [count]).array() == expected)
   }
 
-  /// A transpose whose result is a part of each row of a larger array.
+  /// A transpose whose result becomes the first columns of a larger array.
   @Test func transposesIntoColumns() throws {
     let (rows, columns, rest) = (1030, 1100, 10)
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])

@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// The sums of a product's columns, as in the gradient of a bias.
+  /// The column sums of a matrix product, as in the gradient of a bias.
   @Test(arguments: devices) func columnsOfProducts(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let (rows, columns) = (300_000, 12)

@@ -5,8 +5,8 @@ import Testing
 /// A loop gives the same results as its body unrolled in Swift, and errors name what is wrong. One test covers custom
 /// gradients for several results.
 @Suite struct LoopTests {
-  /// A recurrence with every feature of a body: weights from outside, several carried values (one of them an integer),
-  /// outputs that are also carried, and outputs that are not.
+  /// A recurrence with every feature of a loop body: weights from outside, several carried values (one of them an
+  /// integer), outputs that are also carried, and outputs that are not.
   struct Recurrence {
     var x, h, s, weight, bias: Tensor
 
@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  /// A loop without input sequences, whose carried values change places.
+  /// A loop without input sequences. Its body returns one of the carried values at another position.
   @Test(arguments: TestDevice.all) func fibonacci(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let zero = Tensor([0] as [Int32])

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The types of operations in mixed precision, and their accuracy.
+/// The element types of results in mixed precision, and the accuracy of the sums.
 @Suite struct PrecisionTests {
   private let narrow: [DType] = [.float16, .bfloat16]
 

@@ -114,7 +114,7 @@ public struct ConformanceReport {
 }
 
 extension TestDevice {
-  /// The devices on which modules are compared with PyTorch: the interpreter, the CPU, and OpenCL devices with the
+  /// The devices on which modules are compared with PyTorch: the reference device, the CPU, and OpenCL devices with the
   /// kernel class `cpu`.
   public static var conformance: [TestDevice] { all.filter { !$0.name.contains("gpu") } }
 }

@@ -131,7 +131,7 @@ import Testing
     }
   }
 
-  /// The digest covers the bytes of the sorted tensors, one after the other.
+  /// The digest covers the bytes of the tensors, in the order of their sorted keys.
   @Test func theDigestOfKnownWeights() throws {
     try withDevice(SmallRun().device) { () throws in
       let model = Sequential { Linear(2, 1, initializer: .ones, biasInitializer: .zeros) }

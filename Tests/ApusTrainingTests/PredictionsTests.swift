@@ -15,8 +15,8 @@ private struct Sums: ExampleSource {
   }
 }
 
-/// Examples of which those in `bad` cannot be read. Their positions in a batch are in `missing`; the batch has wrong
-/// inputs there.
+/// A source in which the examples `bad` cannot be read. `missing` has their positions in a batch; the inputs of the
+/// batch at these positions are wrong.
 private struct Holes: ExampleSource {
   let points: Points
   let bad: Set<Int32>

@@ -35,8 +35,8 @@ struct Points: ExampleSource {
   }
 }
 
-/// A run small enough for the reference device, with all state that has to be restored: momentum, dropout, statistics,
-/// a schedule, and a smaller last batch.
+/// A run small enough for the reference device. It has everything that a resumed run must restore (the moments of Adam,
+/// the random numbers of dropout, batch statistics, the position in a schedule), and a smaller last batch.
 struct SmallRun {
   let device = ComputeDevice(backend: ReferenceDevice())
   var options = TrainingOptions(

@@ -1,6 +1,6 @@
 // Sets a separate PoCL kernel cache for every test process, so that programs are built from source and the user's cache
-// is not used. If `POCL_CACHE_DIR` is already set, it is not changed. It is set before the first thread starts, because
-// to change the environment while threads read it would be a data race.
+// is not used. If `POCL_CACHE_DIR` is already set, its value is kept. The constructor sets the variable before the
+// first thread starts, because changing the environment while other threads read it would be a data race.
 #define _XOPEN_SOURCE 700
 #include "environment.h"
 

@@ -1,18 +1,18 @@
-// The names of CUDA C++ for kernels that run on the CPU. nvrtc.cpp includes this file before the source of a program.
-// A thread of CUDA is a fibre; the driver switches fibres at barriers and at warp shuffles.
+// Defines the CUDA C++ names that kernels use, so that they compile for the CPU. nvrtc.cpp includes this file before
+// the source of a program. Each CUDA thread is a fibre; fibres.h switches fibres at barriers and at warp shuffles.
 #pragma once
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-// The functions that prelude/cuda.h defines by PTX instructions are defined here.
+// This file defines the functions that prelude/cuda.h would otherwise implement with PTX instructions.
 #define PTX_FUNCTIONS 1
 
 #define __global__
 #define __device__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-// An operating system thread runs one block at a time.
+// Each operating system thread runs one thread block at a time, so shared memory can be thread-local.
 #define __shared__ static thread_local
 
 struct StandInIndex {
@@ -23,11 +23,11 @@ struct float4 {
 } __attribute__((aligned(16)));
 
 extern "C" {
-/// The position of the running fibre.
+/// The block index and the thread index of the running fibre.
 extern thread_local StandInIndex stand_in_block, stand_in_thread;
 /// Waits until all threads of the block have called the function.
 void stand_in_barrier(void);
-/// Waits until all threads of the warp have called the function, and returns the value of another thread of the warp.
+/// Waits until all threads of the warp have called the function, and returns the value that thread `lane` passed.
 uint64_t stand_in_shuffle(uint64_t value, unsigned int lane);
 }
 #define blockIdx stand_in_block
@@ -50,7 +50,8 @@ template <typename T> static inline T __shfl_down_sync(unsigned int, T value, in
   return value;
 }
 
-// Conversions and arithmetic. Conversions to integers saturate, and NaN becomes 0, as in PTX.
+// Conversions and arithmetic. Conversions to integers saturate, as in PTX. NaN becomes 0 here; in PTX, this holds only
+// from float to int. The kernels replace NaN by 0 before the other conversions.
 static inline int __float_as_int(float x) { return stand_in_bits<int>(x); }
 static inline unsigned int __float_as_uint(float x) { return stand_in_bits<unsigned int>(x); }
 static inline float __int_as_float(int x) { return stand_in_bits<float>(x); }

@@ -68,7 +68,7 @@ struct Fibre {
   State state = ended;
   void *stack_pointer = nullptr;
   char *stack = nullptr;
-  /// The values that the thread contributed to its last two warp shuffles, and the number of its shuffles.
+  /// The values that the thread passed to its last two warp shuffles, and the number of shuffles that it has called.
   uint64_t given[2] = {0, 0};
   unsigned int shuffle_count = 0;
 };
@@ -185,7 +185,7 @@ EXPORT void stand_in_barrier(void) { runner.leave(Fibre::at_barrier); }
 
 EXPORT uint64_t stand_in_shuffle(uint64_t value, unsigned int lane) {
   Fibre &fibre = runner.fibres[runner.current];
-  // Two values are kept: a thread may start its next exchange before another thread reads the value of this one.
+  // Two values are kept, because a thread may start its next shuffle before others read its value of this shuffle.
   unsigned int slot = fibre.shuffle_count % 2;
   int start = runner.current / warp_size * warp_size;
   fibre.given[slot] = value;

@@ -22,8 +22,8 @@ def defined(values):
 
 
 def top(p, y, k):
-    """The top-k accuracy. Classes with equal outputs are ranked by their numbers, the lowest first. scikit-learn ranks
-    the highest number first, so it gets the classes in reverse order for the comparison."""
+    """The top-k accuracy. Classes with equal outputs are ranked by their indices, the lowest first. scikit-learn ranks
+    the highest index first, so it gets the classes in reverse order for the comparison."""
     classes = p.shape[1]
     places = np.argsort(-p, axis=1, kind="stable")[:, :k]
     share = (places == y[:, None]).any(1).mean()
@@ -46,8 +46,8 @@ def calibration_error(confidence, hit, bins):
 
 
 def points(score, positive):
-    """Tuples (threshold, true positives, false positives, positives, negatives), one for each different score as the
-    threshold, from the highest to the lowest."""
+    """Tuples (threshold, true positives, false positives, all positives, all negatives), one for each different score
+    as the threshold, from the highest to the lowest."""
     return [
         (t, np.sum(positive & (score >= t)), np.sum(~positive & (score >= t)), np.sum(positive), np.sum(~positive))
         for t in np.unique(score)[::-1]

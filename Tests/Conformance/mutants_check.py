@@ -26,8 +26,8 @@ from mutants_formats import FORMATS, SMALL_TEXT, Text, idx
 
 MEMORY = 1 << 30
 SECONDS = 10
-# A limit of the virtual address space, far above MEMORY, the limit of the measured resident memory: it ends a runaway
-# process before the process exhausts the machine's memory.
+# The limit of the virtual address space. It is far above MEMORY, the limit of the measured resident memory, and ends a
+# runaway process before it exhausts the machine's memory.
 ADDRESS_SPACE = 6 << 30
 ALLOWED = {0, 1, 64, 65, 74}
 

@@ -91,9 +91,9 @@ run("rprop-limits", lambda p: O.Rprop(p, 2e-3, etas=(0.4, 1.5), step_sizes=(1e-3
 
 
 class Formula(O.Optimizer):
-    """An optimizer that PyTorch lacks, from its paper: step_of(parameter, gradient, state, step count) updates a
-    parameter and the tensors of its state, whose names are `names`. In the formulas of the functions below, w is the
-    parameter, g its gradient, v the velocity and s the running mean of g^2."""
+    """An optimizer that PyTorch lacks, computed by the formulas of its paper. step_of(parameter, gradient, state, step
+    count) updates a parameter and the tensors of its state, whose names are `names`. In the formulas of the functions
+    below, w is the parameter, g its gradient, v the velocity and s the running mean of g^2."""
 
     def __init__(self, parameters, step_of, names):
         super().__init__(parameters, {})

@@ -19,8 +19,9 @@ extension OpCase {
     .move(name, shapes.map { [$0] }, dtypes: dtypes, { apply($0[0]) }, { reference($0[0]) })
   }
 
-  /// The types of operations that are composed of moves. Two are enough, because other cases run the moves with every
-  /// type, and OpenCL devices build another kernel for each further type (see `TestDevice.Extent` for the time).
+  /// The element types with which operations composed of several moves are tested. Two are enough, because other cases
+  /// run each single move with every type, and OpenCL devices build another kernel for each further type (see
+  /// `TestDevice.Extent` for the time).
   private static let twoTypes: [DType] = [.float32, .int8]
 
   static let layouts: [OpCase] = [

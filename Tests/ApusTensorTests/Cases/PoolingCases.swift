@@ -2,9 +2,9 @@ import Apus
 import ApusTestSupport
 
 extension OpCase {
-  /// Applies `function` to each window: to its elements inside of `x`, and to its size with padding. `bounds(axis, i)`
-  /// returns the first index of window `i` along a spatial axis, and the index after the last one. Both may be outside
-  /// of `x`.
+  /// Calls `function` for each window, with the elements of the window inside of `x` and the number of all its
+  /// elements, including padding. `bounds(axis, i)` returns the first index of window `i` along a spatial axis, and the
+  /// index after the last one. Both may be outside of `x`.
   private static func pool(
     _ x: Grid, _ output: [Int], step: Int = 1, _ bounds: (Int, Int) -> (Int, Int), _ function: ([Double], Int) -> Double
   ) -> Grid {
@@ -56,7 +56,8 @@ extension OpCase {
     pooling("maxPooled(rank 3)", [[1, 2, 4, 4, 2], [1, 0, 4, 4, 2]], tolerance: .exact, { $0.maxPooled([2]) }) { x in
       pool(x, [2, 2, 1], { ($1 * 2, $1 * 2 + 2) }, largest)
     },
-    // The derivative with respect to the seed contains `maxPoolSelect`, so the second derivative uses its rule.
+    // The derivative with respect to the seed contains `maxPoolSelect`, so the second derivative uses the gradient rule
+    // of `maxPoolSelect`.
     OpCase(
       "maxPooled(gradient)", inputs: [.numbers(-4...4), .numbers(-2...2)],
       shapes: [[[2, 2, 4, 6], [2, 2, 2, 3]], [[1, 1, 2, 2], [1, 1, 1, 1]], [[0, 3, 4, 4], [0, 3, 2, 2]]],

@@ -42,7 +42,7 @@ extension SpecialCase {
     .init("tanhShrink", .bfloat16, [0.125], expected: [0.125 - tanh(0.125)]) { $0[0].tanhShrink() },
   ]
 
-  /// Derivatives at kinks of a function, or at kinks of a part of the function.
+  /// Derivatives at points where a function, or a function that it is composed of, is not differentiable.
   private static let kinks: [SpecialCase] = [
     .init("clamped's derivative", .float32, [-1, 1, 0.5, -2, nan], expected: [1, 1, 1, 0, 0]) {
       derivative { $0.clamped(lower: -1, upper: 1) }($0)

@@ -83,7 +83,8 @@ import Testing
     }
   }
 
-  /// Concatenates tensors `[batch, heads, rows, width]`: `[batch, rows, 2 · heads · width]` for two tensors.
+  /// Concatenates the heads of tensors `[batch, heads, rows, width]`. For two tensors, the result is
+  /// `[batch, rows, 2 · heads · width]`.
   private func joined(_ heads: [Tensor]) -> Tensor {
     let (batch, rows, width) = (heads[0].shape[0], heads[0].shape[2], heads[0].shape[1] * heads[0].shape[3])
     let parts = heads.map { $0.transposed([0, 2, 1, 3]).reshaped(to: [batch, rows, width]) }

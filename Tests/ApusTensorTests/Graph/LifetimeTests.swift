@@ -198,7 +198,7 @@ import Testing
       #expect(compute.preparedPlanCount == 1)
       try eval(vector(65) * Tensor.number(1))
       #expect(compute.preparedPlanCount == 2)
-      // Other attributes give other plans.
+      // Sums over different axes need different plans.
       try eval(vector().reshaped(to: [8, 8]).sum(axis: 0))
       try eval(vector().reshaped(to: [8, 8]).sum(axis: 1))
       #expect(compute.preparedPlanCount == 4)

@@ -6,8 +6,8 @@ extension OpCase {
   /// Compares first and second derivatives in `float64` with central differences along random directions.
   ///
   /// `f` is the operation, `s` are random weights, `u` and `d` are random directions of the inputs `x`. The first
-  /// derivative of `L = Σ s·(f(x) + f(x)²/2)` along `d` is `⟨∇L, d⟩`. The second derivative, that of `G = ⟨∇L, u⟩`
-  /// along `d`, is `⟨∇G, d⟩`.
+  /// derivative is that of `L = Σ s·(f(x) + f(x)²/2)` along `d`, which is `⟨∇L, d⟩`. The second derivative is that of
+  /// `G = ⟨∇L, u⟩` along `d`, which is `⟨∇G, d⟩`.
   public func gradientProblems(on device: TestDevice) throws -> [String] {
     guard derivatives != .none else { return ["\(name): the case has no derivatives to compare"] }
     var problems: [String] = []
@@ -38,7 +38,8 @@ extension OpCase {
     }
   }
 
-  /// Compares gradients in `float32` with the gradients of `oracle` in `float64`, for the orders `gradientOrders`.
+  /// Compares gradients in `float32` with the gradients of `oracle` in `float64`, for the orders that `gradientOrders`
+  /// returns.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     let orders = try gradientOrders(on: device)
     guard !orders.isEmpty else { return ["\(name): no gradient is compared on \(device.name)"] }

@@ -23,7 +23,7 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The method's name, or `name(variant)` if it has several cases.
   public let name: String
   public var inputs: [Values]
-  /// Lists of input shapes. Gradients are checked with the first list.
+  /// Lists of shapes, each with one shape for each input. Gradients are checked with the first list.
   public var shapes: [[Shape]]
   public var dtypes: [DType]
   public var tolerance: Tolerance

@@ -51,8 +51,8 @@ public struct PlanBuilder {
     plan.steps.append(Plan.PlannedStep(step: step, names: [name]))
   }
 
-  /// Adds a step that computes random words. The offsets of the layout `numbers` are the numbers of the words in the
-  /// random stream.
+  /// Adds a step that computes random words. The element offsets of the layout `numbers` are the indices of the words
+  /// in the random stream.
   public mutating func drawWords(_ numbers: Layout, lane: Lane = .int32, seed: Int64, counter: Int64) {
     let key = [seed, counter].map { scalar(.integer($0), .int64) }
     let result = output(numbers.shape.elementCount, .int32)
@@ -90,7 +90,7 @@ extension Plan {
       return buffer
     }
     func pattern(_ count: Int) -> [UInt8] { Array(repeating: 0xA5, count: count) }
-    // Kernels may read up to a register past the last element. The pattern there must not change a result.
+    // Kernels may read up to one vector register past the last element. The pattern there must not change a result.
     let buffers = try inputs.map { try buffer($0 + pattern(256)) }
     let results = try outputs.map { output in
       if let donated = output.donatedInput { return buffers[donated] }

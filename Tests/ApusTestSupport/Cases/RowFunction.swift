@@ -2,7 +2,8 @@ import Apus
 import ApusDevice
 import Testing
 
-/// A row of `Kernels/elementwise.def` in tests: its values, and the case of the operation that consists of it.
+/// A row (formula) of `Kernels/elementwise.def` in tests: a Swift function that computes the expected values, and the
+/// test case of the operation that consists of this row alone.
 ///
 /// `OpCaseTests` runs the cases of the table `all` on every device, the interpreter computes with the table, and
 /// `RowTests` compares the loops of every instruction set with the table. `RowTests` fails if a row has no entry.
@@ -11,7 +12,7 @@ public final class RowFunction: Sendable, CustomTestStringConvertible {
   public enum Kind: Sendable { case unary, binary, test1, test2, fromInteger }
   /// The value in `Double`; a function of one number ignores the second.
   public typealias Numbers = @Sendable (Double, Double) -> Double
-  /// The value in a lane of `bits` bits, before bits beyond them are dropped.
+  /// The value for integers of `bits` bits, before higher bits are dropped.
   public typealias Integers = @Sendable (_ a: Int64, _ b: Int64, _ bits: Int) -> Int64
 
   public let row: ElementwiseRow
@@ -23,7 +24,7 @@ public final class RowFunction: Sendable, CustomTestStringConvertible {
   public let integers: Integers?
   /// The case of the operation; `nil` if no operation consists of this row alone.
   public let operation: OpCase?
-  /// Cases of the operation with expected values.
+  /// Cases of the operation with special inputs and their expected results.
   public let special: [SpecialCase]
   /// Whether `RowTests` has a separate test for the floating-point loops. The loops of all other rows are compared with
   /// `numbers` over the whole range of numbers.
@@ -39,7 +40,7 @@ public final class RowFunction: Sendable, CustomTestStringConvertible {
     (self.operation, self.special, self.hasLoopTest) = (operation, special, hasLoopTest)
   }
 
-  /// The entries of the table at the raw values of their rows.
+  /// The entries of the table, indexed by the raw values of the rows.
   private static let byRow: [RowFunction?] = {
     let entries = Dictionary(uniqueKeysWithValues: all.map { ($0.row, $0) })
     return ElementwiseRow.allCases.map { entries[$0] }
@@ -48,7 +49,7 @@ public final class RowFunction: Sendable, CustomTestStringConvertible {
   /// The entry of a row; `nil` if the table has none.
   public static func of(_ row: ElementwiseRow) -> RowFunction? { byRow[Int(row.rawValue)] }
 
-  /// The value for operands of a lane, before it is rounded or wrapped.
+  /// The value for operands of an arithmetic type (lane), before it is rounded or wrapped.
   func value(of operands: [Scalar], in lane: Lane) -> Scalar {
     let (a, b) = (operands[0], operands[operands.count - 1])
     if lane.isFloatingPoint || kind == .fromInteger {
@@ -100,7 +101,7 @@ extension RowFunction {
     return RowFunction(row, .binary, numbers, integersOfLane, operation, special, hasLoopTest: hasLoopTest)
   }
 
-  /// A function of the bits of two integers; `bits` is the width of the lane.
+  /// A function of the bits of two integers. Its argument `bits` is the width of the integers.
   static func bits(
     _ row: ElementwiseRow, named name: String? = nil, _ apply: @escaping @Sendable (Tensor, Tensor) -> Tensor,
     _ integers: @escaping Integers
@@ -143,8 +144,8 @@ extension RowFunction {
   ) -> RowFunction {
     RowFunction(
       row, .test2, { function($0, $1) ? 1 : 0 },
-      // `Double` cannot represent large integers exactly. So `function` gets two numbers of 0 and 1 that compare like
-      // `a` and `b`.
+      // `Double` cannot represent large integers exactly. So `function` gets two numbers, each 0 or 1, that compare
+      // like `a` and `b`.
       { a, b, _ in function(a > b ? 1 : 0, b > a ? 1 : 0) ? 1 : 0 },
       .comparison(name, apply, function), special)
   }

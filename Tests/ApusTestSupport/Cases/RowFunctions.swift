@@ -2,7 +2,7 @@ import Apus
 import ApusDevice
 import Foundation
 
-/// One entry for each row of `Kernels/elementwise.def`. An entry of a new row is all that the tests need.
+/// One entry for each row of `Kernels/elementwise.def`. For a new row, the tests need only a new entry here.
 extension RowFunction {
   public static let all: [RowFunction] = functions + arithmetic + tests + bits + conversions
 

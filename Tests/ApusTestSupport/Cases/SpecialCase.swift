@@ -20,7 +20,7 @@ public struct SpecialCase: Sendable {
     self.tolerance = tolerance ?? (dtype.isFloatingPoint ? ofType : 0)
   }
 
-  /// An absolute difference that is allowed in addition, because subnormal `float16` numbers have fewer digits.
+  /// An absolute difference that is always allowed, because subnormal `float16` numbers have fewer digits.
   private var floor: Double { dtype == .float16 ? 0x1p-24 : 0 }
 
   public func isRight(_ value: Double, _ expected: Double) -> Bool {

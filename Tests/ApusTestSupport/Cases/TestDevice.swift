@@ -26,7 +26,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   /// Opens another instance of the device, as the `Device` that a `ComputeDevice` wraps.
   public let backend: @Sendable () throws(DeviceError) -> any Device
 
-  /// Opens another instance of the device, for tests that break it.
+  /// Opens another instance of the device, for tests that break it or must not share it with other tests.
   public let reopened: @Sendable () throws(DeviceError) -> ComputeDevice
 
   public var testDescription: String { name }

@@ -6,7 +6,7 @@ import Synchronization
 public final class FailingDevice: Device, Sendable {
   /// The call that fails, once.
   public enum Failure: Sendable {
-    /// An allocation; `after` allocations before it succeed.
+    /// The allocation that follows `after` successful allocations.
     case allocation(after: Int)
     /// The next run of a plan, before its first step.
     case run

@@ -63,7 +63,7 @@ private struct PlanCheck {
     }
   }
 
-  /// The size in bytes of the block that contains a value. The block of an input has the size of the value.
+  /// The size in bytes of the memory block that contains a value. The block of an input has the size of the value.
   private func sizes(of value: Plan.Value) -> Int {
     switch value.storage {
     case .input: value.byteCount
@@ -119,10 +119,10 @@ struct StepAccesses {
     var value: Int
     /// `nil` for the whole value, in order.
     var layout: Layout?
-    /// The code that makes the access, if it runs element by element: the number of a segment of an elementwise step,
-    /// or 0 for an epilogue or a row write. −1 for an access in another order. Code that runs element by element may
-    /// overwrite elements that it has read itself. Segments may run at the same time, so a segment must not overwrite
-    /// what another segment reads.
+    /// Identifies the code that makes the access. For code that runs element by element, this is the index of a segment
+    /// of an elementwise step, or 0 for an epilogue or a row write; for accesses in any other order, it is −1. Code
+    /// that runs element by element may overwrite elements that it has read itself. Segments may run at the same time,
+    /// so a segment must not overwrite what another segment reads.
     var segment = -1
 
     func stays(inside count: Int) -> Bool {

@@ -25,7 +25,7 @@ extension HostileFolder {
     }
   }
 
-  /// File names in `state.json`, under a valid digest, that lead out of the checkpoint or to other files in it.
+  /// File names that lead out of the checkpoint or to other files in it, in a `state.json` with a valid digest.
   static func names(_ layout: RunLayout) -> [HostileFolder] {
     let names = [
       "../../../victim", "/etc/hostname", "..", ".", "", "a/b", "./weights.safetensors", "weights.safetensors\u{0}",
@@ -71,7 +71,7 @@ extension HostileFolder {
     return own + files
   }
 
-  /// Numbers and values of other types in `state.json`, under a valid digest.
+  /// Numbers out of range and values of other types, in a `state.json` with a valid digest.
   static func numbers(_ layout: RunLayout) -> [HostileFolder] {
     let strict = [
       ["step"], ["example_count"], ["batch_size"], ["epoch_loss", "count"], ["window_loss", "count"],
@@ -122,7 +122,7 @@ extension HostileFolder {
     }
   }
 
-  /// Invalid descriptions of the data in a checkpoint.
+  /// Checkpoints that describe their data in an invalid way: image sizes, table columns and tokenizers.
   static func formats(_ layout: RunLayout) -> [HostileFolder] {
     let uses: Set<Use> = [.resuming, .evaluating]
     let sizes: [JSON] = [

@@ -20,7 +20,7 @@ struct HostArray {
     HostArray(value, in: buffer, at: offset + element * dtype.byteCount)
   }
 
-  /// The element, in the lane of its type.
+  /// The element as a number of the arithmetic type `dtype.lane`.
   subscript(index: Int) -> Scalar {
     get {
       precondition(index >= 0 && index < count)

@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// A sum of products, in `Double` for float lanes and in wrapping integers for integer lanes.
+/// A sum of products. It is accumulated in `Double` for the floating-point lanes (arithmetic types), and in wrapping
+/// integers for the integer lanes.
 private struct Accumulator {
   private let lane: Lane
   private var float = 0.0

@@ -5,8 +5,8 @@ extension Interpreter {
     let arguments = arguments(step.arguments, over: step.domain)
     var kept = step.domain
     for axis in step.axes { kept[axis] = 1 }
-    // For an element of the domain, `target` is the index of the result to which it contributes, and `number` is its
-    // position among the elements of this result.
+    // For each element of the domain, `target` is the index of the result to which the element contributes, and
+    // `number` is the position of the element among all elements that contribute to this result.
     var target = Layout(contiguous: kept)
     var number = Layout(shape: step.domain, strides: Shape(repeating: 0, count: step.domain.rank))
     target.shape = step.domain
@@ -70,7 +70,7 @@ extension Interpreter {
 }
 
 extension DType {
-  /// A value of the type's lane, rounded or wrapped to the type.
+  /// A number of the arithmetic type `lane`, rounded or wrapped to this element type.
   func rounded(_ value: Scalar) -> Scalar {
     switch self {
     case .float16: .float(Rounding.float16.rounded(Double(Float(value.double))))

@@ -56,7 +56,7 @@ struct Interpreter {
     func memory(_ value: Int) -> CustomItems.Array {
       CustomItems.Array(pointer: arrays[value].pointer, dtype: arrays[value].dtype, count: arrays[value].count)
     }
-    // Items may run in any order: here the last one runs first.
+    // Items may run in any order. Here they run from the last to the first.
     for item in (0..<step.count).reversed() {
       host(
         CustomItems(
@@ -131,7 +131,7 @@ struct Places {
 extension Lane {
   var isFloatingPoint: Bool { self == .float32 || self == .float64 }
 
-  /// The value rounded or wrapped to a register of the lane.
+  /// The value rounded or wrapped to this arithmetic type, as a register contains it.
   func holding(_ value: Scalar) -> Scalar {
     switch self {
     case .float32: .float(Double(Float(value.double)))

@@ -2,7 +2,7 @@ import ApusDevice
 import Foundation
 
 extension Instruction {
-  /// The result before it is rounded to the lane `result`.
+  /// The value of the instruction, before it is rounded or wrapped to the arithmetic type `result`.
   func value(of operands: [Scalar]) -> Scalar {
     switch function {
     case .constant: return immediate!
