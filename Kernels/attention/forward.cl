@@ -2,11 +2,13 @@
 // same keys.
 //
 //   item     = (batch · heads + head) · parts + part        part: WIDTH neighboring queries
-//   query    [batch, heads, queries, size]                  $share query heads read the same head (group) of
-//   key      [batch, groups, keys, size]                    keys and values
+//   query    [batch, heads, queries, size]
+//   key      [batch, groups, keys, size]
 //   value    [batch, groups, keys, width]
 //   output   [batch, heads, queries, width]
 //   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
+//
+// $share query heads read the same head (group) of keys and values.
 //
 // A query attends to the keys up to $ahead positions after its own. The kernel processes keys in blocks of $block, so
 // that it rescales the accumulators to a new maximum only once per block. $ATTENDS applies the mask, and $ADDED is

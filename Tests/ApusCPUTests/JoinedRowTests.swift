@@ -7,8 +7,8 @@ import Testing
 
 /// Instructions of a program that the CPU fuses into one loop.
 @Suite struct JoinedRowTests {
-  /// The order of a row of the input and its scalar, `shift`, in the arguments and in the difference. `rowFirst` and
-  /// `rowLast` compute `row − shift`, `subtracted` computes `shift − row`.
+  /// Whether a row of the input or `shift`, one number for each row, is the first argument and the first operand of the
+  /// difference. `rowFirst` and `rowLast` compute `row − shift`, `subtracted` computes `shift − row`.
   enum Order: CaseIterable {
     case rowFirst, rowLast, subtracted
 
@@ -19,8 +19,8 @@ import Testing
     var sign: Double { self == .subtracted ? -1 : 1 }
   }
 
-  /// Sums over input rows that are shorter than a vector, that end within a vector, or that are long enough for several
-  /// blocks and several partial sums.
+  /// Sums over input rows that are shorter than a vector, that end within a vector, or that are long enough to be
+  /// split into parts (see `ReductionStep`).
   @Test(arguments: [1, 5, 16, 63, 64, 65, 1000, 5000, 40000], [ElementwiseRow.multiply, .exp])
   func sumsOfDifferences(length: Int, function: ElementwiseRow) throws {
     for lane in [Lane.float32, .float64] {

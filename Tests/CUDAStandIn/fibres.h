@@ -12,7 +12,7 @@
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
 #if !defined(__x86_64__)
-#error "the switch of fibres is written for x86-64 only"
+#error "stand_in_switch is implemented for x86-64 only"
 #endif
 
 /// Saves the callee-saved registers and switches to another stack.

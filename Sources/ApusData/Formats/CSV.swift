@@ -76,7 +76,7 @@ public final class CSVReader {
       fields.append(text)
       size += bytes.count
       guard fields.count <= Self.columnLimit, size <= Self.recordLimit else {
-        throw failure("a record of more than \(fields.count - 1) fields or \(Self.recordLimit) bytes")
+        throw failure("a record of more than \(Self.columnLimit) fields or \(Self.recordLimit) bytes")
       }
       guard let end = try peek() else { return (fields, start) }
       if end != delimiter.rawValue {

@@ -54,7 +54,7 @@ package struct WinogradGeometry: Sendable {
   package var tilesPerImage: Int { tilesOfImage.down * tilesOfImage.across }
   package var tileCount: Int { images * tilesPerImage }
 
-  /// The distance between tiles in elements. 16 elements are added, because tiles at a distance of 2ⁿ elements would
-  /// map to the same cache sets.
+  /// The distance between tiles in elements. 16 elements are added, because with 64, 128 or 256 channels, tiles would
+  /// otherwise be at a distance of 2ⁿ elements and map to the same cache sets.
   package static func pitch(_ channels: Int) -> Int { roundUp(channels, toMultipleOf: 16) + 16 }
 }

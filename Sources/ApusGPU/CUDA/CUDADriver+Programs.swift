@@ -32,7 +32,7 @@ extension CUDADriver {
 
   private func load(_ cubin: [UInt8], _ name: String) throws(DeviceError) -> Module {
     var module: CUmodule?
-    try checkMemory(api.cuModuleLoadData(&module, cubin), byteCount: cubin.count, "loading \(name)")
+    try checkMemory(api.cuModuleLoadData(&module, cubin), byteCount: cubin.count, "the load of \(name)")
     return Module(module!, cubin: cubin, context)
   }
 

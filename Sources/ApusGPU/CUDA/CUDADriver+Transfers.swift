@@ -10,9 +10,9 @@ final class CUDAEvent: HostCopy, @unchecked Sendable {
   init(_ context: CUDAContext, hasTime: Bool = false) throws(DeviceError) {
     let flags = UInt32(hasTime ? CU_EVENT_DEFAULT : CU_EVENT_DISABLE_TIMING)
     var event: CUevent?
-    try context.check(context.api.cuEventCreate(&event, flags), "creating an event")
+    try context.check(context.api.cuEventCreate(&event, flags), "the creation of an event")
     (self.event, self.context) = (event!, context)
-    try context.check(context.api.cuEventRecord(event, context.stream), "recording an event")
+    try context.check(context.api.cuEventRecord(event, context.stream), "the record of an event")
   }
 
   deinit { if context.makeCurrent() { _ = context.api.cuEventDestroy(event) } }

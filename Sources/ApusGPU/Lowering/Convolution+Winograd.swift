@@ -31,13 +31,13 @@ extension WinogradGeometry {
 /// With many tiles, the weights are transformed in advance, and each task transforms its own patches, the input pixels
 /// of its tiles. With many weights, the patches are transformed in advance, and each task transforms its own weights.
 struct WinogradTiling {
-  /// The rows and vectors of the matrix products' tiles, whose sums are in registers.
+  /// The rows and vectors of the block of sums that a matrix product keeps in registers (not a Winograd tile).
   static let rows = 8
   static let vectors = 2
   private static let tilesOfPatches = 16
   private static let tilesOfWeights = 64
   private static let termsOfWeights = 64
-  /// The maximum number of elements that are transformed in advance: 256 MiB.
+  /// The maximum number of elements that are transformed in advance: 2²⁶ elements of `float32`, 256 MiB.
   private static let mostShared = 1 << 26
   /// The maximum number of pairs of channels whose transformed weights stay in the last-level cache.
   private static let mostSharedWeights = 1 << 16

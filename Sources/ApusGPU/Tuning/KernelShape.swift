@@ -9,8 +9,8 @@ protocol KernelShape: Hashable, Sendable, CustomStringConvertible {}
 struct KernelChoice: Hashable, Sendable {
   /// The key of the choice: the kernel family, the types, and the size classes.
   var problem: String
-  /// The names of all shapes. The first one, which is used without a measurement, has the lowest estimated cost among
-  /// the `defaults` of `choose`.
+  /// The names of all shapes. The first one has the lowest estimated cost among the `defaults` of `choose`; it is used
+  /// if no tuning table has an entry for the problem.
   var candidates: [String]
 }
 

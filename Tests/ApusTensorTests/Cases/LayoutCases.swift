@@ -44,7 +44,8 @@ extension OpCase {
       "expandingAxis", [[3, 4], [0, 4], [1, 1]], { $0.expandingAxis(at: -2) },
       { $0.reshaped([$0.shape[0], 1, $0.shape[1]]) }),
     .move(
-      "squeezingAxis", [[3, 1, 4], [0, 1, 4]], { $0.squeezingAxis(at: 1) }, { $0.reshaped([$0.shape[0], $0.shape[2]]) }),
+      "squeezingAxis", [[3, 1, 4], [0, 1, 4]], { $0.squeezingAxis(at: 1) },
+      { $0.reshaped([$0.shape[0], $0.shape[2]]) }),
     .move(
       "slice", [[7, 3], [8, 1], [7, 0]], { $0.slice(axis: 0, from: 1, count: 3, step: 2) },
       { x in Grid([3, x.shape[1]]) { x[1 + 2 * $0[0], $0[1]] } }),

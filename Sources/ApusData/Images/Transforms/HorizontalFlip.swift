@@ -2,7 +2,7 @@
 public struct HorizontalFlip: ImageTransform {
   public static let name = "flip"
   public static let usage = "flip [P]"
-  public static let summary = "flip horizontally with probability P (0.5)"
+  public static let summary = "flip horizontally with probability P (default 0.5)"
 
   /// The probability of flipping an image.
   public var probability: Double

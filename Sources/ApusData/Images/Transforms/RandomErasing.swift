@@ -4,8 +4,9 @@ public struct RandomErasing: ImageTransform {
   public static let name = "erase"
   public static let usage = "erase [P] [scale A B] [ratio A B] [fill V]"
   public static let summary =
-    "with probability P (0.5), fill a rectangle with noise or with the value V (0 to 255); scale is its share of the "
-    + "image's area (0.02 to 0.33), and ratio is its height divided by its width (0.3 to 3.3)"
+    "with probability P (default 0.5), fill a rectangle with noise or with the value V (0 to 255); scale "
+    + "is its share of the image's area (default 0.02 to 0.33), and ratio is its height divided by its width (default "
+    + "0.3 to 3.3)"
 
   /// The probability of changing an image.
   public var probability: Double

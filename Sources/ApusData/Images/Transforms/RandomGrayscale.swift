@@ -2,7 +2,7 @@
 public struct RandomGrayscale: ImageTransform {
   public static let name = "gray"
   public static let usage = "gray [P]"
-  public static let summary = "convert to gray with probability P (0.1)"
+  public static let summary = "convert to gray with probability P (default 0.1)"
 
   /// The probability of changing an image.
   public var probability: Double

@@ -4,8 +4,8 @@ public struct RandomResizedCrop: ImageTransform {
   public static let name = "resized-crop"
   public static let usage = "resized-crop SIZE [scale A B] [ratio A B] [bilinear|box|bicubic]"
   public static let summary =
-    "crop a random part and resize it; scale is its share of the image's area (0.08 to 1), and ratio is its width "
-    + "divided by its height (0.75 to 1.3333)"
+    "crop a random part and resize it; scale is its share of the image's area (default 0.08 to 1), and ratio "
+    + "is its width divided by its height (default 0.75 to 1.3333)"
 
   /// The output size.
   public var size: ImageSize

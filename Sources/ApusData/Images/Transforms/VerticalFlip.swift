@@ -2,7 +2,7 @@
 public struct VerticalFlip: ImageTransform {
   public static let name = "flip-vertical"
   public static let usage = "flip-vertical [P]"
-  public static let summary = "flip vertically with probability P (0.5)"
+  public static let summary = "flip vertically with probability P (default 0.5)"
 
   /// The probability of flipping an image.
   public var probability: Double
