@@ -39,7 +39,7 @@
 #define LOG2_HIGH 0x1.62e4p-1f
 #define LOG2_LOW 0x1.7f7d1cp-20f
 
-// j, the integer nearest to t − ROUNDER, as a float; *i is j as an integer.
+// The integer j = t − ROUNDER as a float, where t is a sum with ROUNDER; *i is j as an integer.
 INLINE VF WIDE(nearest_integer)(VF t, VI *i) {
   *i = AS_I(t) - AS_I((VF)(ROUNDER));
   return t - ROUNDER;

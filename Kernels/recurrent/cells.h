@@ -1,4 +1,5 @@
-// The cells of recurrent layers and their derivatives. Included once for each floating-point lane, after lane.h.
+// The cells of recurrent layers and their derivatives. Included once for each floating-point lane (arithmetic type),
+// after lane.h.
 //
 // A cell function gets each gate as the sum of its input and its product (of the previous state and the gate's
 // weights), and replaces the sum by the value of the gate. A gradient function gets the values of the gates, and
@@ -58,7 +59,7 @@ ALWAYS_INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
   return result;
 }
 
-// The plain cells: h = tanh(sum), or h = max(sum, 0) as the row `maximum` computes it, which keeps NaN.
+// The plain cells: h = tanh(sum), or h = max(sum, 0) as `maximum` of elementwise.def computes it, which keeps NaN.
 ALWAYS_INLINE V FN(tanh_cell)(V sum) { return FN(tanh)(sum); }
 ALWAYS_INLINE V FN(relu_cell)(V sum) { return MAXIMUM(sum, 0); }
 

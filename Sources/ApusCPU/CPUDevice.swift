@@ -16,7 +16,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// Locked while a plan runs: the pool runs one job at a time.
   private let runLock = Mutex(StepLog())
 
-  /// `true`: the kernels of matrix products read factors in the type of their lane, `float32` for 16-bit types.
+  /// `true`: the kernels of matrix products read factors in their arithmetic type (lane), `float32` for 16-bit types.
   public var prefersFloat32Products: Bool { true }
 
   /// `bfloat16` if the device multiplies `bfloat16` elements in pairs (`pairs`), otherwise none.
