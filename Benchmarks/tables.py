@@ -36,8 +36,7 @@ def target(device: str, kind: str, peer: str) -> dict:
 
 
 def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
-    """Maps each problem pattern of a comparison to its bounds: `ratio`, and `peak` if a fraction of the peak is enough.
-    """
+    """Maps the problem patterns of a comparison to bounds: `ratio`, and `peak` if a fraction of the peak is enough."""
     musts: dict[str, Bound] = target(device, kind, peer).get("musts", {})
     return {pattern: must if isinstance(must, dict) else {"ratio": must} for pattern, must in musts.items()}
 

@@ -116,8 +116,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
     }
-    // No input has been overwritten: buffers of another device are found before the first step, and invalid indices are
-    // found before a donated buffer is overwritten.
+    // A run that failed has overwritten no input: buffers of another device are detected before the first step, and
+    // invalid indices are detected before a donated buffer is overwritten.
     if let failure { throw RunFailure(failure) }
   }
 
