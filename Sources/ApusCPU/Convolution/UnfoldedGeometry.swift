@@ -110,8 +110,8 @@ struct UnfoldedGeometry {
     return OpenBLASProduct.Factor(lines, leading: pitch)
   }
 
-  /// The memory that the windows of the next image read. The block is empty if there is no next image, or if an image
-  /// is not exactly one matrix.
+  /// The memory that the windows of the next image read, to be prefetched. Empty if there is no next image, or if an
+  /// image is not exactly one matrix.
   func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_prefetch_block {
     guard imageGrain == 1, rowBlocks == 1, images.upperBound < g.batch, g.input.z > 0 else {
       return csimd_prefetch_block()
@@ -125,8 +125,8 @@ struct UnfoldedGeometry {
       count: inputSize * inputs / (step * g.input.z), length: rows * g.input.z * dtype.byteCount)
   }
 
-  /// Returns rows of the output's gradient, for a range of images and of a group's output channels, with the images
-  /// side by side. The rows are read in place if they already have this layout, otherwise they are copied.
+  /// Returns rows of the output's gradient, for a range of images and a range of one group's output channels, with the
+  /// images side by side. The rows are read in place if they already have this layout, otherwise they are copied.
   func collect(
     _ gradient: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, channels: Range<Int>,
     _ rows: Range<Int>, into scratch: UnsafeMutableRawPointer
