@@ -5,7 +5,7 @@
 //   INLINE               the qualifiers of a function
 //   ALWAYS_INLINE        the qualifiers of a large function that a kernel calls in an unrolled loop. With INLINE,
 //                        compilers for CPUs would not inline the function, and each call would save all registers.
-//   VF VI VU             vectors of float, int and unsigned int of one lane count, or scalars
+//   VF VI VU             vectors of float, int and unsigned int with the same number of lanes, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
 //   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)
 //   AS_I(x) AS_F(x) AS_U(x)   the bits of a VF, VI or VU as VI, VF, VU
