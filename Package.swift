@@ -42,8 +42,8 @@ let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .err
 
 let package = Package(
   name: "Apus",
-  // The products have the devices as targets of their own: the linker connects them with ApusTensor, so that no module
-  // above ApusTensor waits for the compilation of a device.
+  // The products list the devices (ApusBackends) as a separate target. Only the linker connects the devices with
+  // ApusTensor, so that no module above ApusTensor waits for the compilation of a device.
   products: [
     .library(name: "Apus", targets: ["Apus", "ApusRuns", "ApusBackends"]),
     .executable(name: "apus", targets: ["ApusCLI", "ApusBackends"]),

@@ -108,9 +108,9 @@ class Apus:
 
 @dataclass
 class Peer:
-    """A script in `Peers`, run by a Python in which the peer is installed. `kinds` has, by kind, the patterns of the
-    problems that the script supports (for `step`, the names of the workloads). `forms` has, by kind, the names of the
-    peer's forms; a kind without an entry has one form, which has no name."""
+    """A script in `Peers`, run by a Python in which the peer is installed. `kinds` maps each kind of benchmark to the
+    patterns of the problems that the script supports (for `step`, to the names of the workloads). `forms` maps a kind
+    to the names of the peer's forms; a kind without an entry has one form, which has no name."""
 
     name: str
     python: str

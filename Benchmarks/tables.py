@@ -36,7 +36,7 @@ def target(device: str, kind: str, peer: str) -> dict:
 
 
 def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
-    """The bounds of a comparison by problem pattern: `ratio`, and `peak` if a fraction of the peak is enough."""
+    """Maps the problem patterns of a comparison to bounds: `ratio`, and `peak` if a fraction of the peak is enough."""
     musts: dict[str, Bound] = target(device, kind, peer).get("musts", {})
     return {pattern: must if isinstance(must, dict) else {"ratio": must} for pattern, must in musts.items()}
 
@@ -111,8 +111,8 @@ class Comparison:
         return statistics.median(shares) if shares else None
 
     def limit(self, key) -> tuple[str, float] | None:
-        """The kind of a row's bound, `ratio` or `peak`, and its value; of two bounds, the one that is easier to reach.
-        `None` if the row has no bound."""
+        """The kind of a row's bound, `ratio` or `peak`, and the value of the bound. If the row has both bounds, the one
+        that is easier to reach. `None` if the row has no bound."""
         bound, share = self.must(key[0]), self.peak(key)
         if bound is None:
             return None

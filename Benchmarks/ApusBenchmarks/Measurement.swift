@@ -23,10 +23,10 @@ public struct Measurement: Sendable {
   /// The time from the start of the process until the host has read the first loss; `nil` except for the first workload
   /// of `step` in a process.
   public var firstStepMilliseconds: Double?
-  /// How much longer the first step with another batch size takes than the second step with that batch size, the median
-  /// of three sizes; `nil` as for `firstStepMilliseconds`.
+  /// The extra time of the first step with a new batch size, compared with the second step with the same batch size:
+  /// the median over three batch sizes. `nil` in the same cases as `firstStepMilliseconds`.
   public var otherBatchMilliseconds: Double?
-  /// The peak memory of the workload, in bytes; `nil` as for `firstStepMilliseconds`.
+  /// The peak memory of the workload, in bytes; `nil` in the same cases as `firstStepMilliseconds`.
   public var peakByteCount: Int?
 
   public init(_ benchmark: String, problem: String, device: ComputeDevice, timing: Timing) {

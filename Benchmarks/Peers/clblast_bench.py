@@ -70,8 +70,8 @@ class Queue:
         self.handle = c_void_p(queue)
 
     def buffer(self, count):
-        """A buffer on the device with random numbers between -1 and 1. Only 1009 numbers are generated and then
-        repeated, because the values do not change the time of a product."""
+        """A buffer on the device with random numbers between -1 and 1. To save time, it repeats a sequence of 1009
+        numbers: the values do not change the time of a product."""
         some = [random.uniform(-1, 1) for _ in range(1009)]
         numbers = (c_float * count)(*(some * (count // 1009 + 1))[:count])
         flags, status = c_uint64(READ_WRITE | COPY_HOST), c_int()

@@ -12,8 +12,8 @@ options = measure.arguments(__doc__, devices=["cpu"])
 
 
 def memory(size):
-    """A buffer, and a pointer to `size` bytes of it that begin at a page. The process has written all of them, so that
-    the copy causes no page faults."""
+    """A buffer, and a pointer to `size` bytes of it, aligned to a page. All bytes have been written once, so that the
+    copy causes no page faults."""
     room = ctypes.create_string_buffer(size + 4096)
     address = ctypes.addressof(room)
     ctypes.memset(address, 1, size + 4096)

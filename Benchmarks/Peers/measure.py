@@ -96,7 +96,8 @@ def serve(options, peer, bodies, steps=(), problems="*"):
 
 def measure(body, synchronize, runs, span=0.05):
     """Returns the milliseconds per execution of `body` in each run. A run executes `body` often enough to take about
-    `span` seconds. Three warm-up executions and a timed one, which gives this number, come before the first run."""
+    `span` seconds. Before the first run come three warm-up executions and a timed one, from which the number of
+    executions per run is computed."""
 
     def run(count):
         start = time.perf_counter()

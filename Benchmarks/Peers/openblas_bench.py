@@ -24,8 +24,8 @@ ROW_MAJOR, NOT_TRANSPOSED, TRANSPOSED = 101, 111, 112
 
 
 def numbers(count):
-    """Random numbers between -1 and 1. Only 1009 numbers are generated and then repeated, because the values do not
-    change the time of a product."""
+    """Random numbers between -1 and 1. To save time, a sequence of 1009 numbers is repeated: the values do not change
+    the time of a product."""
     some = [random.uniform(-1, 1) for _ in range(1009)]
     return (c_float * count)(*(some * (count // 1009 + 1))[:count])
 

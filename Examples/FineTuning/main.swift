@@ -1,6 +1,6 @@
-// Fine-tuning: a network is trained on ten classes of stripes and saved. For two of the directions, with only 32
-// examples, a copy of the network gets a new head. The new head is trained first, then all layers at a low learning
-// rate.
+// Fine-tuning: a network learns to classify stripes of ten directions, and is saved. A copy of the network gets a new
+// head for two of these directions, and only 32 examples. The new head is trained first, then all layers at a low
+// learning rate.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 150

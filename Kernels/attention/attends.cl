@@ -1,5 +1,6 @@
-// Sets `open` to 1 in the lanes whose query attends to the key of step j. $distance is the number of positions from
-// this key to the last key that the query attends to, for lane 0. It grows by 1 per lane or, if $sign is −, shrinks.
+// Sets `open` to 1 in the lanes in which the query attends to the key. In forward.cl and queries.cl, a lane is a query
+// and step j a key; in keys.cl, a lane is a key and step j a query. $distance is the number of positions from the key
+// to the last key that the query attends to, in lane 0. It grows or, if $sign is −, shrinks by 1 per lane.
 //
 // Parameters: $OPEN, $distance, $sign.
 const i64 near = LARGER(-WIDTH, SMALLER($distance, WIDTH));

@@ -1,5 +1,6 @@
-// The dot products of a vector per lane with a block of $block rows of another operand: sets `$dots[j]` to the product
-// with row $row + j, and `$at[j]` to the offset of this row in memory. Rows past the last row repeat the last row.
+// Computes the dot products of each lane's vector with $block consecutive rows of another operand: sets `$dots[j]` to
+// the product with row $row + j, and `$at[j]` to the offset of this row in memory. Rows past the last row repeat the
+// last row.
 //
 // Parameters: $V, $at, $block, $dots, $lane, $length, $memory, $row, $rowStride, $start, $vector.
 UNROLL for (int j = 0; j < $block; j += 1) {

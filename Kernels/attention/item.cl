@@ -1,5 +1,5 @@
 // The results that a work-item computes: those of WIDTH neighboring queries of a head, or of WIDTH neighboring keys of
-// a group, from query or key `first` on. $head is `head` or `group`.
+// a group (a head of keys and values), from query or key `first` on. $head is `head` or `group`.
 //
 //   item = (batch · $headCount + $head) · $parts + part
 //

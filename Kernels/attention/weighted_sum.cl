@@ -1,5 +1,5 @@
-// Adds the $block rows at the offsets `$at`, each times its weight in each lane, to the vector `$total` per lane.
-// $RESCALE multiplies `$total` first, or is empty.
+// In each lane, multiplies the $block rows at the offsets `$at` by the lane's weights, and adds the products to the
+// lane's vector `$total`. $RESCALE multiplies `$total` first, or is empty.
 //
 // Parameters: $RESCALE, $V, $at, $block, $lane, $length, $memory, $total, $weights.
 for (int c = 0; c < $length; c += 1) {

@@ -1,5 +1,5 @@
 // The weights of attention and their gradients, as an online softmax (Milakov, Gimelshein, "Online normalizer
-// calculation for softmax", 2018). Included once for each floating-point lane, after lane.h.
+// calculation for softmax", 2018). Included once for each floating-point lane (arithmetic type), after lane.h.
 //
 // The scores of a query, one for each key, come in blocks. A key is open if the query may attend to it; the scores of
 // the other keys are −∞.

@@ -2,8 +2,8 @@
 //
 //   image [pixel, channel]  →  patches [36 positions, tile, $pitch]
 //
-// Tile numbers from $tiles on repeat tile $tiles - 1. Pixels outside of the image are zeros. Channels past the last
-// channel have arbitrary values, which are not read.
+// Tiles with an index of $tiles or more repeat tile $tiles - 1. Pixels outside of the image are zeros. Channels past
+// the last channel have arbitrary values, which are not read.
 //
 // Parameters: $T, $TILE, $V, $image, $imageHeight, $imageWidth, $index, $leadAcross, $leadDown, $patchDistance, $pitch,
 // $terms, $tiles, $zero.

@@ -7,7 +7,8 @@
 /// `$name`: a name of several capitals, such as `$EPILOGUE`, by lines of code or the rest of an expression, and any
 /// other name by an expression or a type. Many templates have these parameters:
 ///
-///   - `$T`, `$V`: the scalar type of the lane, and its register of WIDTH elements (prelude/opencl.h)
+///   - `$T`, `$V`: the scalar type of the lane (arithmetic type), and a register of WIDTH such scalars
+///     (prelude/opencl.h)
 ///   - `$lane`: the suffix of the lane's functions, such as `f32`
 ///   - `$dtype`: the element type in memory, the suffix of loads and stores (prelude/storage.h), such as `float16`
 ///   - `$index`: the type of indices, `int` or `i64`

@@ -3,7 +3,7 @@
 
 // The rows of elementwise.def and reduce.def as enumerations, so that a misspelled name of a row does not compile.
 
-// With these definitions, the .def files contain the rows of all lanes.
+// With these definitions, the .def files contain the rows of all lanes (arithmetic types).
 #define LANE_F32 0
 #define LANE_I32 0
 #define LANE 0
@@ -40,7 +40,7 @@ typedef enum __attribute__((enum_extensibility(closed), swift_name("ReductionRow
 #undef LANE_IS_FLOAT
 #undef LANE_IS_INTEGER
 
-/// The name of a row, or NULL if the `.def` file has no row with this number.
+/// The name of the row at an index of the `.def` file, or NULL if the file has no such row.
 const char *_Nullable apus_elementwise_name(int row);
 const char *_Nullable apus_reduction_name(int row);
 

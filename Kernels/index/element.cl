@@ -1,4 +1,4 @@
-// The element of the result that a work-item of a GPU computes: in row `own` and `column` of part `outer`.
+// The element of the result [outer, extent, inner] that a work-item of a GPU computes: [outer, own, column].
 //
 // Parameters: $extent, $index, $inner, $total.
 const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();

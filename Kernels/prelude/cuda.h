@@ -73,7 +73,8 @@ INLINE double FMA(double a, double b, double c) { return __fma_rn(a, b, c); }
 #define L_FROM_I(x) ((i64)(x))
 #define F_FROM_L(x) __ll2float_rn(x)
 #define HAS_HALF 1
-// Functions by PTX instructions. A compiler for another kind of processor defines PTX_FUNCTIONS and these functions.
+// Functions that use PTX instructions. A compiler for processors without PTX, such as the CUDA stand-in of the tests,
+// defines PTX_FUNCTIONS and its own versions of these functions.
 #if !defined(PTX_FUNCTIONS)
 INLINE float ptx_float_from_half(u16 bits) {
   float result;

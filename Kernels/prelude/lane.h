@@ -1,9 +1,9 @@
-// The names that a row of elementwise.def or reduce.def may use, for one lane. This file is included once per lane,
-// after the dialect and the other preludes, with LANE defined as LANE_F32, LANE_I32, LANE_I64 or (only if HAS_FLOAT64
-// is 1) LANE_F64. The rows of that lane are included next. This file defines
-//   V  UV            a vector of the lane, and of its unsigned counterpart (integers only)
+// The names that a row of elementwise.def or reduce.def may use, for one lane (arithmetic type). This file is included
+// once per lane, after the dialect and the other preludes, with LANE defined as LANE_F32, LANE_I32, LANE_I64 or (only
+// if HAS_FLOAT64 is 1) LANE_F64. The rows of that lane are included next. This file defines
+//   V  UV            a vector of the arithmetic type, and of its unsigned counterpart (integers only)
 //   UNSIGNED(a)      the bits of a V as UV
-//   FN(name)         a function of that lane in the preludes
+//   FN(name)         the function `name` of the preludes for this arithmetic type
 //   ROW(name)        the name of the function that the row `name` becomes
 //   SELECT(m, a, b)  a where the mask m is true, else b
 //   MINIMUM(a, b) MAXIMUM(a, b)   NaN if a or b is NaN
@@ -15,7 +15,7 @@
 //   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around; an integer / 0 is 0
 //   LEAST GREATEST   the identities of max and min
 //   LANE_BITS        the width of an integer lane
-//   ANY_LANE(m)      whether the mask m is true in any lane (integers only)
+//   ANY_LANE(m)      whether the mask m is true in any element of the vector (integers only)
 //   LANE_IS_FLOAT LANE_IS_INTEGER   0 or 1
 
 #define LANE_F32 1

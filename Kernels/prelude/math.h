@@ -5,7 +5,7 @@
 //   INLINE               the qualifiers of a function
 //   ALWAYS_INLINE        the qualifiers of a large function that a kernel calls in an unrolled loop. With INLINE,
 //                        compilers for CPUs would not inline the function, and each call would save all registers.
-//   VF VI VU             vectors of float, int and unsigned int of one lane count, or scalars
+//   VF VI VU             vectors of float, int and unsigned int with the same number of lanes, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
 //   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)
 //   AS_I(x) AS_F(x) AS_U(x)   the bits of a VF, VI or VU as VI, VF, VU
@@ -39,7 +39,7 @@
 #define LOG2_HIGH 0x1.62e4p-1f
 #define LOG2_LOW 0x1.7f7d1cp-20f
 
-// j, the integer nearest to t − ROUNDER, as a float; *i is j as an integer.
+// The integer j = t − ROUNDER as a float, where t is a sum with ROUNDER; *i is j as an integer.
 INLINE VF WIDE(nearest_integer)(VF t, VI *i) {
   *i = AS_I(t) - AS_I((VF)(ROUNDER));
   return t - ROUNDER;

@@ -63,7 +63,7 @@ typedef ulong u64;
 #define JOIN(a, b) JOIN_(a, b)
 
 // SPELLED_LANES makes macros list all lanes, because oclgrind's check for uninitialized values misreads vectors that
-// are assembled from parts.
+// are assembled from parts of other vectors.
 #if WIDTH == 1
 #define VECTOR(type) type
 #define CONVERT(type) JOIN(convert_, type)

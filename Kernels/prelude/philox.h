@@ -45,7 +45,7 @@ INLINE void philox_block(
 // The mask of the words whose upper 24 bits are below `bound`: dropout keeps the elements of these words.
 #define KEEPS(word, bound) (AS_I((word) >> 8) < (bound))
 
-// Returns in each lane word `position mod 4` of its block.
+// Returns, in each lane, the word with the index `position mod 4` of the lane's block.
 INLINE VI philox_word(const VU *words, VI position) {
   const VI index = position & 3;
   const VI lower = SELECT_I((index & 1) != 0, AS_I(words[1]), AS_I(words[0]));

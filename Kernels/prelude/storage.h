@@ -1,16 +1,16 @@
 // Loads, stores and conversions of the element types, for any dialect. Included after prelude/special.h.
 //
 // A register has WIDTH elements. The first `count` elements are valid; `count` is WIDTH except at the end of a row.
-// t is an element type; a and b are lanes.
+// t is an element type, such as float16; a and b are arithmetic types: i32, i64, f32 or f64.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
 //   EXACT_t(p, at, count)              the same without reading other elements, which may be written concurrently
 //   EVEN_t(p, at, count)               elements at, at + 2, …
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
 //   STORE_t, SCATTER_t(…, v)           store v where LOAD_t and GATHER_t read
-//   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN becomes 0
+//   CONVERT_a_b(v)                     from type a to type b; float to integer truncates and saturates, NaN becomes 0
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0, else y
-//   CONSTANT_a(bits)                   a number in all lanes
+//   CONSTANT_a(bits)                   the number with these bits in all lanes
 //   SEQUENCE_a(first, step)            first, first + step, …
 //   SCALAR_a(bank, entry)              an entry of the plan's scalar bank in all lanes
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; the lanes rotated so that lane `by` is the first

@@ -1,4 +1,4 @@
-// One group computes the gradients of $rowsPerGroup sequences, from the last time step to the first.
+// One work-group computes the gradients of $rowsPerGroup sequences, from the last time step to the first.
 //
 //   result  gradients of the input [times, batch, gates, size], of the states [states, batch, size] and, for a GRU, of
 //           the biased product of the previous state and the weights [times, batch, gates, size]

@@ -1,8 +1,9 @@
-// The cells of recurrent layers and their derivatives. Included once for each floating-point lane, after lane.h.
+// The cells of recurrent layers and their derivatives. Included once for each floating-point lane (arithmetic type),
+// after lane.h.
 //
-// A cell function gets each gate as the sum of its input and its product (of the previous state and the gate's
-// weights), and replaces the sum by the value of the gate. A gradient function gets the values of the gates, and
-// replaces each value by the gradient of the sum. `dh` is the gradient of the new state.
+// For each gate, a cell function gets the sum of the gate's input and of its product (of the previous state and the
+// gate's weights), and replaces this sum by the value of the gate. A gradient function gets the values of the gates,
+// and replaces each value by the gradient of the gate's sum. `dh` is the gradient of the new state.
 
 // The derivatives of tanh and of the sigmoid function, from their values.
 #undef TANH_DERIVATIVE
@@ -58,7 +59,7 @@ ALWAYS_INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
   return result;
 }
 
-// The plain cells: h = tanh(sum), or h = max(sum, 0) as the row `maximum` computes it, which keeps NaN.
+// The plain cells: h = tanh(sum), or h = max(sum, 0) as `maximum` of elementwise.def computes it, which keeps NaN.
 ALWAYS_INLINE V FN(tanh_cell)(V sum) { return FN(tanh)(sum); }
 ALWAYS_INLINE V FN(relu_cell)(V sum) { return MAXIMUM(sum, 0); }
 

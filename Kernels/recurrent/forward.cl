@@ -1,5 +1,5 @@
-// One group computes all time steps of $rowsPerGroup sequences. Each of its work-items computes some elements of the
-// states.
+// One work-group computes all time steps of $rowsPerGroup sequences. Each of its work-items computes some elements of
+// the states.
 //
 //   input   [times, batch, gates, size]      weight [size, gates, size]
 //   result  states [times, batch, size], the last states [states, batch, size] and, if the backward pass needs them,

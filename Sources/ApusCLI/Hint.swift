@@ -26,7 +26,7 @@ func hint(for error: any Error) -> String? {
   }
 }
 
-/// The data source that a path without a kind, such as `table.csv`, most likely means; `nil` if nothing has the path.
+/// The data source that a path without a prefix such as `csv:` most likely means; `nil` if the path does not exist.
 private func existingSource(_ path: String) -> String? {
   guard FileSystem.exists(path) else { return nil }
   if FileSystem.isDirectory(path) { return "image-folder:\(path)" }

@@ -16,7 +16,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// Locked while a plan runs: the pool runs one job at a time.
   private let runLock = Mutex(StepLog())
 
-  /// `true`: the kernels of matrix products read factors in the type of their lane, `float32` for 16-bit types.
+  /// `true`: the kernels of matrix products read factors in their arithmetic type (lane), `float32` for 16-bit types.
   public var prefersFloat32Products: Bool { true }
 
   /// `bfloat16` if the device multiplies `bfloat16` elements in pairs (`pairs`), otherwise none.
@@ -116,8 +116,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
     }
-    // No input has been overwritten: buffers of another device are found before the first step, and invalid indices are
-    // found before a donated buffer is overwritten.
+    // A run that failed has overwritten no input: buffers of another device are detected before the first step, and
+    // invalid indices are detected before a donated buffer is overwritten.
     if let failure { throw RunFailure(failure) }
   }
 

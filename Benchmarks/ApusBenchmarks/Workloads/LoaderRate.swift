@@ -67,9 +67,9 @@ private struct SyntheticImages: ImageSource {
   func name(of number: Int) -> String { "image \(number)" }
 
   /// Gray (127) plus noise of seven octaves. An octave has four grids of random numbers, interpolated linearly to
-  /// 256x256 pixels: one for all channels, and one for each channel with 0.4 of the amplitude of the first grid. The
-  /// grids of an octave have twice as many cells along each axis as those of the previous octave, and a smaller
-  /// amplitude.
+  /// 256x256 pixels. The first grid is added to all three channels. Each of the other three is added to one channel,
+  /// with 0.4 of the amplitude of the first grid. The grids of an octave have twice as many cells along each axis as
+  /// those of the previous octave, and a smaller amplitude.
   private static func image(_ number: Int) -> Image {
     let side = 256
     var values = [Double](repeating: 127, count: 3 * side * side)

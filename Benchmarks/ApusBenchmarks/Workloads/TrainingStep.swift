@@ -93,8 +93,8 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// Returns how many milliseconds the first step with another batch size takes longer than the second one: the median
-  /// of three batch sizes, and 0 if that is negative.
+  /// Returns the extra milliseconds of the first step with a new batch size, compared with the second step with the
+  /// same batch size: the median over three batch sizes, or 0 if the median is negative.
   private func otherBatch(_ training: Training) throws -> Double {
     let differences = try [7, 6, 5].map { eighths in
       let batch = try training.batch(max(1, batchSize * eighths / 8))
@@ -108,7 +108,7 @@ public struct TrainingStep: Workload {
 
   /// The functions that train a new model: one makes batches, the other runs steps.
   public struct Training {
-    /// Inputs (`[count, channels, height, width]` for images, `[count, length]` for texts) and class numbers: one for
+    /// Inputs (`[count, channels, height, width]` for images, `[count, length]` for texts) and class indices: one for
     /// each image or text, or one for each token if a model predicts tokens.
     public typealias Batch = (inputs: Tensor, targets: Tensor)
 

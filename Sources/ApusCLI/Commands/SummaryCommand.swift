@@ -109,7 +109,7 @@ extension PlannedTraining {
     let json: JSONObject
   }
 
-  /// The memory of training on the chosen device, and the error if the device has less.
+  /// The memory of training on the chosen device, and an error if the device has too little memory.
   fileprivate func stated(
     _ batchSize: BatchSize, _ arguments: Arguments
   ) throws -> (memory: Statement, refusal: TrainingError?) {

@@ -32,9 +32,9 @@ struct PlaneGeometry {
   /// The approximate limit for the bytes of a strip's source and result, which should stay in an L2 cache.
   private static let stripByteCount = 400_000
 
-  /// The geometry of a pass; `nil` if the result is empty, the lane is not `float32`, the stride is not 1, or the pass
-  /// is a matrix product. The pass must also meet `fillsVectors`. In addition, a weight gradient must meet
-  /// `hasLongSums`, and the other passes must meet `hasNearWeights`.
+  /// The geometry of a pass; `nil` if the result is empty, the arithmetic type (lane) is not `float32`, the stride is
+  /// not 1, or the pass is a matrix product. The pass must also meet `fillsVectors`. In addition, a weight gradient
+  /// must meet `hasLongSums`, and the other passes must meet `hasNearWeights`.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
     // A 1 × 1 kernel over more than four input channels per group is computed as a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
@@ -86,9 +86,9 @@ struct PlaneGeometry {
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// Whether strips of a weight gradient have enough pixels for their overhead: each strip reads and writes all sums
-  /// and pads the source. The alternative, im2col, copies each window, which takes about as long as the products of
-  /// eight result channels.
+  /// Whether strips of a weight gradient have enough pixels to outweigh their overhead: each strip reads and writes all
+  /// sums and pads the source. The alternative, im2col, copies each window, which takes about as long as the products
+  /// of eight result channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)

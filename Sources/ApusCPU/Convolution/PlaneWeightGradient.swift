@@ -5,7 +5,8 @@ import ApusSystem
 /// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
 ///
 /// The list of strips is split into parts; the number of parts depends only on the shape. Each part accumulates 16 sums
-/// for each weight and adds them; the partial results of the parts are added in order.
+/// for each weight, one for each of 16 neighboring pixels, and adds these sums at its end. The results of the parts are
+/// added in order.
 final class PlaneWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

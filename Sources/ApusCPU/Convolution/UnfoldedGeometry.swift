@@ -67,9 +67,9 @@ struct UnfoldedGeometry {
   var linesByteCount: Int { bytes(tapCount * pitch(matrixPixels)) }
   /// The bytes of the output pixels that belong to a matrix, in the channels of one group.
   var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
-  /// The bytes of one group's channels of an image, in the lane's type.
+  /// The bytes of one group's channels of an image, in the arithmetic type (`lane`).
   var imageByteCount: Int { bytes(inputs * inputSize) }
-  /// The bytes of all weights in the lane's type; 0 if the weights are stored in the lane's type.
+  /// The bytes of a copy of all weights in the arithmetic type; 0 if the weights are already stored in this type.
   var weightsByteCount: Int { dtype.isLane ? 0 : bytes(g.outputChannels * tapCount) }
 
   /// The row stride of a matrix with this number of pixels: a multiple of 16 elements, but not of 64, so that the same
@@ -110,8 +110,8 @@ struct UnfoldedGeometry {
     return OpenBLASProduct.Factor(lines, leading: pitch)
   }
 
-  /// The memory that the windows of the next image read. The block is empty if there is no next image, or if an image
-  /// is not exactly one matrix.
+  /// The memory that the windows of the next image read, to be prefetched. Empty if there is no next image, or if an
+  /// image is not exactly one matrix.
   func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_prefetch_block {
     guard imageGrain == 1, rowBlocks == 1, images.upperBound < g.batch, g.input.z > 0 else {
       return csimd_prefetch_block()
@@ -125,8 +125,8 @@ struct UnfoldedGeometry {
       count: inputSize * inputs / (step * g.input.z), length: rows * g.input.z * dtype.byteCount)
   }
 
-  /// Returns rows of the output's gradient, for a range of images and of a group's output channels, with the images
-  /// side by side. The rows are read in place if they already have this layout, otherwise they are copied.
+  /// Returns rows of the output's gradient, for a range of images and a range of one group's output channels, with the
+  /// images side by side. The rows are read in place if they already have this layout, otherwise they are copied.
   func collect(
     _ gradient: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, channels: Range<Int>,
     _ rows: Range<Int>, into scratch: UnsafeMutableRawPointer
@@ -149,7 +149,7 @@ struct UnfoldedGeometry {
     return OpenBLASProduct.Factor(scratch, leading: images.count * width)
   }
 
-  /// The weights in their lane's type: in place, or converted into the shared memory.
+  /// The weights in the arithmetic type: read in place, or converted to a copy in the shared memory.
   func weights(_ value: Int, _ context: borrowing RunContext) -> UnsafeMutableRawPointer {
     guard !dtype.isLane else { return context.address(value) }
     load(g.outputChannels * tapCount, context.shared, context.address(value), 1)
