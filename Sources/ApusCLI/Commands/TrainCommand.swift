@@ -47,7 +47,7 @@ enum TrainCommand: Command {
     --data csv:FILE trains chains of layers, such as mlp, on the rows of a table. The last layer must be dense; it gets
     one unit for each class, or a single one to predict a number. Missing values, scaling and encoding of columns use
     the statistics of the training rows. A predicted number is standardized with the mean and standard deviation of the
-    training rows; losses and errors are still in the target's own units.
+    training rows; errors are still in the target's own units, and losses in the square of these units.
 
     Losses are means over the examples, for text means over the tokens, in nats. For numbers they are mean squared
     errors. They leave out penalties, class weights and label smoothing, in training and in evaluation. Training metrics
