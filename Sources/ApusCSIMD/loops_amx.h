@@ -11,8 +11,8 @@
 //   └─────┘ └────────────┴────────────┘
 //   16 words along k
 //
-// For each sum, an instruction multiplies 16 words of a row by 16 words of a column and adds the 32 products. The
-// products of the upper halves and the products of the lower halves are added separately, in order, with fused
+// A word is two bfloat16 numbers. For each sum, an instruction multiplies the 32 numbers in 16 words of a row by the 32
+// numbers in 16 words of a column, and adds the 32 products. The products of the upper halves and the products of the lower halves are added separately, in order, with fused
 // multiply-adds. Then the two results are added, and their sum is added to the accumulator. The order depends only on
 // k.
 
@@ -122,8 +122,8 @@ static void amx_finish(size_t rows, const float *sums, amx_target to, size_t col
     amx_finish(rows, sums, to, columns);                  \
   }
 
-// A factor's words along lines. `row_bytes` is the row stride of a tile in bytes, and `step` the number of words from
-// one group of 16 words along k to the next.
+// Where `amx_tile` reads a factor: the first word, the row stride of a tile in bytes, and the number of words from one
+// group of 16 words along k to the next.
 typedef struct {
   const float *words;
   size_t row_bytes;

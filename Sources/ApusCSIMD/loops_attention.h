@@ -125,8 +125,8 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   const SCALAR *sum = sums;
   SCALAR *maximum = maxima, *total = output;
   for (size_t r = 0; r < w->rows; r += 1) {
-    // The last shift is the maximum, unless the query may attend to no key. In that case the sum is 0, and the shift
-    // has no effect.
+    // `softmax_logarithm` takes the last shift, which is the maximum unless the query may attend to no key. Then the sum
+    // is 0, and the result does not depend on the shift.
     V logarithm = FN(softmax_logarithm)((V)(maximum[r]), (V)(sum[r]));
     maximum[r] = logarithm[0];
     FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : (SCALAR)w->kept_factor / sum[r]);

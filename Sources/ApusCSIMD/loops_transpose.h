@@ -130,9 +130,9 @@ static void transpose_streamed(
 #undef STREAM_ROWS
 #undef STREAM_LENGTH
 
-// Transposes strips of 64 columns, each from the first row to the last. A strip reads 64 lines of the source
-// sequentially and writes whole cache lines of the target once. If rows were the outer loop, source lines at
-// power-of-two strides would evict each other and be fetched again for every 16 rows.
+// Transposes strips of 64 columns of the target, each from the first row to the last. A strip reads 64 rows of the
+// source sequentially and writes whole cache lines of the target once. If rows of the target were the outer loop, rows
+// of the source at power-of-two strides would evict each other from the cache and be fetched again for every 16 rows.
 #define TRANSPOSE_STRIP 64
 #define TRANSPOSE(name, S, tile)                                                                    \
   static void name(                                                                                 \

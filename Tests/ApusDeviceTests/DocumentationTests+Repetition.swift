@@ -46,7 +46,7 @@ extension DocumentationTests {
   }
 }
 
-/// The summary of a documentation comment, or its text about one parameter.
+/// The description in a documentation comment, or its text about one parameter.
 struct DocumentationText {
   /// The line on which the text begins, counted from 1.
   let line: Int
@@ -92,7 +92,7 @@ struct DocumentationText {
 }
 
 extension Source {
-  /// The summaries and the texts about parameters of all documentation comments.
+  /// The descriptions and the texts about parameters of all documentation comments.
   var comments: [DocumentationText] {
     var comments: [DocumentationText] = []
     var start: Int?

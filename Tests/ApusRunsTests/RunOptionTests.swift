@@ -21,7 +21,7 @@ import Testing
     "tokenizer": "bpe", "vocabulary_size": 300, "sequence_length": 50, "width": 24, "depth": 3, "dropout": 0.5,
   ]
 
-  /// A model and further options, together with which `option` is valid.
+  /// A model and other options that make `option` valid.
   private static func start(_ option: RunOption) -> (model: String, options: JSONObject) {
     switch option.topic {
     case .run, .data: ("mlp", option.declaration.name == "replace-head" ? ["weights": "w"] : [:])
@@ -53,7 +53,7 @@ import Testing
     #expect(try !JSON.object(RunSettings(model, [:]).json).text().contains("null"))
   }
 
-  @Test func namesAndKeysAreUnique() {
+  @Test func namesAreUniqueAndHaveHelp() {
     let names = RunOptions.declarations.map(\.name)
     #expect(Set(names).count == names.count)
     #expect(RunOptions.declarations.allSatisfy { !$0.help.isEmpty })

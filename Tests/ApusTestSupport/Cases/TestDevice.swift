@@ -69,7 +69,8 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
           ) { () throws(DeviceError) in
             var options = GPUOptions.environment
             options.kernelClass = kernels
-            // Tests must not use the user's cache. To store a program, the device would also build it a second time.
+            // Tests must not use the user's cache. A cache would also cost time: some drivers build a program again to
+            // return the binary that is stored.
             options.cacheDirectory = nil
             return try OpenCL.open(index, options: options)
           }
