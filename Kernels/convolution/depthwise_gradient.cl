@@ -6,8 +6,8 @@
 //                                                                 row h; s: column of taps
 //
 // A plane is one channel of one image. One work-item sums the planes of one channel over some of the images. It copies
-// the planes to private arrays padded with zeros (convolution/image_copy.cl). Lanes are neighboring pixels; the kernel
-// adds the lanes of each sum at the end.
+// the planes to private arrays padded with zeros (convolution/image_copy.cl). The lanes of a vector register are
+// neighboring pixels; at the end, the kernel adds the lanes of each sum.
 //
 // Parameters: $INPUT, $OUTPUT, $T, $V, $groups, $imageCount, $imagesPerPart, $index, $inputRows, $inputW, $lane,
 // $outputRows, $outputW, $preparedSize, $tapsH, $tapsW, $target, $tileRows, $zero.

@@ -1,8 +1,8 @@
 // The gradient of the weights from x, the input, and y, the gradient of the output. For each channel of y and each pair
 // (channel of x, tap), the kernel sums the products of y and x over images and positions. Both x and y are in the
 // layout of convolution/image.cl with rows of equal length, so that the difference between the positions of the two
-// factors of a product depends only on the tap. Lanes are neighboring positions; the kernel adds the lanes of each sum
-// at the end.
+// factors of a product depends only on the tap. The lanes of a vector register are neighboring positions; at the end,
+// the kernel adds the lanes of each sum.
 //
 //   sums[i][j] += y[image][channel i][q] · x[image][q + offset of (channel, tap) j]     q: position
 //

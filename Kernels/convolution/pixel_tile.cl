@@ -1,6 +1,6 @@
 // For each of $tileRows neighboring results from result `first` on, computes the pixel to which pixel_tap.cl adds the
 // offset of a tap: its row `down[m]`, its column `across[m]` and its offset in memory, `origin[m]`. The pixel may be
-// outside of the image. Windows past the last result repeat the last window.
+// outside of the image. For rows of the tile past the last result, the pixel of the last result is repeated.
 //
 // Parameters: $gridHeight, $gridWidth, $imageHeight, $imageWidth, $index, $rows, $stepAcross, $stepDown, $terms,
 // $tileRows.

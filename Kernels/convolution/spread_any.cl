@@ -1,5 +1,5 @@
-// Fills in `core`, a register of zeros: lanes whose column is a multiple of $stepW get element column / $stepW of
-// `from`.
+// Fills in `core`, a register of zeros, whose first lane is for `column`. A lane for a column c that is a multiple of
+// $stepW gets element c / $stepW of `from`.
 //
 // Parameters: $T, $index, $sourceW, $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);

@@ -3,7 +3,7 @@
 //   source [part, tap, channel, $width]  →  result [column, (channel, tap)]      column: channel of the output
 //
 // The kernel transposes blocks of WIDTH columns of the source × WIDTH elements of a result row in registers. One
-// work-item computes some elements of WIDTH rows.
+// work-item computes some elements of WIDTH rows of the result.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $channels, $chunks, $elements, $elementsPerItem, $index, $parts, $rows,
 // $source, $taps, $width.

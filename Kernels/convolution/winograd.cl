@@ -7,7 +7,8 @@
 //   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch],
 //   tile │ a  │       sums       │     weights [position, term, panel], sums [position, tile, panel]
 //
-// A task computes the results of some tiles for some panels. One work-item computes some tasks in its own scratch
+// A panel has the weights of $panelWidth channels of the results (columns). A task computes the results of some tiles
+// for some panels. One work-item computes some tasks in its own scratch
 // buffer, which stays in a cache. The buffer contains the sums and the transforms of either patches or weights. An
 // earlier launch computed the other transforms.
 //

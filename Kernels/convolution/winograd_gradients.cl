@@ -1,4 +1,5 @@
-// Transforms the gradients of the 4 × 4 results of the tiles firstTile, … , lastTile - 1:
+// Transforms the gradients of the 4 × 4 results of the tiles firstTile, … , lastTile - 1 to the Winograd domain (see
+// convolution/winograd.cl):
 //
 //   gradient [pixel, channel]  →  gradients [36 positions, tile, $gradientPitch]
 //

@@ -1,4 +1,5 @@
-// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1:
+// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1 to the Winograd domain (see
+// convolution/winograd.cl):
 //
 //   image [pixel, channel]  →  patches [36 positions, tile, $pitch]
 //

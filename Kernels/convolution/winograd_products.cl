@@ -1,5 +1,6 @@
-// The gradient of 3 × 3 weights by tiles of 4 × 4 results: at each of the 36 positions of the Winograd domain (see
-// winograd.cl), a matrix product over tiles multiplies transformed patches by transformed gradients:
+// The gradient of 3 × 3 weights from Winograd transforms of tiles of 4 × 4 results. At each of the 36 positions of the
+// Winograd domain (see winograd.cl), a matrix product over tiles multiplies transformed patches by transformed
+// gradients:
 //
 //             ┌ gradients ┐
 //   tile ───  │  b0   b1  │     patches [position, tile, $pitch], gradients [position, tile, $gradientPitch],

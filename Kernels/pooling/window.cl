@@ -1,4 +1,4 @@
-// Iterates over the taps of the windows of `count` neighboring outputs, one output per lane. The first output is at
+// Iterates over the taps (positions) of the pooling windows of `count` neighboring outputs, one output per lane. The first output is at
 // `column` of the row (d, h) of `plane`. $TAP processes one tap of all windows; taps at depths or rows outside of the
 // input are skipped.
 //

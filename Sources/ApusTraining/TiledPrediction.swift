@@ -21,8 +21,8 @@ public struct TiledPrediction: Hashable, Sendable {
     classCount = probabilities.count / tiles.count
   }
 
-  /// The probability of each class for a tile. The slice has the indices of `probabilities`, which do not begin at 0
-  /// for the second and later tiles.
+  /// The probability of each class for a tile. The slice keeps the indices of `probabilities`: for the second and later
+  /// tiles, its first index is not 0.
   public func probabilities(ofTile number: Int) -> ArraySlice<Float> {
     probabilities[number * classCount..<(number + 1) * classCount]
   }

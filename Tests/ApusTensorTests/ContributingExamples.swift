@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTensor
 
-// The example in CONTRIBUTING.md of an operation with its own row of `Kernels/elementwise.def`, word for word.
+// The example in CONTRIBUTING.md of an operation with its own formula (row) in `Kernels/elementwise.def`, word for word.
 // `BookTests` compares it with the text. The composed form of the operation is an example in the module `ApusTests`.
 
 extension ElementwiseRow {
@@ -24,7 +24,7 @@ extension Tensor {
 // end
 
 @Suite struct ContributingExamples {
-  /// The gradient rule reads the input of `logit`, not the result, so it does not depend on the row.
+  /// The gradient rule reads the input of `logit`, not the result, so the stand-in `log` gives the same gradient.
   @Test func gradientRule() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([0.25, 0.5] as [Float])

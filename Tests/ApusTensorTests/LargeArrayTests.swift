@@ -70,7 +70,8 @@ import Testing
     }
   }
 
-  /// A sum adds its terms in the same order, whether its prologue computes the terms or they are read from memory.
+  /// A sum adds its terms in the same order, whether the terms are read from memory or computed by elementwise
+  /// operations that are fused into the sum.
   @Test(
     arguments: [([3, 40_000], [1]), ([100, 300], [0, 1]), ([30_000, 40], [0]), ([9, 700, 8], [0, 1])]
       as [(Shape, [Int])])

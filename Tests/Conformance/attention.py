@@ -132,7 +132,7 @@ f.module("learned", Learned(), randn(4, 2, 3))
 
 
 def biased(q, k, v, heads):
-    """Attention with linear biases (ALiBi) of 4 queries at the positions 2 to 5, and 6 keys at the positions 0 to 5."""
+    """Attention with linear biases (ALiBi), for 4 queries at positions 2 to 5 and 6 keys at positions 0 to 5."""
     distance = (torch.arange(4)[:, None] + 2 - torch.arange(6)).abs()
     bias = -torch.tensor(slopes(heads), dtype=torch.float64)[:, None, None] * distance
     return sdpa(q, k, v, attn_mask=bias)

@@ -2,8 +2,8 @@
 """Checks the layout of an HTML report in Chromium, at the width of a phone and of a desktop, in light and dark mode.
 
 Fails if the page is wider than the window, an element reaches beyond the right edge of the window, a figure is missing
-or too small, an image is broken, letters are too small, a text leaves its drawing or overlaps another text, the page
-writes to the console, opens a dialog or requests anything from the network. Writes two screenshots to FOLDER for each
+or too small, an image is broken, letters are too small, or a text leaves its drawing or overlaps another text. Also
+fails if the page writes to the console, opens a dialog or requests anything from the network. Writes two screenshots to FOLDER for each
 width and mode: phone-dark-closed.png, for example, shows the page as it opens, and phone-dark.png shows it with all
 details opened.
 

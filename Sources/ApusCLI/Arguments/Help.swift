@@ -66,7 +66,7 @@ enum Help {
     }.joined(separator: "\n\n")
   }
 
-  /// Writes rows as two columns of text. The second column is wrapped, so that a line has at most `total` characters:
+  /// Formats rows as two columns of text. The second column is wrapped, so that a line has at most `total` characters:
   /// by default 98, for the results of commands.
   static func rows(_ rows: [(String, String)], width total: Int = 98) -> String {
     let width = min(28, (rows.map(\.0.count).max() ?? 0) + 2)

@@ -26,10 +26,10 @@ enum {
 
 /// The maximum number of bytes of a value that is broadcast to 16 lanes.
 #define CSIMD_SPLAT_BYTES 128
-/// The number of lines that a reduction by columns combines before it accumulates the result, so that it reads and
-/// writes the accumulators only once for these lines. A line consists of the elements at one reduced position. If the
-/// columns of a matrix product are summed, the product's tasks have a multiple of this number of rows, so that no two
-/// tasks share such a group of lines.
+/// The number of lines that a reduction by columns (see `csimd_reduction`) combines before it accumulates the result, so
+/// that it reads and writes the accumulators only once for these lines. A line consists of the elements at one reduced
+/// position. If the columns of a matrix product are summed, the product's tasks have a multiple of this number of rows,
+/// so that no two tasks share such a group of lines.
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024

@@ -35,8 +35,8 @@ typedef struct {
 
 /// The processor units that multiply pairs of bfloat16 elements.
 typedef enum __attribute__((enum_extensibility(closed), swift_name("PairUnit"))) {
-  /// AVX512-BF16. The products of an element are added in the same order as by the functions of `csimd_table`, so the
-  /// results have the same bits, except for subnormals.
+  /// AVX512-BF16. The products whose sum is a result are added in the same order as by the functions of `csimd_table`,
+  /// so the results have the same bits, except for subnormals.
   CSIMD_PAIRS_VECTOR __attribute__((swift_name("vector"))),
   /// AMX-BF16; loops_amx.h defines the order of accumulation.
   CSIMD_PAIRS_MATRIX __attribute__((swift_name("matrix"))),

@@ -3,8 +3,9 @@
 
 #include "csimd.h"
 
-/// A kernel (`csimd_kernel`) is a program over one domain, with its functions and layouts. It runs block by block, so
-/// that the registers of a block, which are arrays in memory, stay in the L1 cache.
+/// A kernel (`csimd_kernel`) is an elementwise program over the elements of one shape (the domain), with its functions
+/// and layouts. It runs block by block, so that the registers of a block, which are arrays in memory, stay in the L1
+/// cache.
 
 /// The maximum rank of a layout.
 #define CSIMD_RANK 8
@@ -18,8 +19,8 @@ typedef struct {
   int64_t offset;
 } csimd_layout;
 
-/// The kinds of arguments: an array, an entry of the scalar bank, results that the step computed before the program
-/// runs (core results), the index of the element, and a constant.
+/// The kinds of arguments: an array, an entry of the scalar bank (the numbers that are passed to each run), results that
+/// the step computed before the program runs (core results), the index of the element, and a constant.
 enum { CSIMD_TENSOR, CSIMD_SCALAR, CSIMD_CORE, CSIMD_INDEX, CSIMD_CONSTANT };
 
 /// An input of the program, which fills a register.
@@ -142,7 +143,8 @@ typedef struct {
 /// Runs a tile of at most `block` columns. Several rows run together, so that short rows share one call of each loop.
 void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const csimd_tile *tile);
 
-/// How the reducers of a reduction read the outputs of its kernel.
+/// How the reducers of a reduction read the outputs of its kernel; `csimd_reduction` explains "by rows" and "by
+/// columns".
 enum {
   /// Reducer i reads output i.
   CSIMD_OUTPUTS_SEPARATE,
@@ -178,7 +180,8 @@ void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *states, void *const *results, int keeps_states);
 
-/// For each of `count` results, merges the accumulators of its `parts` parts in pairs and writes the result.
+/// For each of `count` results, merges the accumulators of its `parts` parts (ranges of elements) in pairs and writes
+/// the result.
 void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
@@ -199,7 +202,7 @@ void csimd_merge_columns(
     int64_t arrays, void *const *results);
 
 /// Merges each level whose chain is full into the level above, and clears the merged level. Must be called after each
-/// merge of a group of lines into the lowest level; `groups` is the number of this group, counted from 1. Levels are
+/// merge of a group of lines into the lowest level; `groups` is how many groups were merged so far. Levels are
 /// `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 

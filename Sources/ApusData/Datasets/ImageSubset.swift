@@ -15,7 +15,7 @@ public struct ImageSubset: ImageSource {
     self.labels = numbers.map { labels[Int($0)] }
   }
 
-  /// The image with this number in the subset.
+  /// The image at this index of the subset.
   public func image(_ number: Int) throws(DataError) -> Image { try source.image(Int(numbers[number])) }
 
   /// The name of the image in the source.

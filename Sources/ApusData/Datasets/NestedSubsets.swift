@@ -36,7 +36,7 @@ public struct NestedSubsets: Hashable, Sendable {
   /// - Precondition: `size` is not negative and at most the number of examples.
   public func subset(_ size: Int) -> [Int32] { Array(order[..<size]) }
 
-  /// The number of the random stream that orders examples with equal keys. It is far above the numbers of the streams
-  /// that shuffle the examples of each class: these streams are numbered from 0.
+  /// The index of the random stream that orders examples with equal keys. It is far above the indices, counted from 0,
+  /// of the streams that shuffle the examples of each class.
   private static let tieStream: UInt64 = 1 << 40
 }

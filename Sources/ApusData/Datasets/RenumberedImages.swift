@@ -12,7 +12,7 @@ public struct RenumberedImages: ImageSource {
     labels = source.labels.map { numbers[Int($0)] }
   }
 
-  /// The image with this number in the source.
+  /// The image at this index of the source.
   public func image(_ number: Int) throws(DataError) -> Image { try source.image(number) }
 
   /// The name of the image in the source.

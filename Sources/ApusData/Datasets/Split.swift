@@ -96,7 +96,7 @@ public struct Split: Hashable, Sendable {
     return numbers.shuffled { random.integer(below: $0, at: $1) }
   }
 
-  /// The number of the random stream of class 0. It is far above the numbers of the streams that order the examples of
-  /// epochs: these streams are numbered from 0.
+  /// The index of the random stream of class 0. It is far above the indices, counted from 0, of the streams that order
+  /// the examples of epochs.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }

@@ -154,7 +154,7 @@ private struct ColumnContents {
   /// The number of values that are not decimal numbers, such as words and `38,1`, and the first of these values.
   private(set) var otherCount = 0
   private(set) var firstOther: (text: String, line: Int)?
-  /// Whether each of these values is a number with a decimal comma.
+  /// Whether each of the `otherCount` values is a number with a decimal comma.
   private(set) var hasOnlyCommas = true
 
   mutating func add(_ text: Substring, _ line: Int, _ missing: MissingWords) {

@@ -40,8 +40,8 @@ extension TableEncoder.Rule {
     return numbers.mean
   }
 
-  /// Mean and standard deviation. The deviation is 1 if the variance may be rounding error alone, by scikit-learn's
-  /// bound (Chan, Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
+  /// Mean and standard deviation. The deviation is 1 if the variance is within scikit-learn's bound for rounding errors
+  /// (Chan, Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
   static func standardization(_ numbers: [Double]) -> (Double, Double) {
     let count = Double(numbers.count)
     let mean = mean(of: numbers)

@@ -20,7 +20,7 @@ extension GPUDevice {
   private func tune(_ plan: Plan) throws(DeviceError) {
     let lowering = try lower(plan, tuner.choices)
     for var decision in lowering.decisions where decision.candidates.count > 1 && tuner.begins(decision.problem) {
-      // The shape that is used before tuning comes first: the shipped one, if there is one.
+      // The kernel variant (shape) that is used before tuning comes first: the shipped variant, if there is one.
       if let shipped = tuner.shippedChoice(for: decision.problem),
         let index = decision.candidates.firstIndex(of: shipped)
       {

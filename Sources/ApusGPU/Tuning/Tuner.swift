@@ -15,7 +15,7 @@ final class Tuner: Sendable {
     var measured: TuningTable
     /// Receives each result; `nil` while no tuning run is active.
     var report: (@Sendable (TuningRecord) -> Void)?
-    /// The problems that were claimed for measurement since `start`.
+    /// The problems (keys of choices, see `KernelChoice`) that were claimed for measurement since `start`.
     var seen: Set<String> = []
   }
 

@@ -66,7 +66,8 @@ import Testing
     }
   }
 
-  /// In training, attention is a fused step, also with dropout. Only attention maps need the attention weights.
+  /// In training, attention is one fused step, even with dropout. This step does not store the attention weights; only
+  /// attention maps compute them.
   @Test func trainingHasAttentionAsOneStep() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in

@@ -62,7 +62,7 @@ extension Interpreter {
   }
 }
 
-/// Word number `place` of a random stream, as the instruction `random` computes it.
+/// Word `place` of a random stream, counted from 0, as the instruction `random` computes it.
 func randomWord(_ place: Int, seed: Int64, counter: Int64) -> UInt32 {
   func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
   func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }

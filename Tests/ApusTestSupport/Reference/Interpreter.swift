@@ -67,7 +67,8 @@ struct Interpreter {
 
   // MARK: - Programs
 
-  /// Runs a program over its domain. `cores[i][e]` is core result `i` of the step at element `e`.
+  /// Runs an elementwise program over its domain. `cores[i][e]` is result `i` of the step, before its epilogue, at
+  /// element `e` (core result).
   func run(_ program: Program, _ binding: Binding, cores: [[Scalar]]) {
     let arguments = arguments(binding.arguments, over: binding.domain, cores)
     let places = binding.results.map { Places($0.layout) }

@@ -1,5 +1,5 @@
 /// A binary floating-point format with subnormal numbers. A normal number has `fractionBits` binary digits after the
-/// leading one.
+/// leading 1.
 public struct Rounding: Sendable {
   let fractionBits: Int
   let leastExponent: Int
@@ -37,7 +37,7 @@ public struct Rounding: Sendable {
     if value == 0 { return sign }
     let exponent = max(Int(value.exponent), leastExponent)
     let significand = UInt16(value.magnitude / unit(at: value))
-    // A normal number's leading one adds 1 to the exponent field.
+    // The leading 1 of a normal number adds 1 to the exponent field.
     return sign | UInt16(exponent - leastExponent) << UInt16(fractionBits) + significand
   }
 
