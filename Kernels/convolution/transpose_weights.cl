@@ -1,5 +1,5 @@
-// Packs weights into panels of $width columns, in the order in which the product reads them. The copy converts elements
-// to the arithmetic type and pads the last panel with zeros:
+// Packs weights into panels of $width columns (channels of the result), in the order in which the product reads them.
+// The copy converts elements to the arithmetic type and pads the last panel with zeros:
 //
 //   source (the column and the run each have a stride)  →  target [panel, slot, channel, $width]
 //

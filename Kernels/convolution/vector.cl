@@ -1,6 +1,6 @@
 // A convolution over images in the layout of convolution/image.cl. In this layout, the element that a tap reads for the
 // output at position q of a plane (one depth of an image) is at q plus an offset that depends only on the tap. A
-// work-item accumulates $tileRows channels × $vectors registers of neighboring positions:
+// work-item accumulates $tileRows channels × $vectors registers of neighboring positions at a time:
 //
 //                   q q+1 …          q iterates over whole rows of the layout, which may be longer than rows
 //   row (channel) [ sums   ]         of outputs. Positions that belong to no output are not stored.

@@ -8,9 +8,8 @@
 //   tile │ a  │       sums       │     weights [position, term, panel], sums [position, tile, panel]
 //
 // A panel has the weights of $panelWidth channels of the results (columns). A task computes the results of some tiles
-// for some panels. One work-item computes some tasks in its own scratch
-// buffer, which stays in a cache. The buffer contains the sums and the transforms of either patches or weights. An
-// earlier launch computed the other transforms.
+// for some panels. One work-item computes some tasks in its own scratch buffer, which stays in a cache. The buffer
+// contains the sums and the transforms of either patches or weights. An earlier launch computed the other transforms.
 //
 // Parameters: $EPILOGUE, $PATCHES, $ROW, $T, $TERMS, $TILE, $V, $WEIGHTS, $columns, $gridHeight, $gridWidth, $index,
 // $items, $panelWidth, $panels, $panelsPerTask, $parts, $patchDistance, $pitch, $scratch, $scratchSize, $sumsOffset,

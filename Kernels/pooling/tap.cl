@@ -1,5 +1,6 @@
 // A tap is a position in a pooling window. Loads the elements of one tap for the windows of `count` neighboring outputs
-// into `value`, and sets `valid` to 1 in the lanes whose element is inside the input. Then $USE reads `value` and `valid`.
+// into `value`, and sets `valid` to 1 in the lanes whose element is inside the input. Then $USE reads `value` and
+// `valid`.
 //
 // Parameters: $READ, $T, $USE, $V, $apart, $dtype, $index, $inputVolume, $inputW, $isInside, $lane, $source,
 // $sourceOffset, $strideW.

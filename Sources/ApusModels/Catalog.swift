@@ -64,7 +64,7 @@ extension ModelDescription {
       .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
     ]
 
-  /// Finds a model by its name. The error for an unknown name contains all known names.
+  /// Finds a model by its name. For an unknown name, throws `ModelError.unknown` with all known names.
   public static func find(_ name: String) throws(ModelError) -> ModelDescription {
     if let model = all.first(where: { $0.name == name }) { return model }
     throw .unknown(name, known: all.map(\.name))

@@ -4,8 +4,9 @@ import Testing
 
 @testable import ApusTensor
 
-// The example in CONTRIBUTING.md of an operation with its own formula (row) in `Kernels/elementwise.def`, word for word.
-// `BookTests` compares it with the text. The composed form of the operation is an example in the module `ApusTests`.
+// The example in CONTRIBUTING.md of an operation with its own formula (row) in `Kernels/elementwise.def`, word for
+// word. `BookTests` compares it with the text. The composed form of the operation is an example in the module
+// `ApusTests`.
 
 extension ElementwiseRow {
   /// Stands for the row that the example adds. It computes `log(x)`, so only the gradient rule is tested.

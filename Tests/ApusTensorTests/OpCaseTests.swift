@@ -45,8 +45,8 @@ extension OpCase {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
-  /// Each device except the reference device, with each case whose gradients are compared on it. A case for which `gradientOrders` throws is kept,
-  /// so that its test reports the error.
+  /// Each device except the reference device, with each case whose gradients are compared on it. A case for which
+  /// `gradientOrders` throws is kept, so that its test reports the error.
   private static let gradientPairs: [(TestDevice, OpCase)] = TestDevice.all.dropFirst().flatMap { device in
     OpCase.all.filter { (try? $0.gradientOrders(on: device)) != [] }.map { (device, $0) }
   }

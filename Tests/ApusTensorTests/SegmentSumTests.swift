@@ -29,7 +29,7 @@ import Testing
       for (place, value) in values.enumerated() { expected[Int(ids[place / 5]) * 5 + place % 5] += value }
       let sums = Tensor(values, shape: [9000, 5]).segmentSum(Tensor(ids), count: 1000)
       #expect(try sums.array() == expected)
-      // An id below its predecessor is an error, also at the end of many ids.
+      // An id below its predecessor is an error, even at the end of a long list of ids.
       var late = ids
       late[8999] = 0
       let error = #expect(throws: DeviceError.self) {

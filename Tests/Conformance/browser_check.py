@@ -3,9 +3,9 @@
 
 Fails if the page is wider than the window, an element reaches beyond the right edge of the window, a figure is missing
 or too small, an image is broken, letters are too small, or a text leaves its drawing or overlaps another text. Also
-fails if the page writes to the console, opens a dialog or requests anything from the network. Writes two screenshots to FOLDER for each
-width and mode: phone-dark-closed.png, for example, shows the page as it opens, and phone-dark.png shows it with all
-details opened.
+fails if the page writes to the console, opens a dialog or requests anything from the network. Writes two screenshots to
+FOLDER for each width and mode: phone-dark-closed.png, for example, shows the page as it opens, and phone-dark.png shows
+it with all details opened.
 
 usage: python3 browser_check.py PAGE.html FOLDER [FIGURE…]    (standard library; chromium in PATH)
        FIGURE: the name of a figure that the page must have; without names, the page must have at least one figure

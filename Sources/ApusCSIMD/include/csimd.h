@@ -6,8 +6,8 @@
 
 /// The CPU's inner loops, one table of functions for each instruction set.
 ///
-/// Every loop works in groups of 16 lanes, even if the machine's vectors are shorter, so that the order of a
-/// reduction is the same on all machines.
+/// Every loop processes groups of 16 elements (vector lanes), even if the machine's vectors are shorter, so that the
+/// order of a reduction is the same on all machines.
 
 /// The raw values of `Lane` (an arithmetic type) and of `DType` (a storage type) in ApusDevice.
 enum { CSIMD_I32, CSIMD_I64, CSIMD_F32, CSIMD_F64, CSIMD_LANES };
@@ -26,10 +26,10 @@ enum {
 
 /// The maximum number of bytes of a value that is broadcast to 16 lanes.
 #define CSIMD_SPLAT_BYTES 128
-/// The number of lines that a reduction by columns (see `csimd_reduction`) combines before it accumulates the result, so
-/// that it reads and writes the accumulators only once for these lines. A line consists of the elements at one reduced
-/// position. If the columns of a matrix product are summed, the product's tasks have a multiple of this number of rows,
-/// so that no two tasks share such a group of lines.
+/// The number of lines that a reduction by columns (see `csimd_reduction`) combines before it accumulates the result,
+/// so that it reads and writes the accumulators only once for these lines. A line consists of the elements at one
+/// reduced position. If the columns of a matrix product are summed, the product's tasks have a multiple of this number
+/// of rows, so that no two tasks share such a group of lines.
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
@@ -288,14 +288,14 @@ typedef struct {
 /// The loops of one instruction set.
 typedef struct {
   const char *name;
-  /// The operations and reducers, by lane.
+  /// The operations and reducers of each lane (arithmetic type).
   const csimd_row *rows[CSIMD_LANES];
   size_t row_count[CSIMD_LANES];
   const csimd_reducer *reducers[CSIMD_LANES];
   size_t reducer_count[CSIMD_LANES];
   /// `operands[0] ? operands[1] : operands[2]`; the condition is int32.
   csimd_loop select[CSIMD_LANES];
-  /// `convert[a][b]` converts lane a to lane b; float to integer truncates and saturates, NaN becomes 0.
+  /// `convert[a][b]` converts the arithmetic type a to b; float to integer truncates and saturates, NaN becomes 0.
   csimd_loop convert[CSIMD_LANES][CSIMD_LANES];
   csimd_load load[CSIMD_DTYPES];
   csimd_store store[CSIMD_DTYPES];
@@ -398,10 +398,11 @@ typedef struct {
   void (*attention_dots[2])(
       size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
       void *dots);
-  /// For float32 and float64: the columns of a panel.
+  /// For float32 and float64: the number of columns of a panel.
   size_t panel_width[2];
-  /// Packs rows of a[m, k] into slivers for `block_multiply`, [sliver][k][row], whose heights differ by at most 1. One
-  /// of the strides must be 1. Up to 15 elements past the m·k packed elements are written.
+  /// Packs rows of a[m, k] into slivers (row panels) for `block_multiply`, in the layout [sliver][k][row]. The heights of
+  /// slivers differ by at most 1. One of the strides must be 1. Up to 15 elements past the m·k packed elements are
+  /// written.
   void (*pack_rows[2])(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
   /// Packs columns of b[k, n] into panels, [panel][k][column], `distance` elements apart. Zeros pad the last panel to a
   /// multiple of 16. One of the strides must be 1.

@@ -19,8 +19,8 @@ typedef struct {
   int64_t offset;
 } csimd_layout;
 
-/// The kinds of arguments: an array, an entry of the scalar bank (the numbers that are passed to each run), results that
-/// the step computed before the program runs (core results), the index of the element, and a constant.
+/// The kinds of arguments: an array, an entry of the scalar bank (the numbers that are passed to each run), results
+/// that the step computed before the program runs (core results), the index of the element, and a constant.
 enum { CSIMD_TENSOR, CSIMD_SCALAR, CSIMD_CORE, CSIMD_INDEX, CSIMD_CONSTANT };
 
 /// An input of the program, which fills a register.
@@ -186,8 +186,8 @@ void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
 /// The number of arrays per reducer that a reduction by columns of `lines` reduced positions needs: one array for the
-/// lines that are combined first, and one for each level of the cascade. There are at least two arrays, because argmin
-/// and argmax need one for values and one for indices.
+/// combination of the current group of lines (CSIMD_LINES_AT_ONCE), and one for each level of the cascade that groups
+/// are merged into. There are at least two arrays, because argmin and argmax need one for values and one for indices.
 int64_t csimd_column_arrays(int64_t lines);
 
 /// For `first..<last` of the `width` kept positions, accumulates the reduced positions `start..<end` in `columns`.
@@ -196,14 +196,14 @@ void csimd_reduce_columns(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *columns, int64_t width, int64_t arrays);
 
-/// Merges the columns of `parts` parts pairwise and writes the results. The parts are contiguous in `columns`.
+/// Merges the columns of `parts` parts (ranges of lines) pairwise and writes the results. The parts are contiguous in `columns`.
 void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
 
-/// Merges each level whose chain is full into the level above, and clears the merged level. Must be called after each
-/// merge of a group of lines into the lowest level; `groups` is how many groups were merged so far. Levels are
-/// `distance` bytes apart, the lowest level first.
+/// Merges each full level (after CSIMD_CHAIN merges into it) into the level above, and clears the full level. Must be
+/// called after each merge of a group of lines into the lowest level; `groups` is how many groups were merged so far.
+/// Levels are `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// After `groups` groups of lines, combines all levels into the lowest level.

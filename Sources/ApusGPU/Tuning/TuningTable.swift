@@ -1,7 +1,7 @@
 import ApusSystem
 import ApusDevice
 
-/// For each problem, the name of the kernel shape that was measured to be the fastest; see ``KernelChoice``.
+/// For each problem, the name of the kernel shape (variant) that was measured to be the fastest; see ``KernelChoice``.
 ///
 /// The text has one line `problem = name` per problem; empty lines and lines that begin with `#` are ignored.
 struct TuningTable: Hashable, Sendable {

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// A constraint on the values of a parameter. The plan of an optimizer's update projects the new values
-/// to the constraint.
+/// A constraint on the values of a parameter. The plan of an optimizer's update projects the new values to the
+/// constraint.
 public protocol Constraint: Sendable {
   /// Projects the value to the constraint, in the same shape and type.
   ///

@@ -99,7 +99,7 @@ struct PipelineTests {
       try ImagePipeline(parsing: "shorter 256, crop 224, flip").outputSize() == ImageSize(height: 224, width: 224))
     #expect(try ImagePipeline(parsing: "shorter 256, flip").outputSize() == nil)
     #expect(try ImagePipeline(parsing: "scales 224 256").outputSize(ImageSize(height: 9, width: 9)) == nil)
-    // The scaled size of a very narrow image is limited.
+    // The scaled size of a very narrow image is limited to 2²⁶ pixels.
     #expect(ResizeShorter.size(ImageSize(height: 1, width: 65_535), 224) == ImageSize(height: 224, width: 299_593))
   }
 
