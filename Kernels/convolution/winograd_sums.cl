@@ -1,6 +1,6 @@
-// Adds the partial sums at the 36 positions of the Winograd domain and transforms the totals to gradients of 3 × 3
-// weights. These weights connect channels firstChannel, … , lastChannel - 1 of x, the input, with channels firstColumn,
-// … , lastColumn - 1 of y, the output:
+// Adds the partial sums at the 36 positions of the Winograd domain (see convolution/winograd.cl) and transforms the
+// totals to gradients of 3 × 3 weights. These weights connect channels firstChannel, … , lastChannel - 1 of x, the
+// input, with channels firstColumn, … , lastColumn - 1 of y, the output:
 //
 //   products [part, position, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
 //

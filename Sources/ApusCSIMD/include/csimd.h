@@ -400,8 +400,8 @@ typedef struct {
       void *dots);
   /// For float32 and float64: the number of columns of a panel.
   size_t panel_width[2];
-  /// Packs rows of a[m, k] into slivers (row panels) for `block_multiply`, in the layout [sliver][k][row]. The heights of
-  /// slivers differ by at most 1. One of the strides must be 1. Up to 15 elements past the m·k packed elements are
+  /// Packs rows of a[m, k] into slivers (row panels) for `block_multiply`, in the layout [sliver][k][row]. The heights
+  /// of slivers differ by at most 1. One of the strides must be 1. Up to 15 elements past the m·k packed elements are
   /// written.
   void (*pack_rows[2])(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
   /// Packs columns of b[k, n] into panels, [panel][k][column], `distance` elements apart. Zeros pad the last panel to a

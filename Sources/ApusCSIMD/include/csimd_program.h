@@ -196,7 +196,8 @@ void csimd_reduce_columns(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *columns, int64_t width, int64_t arrays);
 
-/// Merges the columns of `parts` parts (ranges of lines) pairwise and writes the results. The parts are contiguous in `columns`.
+/// Merges the columns of `parts` parts (ranges of lines) pairwise and writes the results. The parts are contiguous in
+/// `columns`.
 void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);

@@ -213,8 +213,8 @@ extension [Double] {
 }
 
 extension GPUDevice {
-  /// Fills a buffer with zeros, so that the results of an earlier kernel are not taken for those of a kernel that writes
-  /// nothing.
+  /// Fills a buffer with zeros, so that the results of an earlier kernel are not taken for those of a kernel that
+  /// writes nothing.
   fileprivate func clear(_ buffer: Buffer) throws(DeviceError) {
     let zeros = [UInt8](repeating: 0, count: buffer.byteCount)
     let result = zeros.withUnsafeBytes { bytes in
