@@ -42,9 +42,9 @@ def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
 
 
 def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, Lines]]:
-    """The rounds with one line of the peer for each problem: the line of the form with the largest median speed over
-    all rounds. Two fields of this line are replaced: the memory peak by the smallest of all forms, and the load from
-    other processes by the largest of all forms."""
+    """The rounds with one line of the peer for each problem: the line of the form (the way to run the peer, such as
+    eager or compiled) with the largest median speed over all rounds. Two fields of this line are replaced: the memory
+    peak by the smallest of all forms, and the load from other processes by the largest of all forms."""
     result: list[tuple[Lines, Lines]] = [(first, {}) for first, _ in rounds]
     problems = {key for _, forms in rounds for found in forms.values() for key in found}
     for key in problems:

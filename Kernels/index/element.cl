@@ -1,4 +1,5 @@
-// The element of the result [outer, extent, inner] that a work-item of a GPU computes: [outer, own, column].
+// The element result[outer, own, column] that a work-item of a GPU computes. `own` is the index along the indexed axis;
+// `outer` counts the elements of all axes before this axis, `column` those of all axes after it.
 //
 // Parameters: $extent, $index, $inner, $total.
 const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();

@@ -27,7 +27,7 @@ public struct RankedScores: Hashable, Sendable {
     self.init(checked: scores, isPositive)
   }
 
-  /// - Parameter keys: the keys of scores, in any order.
+  /// - Parameter keys: the results of `key(_:_:)` for all examples, in any order.
   private init(keys: [UInt64]) {
     var (thresholds, hits, misses): ([Float], [Int], [Int]) = ([], [], [])
     var (hitCount, missCount) = (0, 0)

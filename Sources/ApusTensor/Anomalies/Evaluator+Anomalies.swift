@@ -97,7 +97,7 @@ private struct AnomalyCheck {
     return try values(of: node, &evaluator).contains { $0.isNaN }
   }
 
-  /// The first input with a NaN. `nil` if there is none, or if all roots are finite.
+  /// The first NaN in an input that this evaluation did not compute; `nil` if there is none, or all roots are finite.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
       for input in operation.inputs where indices[ObjectIdentifier(input)] == nil && input.isMaterialized {

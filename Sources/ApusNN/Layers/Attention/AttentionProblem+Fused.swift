@@ -69,9 +69,9 @@ private struct FusedShapes {
 
 /// Attention on tensors with four axes.
 ///
-/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of the additive mask is
-/// as large as the attention weights, so it is computed from the definition, and only if something uses it. Constants
-/// are the offset and the Boolean mask, if there are any.
+/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of the additive mask has
+/// as many elements as the attention weights, so it is computed from the definition, and only if something uses it. The
+/// constants are the offset and the Boolean mask, if there are any.
 private struct FusedAttention: Sendable {
   var dropping: Dropping
   var hasOffset: Bool

@@ -10,8 +10,9 @@ extension Recurrence {
     }
   }
 
-  /// Computes all time steps of a sequence in one direction as one step of the plan; the gradient is another step. Both
-  /// steps compute in `float64` if an input has this type, otherwise in `float32`, also in mixed precision.
+  /// Computes all time steps of a sequence in one direction as one fused operation: one step of the plan for the states,
+  /// and another for the gradient. Both compute in `float64` if an input has this type, otherwise in `float32`, also in
+  /// mixed precision.
   ///
   /// - Parameters:
   ///   - projected: `[T, batch, gates · size]`, the products of the inputs and their weights, plus the biases.
