@@ -1,4 +1,5 @@
-/// The sorted scores of positive and negative examples, with the number of each at or above every threshold.
+/// The sorted scores of positive and negative examples. For every score as a threshold, the numbers of positives and of
+/// negatives at or above it.
 ///
 /// An example is predicted as positive when its score is at or above the threshold. Equal scores share a threshold.
 public struct RankedScores: Hashable, Sendable {

@@ -13,7 +13,8 @@ extension Evaluator {
 private struct AnomalyCheck {
   fileprivate struct Operation {
     let node: Node
-    /// The inputs of `whole`. They are stored because the evaluation cuts the edges of nodes.
+    /// The inputs of `whole`; if `node` is a result of an operation with a custom gradient, only the input that has the
+    /// value of `node`. They are stored because the evaluation cuts the edges of nodes.
     let inputs: [Node]
     /// `node` itself or, if `node` is one of several results of an operation, the node of that operation.
     let whole: Node
