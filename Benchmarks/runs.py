@@ -109,8 +109,9 @@ class Apus:
 @dataclass
 class Peer:
     """A script in `Peers`, run by a Python in which the peer is installed. `kinds` maps each kind of benchmark to the
-    patterns of the problems that the script supports (for `step`, to the names of the workloads). `forms` maps a kind
-    to the names of the peer's forms; a kind without an entry has one form, which has no name."""
+    patterns of the problems that the script supports (for `step`, to the names of the workloads). A form is a way to
+    run the peer, such as eager or compiled. `forms` maps a kind to the names of the forms; a kind without an entry has
+    one form, which has no name."""
 
     name: str
     python: str

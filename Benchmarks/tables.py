@@ -42,9 +42,9 @@ def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
 
 
 def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, Lines]]:
-    """The rounds with one line of the peer for each problem: the line of the form with the largest median speed over
-    all rounds. Two fields of this line are replaced: the memory peak by the smallest of all forms, and the load from
-    other processes by the largest of all forms."""
+    """The rounds with one line of the peer for each problem. A peer may run in several forms, such as eager and
+    compiled; the line is that of the form with the largest median speed over all rounds. Two fields of this line are
+    replaced: the memory peak by the smallest of all forms, and the load from other processes by the largest."""
     result: list[tuple[Lines, Lines]] = [(first, {}) for first, _ in rounds]
     problems = {key for _, forms in rounds for found in forms.values() for key in found}
     for key in problems:
@@ -86,7 +86,7 @@ class Comparison:
         return [key for key in apus if key in peer]
 
     def load(self, key, number: int) -> float:
-        """The largest number of cores that other processes used during the runs of a row in a round."""
+        """The largest number of cores that other processes used during the runs of one row of the table in a round."""
         apus, peer = (side[key] for side in self.rounds[number])
         return max(apus.get("others", 0.0), apus.get("peak_others", 0.0), peer.get("others", 0.0))
 

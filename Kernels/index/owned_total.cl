@@ -1,5 +1,5 @@
-// If owned_chain.cl allocated a block of memory for the upper levels of the sum with the index `at`, adds these levels
-// to the sum in memory.
+// Ends the cascade (see reduce.def) of the sum with the index `at`: if owned_chain.cl allocated a block of memory for
+// the upper levels of the cascade, adds these levels to the sum in memory.
 //
 // Parameters: $V, $blocks, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $until, $upper.
 if ($blocks[at] > 0) {

@@ -2,8 +2,9 @@
 
     python mutants_check.py APUS [--formats png,csv] [--count 10000] [--seconds 600] [--jobs 2] [--seed 1] [--keep DIR]
 
-On a mutant, the command has to exit with 0, 1, 64, 65 or 74, use at most 1 GiB of resident memory and 10 seconds of
-processor time, and write at most 20 KiB to standard error, without control characters other than tabs and line feeds.
+Each such file is a mutant. On a mutant, the command has to exit with 0, 1, 64, 65 or 74, use at most 1 GiB of resident
+memory and 10 seconds of processor time, and write at most 20 KiB to standard error, without control characters other
+than tabs and line feeds.
 Image formats run in batches, since one process reads many images. A failing batch is halved until the failing mutants
 are found. They are kept in DIR. Needs only Python.
 """

@@ -99,9 +99,9 @@ def tar_repaired(data):
 
 
 class Format:
-    """One format. `mutant` returns the bytes or the text of a mutant. `words` writes at most `batch` mutants into
-    `folder` and returns the arguments of the command that reads them. `tiny` is a folder with undamaged data sets and
-    runs."""
+    """One format. `mutant` returns a mutant: bytes, a text, or a tuple if `words` needs more than that. `words` writes
+    at most `batch` mutants into `folder` and returns the arguments of the command that reads them. `tiny` is a folder
+    with undamaged data sets and runs."""
 
     batch = 1
 

@@ -34,10 +34,10 @@ folder = sys.argv[1]
 files = sorted(f for f in os.listdir(folder) if "tfevents" in f)
 check("two files", len(files) == 2, files)
 
-# Load() checks the checksums of the records. Every event must be encoded as the protobuf library encodes it. The sum
-# below has a term for each part of EventFileTests.writesWhatTheScriptReads: 2 for the head of a file (the version and
-# the start of the session), otherwise 1 for each value with a tag. The speeds, which the log computes from `seconds`,
-# are values with tags.
+# Load() checks the checksums of the records. Every event must be encoded as the protobuf library encodes it. Each term
+# of the sum below is the number of records that one part of EventFileTests.writesWhatTheScriptReads writes. A file
+# begins with 2 records, the version and the start of the session. After them, each value with a tag is a record; the
+# speeds, which the log computes from `seconds`, are such values.
 count = 0
 for name in files:
     for record in event_file_loader.RawEventFileLoader(os.path.join(folder, name)).Load():

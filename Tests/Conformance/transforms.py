@@ -6,11 +6,13 @@ transform:
 
   antialias, box               Pillow's resize: top, left, height, width of the crop
   bilinear, bicubic            F.interpolate with align_corners=False; the numbers are as for antialias. bicubic has
-                               antialias=True and replaces Pillow's bicubic resize, which clips to 0 ... 255 after the
-                               first axis
+                               antialias=True. Pillow's bicubic resize is not used, because it clips to 0 ... 255 after
+                               the first axis
   affine, rotate               torchvision's functional, bilinear: angle, right, down, scale, shear x, shear y, fill
   brightness … hue             torchvision's functional: the factor
-  gray, pad, center            convert("L"); numpy.pad: top, bottom, left, right; center_crop
+  gray                         Pillow's convert("L")
+  pad                          numpy.pad: top, bottom, left, right
+  center                       torchvision's center_crop
   gaussian, mean               one level of an image pyramid, at half the size: a binomial filter, or the mean of 2 x 2
 
 usage: python3 transforms.py    (torch, torchvision, numpy, safetensors, pillow; torchvision may be built for another

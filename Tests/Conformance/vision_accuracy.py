@@ -76,7 +76,8 @@ def read(folder, part):
 
 
 def stratified(labels, count, seed):
-    """The indices of `count` examples, stratified by class. The classes with the largest remainders are rounded up."""
+    """The indices of `count` examples, stratified by class. The number of examples of a class is rounded up for the
+    classes with the largest remainders, and otherwise down."""
     random = numpy.random.default_rng(seed)
     classes, sizes = numpy.unique(labels, return_counts=True)
     shares = sizes * count / len(labels)

@@ -3,9 +3,9 @@
 
 For each case, writes NAME/NAME.safetensors in FOLDER, in the format of fixture.py (up to 1.7 gigabytes per file). The
 file contains a random state and input, both exact in float32, and PyTorch's logits, running statistics and gradients.
-Then runs LargeVisionTests on the files and prints a table. The cases are the models that Apus knows by name. "NAME" is
-a network in its published size; "NAME@32" is the network with the stem for small images, here of 32 pixels. Networks
-with dropout are in inference mode, the others in training mode.
+Then runs LargeVisionTests on the files and prints a table. The cases are the models that Apus knows by name. The
+case "NAME" is a network in its published size; the case "NAME@32" is the network with the stem for small images, here
+of 32 pixels. Networks with dropout are in inference mode, the others in training mode.
 
 The tolerances:
 

@@ -67,12 +67,12 @@ public final class ImageLoader: @unchecked Sendable {
   /// Starts to load the batches.
   ///
   /// - Parameters:
-  ///   - source: the images to which the numbers in `batches` refer
-  ///   - batches: the image numbers of each batch of the epoch, for example a `MinibatchOrder.Epoch`
-  ///   - epoch: the number of the epoch, for random numbers
+  ///   - source: the images to which the indices in `batches` refer
+  ///   - batches: the indices of the images of each batch of the epoch, for example a `MinibatchOrder.Epoch`
+  ///   - epoch: the number of the epoch, on which random numbers depend
   ///   - first: the batch to begin with; earlier batches are not read
   /// - Precondition: `imageSize` has three positive extents; its channels are 1, 3 or the channels of the images. All
-  ///   numbers are valid image numbers, and `first` is in `0 ... batches.count`.
+  ///   indices are valid, and `first` is in `0 ... batches.count`.
   public init(
     _ source: any ImageSource, batches: some Collection<some Collection<Int32>>, epoch: Int, from first: Int = 0,
     options: Options

@@ -8,7 +8,7 @@ public struct LoadedBatch: Sendable {
   public let imageSize: [Int]
   /// The class of each image.
   public let labels: [Int32]
-  /// The number of each image in its source.
+  /// The index of each image in its source.
   public let examples: [Int32]
   /// The indices in the batch of images that could not be read and are left out: their pixels are zeros.
   public let missing: [Int]

@@ -25,8 +25,8 @@ final class LoaderQueue: @unchecked Sendable {
     /// The number of images that are not loaded yet.
     var rest: Int
     var isDone = false
-    /// For each position in the epoch whose image is unreadable: the number of the image that replaces it, or its own
-    /// number if it is left out.
+    /// For each position in the epoch whose image is unreadable: the index of the image that replaces it or, if it is
+    /// left out, its own index.
     var replacements: [Int: Int32] = [:]
     /// For each of these positions: the unreadable image, and the candidates for its replacement that were unreadable
     /// too.

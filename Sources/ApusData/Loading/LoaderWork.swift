@@ -3,7 +3,7 @@ struct LoaderWork: Sendable {
   let source: any ImageSource
   let options: ImageLoader.Options
   let epoch: Int
-  /// The image numbers of the epoch in order.
+  /// The indices of the images of the epoch, in the order in which they are loaded.
   let examples: [Int32]
   /// The start of each batch in `examples`, then the end of the last batch.
   let bounds: [Int]
@@ -67,7 +67,7 @@ struct LoaderWork: Sendable {
   /// after 100 unreadable images, or if all are unreadable, the last error is thrown. With `.leftOut`, zeros are
   /// written.
   ///
-  /// - Returns: the number of the image that was written, or that is left out, and the images that could not be read.
+  /// - Returns: the index of the image that was written, or that is left out, and the images that could not be read.
   func load(_ position: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
     var failures: [Failure] = []
     while true {

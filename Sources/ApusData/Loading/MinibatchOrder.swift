@@ -100,8 +100,8 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// Assigns the classes to the positions in random order, and samples for each position an example of its class.
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
-      // Position `p` gets the class `round[p % classes.count]`. So `classes.count` consecutive positions, a round,
-      // contain each class once; the last round may be incomplete. The positions are shuffled in the same way as the
+      // Position `p` gets the class `round[p % classes.count]`. So each round of `classes.count` consecutive positions
+      // contains every class once; the last round may be incomplete. The positions are shuffled in the same way as the
       // examples of unbalanced epochs.
       let positions = permutation(count, seed: seed, epoch: epoch)
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)) ^ drawing)

@@ -26,7 +26,7 @@ public struct Drawing: Hashable, Sendable {
     self.content = content
   }
 
-  /// The drawing as an element of a page that contains the rules of `Theme`.
+  /// The drawing as an SVG element for a page that contains the CSS rules of `Theme`.
   func inline(_ label: String, _ name: String = "fig") -> Markup {
     .element(
       "svg",

@@ -76,7 +76,8 @@ private struct HeatMapLayout {
   let size: Double
   /// Whether the names of the columns are rotated.
   let isTurned: Bool
-  /// Whether the texts of all cells fit. Otherwise no text is shown, since an empty cell would seem to be 0.
+  /// Whether the texts of all cells fit. Otherwise no cell shows its text: if only some did, the others would seem to
+  /// be 0.
   let hasText: Bool
   let rowNames: [String]
   let columnNames: [String]

@@ -19,6 +19,6 @@ extension LineChart {
       title, x: Axis("training examples", isLogarithmic: true, isInteger: true), y: Axis("error", range: 0...0), series)
   }
 
-  /// The number of steps of the power law's line. A line of more than 24 points has no markers (`Plot.markedCount`).
+  /// The number of steps of the power law's line. It is above `Plot.markedCount`, so that the line has no markers.
   private static let lawPointCount = 64
 }

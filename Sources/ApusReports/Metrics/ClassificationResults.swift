@@ -28,8 +28,8 @@ public struct ClassificationResults: Sendable {
   ///   - probabilities: `[labels.count, classes]`, row-major; they should add up to 1 for each example.
   ///   - classes: the row length of `probabilities`; classes are numbered from 0.
   ///   - labels: the true class of each example.
-  ///   - threshold: for two classes: class 1 is predicted if its probability is at least this number. With `nil`, the
-  ///     more likely class is predicted.
+  ///   - threshold: with two classes, class 1 is predicted if its probability is at least this number. With `nil`, the
+  ///     most likely class is predicted, for any number of classes.
   /// - Throws: when there are no examples, `classes` is not in `1 ... 10_000`, a label is not in `0 ..< classes`, a
   ///   value is not a probability, or there is a threshold but not two classes.
   public init(

@@ -46,8 +46,8 @@ public struct ErrorAnalysis: Sendable {
   ///   - losses: the loss of each example; `nil` for `−log p` of the true class.
   ///   - examples: the index of each example in its source; `nil` for consecutive indices from 0. See
   ///     `Predictions.examples`.
-  ///   - names: the names of the examples by index in the source; example number 7 is called `example 7` if it has no
-  ///     name.
+  ///   - names: the names of the examples by index in the source; the example with the index 7 is called `example 7` if
+  ///     it has no name.
   ///   - classNames: the names of the classes by index; a class without a name is called by its index.
   public init(
     of results: ClassificationResults, losses: [Float]? = nil, examples: [Int]? = nil, names: [String]? = nil,

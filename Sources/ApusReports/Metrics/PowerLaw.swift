@@ -111,8 +111,8 @@ extension PowerLaw {
     return linear(points, largest, exp((left + right) / 2))
   }
 
-  /// The law with the exponent `c` that has the least sum of squared residuals. `a` and `b'` in `a + b' x` are fitted,
-  /// with `x = (n / largest)^(−c)`, `a ≥ 0` and `b' ≥ 0`; then `b` is `b' · largest^c`.
+  /// Among the laws with the exponent `c`, the one with the least sum of squared residuals. `a` and `b'` in `a + b' x`
+  /// are fitted, with `x = (n / largest)^(−c)`, `a ≥ 0` and `b' ≥ 0`; then `b` is `b' · largest^c`.
   private static func linear(
     _ points: [(size: Double, error: Double)], _ largest: Double, _ exponent: Double
   ) -> PowerLaw {

@@ -1,4 +1,5 @@
-/// The sorted scores of positive and negative examples, with the number of each at or above every threshold.
+/// The sorted scores of positive and negative examples. For every score as a threshold, the numbers of positives and of
+/// negatives at or above it.
 ///
 /// An example is predicted as positive when its score is at or above the threshold. Equal scores share a threshold.
 public struct RankedScores: Hashable, Sendable {
@@ -27,7 +28,7 @@ public struct RankedScores: Hashable, Sendable {
     self.init(checked: scores, isPositive)
   }
 
-  /// - Parameter keys: the keys of scores, in any order.
+  /// - Parameter keys: the results of `key(_:_:)` for all examples, in any order.
   private init(keys: [UInt64]) {
     var (thresholds, hits, misses): ([Float], [Int], [Int]) = ([], [], [])
     var (hitCount, missCount) = (0, 0)

@@ -105,7 +105,7 @@ final class AnomalyScope: Sendable {
   }
 
   private let stretches = Mutex<[Stretch]>([])
-  /// When the list of stretches is full, at least this many of the newest ones are kept, enough for a long training
+  /// When there are twice as many stretches, the older half is removed. The newer half is enough for a long training
   /// step.
   private static let capacity = 1 << 17
 

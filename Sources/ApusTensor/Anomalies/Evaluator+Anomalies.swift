@@ -13,7 +13,8 @@ extension Evaluator {
 private struct AnomalyCheck {
   fileprivate struct Operation {
     let node: Node
-    /// The inputs of `whole`. They are stored because the evaluation cuts the edges of nodes.
+    /// The inputs of `whole`; if `node` is a result of an operation with a custom gradient, only the input that has the
+    /// value of `node`. They are stored because the evaluation cuts the edges of nodes.
     let inputs: [Node]
     /// `node` itself or, if `node` is one of several results of an operation, the node of that operation.
     let whole: Node
@@ -97,7 +98,7 @@ private struct AnomalyCheck {
     return try values(of: node, &evaluator).contains { $0.isNaN }
   }
 
-  /// The first input with a NaN. `nil` if there is none, or if all roots are finite.
+  /// The first NaN in an input that this evaluation did not compute; `nil` if there is none, or all roots are finite.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
       for input in operation.inputs where indices[ObjectIdentifier(input)] == nil && input.isMaterialized {

@@ -9,7 +9,7 @@ public protocol ExampleSource: Sendable {
   /// The examples with these indices, in this order, in the form used for evaluation (without augmentation).
   /// - Returns: inputs and targets, `[numbers.count, …]` each.
   /// - Throws: when a file that contains examples cannot be read.
-  /// - Precondition: all numbers are in `0 ..< count`.
+  /// - Precondition: all indices are in `0 ..< count`.
   func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor)
 
   /// Iterates over batches; later batches may be prepared while earlier ones are used.
@@ -43,7 +43,7 @@ extension ExampleSource {
   /// The readable ones among the given examples, in the form used for evaluation.
   /// - Returns: inputs and targets, `[n, …]` each, where `n` is the number of readable examples.
   /// - Throws: when an example cannot be read and the source does not leave it out, or when no example can be read.
-  /// - Precondition: all numbers are in `0 ..< count`.
+  /// - Precondition: all indices are in `0 ..< count`.
   public func readableExamples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
     var pass = pass(over: [numbers], from: 0, epoch: nil)
     guard let (inputs, targets) = try pass.next() else { fatalError("\(Self.self): a batch is missing") }

@@ -40,7 +40,7 @@ public struct LoadedTable: Sendable {
   /// The rows with these indices, in this order.
   /// - Returns: features, float32 `[numbers.count, width]`, and targets: classes, int32 `[numbers.count]`, or numbers,
   ///   float32 `[numbers.count, 1]`.
-  /// - Precondition: all numbers are in `0 ..< count`.
+  /// - Precondition: all indices are in `0 ..< count`.
   public func batch(_ numbers: some Collection<Int32>) -> (features: Tensor, targets: Tensor) {
     let indices = Tensor(Array(numbers), device: features.device)
     return (features[indices], targets[indices])

@@ -104,9 +104,9 @@ public struct Objective: Sendable {
   /// Regression with the mean squared error: outputs and targets are `[batch, …]`, of equal shape.
   public static let regression = Objective.regression(unit: 1)
 
-  /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. Training minimizes
-  /// the mean squared error in these units. The reported loss is multiplied by `unit²` and the reported mean absolute
-  /// error by `unit`; this converts them to the original units.
+  /// Regression of scaled values, in which 1 stands for `unit` of the original values: outputs and targets are
+  /// `[batch, …]`, of equal shape. Training minimizes the mean squared error of the scaled values. The reported loss is
+  /// multiplied by `unit²` and the reported mean absolute error by `unit`; this converts them to the original units.
   public static func regression(unit: Double) -> Objective {
     var objective = Objective(
       losses: { outputs, targets in

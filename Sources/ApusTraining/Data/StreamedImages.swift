@@ -69,7 +69,8 @@ public struct StreamedImages: ExampleSource {
 public final class UnreadableImages: Sendable {
   private let found = Mutex<(count: Int, first: [ImageLoader.BadImage])>((0, []))
 
-  /// The largest number of different images that a pass could not read.
+  /// The number of different images that one pass over the batches could not read, in the pass where this number was
+  /// largest.
   public var count: Int { found.withLock { $0.count } }
   /// The first images that this pass could not read, at most 10.
   public var first: [ImageLoader.BadImage] { found.withLock { $0.first } }

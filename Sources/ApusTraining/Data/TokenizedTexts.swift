@@ -34,7 +34,7 @@ public struct TokenizedTexts: Sendable {
 
   /// The texts with these indices, in this order.
   /// - Returns: tokens, int32 `[numbers.count, length]`, and labels, int32 `[numbers.count]`.
-  /// - Precondition: all numbers are in `0 ..< count`.
+  /// - Precondition: all indices are in `0 ..< count`.
   public func batch(_ numbers: some Collection<Int32>) -> (tokens: Tensor, labels: Tensor) {
     let indices = Tensor(Array(numbers), device: tokens.device)
     return (tokens[indices], labels[indices])

@@ -53,7 +53,8 @@ public final class EarlyStopping: TrainingObserver {
     self.target = target
   }
 
-  /// The name contains the measure, so that the counts of another measure are not restored.
+  /// The name under which checkpoints store `memory`. It contains the measure, so that a run that is resumed with
+  /// another measure does not restore the counts of this one.
   public var name: String { "early stopping by \(measure.rawValue)" }
 
   public var needsGradientNorm: Bool { measure == .gradientNorm }

@@ -1,5 +1,5 @@
-/// The measure that compares the epochs of a run. It uses the validation examples if the run has any, otherwise the
-/// training examples, but never the test examples.
+/// The measure by which the epochs of a run are compared. It uses the validation examples if the run has any, otherwise
+/// the training examples, but never the test examples.
 public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
   /// The mean loss; smaller values are better.
   case loss

@@ -29,7 +29,7 @@ struct StepMeasures {
     /// Whether the means include the norm of the gradients.
     var hasNorm = false
 
-    /// The values with the norm of the gradients.
+    /// `values` with the norm of the gradients appended to their means.
     static func adding(_ norm: Tensor, to values: Values?) -> Values {
       let norm = norm.cast(to: .float32).reshaped(to: [1])
       let means = values.map { Tensor.concatenated([$0.means, norm]) } ?? norm

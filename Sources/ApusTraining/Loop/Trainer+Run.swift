@@ -6,7 +6,8 @@ import ApusTensor
 // MARK: - The loop
 
 extension Trainer {
-  /// The maximum number of steps whose mean loss is one line of metrics. The end of an epoch also ends a line.
+  /// The maximum number of steps whose mean loss is one line of metrics. A line is recorded after every step whose
+  /// number is a multiple of `window`, and at the end of an epoch.
   private static let window = 50
 
   /// Runs to the end, until an observer stops the run, or until a signal arrives.

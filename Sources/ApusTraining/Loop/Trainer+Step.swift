@@ -67,7 +67,7 @@ extension Trainer {
     }
   }
 
-  /// Runs a step, and checks each of its operations if the options request it.
+  /// Runs a step. If the options request it, checks the result of each of its operations for NaN and infinities.
   private func lookingForAnomalies<R>(
     _ step: Int, _ body: () throws(TrainingError) -> R
   ) throws(TrainingError) -> R {
@@ -96,8 +96,8 @@ extension Trainer {
     fatalError("Trainer: epoch \(epoch) has fewer batches than its order")
   }
 
-  /// Reads the pending loss and measures, and adds them to the means of the epoch and of the window. Throws `diverged`
-  /// if the loss is not finite.
+  /// Reads the pending loss and measures. Adds both to the means of the epoch, and the loss to the mean of the window:
+  /// the steps since the last line of metrics. Throws `diverged` if the loss is not finite.
   func drain() throws(TrainingError) {
     guard let last = session.pending else { return }
     session.pending = nil

@@ -124,8 +124,9 @@ public struct MemoryLimit: Hashable, Sendable {
     throw TrainingError.tooLarge(memory, limit: self, device: device, fitting: fitting)
   }
 
-  /// Plans a batch size. The memory for a size above 4096 is first extrapolated from the plans for 1024 and 2048. If
-  /// the extrapolated memory is more than twice the limit, it is the result, and the size is not planned.
+  /// The memory for a batch size, which `plan` computes. The memory for a size above 4096 is first extrapolated from
+  /// the plans for 1024 and 2048. If the extrapolated memory is more than twice the limit, it is the result, and the
+  /// size is not planned.
   private func estimate(
     _ batchSize: Int, _ plan: (_ batchSize: Int) throws -> TrainingMemory
   ) rethrows -> TrainingMemory {

@@ -87,7 +87,7 @@ public protocol TrainingObserver: AnyObject {
   /// examples, its test examples are measured afterwards.
   func didFinishEpoch(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
 
-  /// Called with each line of metrics: of a window of at most 50 steps, of an epoch, or of the end of a stopped run.
+  /// Called with each line of metrics. A line describes at most 50 steps, an epoch, or the end of a stopped run.
   func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest
 
   /// Called before a checkpoint is written to the folder `path`.

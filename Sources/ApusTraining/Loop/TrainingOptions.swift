@@ -36,8 +36,8 @@ public struct TrainingOptions: Sendable {
   package var folder: RunFolder?
   /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output folder.
   public var writesEvents = false
-  /// The number of seconds after a checkpoint at which the next one is due within an epoch. The end of an epoch also
-  /// writes a checkpoint, unless the last one is less than a second old.
+  /// The time in seconds between two checkpoints within an epoch. The end of an epoch also writes a checkpoint, unless
+  /// the last one is less than a second old.
   public var saveEvery: Double
   /// Which checkpoints are kept.
   public var retention: CheckpointRetention

@@ -57,7 +57,7 @@ public struct TrainingProgress: Sendable {
     state.epochLoss.mean.map { SplitMetrics(loss: $0, all: state.epochMeasures.compactMapValues(\.mean)) }
   }
 
-  /// The newest step whose values have arrived on the host. In `didStep` this is the step before the last one, so that
-  /// no step waits for values of the device.
+  /// The newest step whose values have arrived on the host. In `didStep` this is the step before the one that was just
+  /// made, so that the host does not wait for the device.
   public var lastStep: MeasuredStep? { state.lastStep }
 }

@@ -52,7 +52,7 @@ enum : int {
   CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED = 115,
 };
 
-// Flags.
+// Flags of streams and events.
 enum : unsigned int {
   CU_STREAM_NON_BLOCKING = 1,
   CU_EVENT_DEFAULT = 0,
@@ -60,7 +60,7 @@ enum : unsigned int {
 };
 
 /// The functions of the driver, as X(name, symbol, parameters). Every function returns a CUresult. A symbol with a
-/// suffix such as _v2 is the version of the function that has these parameters. All exist since CUDA 12.0.
+/// suffix such as _v2 is the version of the function that has these parameters. All symbols exist since CUDA 12.0.
 #define CCUDA_DRIVER_FUNCTIONS(X)                                                                                      \
   X(cuInit, cuInit, (unsigned int flags))                                                                              \
   X(cuDriverGetVersion, cuDriverGetVersion, (int *version))                                                            \

@@ -30,9 +30,9 @@ extension OpCase {
     }
   }
 
-  /// The definition of a transposed convolution. For image `n`, input channel `c`, output channel `k`, position `i` and
-  /// tap `r`, it adds `x[n, c, i]·w[c, k, r]` to `y[n, k, o]`, where `o = i·stride + r·dilation − before`. `extra` is
-  /// the output padding.
+  /// The definition of a transposed convolution. For image `n`, input channel `c`, output channel `k`, input position
+  /// `i` and kernel position `r`, it adds `x[n, c, i]·w[c, k, r]` to `y[n, k, o]`, where
+  /// `o = i·stride + r·dilation − before`. `extra` is the output padding.
   private static func transposeConvolve(
     _ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int, extra: [Int]
   ) -> Grid {

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// The operations that consist of one row of `Kernels/elementwise.def`.
+  /// The operations that consist of one row of `Kernels/elementwise.def`: one formula.
   static let rows: [OpCase] = RowFunction.all.compactMap(\.operation)
 
   static let elementwise: [OpCase] = [

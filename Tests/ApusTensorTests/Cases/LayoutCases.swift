@@ -20,8 +20,8 @@ extension OpCase {
   }
 
   /// The element types with which operations composed of several moves are tested. Two are enough, because other cases
-  /// run each single move with every type, and OpenCL devices build another kernel for each further type (see
-  /// `TestDevice.Extent` for the time).
+  /// run each single move with every type. Further types would take time: OpenCL devices build another kernel for each
+  /// of them (see `TestDevice.Extent`).
   private static let twoTypes: [DType] = [.float32, .int8]
 
   static let layouts: [OpCase] = [

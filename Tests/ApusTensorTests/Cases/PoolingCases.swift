@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 
 extension OpCase {
-  /// Calls `function` for each window, with the elements of the window inside of `x` and the number of all its
-  /// elements, including padding. `bounds(axis, i)` returns the first index of window `i` along a spatial axis, and the
+  /// Calls `function` for each window, with the elements of the window inside of `x`, and with the size of the window,
+  /// which includes padding. `bounds(axis, i)` returns the first index of window `i` along a spatial axis, and the
   /// index after the last one. Both may be outside of `x`.
   private static func pool(
     _ x: Grid, _ output: [Int], step: Int = 1, _ bounds: (Int, Int) -> (Int, Int), _ function: ([Double], Int) -> Double

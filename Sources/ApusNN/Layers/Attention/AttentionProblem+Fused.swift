@@ -1,10 +1,10 @@
 import ApusTensor
 
-/// Attention as one fused step, in the configurations that the step supports. Neither the forward nor the backward step
-/// stores the attention weights. Second derivatives are computed from the definition, which consists of ordinary
-/// operations.
+/// Attention as one fused operation, in the configurations that this operation supports. Neither its forward nor its
+/// backward step stores the attention weights. Second derivatives are computed from its definition, which consists of
+/// ordinary operations.
 extension AttentionProblem {
-  /// The output `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
+  /// The output `[batch…, heads, queries, width]`, or `nil` if the fused operation does not support the configuration.
   /// - Parameter random: the key of the dropout mask.
   func fusedOutput(_ random: RandomKey?) -> Tensor? {
     guard let shapes = FusedShapes(self) else { return nil }
@@ -50,7 +50,7 @@ private struct FusedShapes {
   var key: Shape
   var value: Shape
 
-  /// `nil` if the step does not support the shapes.
+  /// `nil` if the fused operation does not support the shapes.
   init?(_ problem: AttentionProblem) {
     let all = [problem.query, problem.key, problem.value].map { tensor in
       var shape = tensor.shape
@@ -69,9 +69,9 @@ private struct FusedShapes {
 
 /// Attention on tensors with four axes.
 ///
-/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of the additive mask is
-/// as large as the attention weights, so it is computed from the definition, and only if something uses it. Constants
-/// are the offset and the Boolean mask, if there are any.
+/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of the additive mask has
+/// as many elements as the attention weights, so it is computed from the definition, and only if something uses it. The
+/// constants are the offset and the Boolean mask, if there are any.
 private struct FusedAttention: Sendable {
   var dropping: Dropping
   var hasOffset: Bool

@@ -2,8 +2,8 @@ import ApusTensor
 
 /// The keys and values of a growing sequence, which attention reads again for every new element.
 ///
-/// The capacity is fixed. The end of the sequence is passed to a plan as a scalar and is not part of the plan. So the
-/// plan that was prepared for one element is reused for the next element.
+/// The capacity is fixed. The end of the sequence is a scalar argument of the prepared computation (the plan), not a
+/// constant in it. So the plan that was prepared for one element is reused for the next element.
 ///
 /// ```swift
 /// var cache = attention.makeCache(batch: 1, capacity: 256)

@@ -9,8 +9,8 @@ struct AttentionHeads: Sendable {
 }
 
 extension MultiheadAttention {
-  /// Projects the inputs to heads. If the layer has rotary positions or additional keys, rotates queries and keys and
-  /// appends the additional keys. Reports an error and returns `nil` if the inputs do not fit.
+  /// Projects the inputs to heads. Rotates queries and keys if the layer has rotary positions, and appends additional
+  /// keys if the layer has any. Reports an error and returns `nil` if the inputs do not fit.
   func problem(
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ mask: Tensor?, _ keyMask: Tensor?, _ isCausal: Bool
   ) -> AttentionProblem? {

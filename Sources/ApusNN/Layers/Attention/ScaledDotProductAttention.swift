@@ -4,10 +4,10 @@ import ApusTensor
 /// ```text
 /// y = softmax(scale · Q Kᵀ + mask) · V
 /// ```
-/// `Q: [batch…, heads, queries, size]`, `K: [batch…, heads, keys, size]`, `V: [batch…, heads, keys, width]` to
-/// `y: [batch…, heads, queries, width]`; the leading axes broadcast. If keys and values have fewer heads than queries,
-/// each of their heads serves the same number of consecutive query heads (grouped-query attention; Ainslie et al.,
-/// 2023; PyTorch's `enable_gqa`).
+/// The operands are `Q: [batch…, heads, queries, size]`, `K: [batch…, heads, keys, size]` and
+/// `V: [batch…, heads, keys, width]`, whose leading axes broadcast; `y` is `[batch…, heads, queries, width]`. If keys
+/// and values have fewer heads than queries, each of their heads serves the same number of consecutive query heads
+/// (grouped-query attention; Ainslie et al., 2023; PyTorch's `enable_gqa`).
 ///
 /// If a query may attend to no key, its output and its gradient are zeros. (PyTorch returns zeros or NaN, depending on
 /// its version and on the selected kernel.)
@@ -28,7 +28,7 @@ public func scaledDotProductAttention(
 ) -> Tensor {
   let masks = AttentionMasks(mask.map { [$0] } ?? [], isCausal: isCausal, queryOffset: queryOffset)
   let dropping = Dropping(dropout, isAlwaysOn: false, AttentionProblem.name)
-  // In mixed precision all three are cast to the product type, whether or not the fused step is used.
+  // In mixed precision all three are cast to the type of matrix products, whether or not the fused step is used.
   let (q, k, v) = (query.narrowed, key.narrowed, value.narrowed)
   guard let problem = AttentionProblem(q, k, v, masks, scale: scale, dropping: dropping) else { return query }
   return problem.output()

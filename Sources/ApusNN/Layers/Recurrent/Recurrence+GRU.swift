@@ -7,7 +7,8 @@ import ApusTensor
 /// r = σ(xᵣ + pᵣ),  z = σ(x_z + p_z),  n = tanh(xₙ + r · pₙ)
 /// hₜ = (1 − z) · n + z · hₜ₋₁
 /// ```
-/// `x` is a time step of `projected`; its three parts and those of `p` belong to the gates `r`, `z` and `n`.
+/// `hₜ₋₁ · Wᵀ` is a matrix product; elsewhere `·` multiplies elements. `x` is a time step of `projected`; its three
+/// parts and those of `p` belong to the gates `r`, `z` and `n`.
 ///
 /// - Parameters: see `Recurrence.callAsFunction`; `h` is the state before the first time step.
 /// - Returns: all states and the last state, followed by `p` at all time steps, which the gradient needs.

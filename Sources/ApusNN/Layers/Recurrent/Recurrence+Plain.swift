@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)` with `f` the hyperbolic tangent or `max(·, 0)` (Elman, 1990). `xₜ` is time step `t` of
+/// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)`, where `f` is the hyperbolic tangent or ReLU (Elman, 1990). `xₜ` is time step `t` of
 /// `projected`.
 ///
 /// - Parameters: see `Recurrence.callAsFunction`; `h` is the state before the first time step.

@@ -10,8 +10,9 @@ extension Recurrence {
     }
   }
 
-  /// Computes all time steps of a sequence in one direction as one step of the plan; the gradient is another step. Both
-  /// steps compute in `float64` if an input has this type, otherwise in `float32`, also in mixed precision.
+  /// Computes all time steps of a sequence in one direction as one fused operation: one step of a plan for the states,
+  /// and another for the gradient. Both compute in `float64` if an input has this type, otherwise in `float32`, also in
+  /// mixed precision.
   ///
   /// - Parameters:
   ///   - projected: `[T, batch, gates · size]`, the products of the inputs and their weights, plus the biases.
@@ -36,13 +37,13 @@ extension Recurrence {
   }
 }
 
-/// The fused step of a sequence. Its inputs are, in one list, `projected`, the states, the weight and the bias of
+/// The fused operation for a sequence. Its inputs are, in one list, `projected`, the states, the weight and the bias of
 /// `Recurrence.callAsFunction`; the mask is a constant.
 private struct RecurrentSequence: Sendable {
   let recurrence: Recurrence
   let options: RecurrentOptions
-  /// Whether the step stores the intermediate values that its gradient needs: only while gradients are recorded. The
-  /// gradient of a step without stored values runs the step again.
+  /// Whether the forward step stores the intermediate values that the gradient needs. It does so only while gradients
+  /// are recorded. If it does not, the gradient runs the forward step again.
   let keeps: Bool
 
   var step: FusedOperation {

@@ -1,8 +1,9 @@
 import ApusTensor
 
 extension Recurrence {
-  /// Defines the fused step as a loop of ordinary operations, whose custom gradient is another loop. Each loop computes
-  /// one product per time step. Second derivatives of the fused step are computed from this definition.
+  /// Defines the fused operation of `Recurrence.callAsFunction` as a loop of ordinary operations, whose custom gradient
+  /// is another loop. Each loop computes one matrix product per time step. Second derivatives of the fused operation
+  /// are computed from this definition.
   ///
   /// - Parameters: see `Recurrence.callAsFunction`.
   /// - Returns: all `h`, then the last states.
