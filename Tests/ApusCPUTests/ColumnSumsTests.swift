@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// Column sums that a product's tasks compute equal the sums of a reduction over the stored product.
+/// The column sums that are computed by a product's tasks are equal to those of a reduction over the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []

@@ -9,8 +9,8 @@ import ApusSystem
 /// In floating point, the right factor of a product is packed. The left factor is read in place, unless it consists of
 /// pixels whose rows would map to the same cache set: then it is packed, too. A part computes the transposed product
 /// (windows times transposed pixels, `[taps, outputs]`) if (a) windows are read in place, (b) a task has all output
-/// channels of a group, and (c) a group has at least twice as many taps, counted over all its input channels, as output
-/// channels. The sum of the parts is then transposed back.
+/// channels of a group, and (c) the taps of a group, counted over all its input channels, are at least twice as many as
+/// its output channels. The sum of the parts is then transposed back.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

@@ -54,7 +54,8 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   public static let integers: [DType] = [.int64, .int32, .int8, .uint8]
   public static let numbers: [DType] = floats + integers
 
-  /// Inputs with the shapes `shapes[index]`, the same on every call: numbers that `dtype` can represent.
+  /// Inputs with the shapes `shapes[index]`, filled with random numbers that `dtype` can represent. Every call returns
+  /// the same numbers.
   public func grids(_ index: Int = 0, dtype: DType) -> [Grid] {
     var random = SplitMix64(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
     return zip(inputs, shapes[index]).map { values, shape in

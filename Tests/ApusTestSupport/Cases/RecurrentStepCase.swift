@@ -9,7 +9,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   private let hasMask: Bool
   private let hasBias: Bool
   private let keeps: Bool
-  /// Whether the backward pass gets gradients of the states of all time steps, and of the last states.
+  /// Whether the backward pass gets the gradients of the states at all time steps (`all`), and whether it gets the
+  /// gradients of the last states (`last`).
   private let gradients: (all: Bool, last: Bool)
 
   private init(

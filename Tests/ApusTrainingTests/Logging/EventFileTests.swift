@@ -58,8 +58,8 @@ struct EventFileTests {
     #expect(Array(record[21..<36]) == [0x1a, 0x0d] + Array("brain.Event:2".utf8))
   }
 
-  /// A later file sorts after the earlier files, also within the same second. It has a session start at the step after
-  /// the finished steps.
+  /// The name of a later file sorts after the names of earlier files, also within the same second. The later file has a
+  /// session-start event at the step after the last finished step.
   @Test func filesAreInOrder() throws {
     let files = try [0, 5, 9].map { try EventFile(folder: scratch.file("b"), resumingAfter: $0) { 1000 } }
     let names = files.map { String($0.path.split(separator: "/").last!) }
