@@ -83,7 +83,7 @@ import Testing
   ]
 
   /// Winograd geometries: tasks that are blocks of tiles or blocks of channels; tiles that extend beyond the image; and
-  /// weight gradients that are partial sums over ranges of tiles, or blocks of channels.
+  /// weight gradients that are summed in parts (ranges of tiles) or in blocks of channels.
   static let transformed: [ConvolutionGeometry] = [
     geometry(batch: 9, 32, 48, input: [1, 8, 8], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, 64, 32, input: [1, 13, 22], kernel: [1, 3, 3], padding: [0, 1, 1]),

@@ -45,8 +45,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
     let limit = min(
       geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
-    // The number of parts is a power of two. If there are at least as many parts as threads, 2, 4 or 8 threads get
-    // equal numbers of parts.
+    // The number of parts is a power of two, so that 2, 4 or 8 threads get equal numbers of parts (if there are at
+    // least as many parts as threads).
     partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
     merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
     // If there are few parts and groups, the output channels are split among tasks.

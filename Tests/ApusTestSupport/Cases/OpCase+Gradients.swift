@@ -95,7 +95,7 @@ private struct Probe {
     return result
   }
 
-  /// `L`, or `G` if `order` is 1, and the input tensors to which gradients flow.
+  /// `L`, or `G` if `order` is 1 (see `gradientProblems`), and the input tensors to which gradients flow.
   private func function(_ grids: [Grid], order: Int, dtype: DType) -> (value: Tensor, inputs: [Tensor]) {
     let tensors = operation.tensors(grids, dtype: dtype)
     let inputs = targets.map { tensors[$0] }
@@ -110,8 +110,8 @@ private struct Probe {
     return (value, inputs)
   }
 
-  /// The derivative along `d`: the sum of gradients times directions (`gradient`), the central difference
-  /// (`difference`), and the sum of the magnitudes of the terms of `gradient` (`scale`).
+  /// The derivative along `d`, both as the sum of gradients times directions (`gradient`) and as the central difference
+  /// (`difference`). `scale` is the sum of the magnitudes of the terms of `gradient`.
   func slopes(on device: TestDevice, order: Int) throws -> (gradient: Double, difference: Double, scale: Double) {
     try withDevice(device.device) { () throws in
       let h = Tolerance.finiteDistance

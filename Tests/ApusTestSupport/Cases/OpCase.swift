@@ -8,9 +8,9 @@ import Testing
 public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The contents of an input.
   public enum Values: Sendable {
-    /// Numbers of the type of the run, spread over a range.
+    /// Numbers that the run's element type can represent, spread over a range.
     case numbers(ClosedRange<Double>)
-    /// Whole numbers of the type of the run.
+    /// Whole numbers in a range, with the run's element type.
     case wholeNumbers(ClosedRange<Double>)
     /// `int64` indices in `0 ..< bound`, or in `-bound ..< bound` if `wraps`.
     case indices(bound: Int, wraps: Bool = false)

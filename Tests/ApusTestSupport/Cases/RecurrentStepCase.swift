@@ -59,8 +59,9 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     ]
   }
 
-  /// A plan of one pass. Inputs: the input, two states, the weight, the bias, the forward result, the gradient of the
-  /// states at all time steps, the gradients of two last states, the mask.
+  /// A plan of one pass. Inputs: the input, the initial hidden and cell states, the weight, the bias, the forward
+  /// result, the gradient of the states at all time steps, the gradients of the last hidden and cell states, the mask.
+  /// Only an LSTM has cell states.
   public func plan(_ pass: Recurrent.Pass) -> Plan {
     let g = geometry
     var plan = Plan(inputCount: 10)

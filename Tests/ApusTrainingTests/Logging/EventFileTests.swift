@@ -112,7 +112,8 @@ struct EventFileTests {
     #expect(error?.description.contains("/proc/nowhere") == true)
   }
 
-  /// Writes the files that `tensorboard_check.py` reads, to the folder `APUS_TENSORBOARD` if this variable is set.
+  /// Writes the files that `tensorboard_check.py` reads. If the environment variable `APUS_TENSORBOARD` is set, it
+  /// names the folder of the files.
   @Test func writesWhatTheScriptReads() throws {
     let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? scratch.file("tensorboard")
     let log = try TensorBoardLog(folder: folder)
