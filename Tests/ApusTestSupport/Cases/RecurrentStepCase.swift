@@ -24,8 +24,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
 
   /// The sizes cover partial and whole blocks of all kernels. In OpenCL kernels, the sequences of a block (1 to 6, or
   /// 8) share each load of a weight, and a work-group computes one or more blocks. A vector register has 1 or 16
-  /// elements, and the backward pass multiplies by 1, 2 or 4 registers of weights at a time. A tile of the CPU has up
-  /// to 12 rows and 32 columns.
+  /// elements, and the backward pass multiplies by 1, 2 or 4 registers of weights at a time. A tile of a product on
+  /// the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
