@@ -6,7 +6,7 @@ import ApusSystem
 /// output's gradient. The results are divided into phases (see `Phase`): the output and the weight gradient have one
 /// phase, the input gradient has one for each pixel position modulo the stride.
 struct WindowGeometry {
-  /// Images `[height, width, channels]`, or `[channels, height, width]`.
+  /// Images `[height, width, channels]`, or `[channels, height, width]` if `isPlanar`.
   struct Extent {
     var height: Int
     var width: Int
