@@ -11,7 +11,7 @@
 //   AS_I(x) AS_F(x) AS_U(x)   the bits of a VF, VI or VU as VI, VF, VU
 //   AS_L(x) AS_W(x)      VW as VL, VL as VW
 //   TO_F(i) TO_I(x)      VI to VF, rounded to nearest even; VF to VI, in range, truncated
-//   MULTIPLY_HIGH(a, b)  the high words of the products of two VU
+//   MULTIPLY_HIGH(a, b)  the upper 32 bits of the products of two VU
 //   FMA(a, b, c)         a·b + c of VF (in kernels, also of VD), fused where the processor supports it
 //   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
@@ -39,7 +39,7 @@
 #define LOG2_HIGH 0x1.62e4p-1f
 #define LOG2_LOW 0x1.7f7d1cp-20f
 
-// The integer j = t − ROUNDER as a float, where t is a sum with ROUNDER; *i is j as an integer.
+// The integer j = t − ROUNDER as a float, where t is a rounded sum x + ROUNDER; *i is j as an integer.
 INLINE VF WIDE(nearest_integer)(VF t, VI *i) {
   *i = AS_I(t) - AS_I((VF)(ROUNDER));
   return t - ROUNDER;
@@ -183,7 +183,7 @@ INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
   return AS_F(bits - e);
 }
 
-// Returns the logarithm of any a, where the caller has computed r, the logarithm for finite positive a: −∞ at 0, NaN
+// log(a) for any a, where the caller has computed r, which is log(a) if a is finite and positive. Returns −∞ at 0, NaN
 // below 0, ∞ at ∞, else r.
 INLINE VF WIDE(log_edges)(VF a, VF r) {
   r = SELECT_F(a < INFINITE_F, r, a + a);

@@ -61,8 +61,8 @@ DEFINE_ACCESS(double, double)
 #define STORE_TILE(sums, rows, vectors, p, distance) \
   FOR_TILE(rows, vectors, VSTORE(sums[m][v], (p) + m * (distance) + v * WIDTH))
 
-// The high words of products. CPUs have instructions for the 64-bit products of the even words, or of the odd words, of
-// two registers.
+// The upper 32 bits of the products of lanes. CPUs have instructions for the 64-bit products of the even lanes, or of
+// the odd lanes, of two registers.
 INLINE uint16 multiply_high(uint16 a, uint16 b) {
   uint16 even = as_uint16((as_ulong8(a) & 0xffffffffUL) * (as_ulong8(b) & 0xffffffffUL));
   uint16 odd = as_uint16((as_ulong8(a) >> 32) * (as_ulong8(b) >> 32));
@@ -86,8 +86,9 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
 #define HIGH_LANES(type, a, b) \
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
-// TRANSPOSE transposes WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds
-// interleaves the lanes of registers i and i + WIDTH / 2. The variant with `rows` also stores the result in `rows`.
+// TRANSPOSE transposes WIDTH registers: lane j of register i becomes lane i of register j. The lanes of registers i and
+// i + WIDTH / 2 are interleaved four times: from `tile` to `other` and back, twice. The variant with `rows` also stores
+// the result in `rows`.
 #define DEFINE_TRANSPOSE(type)                                                \
   OVERLOADED void TRANSPOSE(type##16 *tile) {                               \
     type##16 other[16];                                                       \

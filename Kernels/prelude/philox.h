@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), one block in each lane, for any
-// dialect. Included after prelude/math.h.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), for any dialect. Each lane of a
+// register computes one block, that is, four random words of 32 bits. Included after prelude/math.h.
 
 // The C loops define these two macros before they include this file, because the words of their keys are scalars, and
 // because one multiplication computes both words of a product.

@@ -36,8 +36,8 @@ INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(KEEPS(words[i], bound));
 }
 
-// Like `kept_words`, for three rows of consecutive words, one word per lane. The first row begins at word `position`;
-// rows are `stride` words apart.
+// Like `kept_words`, for three rows of WIDTH consecutive words, one word per lane. The first row begins at word
+// `position`; rows are `stride` words apart.
 #if WIDTH == 1
 INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int row = 0; row < 3; row += 1) {

@@ -1,8 +1,8 @@
-// Macros that define kernel functions for the rows of elementwise.def and reduce.def. This file is included once,
-// before the rows. Each elementwise row becomes a function row_name_lane, such as row_tanh_f32. Each reduction becomes
-// the functions reduce_name_lane and identity_name_lane or, if its result is an index, better_name_lane and
-// same_name_lane. The macros paste a name before the preprocessor can expand it, because tanh or max is a macro in some
-// dialects.
+// Macros that define kernel functions for the rows (formulas) of elementwise.def and reduce.def. This file is included
+// once, before the rows. Each elementwise row becomes a function row_name_lane, such as row_tanh_f32, where `lane` is
+// the arithmetic type. Each reduction becomes the functions reduce_name_lane and identity_name_lane or, if its result
+// is an index, better_name_lane and same_name_lane. The macros paste a name before the preprocessor can expand it,
+// because tanh or max is a macro in some dialects.
 
 #define UNARY(name, cost, result) \
   INLINE V FN(row_##name)(V a) {  \

@@ -62,7 +62,7 @@ INLINE VF WIDE(fmod_f32)(VF a, VF b) { return LIBM_FMOD(a, b); }
 
 // The float16 nearest to a (ties to even), as a float32.
 #if HAS_HALF
-// The conversions may quiet NaN, so a NaN is returned unchanged.
+// The conversions may make a signaling NaN quiet, so NaNs bypass them.
 INLINE VF WIDE(round_float16)(VF a) { return SELECT_F(a == a, FLOAT_FROM_HALF(HALF_FROM_FLOAT(a)), a); }
 #else
 INLINE VF WIDE(round_float16)(VF a) {
@@ -77,8 +77,8 @@ INLINE VF WIDE(round_float16)(VF a) {
 }
 #endif
 
-// The bits of a plus a rounding increment: the upper half of the sum is the bfloat16 nearest to a (ties to even). a is
-// not NaN.
+// The bits of `a`, plus a rounding increment: the upper half of the sum is the bfloat16 nearest to `a` (ties to even).
+// `a` must not be NaN.
 INLINE VI WIDE(bfloat16_rounded_bits)(VF a) { return AS_I(BFLOAT16_ROUNDED(AS_U(a))); }
 
 // The bfloat16 nearest to a, as a float32. A NaN is returned unchanged.

@@ -1,6 +1,7 @@
 // Loads, stores and conversions of the element types, for any dialect. Included after prelude/special.h.
 //
-// A register has WIDTH elements. The first `count` elements are valid; `count` is WIDTH except at the end of a row.
+// A register has WIDTH elements. The first `count` elements are valid; `count` is WIDTH except at the end of a row of
+// elements in memory.
 // t is an element type, such as float16; a and b are arithmetic types: i32, i64, f32 or f64.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
 //   EXACT_t(p, at, count)              the same without reading other elements, which may be written concurrently
@@ -34,7 +35,7 @@
 #define WRITE_HALF(v) HALF_FROM_FLOAT(v)
 #define WRITE_BFLOAT16(v) u16_FROM_I(WIDE(bfloat16_from_float)(v))
 
-// Loads read whole registers; every block of memory ends with padding for that. Lanes from `count` on are unspecified.
+// Loads read whole registers; all memory allocations end with padding for that. Lanes from `count` on are unspecified.
 #define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
   INLINE V LOAD_##name(GLOBAL const type *p, i64 at, int count) {                                   \
     wide v = VLOAD(p + at);                                                                         \

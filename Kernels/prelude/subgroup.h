@@ -16,7 +16,7 @@
     asm volatile("shfl.sync.down.b32 %0, %1, %2, 31, -1;" : "=" letter(result) : letter(x), "r"(span)); \
     return result; \
   }
-// For types of two words.
+// For 64-bit types: the instruction moves 32 bits.
 #define SHIFT_PAIR(type, letter) \
   INLINE type SHIFT_##type(type x, int span) { \
     type result; \

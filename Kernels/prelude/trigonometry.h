@@ -55,7 +55,8 @@ INLINE VF WIDE(reduce_quarter)(VF a, VI *quadrant, VF *low) {
   VF j = t - ROUNDER;
   VI q = AS_I(t);
   VF first = EXACT_FMA(j, (VF)(-0x1.921fbp0f), a);
-  // The second product and its sum with `first`, each with its rounding error (that of the sum by Knuth's TwoSum).
+  // The product of j and the second part of π/2, and its sum with `first`. `rest` collects the rounding errors of both
+  // (that of the sum by Knuth's TwoSum) and the product of j and the third part.
   VF product = j * -0x1.5110b4p-22f;
   VF second = first + product;
   VF step = second - first;

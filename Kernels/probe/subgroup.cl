@@ -1,5 +1,5 @@
-// Checks that SHIFT reads the registers of other work-items. For each of 256 work-items, stores 1 if its check
-// succeeds, else 0.
+// Checks that SHIFT, the shuffle of a sub-group, returns the value of the work-item `span` positions further on. For
+// each of 256 work-items, stores 1 if its check succeeds, else 0.
 KERNEL GROUP_SIZE(256) SUBGROUPS void subgroup_probe(GLOBAL int *results, int at) {
   const int lid = LOCAL_ID();
   int isRight = 1;

@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// A builder exits if no job arrives for IDLE_MILLISECONDS, if a job is larger than MOST_BYTES, or if a job takes longer
-// than MOST_SECONDS.
+// A builder is this executable, started again as a process that builds OpenCL programs. It exits if no job arrives for
+// IDLE_MILLISECONDS, if a job is larger than MOST_BYTES, or if a job takes longer than MOST_SECONDS.
 enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 240 };
 
 static cl_device_id device;

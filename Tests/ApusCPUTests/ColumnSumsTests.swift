@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// Column sums that a product's tasks compute equal the sums of a reduction over the stored product.
+/// The column sums that are computed by a product's tasks are equal to those of a reduction over the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []
@@ -15,8 +15,9 @@ import Testing
     var dtype: DType = .float32
     /// Whether all products of the batch share the right factor.
     var isStacked = false
-    /// Whether the product's tasks compute the sums. This requires that tiles begin at multiples of
-    /// `ReductionShape.linesAtOnce` rows, because the reduction first combines groups of this many rows.
+    /// Whether the product's tasks compute the sums. This requires several columns (a single column is reduced as a
+    /// row). It also requires that tiles begin at multiples of `ReductionShape.linesAtOnce` rows, because the reduction
+    /// first combines groups of this many rows.
     var isJoined = true
 
     var description: String { "\(batch) \(m)x\(n)x\(k) \(dtype)" }

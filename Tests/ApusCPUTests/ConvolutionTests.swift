@@ -54,7 +54,7 @@ import Testing
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
     // 1 × 1 kernels with at least twice as many input channels as output channels. The weight gradient is computed
-    // transposed. It is summed over several blocks of pixels, with groups, or over a single block.
+    // transposed. The cases have several blocks of pixels, several groups, and a single block of pixels.
     geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
     geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
@@ -83,7 +83,7 @@ import Testing
   ]
 
   /// Winograd geometries: tasks that are blocks of tiles or blocks of channels; tiles that extend beyond the image; and
-  /// weight gradients that are partial sums over ranges of tiles, or blocks of channels.
+  /// weight gradients that are summed in parts (ranges of tiles) or in blocks of channels.
   static let transformed: [ConvolutionGeometry] = [
     geometry(batch: 9, 32, 48, input: [1, 8, 8], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, 64, 32, input: [1, 13, 22], kernel: [1, 3, 3], padding: [0, 1, 1]),

@@ -42,8 +42,8 @@ import Testing
     withExtendedLifetime((second, large)) {}
   }
 
-  /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as networks of
-  /// different shapes allocate them.
+  /// The pool of released memory has a limit. Memory blocks of many sizes are allocated one after the other, as
+  /// networks of different shapes allocate them.
   @Test func releasedMemoryHasALimit() throws {
     let allocator = Allocator(limit: 1 << 30, cacheLimit: CacheLimit(memoryByteCount: 1 << 30, fixedByteCount: 8 << 20))
     for size in stride(from: 1 << 20, to: 4 << 20, by: 1 << 17) {

@@ -7,10 +7,10 @@ import Testing
 
 /// Instructions of a program that the CPU fuses into one loop.
 @Suite struct JoinedRowTests {
-  /// The order of the two arguments, a row of the input and `shift` (one number for each row), and the order of the
-  /// operands of the difference: `rowFirst` has the arguments row, shift and computes `row − shift`; `rowLast` has the
-  /// arguments shift, row and computes `row − shift`; `subtracted` has the arguments shift, row and computes
-  /// `shift − row`.
+  /// The difference of a row of the input and `shift` (one number for each row), in three forms:
+  /// `rowFirst` has the arguments (row, shift) and computes `row − shift`;
+  /// `rowLast` has the arguments (shift, row) and computes `row − shift`;
+  /// `subtracted` has the arguments (shift, row) and computes `shift − row`.
   enum Order: CaseIterable {
     case rowFirst, rowLast, subtracted
 

@@ -6,7 +6,7 @@ final class BenchTable {
   private static let widths = [4, 30, 7, 8, 9, 9, 12]
   private var hasTitles = false
 
-  /// Writes a line, and the titles before the first one.
+  /// Writes a line of the table. Before the first line, writes the column titles.
   func write(_ line: JSONObject) throws {
     if !hasTitles { try write(["", "PROBLEM", "", "DEVICE", "MEDIAN MS", "MIN MS", "RATE", ""]) }
     hasTitles = true

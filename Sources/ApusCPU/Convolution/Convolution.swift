@@ -2,7 +2,7 @@ import ApusDevice
 import ApusCSIMD
 
 extension StepBuilder {
-  /// Builds the step of a convolution with the method for its shape.
+  /// Builds the step of a convolution with the algorithm that `ConvolutionMethod` chooses.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     let method = ConvolutionMethod(
       step.geometry, step.pass, step.order, step.dtype, product: step.pointwiseProduct,

@@ -57,7 +57,7 @@ extension ConvolutionGeometry {
   /// The number of channels that fills a vector.
   static let leastVectorChannels = 16
 
-  /// Whether windows of channels-last images can be read in place. All passes require windows of one depth (without a
+  /// Whether windows of channels-last images can be read in place. All passes require windows of depth 1 (without a
   /// stride or padding along the depth), one group and `float32`. The input gradient also requires, on each axis, a
   /// stride or a dilation of 1, and the weight gradient requires output channels that fill vectors.
   fileprivate func hasChannelsLastWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {

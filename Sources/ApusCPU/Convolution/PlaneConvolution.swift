@@ -17,8 +17,8 @@ final class PlaneConvolutionStep: CPUStep {
   private let copier: RowCopier
   /// Strips per task; a small image is one strip.
   private let grain: Int
-  /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results, and of the
-  /// epilogue's memory. The padded planes begin at 0.
+  /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results (those before the
+  /// epilogue), and of the epilogue's memory. The padded planes begin at 0.
   private let stripOffset: Int
   private let coreOffset: Int
   private let epilogueOffset: Int
@@ -36,7 +36,7 @@ final class PlaneConvolutionStep: CPUStep {
       geometry.stripRows * geometry.width * geometry.resultChannels * geometry.tapCount
     grain = max(1, 1_000_000 / max(1, work))
     stripOffset = roundUp(geometry.paddedSize * 4, toMultipleOf: 64)
-    // The last tile may compute one extra channel.
+    // The last block of channels may compute one extra channel.
     coreOffset = stripOffset + (geometry.resultChannels / geometry.groups + 1) * geometry.stripSize * 4
     epilogueOffset =
       coreOffset
@@ -115,7 +115,7 @@ final class PlaneConvolutionStep: CPUStep {
     }
   }
 
-  /// Computes a block of channels of a strip and removes the gaps between its rows.
+  /// Computes a block of channels of a strip, and removes the gaps between the rows of the strip.
   private func multiply(
     _ block: PlaneWeights.Block, _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>,
     _ panels: UnsafeMutablePointer<Float>, _ strip: UnsafeMutablePointer<Float>,

@@ -9,8 +9,8 @@ import ApusSystem
 /// In floating point, the right factor of a product is packed. The left factor is read in place, unless it consists of
 /// pixels whose rows would map to the same cache set: then it is packed, too. A part computes the transposed product
 /// (windows times transposed pixels, `[taps, outputs]`) if (a) windows are read in place, (b) a task has all output
-/// channels of a group, and (c) a group has at least twice as many taps, counted over all its input channels, as output
-/// channels. The sum of the parts is then transposed back.
+/// channels of a group, and (c) the taps of a group, counted over all its input channels, are at least twice as many as
+/// its output channels. The sum of the parts is then transposed back.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -45,8 +45,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
     let limit = min(
       geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
-    // The number of parts is a power of two. If there are at least as many parts as threads, 2, 4 or 8 threads get
-    // equal numbers of parts.
+    // The number of parts is a power of two, so that 2, 4 or 8 threads get equal numbers of parts (if there are at
+    // least as many parts as threads).
     partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
     merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
     // If there are few parts and groups, the output channels are split among tasks.

@@ -135,7 +135,7 @@ final class WindowConvolutionStep: CPUStep {
     var image: Int
   }
 
-  /// Computes the results of a task that belong to one phase.
+  /// Computes the results of a task that belong to one phase (see `WindowGeometry.Phase`).
   private func multiply(
     _ phase: WindowGeometry.Phase, _ task: WindowSchedule.Task, _ source: UnsafePointer<Float>,
     _ panels: UnsafePointer<Float>, _ target: Target

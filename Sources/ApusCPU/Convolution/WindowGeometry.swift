@@ -3,10 +3,10 @@ import ApusCSIMD
 import ApusSystem
 
 /// A pass of a convolution that reads windows of its source. The source is the input or, for the input gradient, the
-/// output's gradient. The output and the weight gradient have one phase; the input gradient has one for each pixel
-/// position modulo the stride.
+/// output's gradient. The results are divided into phases (see `Phase`): the output and the weight gradient have one
+/// phase, the input gradient has one for each pixel position modulo the stride.
 struct WindowGeometry {
-  /// Images `[height, width, channels]`, or `[channels, height, width]`.
+  /// Images `[height, width, channels]`, or `[channels, height, width]` if `isPlanar`.
   struct Extent {
     var height: Int
     var width: Int
@@ -37,7 +37,7 @@ struct WindowGeometry {
   /// Elements of the packed weights.
   let weightCount: Int
 
-  /// - Parameter channelsOfWord: the number of source channels in a word; a word counts as one channel.
+  /// - Parameter channelsOfWord: the number of source channels in a 32-bit word; a word counts as one channel.
   init(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, order: Convolution.Order = .channelsLast, channelsOfWord: Int = 1
   ) {

@@ -4,8 +4,8 @@ import ApusSystem
 
 /// The weights of a convolution, packed in panels of result channels. The layout of each phase's weights is
 /// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has
-/// channels first. Zeros pad the last panel to a multiple of 16 channels. For bfloat16 pairs, a word of two source
-/// channels takes the place of a source channel.
+/// channels first. Zeros pad the last panel to a multiple of 16 channels. For bfloat16 pairs, a 32-bit word of
+/// two source channels takes the place of a source channel.
 struct WindowWeights {
   private let geometry: WindowGeometry
   private let pairs: UnsafePointer<csimd_pairs>?

@@ -11,6 +11,7 @@ struct WinogradSchedule {
   /// The tiles of a task in one image: whole rows of tiles.
   struct Part {
     var image: Int
+    /// The rows of result pixels that the tiles cover.
     var rows: Range<Int>
     var tiles: Range<Int>
   }
@@ -24,7 +25,7 @@ struct WinogradSchedule {
   /// Result channels per task.
   private let channelGrain: Int
 
-  /// Tiles per task, for the tasks that only transform patches.
+  /// Tiles per task, for the tasks that only transform patches. A patch is the source pixels that a tile reads.
   static let patchGrain = 16
   /// The maximum number of elements of a task's transforms that stay in a core's caches.
   private static let nearNumbers = 600_000

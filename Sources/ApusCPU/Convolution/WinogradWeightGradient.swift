@@ -54,7 +54,8 @@ final class WinogradWeightGradientStep: CPUStep {
   private var outputs: Int { geometry.results.channels }
   private var inputPitch: Int { WinogradGeometry.pitch(inputs) }
   private var outputPitch: Int { WinogradGeometry.pitch(outputs) }
-  /// The offset of the transforms of gradients, which are stored after the transforms of patches.
+  /// The offset of the transforms of gradients, which are stored after the transforms of patches (the input pixels that
+  /// tiles read).
   private var gradientsOffset: Int { positions * tileGrain * inputPitch }
 
   func run(_ context: borrowing RunContext) {

@@ -42,8 +42,8 @@ struct BlockTransposition {
 
   /// - Parameters:
   ///   - byteCount: bytes of an element.
-  ///   - rows: the rows of the largest block of the result.
-  ///   - columns: the columns of this block.
+  ///   - rows: the number of rows of the largest block of the result.
+  ///   - columns: the number of columns of this block.
   ///   - stride: the row stride of the result, in elements.
   ///   - resultByteCount: bytes of the whole result. 0 selects ordinary stores, for a result that is soon read again.
   init(

@@ -8,7 +8,7 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
   private let kernels: [Kernel]
   /// The index of each kernel's first task, followed by the number of all tasks.
   private let firstTasks: [Int]
-  /// `Σ count · weight` over the kernels.
+  /// The estimated cost of the step: `Σ count · weight` over the kernels.
   let weight: Int
   /// Segments that only move elements.
   private let transposes: [Transposition]

@@ -2,7 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The epilogue of a step: it stores the core results unchanged, or runs a program on them.
+/// The epilogue of a step. It stores the core results (the results of the step before its epilogue) unchanged, or runs
+/// a program on them.
 final class EpilogueKernel {
   /// The program; `nil` if the only core result is stored unchanged and contiguously.
   let kernel: Kernel?

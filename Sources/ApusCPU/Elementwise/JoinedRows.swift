@@ -13,7 +13,7 @@ enum FusedRow: String {
 
 /// An instruction, or a fused instruction that replaces two.
 struct LoopInstruction: Hashable {
-  /// The lane, the operands and the function. If `fused` is set, it replaces the function.
+  /// The arithmetic type (lane), the operands and the function. If `fused` is set, it replaces the function.
   var instruction: Instruction
   var fused: FusedRow?
 }
@@ -87,7 +87,8 @@ struct JoinedSum {
   /// The program that computes the minuends and subtrahends.
   let prologue: Program
 
-  /// Fuses a reduction; `nil` if the reduction has another form, or if the subtrahend is not constant along a row.
+  /// Fuses a reduction; `nil` if the reduction has another form, or if the subtrahend is not constant along a row. A
+  /// row consists of the elements that are reduced to one result.
   ///
   /// - Parameter arguments: the reduction's arguments over the axes of a row; `nil` for a reduction by columns.
   init?(_ step: Reduction, over arguments: [Argument]?) {

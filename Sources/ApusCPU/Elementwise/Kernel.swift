@@ -73,7 +73,7 @@ final class Kernel {
     }
   }
 
-  /// Whether a block of elements has room for several rows of `columns` elements, so that they run together.
+  /// Whether several rows of `columns` elements fit into one block. An instruction computes one block at a time.
   func takesTiles(columns: Int) -> Bool { columns > 0 && columns <= Int(raw.pointee.block) / 2 }
 
   /// Runs a rectangle of the domain, `tile`, on one thread.
@@ -106,7 +106,7 @@ final class Kernel {
   var isSmall: Bool { count * weight <= TaskLimits.weight }
 }
 
-/// The slots of the workspace. A slot stores one register for a block of elements. It is reused when its
+/// The slots of the workspace. A slot stores one register of the program for a block of elements. It is reused when the
 /// register is no longer needed.
 struct KernelSlots {
   private(set) var byteCount = 0

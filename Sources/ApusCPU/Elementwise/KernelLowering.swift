@@ -222,7 +222,7 @@ struct KernelLowering {
       let truths = dtype == .bool ? truths(at: index) : nil
       guard dtype.isLane || truths != nil else { continue }
       let isSafe = arguments.indices.allSatisfy { argument in
-        // A core result may have been computed in the memory of any output.
+        // A core result (the result of a step before its epilogue) may have been computed in the memory of any output.
         if arguments[argument].kind == Kind.core { return lastUse(of: argument) <= index }
         guard arguments[argument].kind == Kind.tensor, arguments[argument].in_place != 0,
           builder.mayAlias(Int(arguments[argument].index), Int(output.value))
@@ -305,7 +305,7 @@ struct KernelLowering {
       let ending = live.keys.filter { uses[$0] == index }.sorted()
       // The result may reuse the slot of an earlier result of the same size that is read here for the last time.
       // The result must not overwrite the slot of an argument: the loop reads the slot of a broadcast value again for
-      // each group.
+      // each group of 16 elements.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {
@@ -325,8 +325,8 @@ struct KernelLowering {
     return program.lane(of: original).byteCount
   }
 
-  /// Lets blocks end at the ends of long rows, so that broadcast operands need no copies. If reducers read the outputs,
-  /// the length of a row must be a multiple of `reducerGroup`.
+  /// Lets blocks end at the ends of long rows (lines along the last axis), so that broadcast operands need no copies.
+  /// If reducers read the outputs, the length of a row must be a multiple of `reducerGroup`.
   private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]?) {
     let (shape, _) = Layout.collapsed(domain, inputs.compactMap(\.layout) + (results ?? []).map(\.layout))
     guard shape.rank > 1, let width = shape.last, width >= 256 else { return }

@@ -223,7 +223,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The number of rows of a reduction whose kept axes come first; `nil` for other and for empty reductions.
+  /// The number of rows of a reduction whose kept axes come first; `nil` for other reductions and for empty ones.
   private func rowCount(_ step: Reduction) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let kept = axes.prefix { !step.axes.contains($0) }

@@ -6,11 +6,11 @@ import ApusSystem
 /// axes, so that it uses whole cache lines of arguments and results.
 struct TiledKernel {
   private let kernel: Kernel
-  /// The extent of the axis of rows, along which some arguments are contiguous.
+  /// The number of rows: the extent of the axis along which some arguments are contiguous.
   private let rows: Int
   /// The distance, in elements of the domain, between adjacent rows.
   private let width: Int
-  /// The extent of the axis of columns, along which results are contiguous.
+  /// The number of columns: the extent of the axis along which results are contiguous.
   private let columns: Int
   /// The layout of the other axes in the domain.
   private let outer: csimd_layout

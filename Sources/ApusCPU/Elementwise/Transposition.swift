@@ -18,12 +18,12 @@ struct Transposition {
   /// The extent of the result's axis of stride 1, and the source's stride along that axis.
   private let columns: Int
   private let sourceStride: Int
-  /// Rows and columns of the block of a task.
+  /// Rows and columns of a block, which `BlockTransposition` transposes in one call.
   private let rowGrain: Int
   private let columnGrain: Int
   private let block: BlockTransposition
 
-  /// Columns per strip. A task has a whole number of strips, or all columns if they are fewer.
+  /// Columns per strip. A block has a whole number of strips, or all columns of the result.
   private static let stripColumns = 64
   /// Rows and elements per task. If tasks covered only short pieces of rows, two threads would often write to the same
   /// cache line, and each of them would fetch the line again. Tasks with non-temporal stores prefetch their next block,
@@ -34,8 +34,8 @@ struct Transposition {
   private static let leastElements = 1 << 13
   private static let leastExtent = 2
 
-  /// The transposition that is equivalent to a copy; `nil` unless the source is contiguous along one axis and the result
-  /// along another one, both of at least `leastExtent` elements.
+  /// The transposition that is equivalent to a copy; `nil` unless the source is contiguous along one axis and the
+  /// result along another one, both of at least `leastExtent` elements.
   init?(_ copy: PlainCopy, _ builder: StepBuilder) {
     let (shape, from, to) = (copy.shape, copy.from, copy.to)
     let axes = Array(0..<shape.rank)

@@ -19,7 +19,7 @@ final class ColumnSums {
   private let reducer: csimd_reducer
   private static let lines = ReductionShape.linesAtOnce
 
-  /// - Parameter value: the product's result, `shape.reducedCount` lines of `shape.keptCount` elements of `lane`.
+  /// - Parameter value: the product's result, `shape.reducedCount` lines of `shape.keptCount` elements of type `lane`.
   init(of value: Int, _ lane: Lane, _ shape: ReductionShape, _ reducer: csimd_reducer) {
     self.value = value
     self.shape = shape
@@ -46,7 +46,8 @@ final class ColumnSums {
     }
   }
 
-  /// Combines the sums of all tiles, in the parts and in the order of the reduction.
+  /// Combines the sums of all tiles. The lines are split into the same parts, and added in the same order, as in the
+  /// reduction.
   func finish(_ pool: ThreadPool, shared: UnsafeMutableRawPointer) {
     let grain = max(16, TaskLimits.elementCount / max(1, groupCount) / 16 * 16)
     let (levels, parts) = (shape.columnArrayCount - 1, shape.partCount)

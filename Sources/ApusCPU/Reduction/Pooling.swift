@@ -2,7 +2,7 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// Pooling, one plane at a time.
+/// Pooling, one plane (one channel of one image) at a time.
 final class PoolingStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Pooling

@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A reduction, either by rows (the elements of each result are accumulated one after the other) or by columns (for one
-/// reduced position after the other, vector operations accumulate the elements of adjacent results).
+/// A reduction, either by rows or by columns. By rows, the elements of each result are accumulated one after the other.
+/// By columns, vector operations accumulate the elements of adjacent results, for one reduced position after the other.
 ///
 /// Long reductions are split into parts, which depend only on the shape and whose accumulators are merged pairwise.
 /// Within a part, elements are combined in a cascade of chains (see `Kernels/reduce.def`).
@@ -13,7 +13,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private let shape: ReductionShape
   private let table: ReductionTable
   private let epilogue: EpilogueKernel
-  /// The addresses of the core results.
+  /// The addresses of the core results, that is, of the results before the epilogue.
   private let cores: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   /// The offsets of the core results in the shared memory.
   private let coreOffsets: [Int]
@@ -217,7 +217,7 @@ struct ReductionShape {
     (Int64(range.lowerBound), Int64(range.upperBound))
   }
 
-  /// Whether to reduce by rows. Axes of extent 1 do not count. Rows are chosen if
+  /// Whether to reduce by rows. Axes of extent 1 do not count. Rows are chosen if one of these conditions holds:
   /// (a) all axes are reduced;
   /// (b) the innermost axis is kept and shorter than 16;
   /// (c) the innermost axes are reduced, and together have at least 64 elements;

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusCSIMD
 
 /// The C description of a reduction: the kernel over the inner axes, the reducers, and the strides of the kernel's
-/// arguments along the outer axes.
+/// arguments along the outer axes. By rows, the inner axes are the reduced axes; by columns, they are the kept axes.
 final class ReductionTable {
   let kernel: Kernel
   let raw: UnsafeMutablePointer<csimd_reduction>
@@ -78,7 +78,7 @@ final class ReductionTable {
 
 extension Kernel {
   /// Whether the kernel has two outputs, of which the first is an array of contiguous lines and the second is the same
-  /// for all lines.
+  /// for all lines. A line consists of the elements at one reduced position.
   fileprivate func givesLines(_ outer: [csimd_layout]) -> Bool {
     let outputs = UnsafeBufferPointer(start: raw.pointee.outputs, count: Int(raw.pointee.output_count))
     guard outputs.count == 2, outputs.allSatisfy({ $0.reg < raw.pointee.argument_count }) else { return false }

@@ -12,7 +12,7 @@ final class ScanStep: CPUStep {
   private let store: csimd_store
   /// Elements of the inner axis per task.
   private let width: Int
-  /// The number of lines of `width` elements that fit into an L1 cache, a multiple of the length of a chain.
+  /// The number of lines of `width` elements that fit into an L1 cache, a multiple of `SumCascade.chain`.
   private let lineCount: Int
   private static let maximumWidth = 256
   private static let cachedCount = 4096
@@ -60,7 +60,7 @@ final class ScanStep: CPUStep {
       let lines = min(lineCount, step.extent - earlier)
       let line = step.isReversed ? step.extent - earlier - lines : earlier
       let first = (outer * step.extent + line) * step.inner + block * width
-      // Lines over the whole inner axis are contiguous.
+      // If lines cover the whole inner axis, there are no gaps between them.
       let (pieces, length) = count == step.inner ? (1, lines * count) : (lines, count)
       for piece in 0..<pieces {
         load(length, values + piece * count * laneSize, source + (first + piece * step.inner) * size, 1)

@@ -8,8 +8,8 @@ enum JPEG {
   /// Decodes a file with the accurate DCT and interpolated chroma, as Pillow does.
   ///
   /// Warnings of the library (truncated data, misplaced restart markers, …) are errors, because the library would fill
-  /// the rest with gray. CMYK files are assumed to be inverted, as Adobe writes them, and are converted to RGB as
-  /// Pillow does.
+  /// the rest of the image with gray. CMYK files are assumed to be inverted, as Adobe writes them, and are converted to
+  /// RGB as Pillow does.
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
     guard let handle = tjInitDecompress() else { throw failure(message(nil), bytes, path) }
     defer { tjDestroy(handle) }

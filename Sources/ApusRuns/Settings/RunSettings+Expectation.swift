@@ -1,7 +1,7 @@
 import Apus
 
 extension RunSettings {
-  /// The model and one of its inputs, determined by the settings and the list of data sets without reading data; `nil`
+  /// The model and one of its inputs, determined from the settings and the list of data sets. No data are read; `nil`
   /// if the number of classes or the size of the inputs depends on files.
   func expectedModel() throws -> (any Layer, ModelSummary.Input)? {
     guard case .images(let network) = model.kind else { return (try model.exampleModel(), model.exampleInput()) }

@@ -61,7 +61,8 @@ public struct Grid: Sendable {
     return Grid(shape) { index in function(grids.map { $0.spread(index) }) }
   }
 
-  /// Applies a function to each list of elements whose indices differ only in `axes`; lists are in row-major order.
+  /// Applies a function to each list of elements whose indices differ only in `axes`. The elements of a list are in
+  /// row-major order.
   public func reduced(_ axes: [Int], keeping: Bool = false, _ function: ([Double]) -> Double) -> Grid {
     var kept = shape
     for axis in axes { kept[axis] = 1 }

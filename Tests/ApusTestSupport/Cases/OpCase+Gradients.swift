@@ -24,10 +24,10 @@ extension OpCase {
 
   /// The orders of the derivatives in `float32` that `gradientParityProblems` compares on a device.
   ///
-  /// Devices that build kernels at run time skip second derivatives of composed operations, because the components have
-  /// separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run only first derivatives of
-  /// operations that are not composed. The tests with `cpu` kernels also cover first derivatives of composed
-  /// operations, and second derivatives of operations that are not composed.
+  /// Devices that build kernels at run time skip second derivatives of composed operations (see `isComposed`), because
+  /// their components have separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run only
+  /// first derivatives of operations that are not composed. The tests with `cpu` kernels also cover first derivatives
+  /// of composed operations, and second derivatives of operations that are not composed.
   public func gradientOrders(on device: TestDevice) throws -> [Int] {
     guard derivatives != .none else { return [] }
     let orders = derivatives == .second ? [1, 2] : [1]
@@ -95,7 +95,7 @@ private struct Probe {
     return result
   }
 
-  /// `L`, or `G` if `order` is 1, and the input tensors to which gradients flow.
+  /// `L`, or `G` if `order` is 1 (see `gradientProblems`), and the input tensors to which gradients flow.
   private func function(_ grids: [Grid], order: Int, dtype: DType) -> (value: Tensor, inputs: [Tensor]) {
     let tensors = operation.tensors(grids, dtype: dtype)
     let inputs = targets.map { tensors[$0] }
@@ -110,8 +110,8 @@ private struct Probe {
     return (value, inputs)
   }
 
-  /// The derivative along `d`: the sum of gradients times directions (`gradient`), the central difference
-  /// (`difference`), and the sum of the magnitudes of the terms of `gradient` (`scale`).
+  /// The derivative along `d`, both as the sum of gradients times directions (`gradient`) and as the central difference
+  /// (`difference`). `scale` is the sum of the magnitudes of the terms of `gradient`.
   func slopes(on device: TestDevice, order: Int) throws -> (gradient: Double, difference: Double, scale: Double) {
     try withDevice(device.device) { () throws in
       let h = Tolerance.finiteDistance

@@ -73,7 +73,7 @@ extension OpCase {
     return nil
   }
 
-  /// Whether an infinity is the correct rounding of a number that exceeds the type.
+  /// Whether an infinity is the correct rounding of a number beyond the range of the type.
   private func overflows(_ value: Double, _ expected: Double, _ type: DType) -> Bool {
     guard type.isFloatingPoint else { return false }
     let rounded = Tolerance.format(type).rounded(type == .float32 ? Double(Float(expected)) : expected)

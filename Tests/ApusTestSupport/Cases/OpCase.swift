@@ -8,9 +8,9 @@ import Testing
 public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The contents of an input.
   public enum Values: Sendable {
-    /// Numbers of the type of the run, spread over a range.
+    /// Numbers that the run's element type can represent, spread over a range.
     case numbers(ClosedRange<Double>)
-    /// Whole numbers of the type of the run.
+    /// Whole numbers in a range, with the run's element type.
     case wholeNumbers(ClosedRange<Double>)
     /// `int64` indices in `0 ..< bound`, or in `-bound ..< bound` if `wraps`.
     case indices(bound: Int, wraps: Bool = false)
@@ -54,7 +54,8 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   public static let integers: [DType] = [.int64, .int32, .int8, .uint8]
   public static let numbers: [DType] = floats + integers
 
-  /// Inputs with the shapes `shapes[index]`, the same on every call: numbers that `dtype` can represent.
+  /// Inputs with the shapes `shapes[index]`, filled with random numbers that `dtype` can represent. Every call returns
+  /// the same numbers.
   public func grids(_ index: Int = 0, dtype: DType) -> [Grid] {
     var random = SplitMix64(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
     return zip(inputs, shapes[index]).map { values, shape in

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A plan under construction, with the values of its inputs and scalars.
+/// A plan under construction, with the contents of its inputs and scalars.
 public struct PlanBuilder {
   public private(set) var plan = Plan()
   private var inputs: [[UInt8]] = []

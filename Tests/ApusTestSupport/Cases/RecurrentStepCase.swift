@@ -9,7 +9,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   private let hasMask: Bool
   private let hasBias: Bool
   private let keeps: Bool
-  /// Whether the backward pass gets gradients of the states of all time steps, and of the last states.
+  /// Whether the backward pass gets the gradients of the states at all time steps (`all`), and whether it gets the
+  /// gradients of the last states (`last`).
   private let gradients: (all: Bool, last: Bool)
 
   private init(
@@ -23,8 +24,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
 
   /// The sizes cover partial and whole blocks of all kernels. In OpenCL kernels, the sequences of a block (1 to 6, or
   /// 8) share each load of a weight, and a work-group computes one or more blocks. A vector register has 1 or 16
-  /// elements, and the backward pass multiplies by 1, 2 or 4 registers of weights at a time. A tile of the CPU has up
-  /// to 12 rows and 32 columns.
+  /// elements, and the backward pass multiplies by 1, 2 or 4 registers of weights at a time. A tile of a product on
+  /// the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
@@ -58,8 +59,9 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     ]
   }
 
-  /// A plan of one pass. Inputs: the input, two states, the weight, the bias, the forward result, the gradient of the
-  /// states at all time steps, the gradients of two last states, the mask.
+  /// A plan of one pass. Inputs: the input, the initial hidden and cell states, the weight, the bias, the forward
+  /// result, the gradient of the states at all time steps, the gradients of the last hidden and cell states, the mask.
+  /// Only an LSTM has cell states.
   public func plan(_ pass: Recurrent.Pass) -> Plan {
     let g = geometry
     var plan = Plan(inputCount: 10)

@@ -10,7 +10,7 @@ import Testing
 public final class RowFunction: Sendable, CustomTestStringConvertible {
   /// The kinds of rows, as `elementwise.def` defines them.
   public enum Kind: Sendable { case unary, binary, test1, test2, fromInteger }
-  /// The value in `Double`; a function of one number ignores the second.
+  /// The value in `Double`; a function of one number ignores the second argument.
   public typealias Numbers = @Sendable (Double, Double) -> Double
   /// The value for integers of `bits` bits, before higher bits are dropped.
   public typealias Integers = @Sendable (_ a: Int64, _ b: Int64, _ bits: Int) -> Int64
@@ -101,7 +101,7 @@ extension RowFunction {
     return RowFunction(row, .binary, numbers, integersOfLane, operation, special, hasLoopTest: hasLoopTest)
   }
 
-  /// A function of the bits of two integers. Its argument `bits` is the width of the integers.
+  /// A function of the bits of two integers, `integers`. It also gets the width of the integers in bits.
   static func bits(
     _ row: ElementwiseRow, named name: String? = nil, _ apply: @escaping @Sendable (Tensor, Tensor) -> Tensor,
     _ integers: @escaping Integers

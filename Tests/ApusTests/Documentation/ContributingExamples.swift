@@ -18,13 +18,13 @@ extension Tensor {
 // end
 
 extension ElementwiseRow {
-  /// Stands for the row that the example adds to `Kernels/elementwise.def`.
+  /// Stands for the row (formula) that CONTRIBUTING.md adds to `Kernels/elementwise.def`.
   fileprivate static var logit: ElementwiseRow { .log }
 }
 
 @Suite struct ContributingExamples {
-  /// The composed `logit` of the first example is infinite at 0 and 1. At 0.25 it agrees with the reference value in
-  /// the table row of the third example.
+  /// The `logit` of the first example, which is composed of other operations, is infinite at 0 and 1. At 0.25 it agrees
+  /// with the reference function of the third example, which is an entry of the table in `RowFunctions.swift`.
   @Test func elementwiseOperation() throws {
     let functions: [RowFunction] = [
       // example

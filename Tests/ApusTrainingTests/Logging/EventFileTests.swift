@@ -58,8 +58,8 @@ struct EventFileTests {
     #expect(Array(record[21..<36]) == [0x1a, 0x0d] + Array("brain.Event:2".utf8))
   }
 
-  /// A later file sorts after the earlier files, also within the same second. It has a session start at the step after
-  /// the finished steps.
+  /// The name of a later file sorts after the names of earlier files, also within the same second. The later file has a
+  /// session-start event at the step after the last finished step.
   @Test func filesAreInOrder() throws {
     let files = try [0, 5, 9].map { try EventFile(folder: scratch.file("b"), resumingAfter: $0) { 1000 } }
     let names = files.map { String($0.path.split(separator: "/").last!) }
@@ -112,7 +112,8 @@ struct EventFileTests {
     #expect(error?.description.contains("/proc/nowhere") == true)
   }
 
-  /// Writes the files that `tensorboard_check.py` reads, to the folder `APUS_TENSORBOARD` if this variable is set.
+  /// Writes the files that `tensorboard_check.py` reads. If the environment variable `APUS_TENSORBOARD` is set, it
+  /// names the folder of the files.
   @Test func writesWhatTheScriptReads() throws {
     let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? scratch.file("tensorboard")
     let log = try TensorBoardLog(folder: folder)
