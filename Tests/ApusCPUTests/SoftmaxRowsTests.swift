@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  /// An array larger than the caches, whose quotients are written with non-temporal stores.
+  /// An array larger than the caches, so that the quotients are written with non-temporal stores.
   @Test(arguments: availableSets, [DType.float32, .float64]) func largeRows(simd: String, dtype: DType) throws {
     let (rows, length) = (8224 / dtype.byteCount, 4096)
     var random = TestNumbers(seed: 5)
@@ -111,7 +111,7 @@ import Testing
   }
 }
 
-/// A plan of steps over rows, separated by unrelated steps unless `isTogether`.
+/// A plan whose steps over rows are separated by unrelated steps unless `isTogether`.
 private struct RowPlan {
   var builder = PlanBuilder()
   private let domain: Shape

@@ -38,8 +38,8 @@ public struct Precision: Hashable, Sendable {
 /// | family | input and output types |
 /// |---|---|
 /// | matrix products, convolutions, products of inputs and weights in recurrent layers | 16 bits, sums in `float32` |
-/// | sequences of recurrent layers | unchanged; inside, `float32` in one step |
-/// | attention | 16 bits; inside, `float32` in one step |
+/// | sequences of recurrent layers | unchanged; inside, `float32`, as one fused operation |
+/// | attention | 16 bits; inside, `float32`, as one fused operation |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and similar | `float32` |
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
 /// | all others | the types of their inputs; the wider of two |
