@@ -187,9 +187,9 @@ struct BlockSchedule {
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
-  /// Whether the tasks of a narrow product with a transposed left factor are chains rather than rows. A task of rows
-  /// reads a few elements of another page for each element along k. A task of one chain reads the elements of all rows,
-  /// which are adjacent and fit into an L2 cache.
+  /// Whether the tasks of a narrow product (n ≤ 16) with a transposed left factor are chains rather than rows. For each
+  /// element along k, a task of rows reads a few elements from another memory page. A task of one chain reads the
+  /// elements of all rows, which are adjacent and fit into an L2 cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
       && caches.favorsUnpackedFactors
