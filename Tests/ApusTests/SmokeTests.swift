@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// On each device, a short training, and for each step family one computation with its gradients, except for recurrent
+/// On each device: a short training, and one computation with its gradients for each step family other than recurrent
 /// steps, row writes and custom operations. `.ci/quick` runs these tests before every commit. `OpCaseTests` has every
 /// operation, element type and edge case.
 @Suite struct SmokeTests {

@@ -53,8 +53,8 @@ struct BlockSchedule {
   /// chains of all results; afterwards, other tasks add the chains in their order.
   private(set) var chainGrain = 0
 
-  /// The length of a chain along k. A sliver (the packed rows of one tile) of this length stays in an L1 cache, and the
-  /// packed rows of a task, at most `mostRows`, in an L2 cache.
+  /// The length of a chain along k. A sliver (the packed rows of one tile) of this length stays in an L1 cache, and
+  /// `mostRows` packed rows of this length stay in an L2 cache.
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48

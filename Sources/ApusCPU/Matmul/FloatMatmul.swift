@@ -56,8 +56,8 @@ final class FloatMatmulStep: CPUStep {
     return BlockKernels.Factor(pointer: UnsafeRawPointer(start), row: strides.row, column: strides.column)
   }
 
-  /// Whether the step writes a value as a matrix `[rows, columns]`, in tiles whose numbers of rows are multiples of
-  /// `ReductionShape.linesAtOnce`.
+  /// Whether the step writes a value as a matrix `[rows, columns]`, in tiles that do not split a group of
+  /// `ReductionShape.linesAtOnce` rows.
   func gives(_ value: Int, rows: Int, columns: Int) -> Bool {
     let lines = ReductionShape.linesAtOnce
     return results.contains(value) && columns == product.n && rows == batchCount * product.m

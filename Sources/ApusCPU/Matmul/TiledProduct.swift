@@ -194,8 +194,8 @@ struct TiledProduct {
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The memory to prefetch: of this task's columns, the rows of the chain that begins at row `start`; after the last
-  /// chain, the rows of the first chain, of the columns after this task's. Columns are prefetched if only this task
+  /// The memory to prefetch: the rows of the chain that begins at row `start`, in the columns of this task; after the
+  /// last chain, the rows of the first chain, in the columns of the next task. Columns are prefetched if only this task
   /// reads them from memory. The task must read them in place, or the columns of a chain must be few enough to stay in
   /// an L2 cache until the task packs them.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {

@@ -124,6 +124,7 @@ struct LaunchTime: Sendable {
   var start: Double
   var duration: Double
 
-  /// Drivers read the events of launches in batches of this size, so that few events exist at a time.
+  /// Drivers read the events of launches in batches of this size, so that a long measurement does not
+  /// retain all of them.
   static let batchSize = 4096
 }
