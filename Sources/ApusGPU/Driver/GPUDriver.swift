@@ -124,7 +124,6 @@ struct LaunchTime: Sendable {
   var start: Double
   var duration: Double
 
-  /// Drivers read the events of launches in batches of this size, so that a long measurement does not
-  /// retain all of them.
+  /// Drivers read the events of launches in batches of this size, so that a long measurement does not keep all events.
   static let batchSize = 4096
 }
