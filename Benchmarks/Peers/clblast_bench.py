@@ -33,7 +33,7 @@ def check(status, what):
 
 
 def devices():
-    """All devices of all platforms, in the order in which Apus counts them."""
+    """All devices of all platforms, in the order in which Apus numbers them."""
 
     def found(function, *arguments):
         count = c_uint32()

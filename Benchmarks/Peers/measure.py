@@ -78,8 +78,8 @@ def library(source, *flags):
 def serve(options, peer, bodies, steps=(), problems="*"):
     """Runs the selected measurements, or prints what the script supports if the kind is `describe`.
 
-    `bodies` maps each supported kind to a function that gets the name of a problem, measures the problem and prints the
-    lines (none if the form does not apply to the problem). `steps` are the supported workloads of `step`. For
+    `bodies` maps each supported kind to a function that gets the name of a problem, and prints a line for each of its
+    measurements (nothing if the form does not apply to the problem). `steps` are the supported workloads of `step`. For
     all other kinds, `problems` is the pattern of the names of the supported problems.
     """
     if options.kind == "describe":
@@ -95,7 +95,7 @@ def serve(options, peer, bodies, steps=(), problems="*"):
 
 
 def measure(body, synchronize, runs, span=0.05):
-    """Returns the milliseconds per execution of `body` in each run. A run executes `body` often enough to take about
+    """Returns, for each run, the milliseconds per execution of `body`. A run executes `body` often enough to take about
     `span` seconds. Before the first run come three warm-up executions and a timed one, from which the number of
     executions per run is computed."""
 

@@ -12,8 +12,8 @@ typedef float Vector __attribute__((vector_size(32)));
 typedef float Vector __attribute__((vector_size(16)));
 #endif
 
-// A core starts two multiply-adds per cycle, and each takes four or five cycles, so that ten chains keep both units
-// busy. Twelve chains, the factor and the summand fit into 16 registers.
+// A core has two multiply-add units. Each starts one multiply-add per cycle, which takes four or five cycles, so ten
+// chains keep both units busy. Twelve chains, the factor and the summand fit into 16 registers.
 enum { chains = 12, lanes = sizeof(Vector) / sizeof(float) };
 
 struct part {

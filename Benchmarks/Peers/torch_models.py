@@ -92,7 +92,7 @@ class CBAM(nn.Module):
 
 
 def add_attention(block, attention, channels):
-    """Adds the module `se` or `cbam` to a block, and returns the function that applies it."""
+    """Adds the module `se` or `cbam` to a block, unless `attention` is None. Returns the function that applies it."""
     if attention is None:
         return lambda block, y: y
     setattr(block, attention, {"se": SqueezeExcitation, "cbam": CBAM}[attention](channels))

@@ -28,7 +28,7 @@ INLINE V FN(softmax_score)(V dot, V scale, V added) { return dot * scale + added
 //   the score of a key             log-sum-exp        the weight of the key
 INLINE V FN(softmax_weight)(V score, V shift) { return FN(exp)(score - shift); }
 
-// The log-sum-exp of all scores, from the last shift and the sum of the unnormalized weights.
+// The log-sum-exp of all scores, from the shift of the last block and the sum of the unnormalized weights.
 INLINE V FN(softmax_logarithm)(V shift, V sum) { return SELECT(sum == 0, NO_KEYS, shift + FN(log)(sum)); }
 
 // The gradient of q · k, the dot product of a query and a key: p · (d − dot) · scale. `p` is the weight of the key, `d`

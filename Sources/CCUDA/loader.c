@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A function to look up: its symbol, and the address of its pointer.
+// A function to look up: its symbol, and where to store its address.
 typedef struct {
   const char *symbol;
   void *pointer;

@@ -67,7 +67,7 @@ import Testing
     stride(from: UInt32(0), to: UInt32.max - step, by: Int(step)).map { Float(bitPattern: $0) } + specials
   }
 
-  /// The error of `value` in units in the last place (ULP) of `exact`, rounded to `float32`.
+  /// The error of `value`, in units in the last place (ULP) of the `float32` nearest to `exact`.
   static func ulps(_ value: Float, _ exact: Double) -> Double {
     if exact.isNaN || value.isNaN { return exact.isNaN && value.isNaN ? 0 : .infinity }
     if value == Float(exact) { return exact == 0 && value.sign != exact.sign ? .infinity : 0 }
@@ -297,8 +297,8 @@ import Testing
     #expect(Set(rows) == tested)
   }
 
-  /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. `csimd_find_reducer` finds all
-  /// reducers and fused sums.
+  /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. `csimd_find_reducer` finds
+  /// the loops of all reductions (`ReductionRow`) and of the fused sums (`FusedSum`).
   @Test func enumerationsNameTheRowsOfTheTables() {
     let loops = csimd_open(nil)!
     let table = loops.pointee

@@ -11,7 +11,8 @@ import Testing
   /// What a plan computes from the row maxima.
   enum Kind: CaseIterable, Sendable {
     /// `softmax`: exponentials divided by their sums. `exponentials`: exponentials and their sums. `sums`: sums of
-    /// exponentials, with infinite maxima replaced by a number. `storedSums`: as `sums`, with the exponentials stored.
+    /// exponentials, with maxima that are not finite replaced by a number. `storedSums`: as `sums`, with the
+    /// exponentials stored.
     case softmax, exponentials, sums, storedSums
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
@@ -37,7 +38,8 @@ import Testing
       }
   }
 
-  /// Rows that end within a vector or within a group of four vectors, and rows that contain only NaN or infinities.
+  /// Rows of lengths that do or do not fill whole vectors and groups of four vectors. Some rows contain NaN, infinities
+  /// or zeros of both signs.
   @Test(arguments: Kind.allCases, [16, 17, 64, 100, 257, 4096]) func sameBits(kind: Kind, length: Int) throws {
     let rows = 70
     for dtype in [DType.float32, .float64] {
@@ -67,7 +69,7 @@ import Testing
     }
   }
 
-  /// An array larger than the caches, whose quotients are written with non-temporal stores.
+  /// An array larger than the caches, so that the quotients are written with non-temporal stores.
   @Test(arguments: availableSets, [DType.float32, .float64]) func largeRows(simd: String, dtype: DType) throws {
     let (rows, length) = (8224 / dtype.byteCount, 4096)
     var random = TestNumbers(seed: 5)
@@ -111,7 +113,7 @@ import Testing
   }
 }
 
-/// A plan of steps over rows, separated by unrelated steps unless `isTogether`.
+/// A plan whose steps over rows are separated by unrelated steps unless `isTogether`.
 private struct RowPlan {
   var builder = PlanBuilder()
   private let domain: Shape

@@ -6,8 +6,8 @@ import Testing
 
 @testable import ApusGPU
 
-/// Failures of the CUDA driver and of devices. Tests that set environment variables of the stand-in run in a separate
-/// process.
+/// Failures of the CUDA driver and of devices, on a stand-in for the driver (``CUDAStandIn``). Tests that set
+/// environment variables of the stand-in run in a separate process.
 struct CUDAFaultTests {
   /// Opens the first device with these variables in the environment, and returns the error.
   private static func failure(_ variables: [String: String]) throws -> String {

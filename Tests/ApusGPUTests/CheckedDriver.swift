@@ -17,9 +17,9 @@ extension CheckedDriver where Base == OpenCLDriver {
   }
 }
 
-/// A driver that stops the process if a caller breaks the contract of ``GPUDriver``, for example by a copy or a launch
-/// out of bounds, or by calls from two threads at the same time. A test can make the driver alter kernel sources, or
-/// fail in a replay.
+/// A driver that passes each call on to another driver, and stops the process if a caller breaks the contract of
+/// ``GPUDriver``, for example by a copy or a launch out of bounds, or by calls from two threads at the same time. A
+/// test can make the driver alter kernel sources, or fail in a replay.
 final class CheckedDriver<Base: GPUDriver>: GPUDriver {
   typealias Transfer = Base.Transfer
   typealias Module = Base.Module

@@ -38,12 +38,12 @@ import Testing
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
     // Images that each work-item copies to a private array. These cases have elements that are grouped by their
-    // coordinates modulo the stride, zeros inserted between elements, several planes, and channel blocks.
+    // coordinates modulo the stride, zeros inserted between elements, several depths, and channels in several blocks.
     geometry(
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
     // Depthwise kernels, which compute row by row: rows of one and of two registers, more rows than a tile has, and a
-    // window larger than the image. The last geometry (7 × 7) has too many taps for these kernels.
+    // window larger than the image. The last of these four geometries (7 × 7) has too many taps for these kernels.
     geometry(2, 3, 3, groups: 3, size: SIMD3(1, 6, 30), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
@@ -57,8 +57,8 @@ import Testing
     geometry(2, 5, 7, size: SIMD3(1, 5, 35), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
   ]
 
-  /// Channels-last geometries: padding, strides that skip some pixels entirely, more weights than a block of taps may
-  /// have, and more channels than a work-item processes.
+  /// Channels-last geometries: padding, strides that skip some pixels entirely, more weights than a block of taps
+  /// (kernel positions) may have, and more channels than a work-item processes.
   nonisolated static let pixels: [ConvolutionGeometry] = [
     geometry(2, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(
@@ -81,8 +81,8 @@ import Testing
     geometry(6, 32, 32, size: SIMD3(1, 32, 28), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
   ]
 
-  /// Calls `body` with the offsets in the input `x`, the kernel `w` and the output `y` for each product of a
-  /// convolution.
+  /// Calls `body` for each multiplication of a convolution, with the offsets of the elements in the input `x`, the
+  /// kernel `w` and the output `y`.
   private func products(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
     let (x, y) = (g.inputChannels / g.groups, g.outputChannels / g.groups)
     let taps = g.kernel.wrappedProduct

@@ -209,8 +209,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 }
 
-/// The contract of ``GPUDriver``, for the OpenCL driver with both kernel classes, for the CUDA driver with the stand-in,
-/// and for a driver without a device.
+/// The contract of ``GPUDriver``, for the OpenCL driver with both kernel classes, for the CUDA driver with the stand-in
+/// for NVIDIA's libraries, and for a driver without a device.
 @DeviceThread @Suite struct GPUDriverTests {
   private static let model: [String: ModelDriver.Kernel] = [
     "shifted": { memories, offset, count in

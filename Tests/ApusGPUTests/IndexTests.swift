@@ -6,7 +6,7 @@ import Testing
 @DeviceThread @Suite struct IndexTests {
   struct Case: CustomTestStringConvertible {
     var outer, extent, count, inner: Int
-    /// Whether all elements of a row share one index.
+    /// Whether the `inner` elements of a row share one index.
     var isShared = true
     var dtype = DType.float32
     var indexType = DType.int32

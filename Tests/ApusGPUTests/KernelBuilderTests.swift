@@ -14,8 +14,8 @@ import Testing
     #expect(KernelBuilders.needed(of: environment) == ["PATH=/bin", "POCL_CACHE_DIR=/c", "HOME=/h"])
   }
 
-  /// A builder process has only its socket, the files that it opens itself, and the environment variables that it
-  /// needs.
+  /// A builder process, which compiles kernels, has only its socket, the files that it opens itself, and the
+  /// environment variables that it needs.
   @Test(.enabled(if: Harness.isPoCL, "only PoCL uses kernel builders")) func buildersInheritNothing() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write([1], to: "secret")

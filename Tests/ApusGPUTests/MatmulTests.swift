@@ -52,17 +52,17 @@ func epilogue(
     Case(m: 20, n: 40, k: 30, isLeftTransposed: true, dtype: .int8),
     Case(m: 9, n: 21, k: 33, dtype: .int32), Case(m: 9, n: 21, k: 33, dtype: .int64),
     Case(m: 14, n: 40, k: 33, isLeftTransposed: true, dtype: .float64),
-    // Dot products of rows; a single row; sums that are stored between blocks of terms.
+    // Dot products of rows; a single row; partial sums that are stored and loaded again, for large k.
     Case(m: 1, n: 1000, k: 66, isRightTransposed: true, hasBias: true), Case(m: 1, n: 300, k: 230),
     Case(batch: [2], m: 3, n: 1000, k: 70, isRightTransposed: true), Case(m: 3, n: 300, k: 230),
     Case(m: 1, n: 1001, k: 70, isRightTransposed: true, dtype: .float16),
     Case(m: 270, n: 64, k: 600, isLeftTransposed: true, hasBias: true), Case(m: 20, n: 32, k: 2100),
     Case(m: 4000, n: 256, k: 400, isLeftTransposed: true), Case(m: 1024, n: 1024, k: 510, isLeftTransposed: true),
     Case(m: 5, n: 7, k: 0, dtype: .float16),
-    // 16-bit factors that are converted as they are read: along rows, across rows, and in several segments.
+    // 16-bit factors that are converted as they are read: along rows, across rows, and in several ranges of k.
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true, dtype: .float16), Case(m: 1, n: 1024, k: 70, dtype: .float16),
     Case(m: 20, n: 192, k: 400, dtype: .bfloat16),
-    // Panels that each work-item packs, from rows and from columns of the right factor.
+    // Panels (columns of the right factor) that each work-item packs, from row-major and from column-major factors.
     Case(m: 64, n: 330, k: 900, hasBias: true), Case(m: 50, n: 600, k: 500, isLeftTransposed: true, dtype: .float16),
     Case(m: 900, n: 80, k: 1100, isRightTransposed: true, hasBias: true),
     Case(batch: [2], m: 60, n: 70, k: 1000, isLeftTransposed: true, isRightTransposed: true, dtype: .bfloat16),

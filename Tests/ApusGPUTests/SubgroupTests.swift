@@ -38,7 +38,7 @@ import Testing
   }
 
   /// Reductions by sub-groups of 16, on a device that emulates the shuffles (`SHIFT`) in local memory. All work-items
-  /// of a work-group must take part in the emulation, so cases that use sub-groups have rows for all of them.
+  /// of a work-group must take part in the emulation, so cases that use sub-groups have a row for each sub-group.
   @Test(
     .enabled(if: Harness.isPoCL, "the emulation of sub-groups is written for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])

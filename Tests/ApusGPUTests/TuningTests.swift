@@ -68,8 +68,8 @@ struct TuningTests {
     return try GPUDevice(driver: driver, options: options)
   }
 
-  /// The candidates include tile shapes for processors with fewer registers. If a candidate added the terms in another
-  /// order, most sums of 500 terms would differ.
+  /// The candidate kernels include tile sizes for processors with fewer registers. If a candidate added the terms in
+  /// another order, most sums of 500 terms would differ.
   @Test(arguments: [(KernelTarget.Class.cpu, 32), (.cpu, 8), (.gpu, 32)].filter { Harness.classes.contains($0.0) })
   func everyShapeGivesTheSameBits(kernelClass: KernelTarget.Class, registerCount: Int) throws {
     let device = try open(options(kernelClass), registerCount: registerCount)

@@ -7,8 +7,8 @@ import Testing
 @testable import ApusCPU
 @testable import ApusGPU
 
-/// The workspace of a plan is bounded by the size of its values, whatever the ratios of their extents. Plans are
-/// lowered or prepared, not run.
+/// The workspace of a plan (the scratch memory of its steps) is bounded by the size of its values, whatever the ratios
+/// of their extents. Plans are lowered or prepared, not run.
 @Suite struct WorkspaceTests {
   /// The workspace of a plan may have `free` bytes plus `times` times the bytes of the plan's values.
   private static let free = 4 << 20

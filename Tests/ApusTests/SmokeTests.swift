@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// One computation of each step family except recurrent steps, row writes and custom operations, with its gradients, on
-/// each device; and a short training. `.ci/quick` runs these tests before every commit. `OpCaseTests` has every
+/// On each device: a short training, and one computation with its gradients for each step family other than recurrent
+/// steps, row writes and custom operations. `.ci/quick` runs these tests before every commit. `OpCaseTests` has every
 /// operation, element type and edge case.
 @Suite struct SmokeTests {
   /// A step family or fused operation, and a scalar function of normally distributed inputs that uses it.

@@ -2,9 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The kernels of floating-point matrix products for one lane (arithmetic type). The left factor is packed into slivers
-/// (row panels with the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver by
-/// a panel.
+/// The kernels of floating-point matrix products for one lane (arithmetic type). A micro-kernel computes a tile of the
+/// product: it multiplies a sliver, the packed rows of the left factor for this tile, by a panel, the columns of the
+/// right factor for this tile, packed or in place.
 struct BlockKernels {
   /// A factor with its row and column strides, one of which is 1.
   struct Factor {
@@ -20,7 +20,8 @@ struct BlockKernels {
 
   let lane: Lane
   let panelWidth: Int
-  /// The number of elements along k in a word of a packed factor: 2 if factors are multiplied as bfloat16, otherwise 1.
+  /// A packed factor consists of words as large as one element of the lane. This is the number of elements along k in a
+  /// word: 2 if factors are multiplied as bfloat16, otherwise 1.
   let numbersOfWord: Int
   /// The number of words along k of a packed factor is a multiple of this number.
   private let wordMultiple: Int
@@ -159,7 +160,7 @@ struct BlockKernels {
   }
 
   /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`, for n ≤ 16. Reads `a` in place.
-  /// - Parameter isFollowed: whether at least k more elements of `a` follow along k. If so, these elements are
+  /// - Parameter isFollowed: whether at least k more elements of each row of `a` follow. If so, these elements are
   ///   prefetched.
   func multiplyNarrow(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
@@ -176,8 +177,8 @@ struct BlockKernels {
     multiplyVector(n, k, depth, a.pointer, a.column, b.pointer, b.row, b.column, c, prefetchesLines ? 1 : 0)
   }
 
-  /// `c[rows, columns] = Σ chains`, added in their order. The rows of a chain are `leading` elements apart, and the
-  /// chains are `distance` elements apart.
+  /// Adds matrices of partial sums, one for each accumulation chain, in their order: `c[rows, columns]` is their sum.
+  /// The rows of a matrix are `leading` elements apart, and the matrices are `distance` elements apart.
   func sumChains(
     rows: Int, columns: Int, chains: Int, _ first: UnsafeRawPointer, leading: Int, distance: Int,
     _ c: UnsafeMutableRawPointer, leading resultLeading: Int

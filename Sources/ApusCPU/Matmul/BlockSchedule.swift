@@ -6,7 +6,7 @@ import ApusSystem
 struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
-  /// How a factor is packed. `none`: tasks read the factor in place. `task`: each task packs its own block. `thread`:
+  /// How a factor is packed. `none`: tasks read the factor in place. `task`: each task packs what it reads. `thread`:
   /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. A
   /// small factor is packed by each thread, because a thread would read most of a shared copy from the caches of other
   /// cores.
@@ -33,8 +33,8 @@ struct BlockSchedule {
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
     /// Whether there is one product, only its left factor is transposed, k is large, and the smaller of m and n is so
-    /// small that a task's results and its blocks of both factors for one chain fit into an L2 cache. Weight gradients
-    /// of dense layers are such products.
+    /// small that a task's results and its elements of both factors for one chain (`depth` terms of each sum) fit into
+    /// an L2 cache. Weight gradients of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -53,7 +53,8 @@ struct BlockSchedule {
   /// chains of all results; afterwards, other tasks add the chains in their order.
   private(set) var chainGrain = 0
 
-  /// The length of a chain along k. A sliver of this length stays in an L1 cache, and a block of rows in an L2 cache.
+  /// The length of a chain along k. A sliver (the packed rows of one tile) of this length stays in an L1 cache, and
+  /// `mostRows` packed rows of this length stay in an L2 cache.
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48
@@ -82,7 +83,7 @@ struct BlockSchedule {
   /// The left factor is read in place if the product has at most this number of columns.
   private static let mostColumnsForRowsInPlace = 256
   /// This limit replaces `mostColumnsForRowsInPlace` if packed rows would be in memory that tasks share: a task would
-  /// then read packed rows from the caches of other threads.
+  /// then read packed rows from the caches of other cores.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
   /// element along k is then in another page.
@@ -186,9 +187,9 @@ struct BlockSchedule {
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
-  /// Whether the tasks of a narrow product with a transposed left factor are chains rather than rows. A task of rows
-  /// reads a few elements of another page for each element along k. A task of one chain reads the elements of all rows,
-  /// which are adjacent and fit into an L2 cache.
+  /// Whether the tasks of a narrow product (n ≤ 16) with a transposed left factor are chains rather than rows. For each
+  /// element along k, a task of rows reads a few elements from another memory page. A task of one chain reads the
+  /// elements of all rows, which are adjacent and fit into an L2 cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
       && caches.favorsUnpackedFactors

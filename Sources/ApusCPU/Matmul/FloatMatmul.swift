@@ -56,7 +56,7 @@ final class FloatMatmulStep: CPUStep {
     return BlockKernels.Factor(pointer: UnsafeRawPointer(start), row: strides.row, column: strides.column)
   }
 
-  /// Whether the step writes a value as a matrix `[rows, columns]`, in tiles whose rows are whole groups of
+  /// Whether the step writes a value as a matrix `[rows, columns]`, in tiles that do not split a group of
   /// `ReductionShape.linesAtOnce` rows.
   func gives(_ value: Int, rows: Int, columns: Int) -> Bool {
     let lines = ReductionShape.linesAtOnce

@@ -31,7 +31,7 @@ struct PackedRows {
   /// The range of `0 ..< k` that a chain sums, of at most `depth` terms.
   private func terms(of chain: Int) -> Range<Int> { blockRange(chain, size: Self.depth, count: k) }
 
-  /// Packs the elements of each row that belong to a chain.
+  /// Packs, from each row, the elements that belong to a chain.
   func pack(_ chain: Int, of a: Factor, into rows: UnsafeMutableRawPointer) {
     let terms = terms(of: chain)
     kernels.packRows(m, k: terms.count, a.moved(column: terms.lowerBound, kernels.lane), rows + chain * chainByteCount)

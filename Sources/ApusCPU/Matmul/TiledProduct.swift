@@ -4,7 +4,7 @@ import ApusSystem
 
 /// A floating-point matrix product, split into tasks.
 ///
-/// An element is a sum of accumulation chains, each over `BlockSchedule.depth` elements along k, whatever m, n and the
+/// Each result is a sum of accumulation chains, each over `BlockSchedule.depth` elements along k, whatever m, n and the
 /// split are. A chain adds single products or, if a `PairUnit` multiplies bfloat16 elements, pairs of products.
 struct TiledProduct {
   let m: Int
@@ -194,10 +194,10 @@ struct TiledProduct {
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The memory to prefetch: the columns of the chain that begins at row `start`, or, after the last chain, the first
-  /// columns after the columns of this task. Columns are prefetched if only this task reads them from memory. The task
-  /// must read them in place, or the columns of a chain must be few enough to stay in an L2 cache until the task packs
-  /// them.
+  /// The memory to prefetch: the rows of the chain that begins at row `start`, in the columns of this task; after the
+  /// last chain, the rows of the first chain, in the columns of the next task. Columns are prefetched if only this task
+  /// reads them from memory. The task must read them in place, or the columns of a chain must be few enough to stay in
+  /// an L2 cache until the task packs them.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =

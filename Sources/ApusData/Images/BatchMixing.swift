@@ -44,7 +44,7 @@ extension BatchMixing: CustomStringConvertible {
 /// loader applies cutmix before it returns a batch; mixup is applied on the device, to standardized values.
 public struct MixPlan: Hashable, Sendable {
   public var kind: BatchMixing.Kind
-  /// The index in the batch of each image's partner.
+  /// For each image of the batch, the index of its partner.
   public var partners: [Int32]
   /// λ, the weight of an image's own class.
   public var ownShare: Double

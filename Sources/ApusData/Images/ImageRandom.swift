@@ -1,9 +1,9 @@
 import ApusSystem
 import Glibc
 
-/// The random numbers of one image in one epoch, or of one batch. They depend only on the seed, the epoch, the number
-/// of the image or batch, and how often the image occurred earlier in the epoch. So neither threads nor a restart
-/// change them.
+/// The random numbers of one image in one epoch, or of one batch. They depend only on the seed, the epoch, the index of
+/// the image or batch, and how often the image occurred earlier in the epoch. So neither threads nor a restart change
+/// them.
 public struct ImageRandom: Sendable {
   private let random: CounterRandom
   private var position = 0

@@ -52,8 +52,9 @@ public struct ImageTiles: Hashable, Sendable {
   /// Stitches the predictions of the tiles into values for each pixel of the image, `[channels, height, width]`.
   ///
   /// The value of a pixel is `Σ w · v / Σ w` over the tiles that contain it, where `v` is the value in a tile. The
-  /// weight `w` is the product of a weight for the row and a weight for the column of the pixel in the tile:
-  /// `min(i + 1, length − i, overlap + 1)` for index `i` of the `length` rows or columns.
+  /// weight `w` is the product of a row weight and a column weight. Each of them is
+  /// `min(i + 1, length − i, overlap + 1)`, where `i` is the index of the pixel's row or column in the tile, and
+  /// `length` is the number of rows or columns of the tile.
   ///
   /// - Parameter predictions: the values of each tile, `[channels, tile height, tile width]`
   /// - Precondition: there is one prediction of that size per tile.

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A word of device memory, in which a kernel that finds an index out of range stores 1 plus the position of its
+/// A 32-bit word of device memory. A kernel that finds an index out of range stores 1 plus the position of its
 /// ``IndexSite`` in the plan's list of sites. The word is 0 if no kernel found such an index.
 final class FaultRegister<Driver: GPUDriver>: Sendable {
   private let driver: Driver
@@ -50,10 +50,10 @@ extension GPUDevice {
   /// Returns the error for the first index out of range. The launches that check indices ran with `memories`, and
   /// stored `number` in the register.
   ///
-  /// Later launches may have reused the memory of the indices, so the launches run again, up to each launch that reads
-  /// indices. After each of these runs, the host searches the indices in order. So the reported index does not depend
-  /// on which work-item wrote to the register last. A launch in a loop reads different indices in each iteration; for
-  /// such a launch, the error names only the operation.
+  /// Later launches may have reused the memory of the indices, so the launches run again. Before each launch that reads
+  /// indices, the host searches the launch's indices in order. So the reported index does not depend on which work-item
+  /// wrote to the register last. A launch in a loop reads different indices in each iteration; for such a launch, the
+  /// error names only the operation.
   func indexFailure(
     _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int, _ state: inout Submission
   ) throws(DeviceError) -> DeviceError {

@@ -70,8 +70,8 @@ extension GPUDevice {
     return memories
   }
 
-  /// Uploads the scalar bank if it changed. The device runs copies and launches in order, so pending runs still read
-  /// the previous contents.
+  /// Uploads the scalars if they differ from those of the previous run. The device runs copies and launches in order,
+  /// so pending runs still read the previous scalars.
   private func setScalars(
     _ scalars: [Scalar], of executable: GPUExecutable<Driver>
   ) throws(DeviceError) {

@@ -41,8 +41,8 @@ protocol GPUDriver: AnyObject, Sendable {
   /// The device memory that is free for all processes; `nil` if the driver does not report it.
   var freeByteCount: Int? { get }
 
-  /// Allocates a block that is filled with zeros: kernels read whole registers at the end of a row, and the elements
-  /// past the end must have the same values in every run.
+  /// Allocates a block that is filled with zeros: kernels read whole vector registers even at the end of an array, and
+  /// the elements past the end must have the same values in every run.
   func allocate(byteCount: Int) throws(DeviceError) -> Memory
   /// Copies host bytes to the start of a block; the source may be reused on return.
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError)
@@ -124,6 +124,6 @@ struct LaunchTime: Sendable {
   var start: Double
   var duration: Double
 
-  /// Drivers read the events of launches in batches of this size, so that a long measurement retains few of them.
+  /// Drivers read the events of launches in batches of this size, so that a long measurement does not keep all events.
   static let batchSize = 4096
 }

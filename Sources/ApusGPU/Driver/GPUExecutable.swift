@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A plan whose kernels are built and whose launches are bound.
+/// A plan whose kernels are built and whose launches are recorded.
 final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let recording: Driver.Recording
   /// The cost of each launch, and the tag of the first launch. Profiles identify launches by their tags
@@ -9,7 +9,7 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let firstTag: Int
   let slots: SlotTable
   let scalars: [Lane]
-  /// Sizes of the plan's slabs, then of the workspace.
+  /// Sizes of the plan's slabs (memory for intermediate values), then of the workspace.
   let scratchSizes: [Int]
   /// The number of launches up to the last check of indices, and the number of launches before the first one that
   /// overwrites an input.
@@ -25,7 +25,7 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   var runCount = 0
   let bank: GPUBuffer<Driver>
   let geometry: GPUBuffer<Driver>
-  /// The contents of the scalar bank, as 8-byte entries.
+  /// The scalars in `bank` (numbers that a run passes, such as learning rates), as 8-byte entries.
   var bankContents: [UInt64] = []
 
   /// - Parameter isStepwise: whether launches are started one at a time. The launches of a loop are started together

@@ -65,7 +65,7 @@ package struct KernelTarget: Sendable, Hashable {
   /// finishes early runs more of them. This number is for kernels in which a finer split repeats little work.
   var enoughItems: Int { 16 * computeUnits }
 
-  /// For CPUs: the number of work-items that a kernel should have if each work-item packs factors, or stores sums
-  /// between blocks of terms. It is lower than `enoughItems`, because a finer split repeats this work.
+  /// For CPUs: the number of work-items that a kernel should have if each work-item packs factors of a product, or
+  /// stores partial sums and loads them again. It is lower than `enoughItems`, because a finer split repeats this work.
   var enoughPackingItems: Int { 4 * computeUnits }
 }

@@ -1,5 +1,5 @@
-/// A range of launches that runs several times. Each iteration reads its geometry `geometryStride` numbers after the
-/// geometry of the previous iteration.
+/// A range of launches that runs several times. Each iteration reads its geometry (extents, strides and offsets, in an
+/// array of numbers) `geometryStride` numbers after the geometry of the previous iteration.
 struct LaunchLoop: Sendable {
   var range: Range<Int>
   var count: Int

@@ -137,8 +137,8 @@ final class GPUBuffer<Driver: GPUDriver>: Buffer, @unchecked Sendable {
   deinit { pool.give(block) }
 }
 
-/// The scratch memory that all plans of a device share. Runs use it one at a time, in queue order, so each slab is as
-/// large as the largest plan requires.
+/// The scratch memory that all plans of a device share, in blocks called slabs. Runs use it one at a time, in queue
+/// order, so each slab is as large as the largest plan requires.
 final class ScratchArena<Driver: GPUDriver>: @unchecked Sendable {
   private let pool: MemoryPool<Driver>
   private var blocks: [MemoryPool<Driver>.Block?] = []

@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Backend {
-  /// The devices of all OpenCL platforms, and equal parts of them. `opencl` is the first device.
+  /// The devices of all OpenCL platforms, and sub-devices, which are equal parts of a device's compute units. `opencl`
+  /// is the first device.
   package static let opencl = Backend(
     title: "OpenCL", mayHaveGPUs: true, forms: ["opencl", "opencl:N", "opencl:N.P/C"],
     identifier: { text in

@@ -12,7 +12,8 @@ extension OpenCLDriver {
       var label: String
       var tag: Int
       var slots: [Int]
-      /// The offset of the launch's numbers in the geometry, and the index of the kernel argument with that offset.
+      /// The offset of the launch's numbers in the geometry (the array of numbers that the kernels of a plan read), and
+      /// the index of the kernel argument with that offset.
       var geometryOffset: Int32
       var geometryArgument: cl_uint
       /// Keeps the program alive.
@@ -21,7 +22,7 @@ extension OpenCLDriver {
 
     fileprivate var entries: [Entry] = []
     fileprivate var loops: [LaunchLoop] = []
-    /// For each slot, the kernel arguments that the slot is bound to.
+    /// For each slot (an index of the `memories` of a replay), the kernel arguments that the slot is bound to.
     fileprivate var bindings: [[(entry: Int, argument: cl_uint)]] = []
     /// For each slot, the `number` of the `Memory` that is bound to it; 0 for none.
     fileprivate var bound: [Int] = []

@@ -2,8 +2,8 @@ import ApusDevice
 import COpenCL
 
 extension OpenCLDriver {
-  /// No option here lets the compiler change results, as `-cl-fast-relaxed-math` would. The kernel source turns
-  /// contraction off.
+  /// No option here lets the compiler change results, as `-cl-fast-relaxed-math` would. The kernel source turns off
+  /// contraction, which would fuse multiplications with additions.
   static let buildOptions = "-cl-std=CL1.2"
 
   /// Loads the stored binaries. Helper processes, if there are any, then build the other programs into the platform's

@@ -117,7 +117,7 @@ private struct CTCSizes {
       .rows(at: Tensor(indices, shape: [batch, count], device: targets.device), for: "ctcLoss")
   }
 
-  /// Replaces each class of a target that is the blank by the invalid index −1, so that evaluation throws.
+  /// Replaces each blank among the classes of a target by the invalid index −1, so that evaluation throws.
   private func refusingBlanks(_ labels: Tensor) -> Tensor {
     let flags = targetLengths.flatMap { length in (0..<count).map { $0 % 2 == 1 && $0 / 2 < length } }
     let isClass = Tensor(flags, shape: labels.shape, device: labels.device)

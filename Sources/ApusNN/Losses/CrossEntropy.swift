@@ -47,7 +47,7 @@ public func crossEntropy(
 ///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for a single example.
 ///   - probabilities: the same shape; they sum to 1 along axis 1.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
-///   - weights: `w`, `[classes]`. The mean over batch and spatial positions is not divided by the weights.
+///   - weights: `w`, `[classes]`. The mean divides by the number of losses, not by a sum of weights.
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `logits` without the axis of classes.
 /// - Precondition: logits and probabilities have equal shapes.
 public func crossEntropy(

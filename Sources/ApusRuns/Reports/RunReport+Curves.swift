@@ -31,7 +31,7 @@ extension RunReport {
     return Report.Section("Training", blocks)
   }
 
-  /// The training loss of each window of steps, and the loss of each split in each epoch.
+  /// The training loss, averaged over windows of consecutive steps, and the loss of each split in each epoch.
   private var loss: LineChart {
     let metrics = record.metrics
     let windows = metrics.points("loss")

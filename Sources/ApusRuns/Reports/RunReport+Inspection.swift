@@ -54,7 +54,7 @@ extension RunReport {
     return ImageGrid("Saliency and Grad-CAM", cells, columnCount: cam == nil ? 2 : 3)
   }
 
-  /// Divides the map of each example, `[batch, …]`, by its maximum. The results are in `0 ... 1`.
+  /// Divides the map of each example by the maximum of the map. `maps` is `[batch, …]`; the results are in `0 ... 1`.
   private func normalized(_ maps: Tensor) -> Tensor {
     let axes = Array(1..<maps.rank)
     return maps / (maps.max(axes: axes, keepingAxes: true) + 1e-30)

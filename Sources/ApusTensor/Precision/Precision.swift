@@ -38,11 +38,11 @@ public struct Precision: Hashable, Sendable {
 /// | family | input and output types |
 /// |---|---|
 /// | matrix products, convolutions, products of inputs and weights in recurrent layers | 16 bits, sums in `float32` |
-/// | sequences of recurrent layers | unchanged; inside, `float32` in one step |
-/// | attention | 16 bits; inside, `float32` in one step |
+/// | sequences of recurrent layers | unchanged; inside, `float32`, as one fused operation |
+/// | attention | 16 bits; inside, `float32`, as one fused operation |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and similar | `float32` |
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
-/// | all others | the types of their inputs; the wider of two |
+/// | all others | the types of their inputs; if two types differ, the wider one |
 ///
 /// Normalizations compute in `float32` and return the type of their input. Parameters keep their types: their casts are
 /// part of the graph and are computed once in a training step. The gradients of parameters have the parameters' types.
@@ -59,8 +59,8 @@ enum PrecisionScope {
   @TaskLocal private static var taskLocal: DType?
   private static let active = Atomic<Int>(0)
 
-  /// The type of products inside of mixed precision. If no scope is active in the process, only the counter `active` is
-  /// read.
+  /// The type of products in mixed precision; `nil` outside of mixed precision. If no scope is active in the process,
+  /// only the counter `active` is read.
   @inline(__always) static var productType: DType? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   static func run<R>(_ productType: DType?, _ body: () throws -> R) rethrows -> R {

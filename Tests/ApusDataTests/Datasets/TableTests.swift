@@ -55,8 +55,8 @@ struct TableTests {
     #expect(try table("a;b\n38,1;x\nsome;y\n").columns[0].kind == .categorical)
   }
 
-  /// Very few words among numbers make a column categorical. They may be mistakes or stand for missing values, so a
-  /// note names the first of them.
+  /// Even a few words among many numbers make a column categorical. The words may be mistakes or stand for missing
+  /// values, so a note names the first of them.
   @Test func fewWordsAmongNumbersAreNoted() throws {
     let numbers = (0..<18).map { "\($0),x\n" }.joined()
     let noted = try table("a,b\n" + numbers + "unknown,y\n,z\nnone,y\n")

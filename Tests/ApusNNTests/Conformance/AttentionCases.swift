@@ -5,7 +5,8 @@ extension ModuleCase {
   /// Attention of every kind, as in `Tests/Conformance/attention.py`.
   static let attention = dotProducts + groupedDotProducts + positions + multihead + multiheadKeys + transformers
 
-  /// A few cases that together have most kinds and options of attention, for devices that build kernels.
+  /// A few cases that together have most kinds and options of attention, for devices that have to build kernels for
+  /// each case.
   static let shortAttention: Set = [
     "sdpa-mask-added", "sdpa-masked-rows", "rotary-offset", "learned",
     "multihead-both-keys", "multihead-sizes", "multihead-rotary", "encoder-layer-masks",
