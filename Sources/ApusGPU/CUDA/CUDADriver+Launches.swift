@@ -11,7 +11,7 @@ extension CUDADriver {
       var label: String
       var tag: Int
       var slots: [Int]
-      /// The offset of the launch's numbers in the geometry.
+      /// The offset of the launch's numbers in the geometry, the array of all numbers that launches of the plan read.
       var geometryOffset: Int32
       /// Keeps the device code loaded.
       var module: Module

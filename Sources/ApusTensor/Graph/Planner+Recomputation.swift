@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Planner {
-  /// A value that at least this many consecutive operations compute from random words is stored, not recomputed at each
-  /// use.
+  /// A value that at least this many consecutive operations compute from random words (results of `Op.randomBits`) is
+  /// stored, not recomputed at each use.
   private static let maximumRecomputationDepth = 4
 
   /// Finds random words, and short computations on them, that only programs read. Each of these programs recomputes
