@@ -46,7 +46,7 @@ final class AttentionGradientStep: CPUStep {
   }
 
   /// The buffers in a thread's workspace: weights, their gradients, one dot product for each query, packed keys and
-  /// values of a block, other packed columns and rows, random words for dropout.
+  /// values of a block, packed columns of other right factors, packed rows of left factors, random words for dropout.
   private struct Scratch {
     var weights: UnsafeMutableRawPointer
     var gradients: UnsafeMutableRawPointer

@@ -145,7 +145,7 @@ struct CUDASearch: Sendable {
     return cudaPath
   }
 
-  /// The folders in which the Python on the path looks for packages.
+  /// The folders in which the first `python3` in `PATH` looks for packages.
   var packageFolders: [String] {
     let programs: [String] = programPath.filter { $0.hasPrefix("/") }.map { "\($0)/python3" }
     guard let program = programs.first(where: { access($0, X_OK) == 0 }) else { return [] }

@@ -125,7 +125,7 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - input: `[times, batch, gates · size]`.
-  ///   - states: `[batch, size]` each.
+  ///   - states: the states before the first time step, `[batch, size]` each.
   ///   - weight: `[gates · size, size]`, as recurrent layers store it.
   ///   - bias: `[3 · size]`, for a GRU.
   ///   - mask: `bool`, `[times, batch]`.
