@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The `int32` or `int64` indices of a gather or scatter, over `[outer, count, inner]`.
+/// The `int32` or `int64` indices of a gather or scatter: one for each element of the shape `[outer, count, inner]`.
 struct IndexReader {
   let value: Int
   let isWide: Bool

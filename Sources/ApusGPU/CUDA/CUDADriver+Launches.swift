@@ -40,7 +40,7 @@ extension CUDADriver {
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
     try enter()
-    // The parameters of a kernel: an address for each slot, then the geometry offset.
+    // The parameters of a kernel: the addresses of its memories, then the geometry offset.
     var values: [UInt64] = []
     var parameters: [UnsafeMutableRawPointer?] = []
     try recording.loops.forEachLaunch(in: launches) { (index, shift) throws(DeviceError) in

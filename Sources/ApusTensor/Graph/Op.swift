@@ -206,7 +206,7 @@ struct StepLowering: Sendable {
   /// Whether the step reads input `index`, if it is a scalar, from the scalar bank: the numbers that are passed to each
   /// run of the plan.
   var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }
-  /// The shape of the epilogue's domain, or `nil` when the step takes no epilogue.
+  /// The shape over which the epilogue runs, or `nil` when the step takes no epilogue.
   var epilogueDomain: (@Sendable (GraphNode) -> Shape)?
   /// Builds the step from the operands of the inputs and the result.
   var build: @Sendable (GraphNode, StepOperands) -> Step

@@ -22,7 +22,7 @@ struct Planner {
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
   /// For each node, the group that computes it; −1 for nodes that programs recompute, and for nodes that no step
-  /// computes, such as leaves, scalars and views.
+  /// computes, such as inputs, scalars and views.
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []
@@ -181,7 +181,7 @@ struct Planner {
     }
   }
 
-  /// Copies outputs that no step would compute (leaves, views, scalars, constants, indices) and outputs that occur
+  /// Copies outputs that no step would compute (inputs, views, scalars, constants, indices) and outputs that occur
   /// twice.
   private mutating func materializeOutputs() {
     var seen: Set<Int> = []
