@@ -6,8 +6,8 @@ extension Planner {
   private static let maximumRecomputationDepth = 4
 
   /// Finds random words, and short computations on them, that only programs (fused elementwise code) read. Each of
-  /// these programs recomputes them, so a dropout mask is stored neither for the forward pass nor for gradients. Widened
-  /// copies of narrow inputs are not stored either, because loads convert them.
+  /// these programs recomputes them, so a dropout mask is stored neither for the forward pass nor for gradients.
+  /// Widened copies of narrow inputs are not stored either, because loads convert them.
   mutating func findRecomputed() {
     isRecomputed = Array(repeating: false, count: nodes.count)
     var depths = Array(repeating: 0, count: nodes.count)
