@@ -13,8 +13,8 @@ struct Caches: Sendable {
     secondLevelByteCount: max(0, sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))))
 
   /// Whether `BlockSchedule` may leave left factors, and right factors with long rows, unpacked. The L1 cache must have
-  /// a way for each of the 12 rows of a tile, since all rows may map to one set; and the data of a task must fit into
-  /// the L2 cache. Both limits were measured on Intel's Emerald Rapids (12 ways, 2 MiB).
+  /// a way for each of the 12 rows that a kernel reads at a time, since all rows may map to one set; and the data of a
+  /// task must fit into the L2 cache. Both limits were measured on Intel's Emerald Rapids (12 ways, 2 MiB).
   var favorsUnpackedFactors: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 
   /// Whether the hardware prefetches as many streams of cache lines as a product with one row reads at a time. If so,

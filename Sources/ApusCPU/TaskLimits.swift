@@ -1,5 +1,5 @@
-/// Work is not split into tasks smaller than about these amounts, because another thread starts a task about a
-/// microsecond late.
+/// Work is not split into tasks smaller than about these amounts, because it takes about a microsecond until another
+/// thread starts its task.
 enum TaskLimits {
   /// For elementwise programs and reductions: the number of elements times the cost of an element (`Kernel.weight`,
   /// `ReductionTable.weight`).

@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The `int32` or `int64` indices of a gather or scatter, over `[outer, count, inner]`.
+/// The `int32` or `int64` indices of a gather or scatter: one for each element of the shape `[outer, count, inner]`.
 struct IndexReader {
   let value: Int
   let isWide: Bool
@@ -16,7 +16,7 @@ struct IndexReader {
     self.extent = extent
   }
 
-  /// Whether all elements of a row have the same index.
+  /// Whether all `inner` elements of a row `[outer, entry]` have the same index.
   var servesRows: Bool { layout.shape[2] <= 1 || layout.strides[2] == 0 }
 
   /// The offset of index `[outer, entry, 0]` in the index array.

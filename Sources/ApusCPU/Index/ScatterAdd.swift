@@ -6,7 +6,7 @@ import ApusSystem
 ///
 /// A task computes a range of rows of the result. It traverses all indices, or only those of its rows if the indices
 /// are sorted, and adds the terms of its rows. One task adds all terms of a result, so the order of summation does not
-/// depend on the split into tasks. The terms are added in cascades of chains.
+/// depend on the split into tasks. Long floating-point sums are cascades of short chains of additions (`SumChains`).
 final class ScatterAddStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -20,7 +20,7 @@ final class ScatterAddStep: CPUStep {
   private let partCount: Int
   /// Whether sums are floating-point numbers and may have more terms than a chain.
   private let hasChains: Bool
-  /// The offset of the term counts of `SumChains` in the shared memory.
+  /// The offset of the memory of `SumChains` (term counts and block indices) in the shared memory.
   private let countsOffset: Int
 
   init(_ step: ScatterAdd, _ builder: StepBuilder, names: [String]) throws(DeviceError) {
@@ -31,8 +31,8 @@ final class ScatterAddStep: CPUStep {
     add = try builder.row(.add, lane)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
-    // The rows of the result are divided into parts. There are few, because each part reads all indices unless they
-    // are sorted.
+    // The rows of the result are divided into parts; a task computes one part. There are few parts, because each task
+    // reads all indices unless they are sorted.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
     // Narrow types, such as `float16`, are summed in their lane (arithmetic type). These sums are in the shared memory,
@@ -173,11 +173,13 @@ final class ScatterAddStep: CPUStep {
   }
 }
 
-/// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). The current chain of a sum is
-/// stored in the sum itself. Memory for the levels above is allocated when the first chain of the sum is full.
+/// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). A chain adds at most
+/// `SumCascade.chain` terms one after the other. The results of full chains are the terms of a chain of the next level,
+/// and so on. The current chain of a sum is stored in the sum itself. Memory for the levels above is allocated when the
+/// first chain of the sum is full. A sum is one element or, if each index selects a row, a row of elements.
 struct SumChains {
   /// `counts[unit]`: the number of terms of the sum with index `unit`. `blocks[unit]`: 1 + the index in `memory` of the
-  /// block with the levels of this sum; 0 if the sum has no block yet.
+  /// memory block that holds the levels of this sum; 0 if the sum has no block yet.
   private let counts: UnsafeMutablePointer<Int32>
   private let blocks: UnsafeMutablePointer<Int32>
   private let unitCount: Int
@@ -186,11 +188,11 @@ struct SumChains {
   private var memory: [UnsafeMutableRawPointer] = []
   private static var chain: Int { SumCascade.chain }
 
-  /// Bytes of the counts of `unitCount` sums.
+  /// Bytes of `counts` and `blocks` for `unitCount` sums.
   static func byteCount(_ unitCount: Int) -> Int { 2 * unitCount * MemoryLayout<Int32>.size }
 
   /// - Parameters:
-  ///   - buffer: memory for the counts.
+  ///   - buffer: memory for `counts` and `blocks`.
   ///   - termCount: the maximum number of terms of a sum.
   ///   - byteCount: the size of a sum.
   init(at buffer: UnsafeMutableRawPointer, unitCount: Int, termCount: Int, byteCount: Int) {

@@ -15,7 +15,7 @@ final class AttentionStep: CPUStep {
   private let weightByteCount: Int
 
   /// The buffers in a thread's workspace: weights, the sum of the weights of each query, packed keys and values of a
-  /// block, other packed rows, random words for dropout.
+  /// block, packed rows of a product's left factor, random words for dropout.
   private struct Scratch {
     var weights: UnsafeMutableRawPointer
     var sums: UnsafeMutableRawPointer

@@ -8,7 +8,7 @@ import ApusSystem
 struct AttentionBlocks {
   /// The number of queries of a task.
   static let queryBlock = 128
-  /// The number of keys of a block. A task packs the keys of a block once for all its queries.
+  /// The number of keys of a block. A task packs the keys of a block once for all queries of the task.
   static let keyBlock = 256
   /// The number of queries of a block. It is small, because each query of a block is multiplied by all keys that the
   /// last query of the block may attend to. In causal attention, the earlier queries may attend to fewer keys.
@@ -105,7 +105,7 @@ struct AttentionBlocks {
     return result
   }
 
-  /// The function for the lane of the operands.
+  /// The function for the arithmetic type (lane) of the operands.
   func pick<F>(_ functions: KeyPath<csimd_table, (F?, F?)>) -> F { lane.entry(of: table.pointee[keyPath: functions]) }
 }
 

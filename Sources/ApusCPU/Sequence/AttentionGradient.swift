@@ -2,9 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The gradients of attention. A task computes one head of keys and all heads of queries that share this head. The
-/// weights `P` are recomputed from the scores `s` of the unmasked keys (see `Attention`) and from `L`, the log-sum-exp
-/// of each query in the forward pass (Dao et al., 2022). With `S = Q Kᵀ`:
+/// The gradients of attention. A task computes the gradients for one head of keys and values, and for all heads of
+/// queries that share this head. The weights `P` are recomputed from the scores `s` of the unmasked keys (see
+/// `Attention`) and from `L`, the log-sum-exp of each query in the forward pass (Dao et al., 2022). With `S = Q Kᵀ`:
 /// ```text
 /// P = exp(s − L),  dV = (F ∘ P)ᵀ dY,  dS = scale · P ∘ (F ∘ dY Vᵀ − D),
 /// dQ = dS K,  dK = dSᵀ Q
@@ -46,7 +46,7 @@ final class AttentionGradientStep: CPUStep {
   }
 
   /// The buffers in a thread's workspace: weights, their gradients, one dot product for each query, packed keys and
-  /// values of a block, other packed columns and rows, random words for dropout.
+  /// values of a block, packed columns of other right factors, packed rows of left factors, random words for dropout.
   private struct Scratch {
     var weights: UnsafeMutableRawPointer
     var gradients: UnsafeMutableRawPointer
@@ -69,7 +69,8 @@ final class AttentionGradientStep: CPUStep {
       columns: columns, rows: rows, words: rows + rowByteCount)
   }
 
-  /// The addresses of the gradients of a head's queries, and of the keys and values that the heads of a group share.
+  /// The addresses of three gradients: of the queries of one head, and of the keys and of the values, which several
+  /// heads of queries share.
   private struct Targets {
     var query: UnsafeMutableRawPointer
     var key: UnsafeMutableRawPointer
@@ -144,15 +145,15 @@ final class AttentionGradientStep: CPUStep {
     }
   }
 
-  /// The rows of a block: queries, keys and the gradients of results.
+  /// The addresses of the queries, of the keys and of the output gradients of a block.
   private struct Rows {
     var query: SmallProduct.Factor
     var key: SmallProduct.Factor
     var outputGradient: SmallProduct.Factor
   }
 
-  /// Adds the contribution of a block to the gradients. The queries, keys and output gradients of the block begin at
-  /// the addresses in `rows`, the gradients at those in `targets`.
+  /// Adds the contribution of a block to the gradients at the addresses in `targets`. The queries, keys and output
+  /// gradients of the block begin at the addresses in `rows`.
   private func attend(
     _ block: csimd_weights, _ logarithms: UnsafeMutableRawPointer,
     _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ scratch: Scratch, _ rows: Rows,

@@ -7,8 +7,8 @@ final class LoopStep: CPUStep {
   private let step: Loop
   private let steps: [any CPUStep]
   private let frame: RunFrame
-  /// The addresses of the body's values: a value of the whole plan, a byte offset into it, and a byte stride for each
-  /// position in the sequences.
+  /// Where each value of the body is stored: in which value of the enclosing plan, at which byte offset, and how many
+  /// bytes later for each further position in the sequences (0 if the value is not an element of a sequence).
   private let locations: [(value: Int, offset: Int, stride: Int)]
   private let carriedByteCounts: [Int]
   let workspaceByteCount: Int

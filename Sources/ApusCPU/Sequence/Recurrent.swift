@@ -26,7 +26,7 @@ struct RecurrentRows {
   /// Bytes of one state vector.
   var byteCount: Int { geometry.size * lane.byteCount }
 
-  /// Calls `body` with the sequences of each task, the frame and the workspace of the task's worker.
+  /// Calls `body` for each task, with a range of sequences, the frame of the run, and the workspace of the worker.
   func run(_ context: borrowing RunContext, _ body: (Range<Int>, RunFrame, UnsafeMutableRawPointer) -> Void) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let count = max(context.pool.threadCount, ceilDivide(geometry.batch, Self.limit))

@@ -103,7 +103,7 @@ public struct CachedBlocks<Block> {
   @usableFromInline mutating func add(_ size: Int) { byteCount += size }
 }
 
-/// The limit of the bytes of free blocks that a device keeps for reuse.
+/// The maximum number of bytes of free memory blocks that a device keeps for reuse.
 ///
 /// The limit is three times the peak usage, but at least 64 MiB and at most half of the device's memory. So plans that
 /// run in turn (the two networks of a GAN, training and evaluation) reuse their blocks. `APUS_CACHED_MEMORY` sets

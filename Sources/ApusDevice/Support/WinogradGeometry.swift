@@ -30,14 +30,15 @@ package struct WinogradGeometry: Sendable {
   package let source: Extent
   package let results: Extent
   package let tilesOfImage: (down: Int, across: Int)
-  /// How many pixels above and to the left of a tile's first result the tile's patch of source pixels begins.
+  /// The patch of source pixels that a tile reads begins this many pixels above (`down`) and to the left (`across`) of
+  /// the tile's first result.
   package let lead: (down: Int, across: Int)
   /// Whether the taps are flipped, as for the gradient of the input.
   package let isFlipped: Bool
 
   /// The geometry of a pass. It is `nil` if the taps are not 1 × 3 × 3, if the stride or the dilation is not 1, if the
   /// depth is padded, if there are several groups, or if there are few channels. The tiles divide the result of the
-  /// pass; for the weight gradient, they divide the output.
+  /// pass; for the weight gradient, they divide the output of the forward convolution.
   package init?(_ g: ConvolutionGeometry, pass: Convolution.Pass) {
     guard g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1), g.dilation == SIMD3(1, 1, 1), g.groups == 1,
       g.padding.x == 0, g.output.x == g.input.x, min(g.inputChannels, g.outputChannels) >= Self.leastChannels

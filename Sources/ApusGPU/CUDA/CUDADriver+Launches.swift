@@ -11,7 +11,7 @@ extension CUDADriver {
       var label: String
       var tag: Int
       var slots: [Int]
-      /// The offset of the launch's numbers in the geometry.
+      /// The offset of the launch's numbers in the geometry, the array of all numbers that launches of the plan read.
       var geometryOffset: Int32
       /// Keeps the device code loaded.
       var module: Module
@@ -40,7 +40,7 @@ extension CUDADriver {
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
     try enter()
-    // The parameters of a kernel: an address for each slot, then the geometry offset.
+    // The parameters of a kernel: the addresses of its memories, then the geometry offset.
     var values: [UInt64] = []
     var parameters: [UnsafeMutableRawPointer?] = []
     try recording.loops.forEachLaunch(in: launches) { (index, shift) throws(DeviceError) in

@@ -95,9 +95,9 @@ struct CUDALibraries: @unchecked Sendable {
   }
 }
 
-/// Where the CUDA libraries are searched: in the folders of `APUS_CUDA_PATH`, then by the dynamic loader, then in the
-/// folder of WSL (the driver), or in those of the CUDA toolkit and of NVIDIA's Python packages (NVRTC). A relative path
-/// is an error in `APUS_CUDA_PATH`, and is ignored in `PATH`.
+/// Where the CUDA libraries are searched: in the folders of `APUS_CUDA_PATH`, then by the dynamic loader. Then the
+/// driver is searched in the folder of WSL, and NVRTC in the folders of the CUDA toolkit and of NVIDIA's Python
+/// packages. A relative path is an error in `APUS_CUDA_PATH`, and is ignored in `PATH`.
 struct CUDASearch: Sendable {
   /// The folders of `APUS_CUDA_PATH`.
   var cudaPath: [String] = []
@@ -145,7 +145,7 @@ struct CUDASearch: Sendable {
     return cudaPath
   }
 
-  /// The folders in which the Python on the path looks for packages.
+  /// The folders in which the first `python3` in `PATH` looks for packages.
   var packageFolders: [String] {
     let programs: [String] = programPath.filter { $0.hasPrefix("/") }.map { "\($0)/python3" }
     guard let program = programs.first(where: { access($0, X_OK) == 0 }) else { return [] }

@@ -11,8 +11,8 @@ struct CUDAStatus {
   var isSuccess: Bool { code == CUDA_SUCCESS }
   var isOutOfMemory: Bool { code == CUDA_ERROR_OUT_OF_MEMORY }
 
-  /// Whether the context is unusable from now on: a launch read or wrote outside of its memory, the device was removed,
-  /// or the driver has ended. The driver returns such a status from each later call.
+  /// Whether the context is unusable from now on, for example because a launch read or wrote outside of its memory, the
+  /// device was removed, or the driver has ended. The driver returns such a status from each later call.
   var isLoss: Bool {
     let lost = [
       CUDA_ERROR_DEINITIALIZED, CUDA_ERROR_DEVICE_UNAVAILABLE, CUDA_ERROR_NO_DEVICE, CUDA_ERROR_INVALID_CONTEXT,

@@ -17,7 +17,7 @@ public struct Rows: Layer {
   }
 }
 
-/// A recurrent layer in a chain: `[batch, time, features]` to the last state `[batch, size]` or, if
+/// A recurrent layer of a `LayerList`. It maps `[batch, time, features]` to the last state `[batch, size]` or, if
 /// `LayerList.Recurrent.givesAll` is true, to the states of all time steps `[batch, time, size]`. `size` is `units`, or
 /// `2 · units` for a bidirectional layer, which concatenates the states of both directions.
 public struct RecurrentLayer: Layer {

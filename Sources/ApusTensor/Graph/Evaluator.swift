@@ -222,7 +222,7 @@ struct Evaluator: ~Copyable {
     return nil
   }
 
-  /// Starts a new traversal and returns its epoch, with which no node is marked yet.
+  /// Returns a new epoch, the mark of nodes that a traversal has visited. No node has this mark yet.
   mutating func nextEpoch() -> UInt32 {
     epoch &+= 1
     return epoch

@@ -58,7 +58,7 @@ struct GraphSnapshot {
     nodes.append(result)
   }
 
-  /// Adds a scalar that is read from entry `entry` of the scalar bank.
+  /// Adds a scalar that is read from entry `entry` of the scalar bank, the list of numbers that is passed to each run.
   mutating func appendNumber(_ type: TensorType, entry: Int) {
     nodes.append(
       GraphNode(

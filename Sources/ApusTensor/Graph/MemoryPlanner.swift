@@ -1,8 +1,9 @@
 import ApusDevice
 import ApusSystem
 
-/// Emits the steps of ordered groups and assigns storage to every value: an input or output buffer, a donated input, or
-/// a range of a slab (memory that scratch values share) that is free when the value is written.
+/// Emits the steps of ordered groups (a group becomes one step) and assigns storage to every value: an input or output
+/// buffer, a donated input (one that the plan may overwrite), or a range of a slab (memory that scratch values share)
+/// that is free when the value is written.
 struct MemoryPlanner {
   private let planner: Planner
   /// In the body of a loop, the inputs that the first outputs overwrite: output `i` overwrites input
@@ -169,9 +170,10 @@ struct MemoryPlanner {
   private struct StepReads {
     private let bindings: [Binding]
     private let coreReads: Set<Int>
-    /// The base of a row write, whose buffer the result may reuse.
+    /// For a `RowWrite`, the array in which rows are replaced; the result may reuse the buffer of this array.
     private var base: Int?
-    /// For each value, the bindings that read it (`readers`) and the binding that writes it (`writer`).
+    /// For each value, the bindings that read it (`readers`) and the binding that writes it (`writer`). A binding is an
+    /// elementwise program's arguments and results.
     private var readers: [Int: Set<Int>] = [:]
     private var writer: [Int: Int] = [:]
 
@@ -185,7 +187,7 @@ struct MemoryPlanner {
       }
     }
 
-    /// The values that `node` may overwrite. For a row write, this is the base. For other steps, only the program that
+    /// The values that `node` may overwrite. For a `RowWrite`, this is `base`. For other steps, only the program that
     /// writes `node` reads these values, and it reads each of their elements before it writes the element of `node` at
     /// the same position.
     func overwritable(by node: Int) -> [Int] {

@@ -203,9 +203,10 @@ enum Lowering: Sendable {
 struct StepLowering: Sendable {
   /// Whether input `index` may be read with `layout`; if not, the input is copied first.
   var accepts: @Sendable (_ index: Int, _ layout: Layout) -> Bool = { _, layout in layout.isIdentity }
-  /// Whether the step reads input `index` from the scalar bank if the input is a scalar.
+  /// Whether the step reads input `index`, if it is a scalar, from the scalar bank: the numbers that are passed to each
+  /// run of the plan.
   var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }
-  /// The shape of the epilogue's domain, or `nil` when the step takes no epilogue.
+  /// The shape over which the epilogue runs, or `nil` when the step takes no epilogue.
   var epilogueDomain: (@Sendable (GraphNode) -> Shape)?
   /// Builds the step from the operands of the inputs and the result.
   var build: @Sendable (GraphNode, StepOperands) -> Step

@@ -1,7 +1,8 @@
 import ApusDevice
 
-/// The identity of a graph as a list of words: structure, shapes, element types, requested values and inputs that may
-/// be overwritten. The values of scalars that change from run to run are not part of the identity.
+/// The identity of a graph as a list of words: its structure, attributes, shapes and element types, which values a run
+/// stores, and which inputs it may overwrite. The values of scalars that change from run to run are not part of the
+/// identity.
 struct PlanKey: Hashable, Sendable {
   private(set) var words: [UInt64] = []
   private var digest: UInt64 = 0

@@ -167,8 +167,8 @@ extension Planner {
     }
   }
 
-  /// The number of distinct nodes outside of `members`, stored or recomputed, that `members` read. Uniform nodes do not
-  /// count.
+  /// The number of distinct nodes outside of `members`, stored or recomputed, that `members` read. Uniform nodes, which
+  /// have the same value at all elements, do not count.
   private func argumentCount(_ members: [Int]) -> Int {
     let inside = Set(members)
     var outside = Set<Int>()

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Planner {
-  /// A program stores at most this many results, so that devices can bound the number of kernel arguments.
+  /// An elementwise program stores at most this many results, so that devices can bound the number of kernel arguments.
   static let maximumResults = 16
 
   /// Splits groups with too many operations or results. Members are in topological order, so the second part of a group

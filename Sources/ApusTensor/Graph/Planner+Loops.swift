@@ -4,7 +4,8 @@ import ApusDevice
 struct PlannedLoop {
   /// The plan of one iteration.
   var body: Plan
-  /// The sources of the body's inputs. Invariant scalars are no inputs: the body reads them from the scalar bank.
+  /// The sources of the body's inputs. Scalars that are the same in each iteration are not among them: the body reads
+  /// these from the scalar bank, the numbers that are passed to each run of the whole plan.
   var inputs: [Input]
   /// The destinations of the body's outputs: first the carried values, then the sequences that other nodes read.
   var outputs: [Loop.Target]

@@ -104,9 +104,9 @@ extension Planner {
       epilogue: epilogue(of: anchor, members: group.segments[0], domain: kept))
   }
 
-  /// Computes `Σx² − (Σx)²/n` over the `n` elements that each result reduces, with both sums in one pass. The mean was
-  /// subtracted from `x` before. `(Σx)²/n` corrects for the rounding error of that mean (Chan, Golub, LeVeque, 1983).
-  /// If the difference is within rounding error, as for equal elements, the result is 0.
+  /// Computes `Σx² − (Σx)²/n` over the `n` elements that are reduced to one result, with both sums in one pass. The
+  /// mean was subtracted from `x` before. `(Σx)²/n` corrects for the rounding error of that mean (Chan, Golub, LeVeque,
+  /// 1983). If the difference is within rounding error, as for equal elements, the result is 0.
   private func squaresOfCentered(
     _ anchor: Int, of register: Int, _ group: Group, _ domain: Shape, _ kept: Shape, _ axes: [Int],
     _ builder: inout ProgramBuilder
@@ -169,7 +169,8 @@ extension Planner {
     return emit(&builder, nodes[node], inputs)
   }
 
-  /// The register of an input, which the program computes, reads from the scalar bank or loads from memory.
+  /// The register of an input. The program computes the input, loads it from memory, or reads it from the scalar bank:
+  /// the numbers that are passed to each run of the plan.
   private func register(
     of input: Int, for shape: Shape, _ builder: inout ProgramBuilder, _ registers: inout [Int: Int]
   ) -> Int {

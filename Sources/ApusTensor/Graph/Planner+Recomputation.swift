@@ -1,13 +1,13 @@
 import ApusDevice
 
 extension Planner {
-  /// A value that at least this many consecutive operations compute from random words is stored, not recomputed at each
-  /// use.
+  /// A value that at least this many consecutive operations compute from random words (results of `Op.randomBits`) is
+  /// stored, not recomputed at each use.
   private static let maximumRecomputationDepth = 4
 
-  /// Finds random words, and short computations on them, that only programs read. Each of these programs recomputes
-  /// them, so a dropout mask is stored neither for the forward pass nor for gradients. Widened copies of narrow inputs
-  /// are not stored either, because loads convert them.
+  /// Finds random words, and short computations on them, that only programs (fused elementwise code) read. Each of
+  /// these programs recomputes them, so a dropout mask is stored neither for the forward pass nor for gradients.
+  /// Widened copies of narrow inputs are not stored either, because loads convert them.
   mutating func findRecomputed() {
     isRecomputed = Array(repeating: false, count: nodes.count)
     var depths = Array(repeating: 0, count: nodes.count)

@@ -35,8 +35,8 @@ extension Planner {
   /// user. The operations after the transpose can then be the product's epilogue.
   ///
   /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
-  /// transposed product. A product that is also an output is computed in transposed form too, and the output is a copy
-  /// of its transpose. So the rounding of a product does not depend on whether the product is an output.
+  /// transposed product. A product that is also an output is computed in transposed form too, and the output becomes a
+  /// transposed copy. So the rounding of a product does not depend on whether the product is an output.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,

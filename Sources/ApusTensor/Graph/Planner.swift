@@ -4,7 +4,7 @@ import ApusDevice
 /// before elementwise operations, forms groups of fused operations, orders the groups and plans memory.
 struct Planner {
   var nodes: [GraphNode]
-  /// The nodes of the plan's outputs. After `materializeOutputs`, each is a node of a group, never a view.
+  /// The nodes of the plan's outputs. After `materializeOutputs`, each is a node that a step computes, never a view.
   var outputs: [Int]
   let donatable: [Bool]
   let inputCount: Int
@@ -21,8 +21,8 @@ struct Planner {
   /// there are more than 32, or if other nodes contribute.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// For each node, the group that computes it; −1 for leaves, scalars, constants, indices, views and nodes that
-  /// programs recompute.
+  /// For each node, the group that computes it; −1 for nodes that programs recompute, and for nodes that no step
+  /// computes, such as inputs, scalars and views.
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []
@@ -181,7 +181,7 @@ struct Planner {
     }
   }
 
-  /// Copies outputs that no step would compute (leaves, views, scalars, constants, indices) and outputs that occur
+  /// Copies outputs that no step would compute (inputs, views, scalars, constants, indices) and outputs that occur
   /// twice.
   private mutating func materializeOutputs() {
     var seen: Set<Int> = []
@@ -198,7 +198,8 @@ struct Planner {
   }
 
   /// Copies to memory the inputs that a step, loop or custom operation cannot read directly: views whose layout it does
-  /// not accept, indices, uniform values, and scalars that it does not read from the scalar bank.
+  /// not accept, indices, uniform values, and scalars that it does not read from the scalar bank (the numbers that are
+  /// passed to each run).
   private mutating func copyUnreadableInputs() {
     var copies: [Int: Int] = [:]
     for index in topologicalOrder() {

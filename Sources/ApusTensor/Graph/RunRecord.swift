@@ -1,7 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// For each output of a plan, the inputs and outputs that it depends on differentiably, itself included.
+/// For each output of a plan, the inputs and outputs that it depends on through differentiable operations, itself
+/// included.
 struct DependencyTable {
   let inputCount: Int
   private let outputCount: Int
@@ -77,7 +78,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   private static let depthLimit = 64
   private var depth: Int { withUnsafeMutablePointerToHeader { $0.pointee.depth } }
 
-  /// A record with room for the inputs and outputs of a run, which are appended in the order of the table.
+  /// A record with room for the inputs and outputs of a run. The caller appends the inputs first, then the outputs.
   static func empty(_ table: DependencyTable, capacity: Int) -> RunRecord {
     let record = create(minimumCapacity: capacity) { _ in RunRecordHeader(table: table) }
     return unsafeDowncast(record, to: RunRecord.self)

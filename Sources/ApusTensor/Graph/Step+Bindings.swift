@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Step {
-  /// The reads and writes of the step's segments or epilogue, which run element by element. The reads of a prologue are
+  /// The reads and writes of the programs that run element by element: of the segments of an elementwise step (the
+  /// groups of arrays on which it runs its program), or of the epilogue of another step. The reads of a prologue are
   /// not included.
   var bindings: [Binding] {
     switch self {

@@ -1,6 +1,6 @@
 import ApusDevice
 
-// Each operation with its gradient rule comes before its method. Inside one operation nothing is rounded to a narrow
+// Each operation with its gradient rule comes before its method. Inside one operation nothing is rounded to a 16-bit
 // type. In gradient rules, `x` is the input, `y` the result, and `g` the gradient of `y`.
 
 // MARK: - Rectifiers

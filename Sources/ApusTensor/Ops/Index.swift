@@ -38,7 +38,7 @@ extension Op {
         })))
 }
 
-/// The gradient of `gather`: adds the gradient of each gathered row at the index of that row.
+/// The gradient of `gather`: adds the gradient of each gathered row (a slice at one index) at the index of that row.
 ///
 /// For `scatterAdd`, some devices search all indices for each row of the source. If that takes 2²² comparisons or more,
 /// as for a large embedding, the gradient's rows are first sorted by index, and `segmentSum` adds them. The sort is

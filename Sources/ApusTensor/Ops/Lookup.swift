@@ -20,8 +20,9 @@ extension Tensor {
     let target = isAdjacent ? axes[0] : 0
     var order = (0..<rank).filter { !axes.contains($0) }
     order.insert(contentsOf: axes, at: target)
-    // The axes are merged into one, and each tuple of indices becomes a row-major index along it. `gathering` from
-    // 0, 1, … of each axis detects indices out of range and resolves negative ones.
+    // The axes are merged into one, and each tuple of indices becomes a row-major index along it. Each list of indices
+    // is first looked up in the numbers 0, 1, … of its axis: `gathering` detects indices out of range and makes
+    // negative ones positive.
     let count = axes.reduce(1) { $0 * shape[$1] }
     var position = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
     for (axis, indices) in lookups {

@@ -40,7 +40,7 @@ extension Tensor {
   }
 
   /// `x^(1/p)` for each element `x` of a floating-point tensor. Where `x` is 0, the result is 0 (∞ for `p < 0`) and the
-  /// gradient is 0, also if the slope is infinite (`p > 1` or `p < 0`). NaN stays NaN.
+  /// gradient is 0, even if the slope is infinite (`p > 1` or `p < 0`). NaN stays NaN.
   package func safeRoot(_ p: Double = 2) -> Tensor {
     // Where `x` is 0, the root of 1 is computed instead: an infinite slope times a gradient of 0 would be NaN.
     let isZero = self .== 0
@@ -49,7 +49,7 @@ extension Tensor {
     return isZero.select(constant(p < 0 ? .infinity : 0), root)
   }
 
-  /// `|x|ᵖ`, with a gradient of 0 at `x = 0`, also for `p < 1`, where the slope is infinite.
+  /// `|x|ᵖ`, with a gradient of 0 at `x = 0`, even for `p < 1`, where the slope is infinite.
   private func absolutePower(_ p: Double) -> Tensor {
     guard p < 1 else { return abs().power(constant(p)) }
     let isZero = self .== 0

@@ -125,7 +125,7 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - input: `[times, batch, gates · size]`.
-  ///   - states: `[batch, size]` each.
+  ///   - states: the states before the first time step, `[batch, size]` each.
   ///   - weight: `[gates · size, size]`, as recurrent layers store it.
   ///   - bias: `[3 · size]`, for a GRU.
   ///   - mask: `bool`, `[times, batch]`.
@@ -151,8 +151,8 @@ extension Tensor {
   ///   - whole: the `whole` result of `recurrent`, computed with `keeps`.
   ///   - all: the gradient of the states at all time steps.
   ///   - last: the gradients of the last states.
-  /// - Returns: the gradients of the input, of the states, and of the products of the states with the weight at each
-  ///   time step. For all kinds but a GRU, the gradient of the products equals that of the input.
+  /// - Returns: the gradients of the input, of the initial states, and of the products of hidden states and weight, one
+  ///   for each time step. For all kinds but a GRU, the gradient of the products equals that of the input.
   package static func recurrentGradients(
     all: Tensor?, last: [Tensor?], states: [Tensor], weight: Tensor, mask: Tensor?, whole: Tensor, times: Int,
     _ options: RecurrentOptions

@@ -197,7 +197,7 @@ extension Tensor {
     return source.reduce(.product, axes, keepingAxes)
   }
 
-  /// For each element, the product of the other elements that are reduced with it; correct also if some are 0.
+  /// For each element, the product of the other elements that are reduced with it; correct even if some are 0.
   fileprivate func productOfOthers(over axes: [Int]) -> Tensor {
     // The reduced axes are moved to the end and merged.
     let order = (0..<rank).filter { !axes.contains($0) } + axes

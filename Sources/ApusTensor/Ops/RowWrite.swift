@@ -1,8 +1,9 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: an array, replacement rows, and the indices of these rows in the array. The indices in range are distinct;
-  /// a row whose index is out of range is ignored. The write is in place if nothing else reads the array afterwards.
+  /// Inputs: an array, replacement rows (slices along axis 0), and the indices of these rows in the array. The indices
+  /// in range are distinct; a row whose index is out of range is ignored. The write is in place if nothing else reads
+  /// the array afterwards.
   static let rowWrite: Op = Op(
     name: "rowWrite",
     shape: { inputs, _ throws(ShapeError) in

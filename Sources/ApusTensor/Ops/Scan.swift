@@ -72,7 +72,7 @@ extension Op {
 
 extension Tensor {
   /// The cumulative product along `axis`, including the element itself, in the same shape; integers and `bool` are
-  /// multiplied as `int64`. Derivatives are correct also if elements are 0; each derivative takes log₂ n passes over
+  /// multiplied as `int64`. Derivatives are correct even if elements are 0; each derivative takes log₂ n passes over
   /// the data, for `n` elements along the axis.
   ///
   /// - Parameter isReversed: whether the product runs from the end to the start.
@@ -93,8 +93,8 @@ extension Tensor {
 
   /// `sᵢ = Σ_{j≥i} gⱼ · Π_{i<k≤j} x_k`, the solution of `sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁`, where self is `g`.
   ///
-  /// The sum is computed by doubling (Hillis and Steele, 1986). After round m, `sum` has the first 2ᵐ terms of each sᵢ,
-  /// and `factor` has the product of the 2ᵐ elements of `x` after position i.
+  /// The sum is computed by doubling (Hillis and Steele, 1986). After m iterations, `sum` has the first 2ᵐ terms of
+  /// each sᵢ, and `factor` has the product of the 2ᵐ elements of `x` after position i.
   fileprivate func weightedTails(_ x: Tensor, _ axis: Int, _ isReversed: Bool) -> Tensor {
     var sum = self
     var factor = x.shifted(-1, axis, isReversed, fill: 0)

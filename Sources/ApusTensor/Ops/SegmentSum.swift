@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: rows, and the ascending segment ids of the rows. Attributes: the number of segments, and an `IndexLabel`.
+  /// Inputs: rows (slices along axis 0), and their ascending segment ids. Attributes: the number of segments, and an
+  /// `IndexLabel`.
   static let segmentSum: Op = Op(
     name: "segmentSum",
     shape: { inputs, attributes throws(ShapeError) in
