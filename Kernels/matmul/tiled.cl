@@ -6,8 +6,8 @@
 // products of implicit matrices.
 //
 //   group → (batch, tile row, tile column)
-//   work-item → (x, y); its result (i, j) is in row 4 y + i % 4 + i / 4 · $rowPitch of the tile and in
-//               column 4 x + j % 4 + j / 4 · $columnPitch
+//   work-item → (x, y), multiples of 4; its result (i, j) is in row y + i % 4 + i / 4 · $rowPitch of the tile
+//               and in column x + j % 4 + j / 4 · $columnPitch
 //
 // Parameters: $BATCH, $EPILOGUE, $FETCHLEFT, $FETCHRIGHT, $OUTPUT, $ROW, $STORELEFT, $STORERIGHT, $T, $V, $begin,
 // $columnPitch, $columnTiles, $columns, $end, $index, $itemColumns, $itemRows, $lane, $leftCount, $rightCount,

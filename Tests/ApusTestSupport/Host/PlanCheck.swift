@@ -10,7 +10,7 @@ extension Plan {
   }
 }
 
-/// Follows a plan step by step and tracks which values are intact.
+/// Follows a plan step by step and tracks which values are intact: written, and not overwritten since.
 private struct PlanCheck {
   private let plan: Plan
   private var isIntact: [Bool]
