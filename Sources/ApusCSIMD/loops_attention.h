@@ -125,8 +125,8 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   const SCALAR *sum = sums;
   SCALAR *maximum = maxima, *total = output;
   for (size_t r = 0; r < w->rows; r += 1) {
-    // `softmax_logarithm` takes the last shift, which is the maximum unless the query may attend to no key. Then the sum
-    // is 0, and the result does not depend on the shift.
+    // The first argument is the shift of `attention_weights`. It equals the maximum, unless the query may attend to no
+    // key: then the sum is 0, and the result does not depend on the shift.
     V logarithm = FN(softmax_logarithm)((V)(maximum[r]), (V)(sum[r]));
     maximum[r] = logarithm[0];
     FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : (SCALAR)w->kept_factor / sum[r]);
@@ -161,7 +161,7 @@ static void FN(attention_gradients)(
   }
 }
 
-// The dot product of each row of two arrays.
+// The dot products of the rows of one array with the rows of another array, row by row.
 static void FN(attention_dots)(
     size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
     void *dots) {

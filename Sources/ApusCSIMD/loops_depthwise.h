@@ -80,9 +80,9 @@ static void depthwise_multiply(
   else depthwise_plane(0, plane, weights, out, out_row, rows, columns);
 }
 
-// Accumulates the sums over one vector of each row. A row of pixels is read once and multiplied with three rows of `y`,
-// the gradient of the output. With `is_partial`, only the lanes in the mask `fresh` are accumulated, because the
-// previous vector included the other lanes.
+// Accumulates the weight gradients over 16 columns, one vector of each row. A row of pixels is read once and multiplied
+// with three rows of `y`, the gradient of the output. With `is_partial`, only the columns in the mask `fresh` are
+// accumulated, because the previous vector included the other columns.
 INLINE void depthwise_column(
     const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows,
     float *sums) {
