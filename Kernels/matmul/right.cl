@@ -1,5 +1,5 @@
-// Sets `row` to the address of the first row of segment `begin` in panel `panel` of B. A segment is $terms rows of B,
-// one for each term of the results (see vector.cl).
+// Sets `row` to the address of the first row of segment `begin` in panel `panel` of B. A segment is $terms consecutive
+// rows of B (see vector.cl).
 //
 // Parameters: $B, $bStride, $panelStride, $rightOffset, $rightT, $terms.
 GLOBAL const $rightT *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;

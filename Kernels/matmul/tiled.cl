@@ -1,10 +1,9 @@
 // A matrix product; each work-group computes a tile of $tileRows × $tileColumns results. In each step, the work-items
 // of a group copy $step columns of the left matrix, in the rows of the tile, and $step rows of the right matrix, in the
 // columns of the tile, to local memory. Then each work-item updates $itemRows × $itemColumns results in blocks of
-// 4 × 4, so that it reads four elements at a time. The
-// blocks of neighboring work-items are adjacent. While the group adds the terms of one step, it loads the terms of the
-// next step to registers. The lowering fills in loads and stores, because the kernel also computes convolutions, as
-// products of implicit matrices.
+// 4 × 4, so that it reads four elements at a time. The blocks of neighboring work-items are adjacent. While the group
+// adds the terms of one step, it loads the terms of the next step to registers. The lowering fills in loads and stores,
+// because the kernel also computes convolutions, as products of implicit matrices.
 //
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y), multiples of 4; its result (i, j) is in row y + i % 4 + i / 4 · $rowPitch of the tile

@@ -31,8 +31,8 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
 }
 
-/// Accumulates elements a in several sums at once. The last arguments are the terms of these sums, expressions that may
-/// depend on b, the second operand.
+/// Accumulates elements in several sums at once. The last arguments are expressions of the terms of these sums: they
+/// depend on `a`, an element, and on `b`, the second operand.
 #define ACCUMULATE(name, sets, combined, identity, prefetched_lines, second, ...)                                   \
   static void FN(accumulate_##name)(size_t n, FN(sums) *const *s, const csimd_operand *values, const char *ahead) { \
     const char *x = values[0].data;                                                                                 \

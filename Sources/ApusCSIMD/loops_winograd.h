@@ -76,7 +76,7 @@ static void winograd_gradients(
 #undef FOR_EACH_TILE
 
 // Weights are stored as [result channel][source channel][tap]. For the gradient of the input, the two kinds of channels
-// exchange their roles: the same weights are [source channel][result channel][tap]. Vectors run over result channels.
+// swap their roles: the same weights are [source channel][result channel][tap]. Vectors run over result channels.
 #define TAPS 9
 
 static void winograd_weights(

@@ -86,8 +86,8 @@ static void load_run(
 }
 
 /// Reads a register, the address and the step of a block of elements, with two loads. The two fields are stored
-/// separately, so store forwarding would fail for a single load of both fields. Such a load would wait until all earlier
-/// stores have left the core's store buffer, and these include the whole block that the last loop wrote.
+/// separately, so store forwarding would fail for a single load of both fields. Such a load would wait until all
+/// earlier stores have left the core's store buffer, and these include the whole block that the last loop wrote.
 static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }

@@ -1,4 +1,4 @@
-// Reductions: a kernel computes blocks of elements, and reducers accumulate them.
+// Reductions: a kernel (an elementwise program) computes blocks of elements, and reducers accumulate them.
 
 #include "../../Kernels/prelude/indices.h"
 #include "cascade.h"
@@ -92,8 +92,8 @@ static csimd_operand joined_operand(
 }
 
 /// Whether, in a reduction by rows, reducers with two operands can read the kernel's arguments without running the
-/// kernel. They can if the first operand is an array that is contiguous along a row, and the second operand is one value
-/// per row or a constant.
+/// kernel. They can if the first operand is an array that is contiguous along a row, and the second operand is one
+/// value per row or a constant.
 static int takes_arguments(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   if (reduction->outputs == CSIMD_OUTPUTS_SEPARATE || kernel->instruction_count > 0) return 0;
@@ -188,9 +188,9 @@ void csimd_merge_rows(
 
 // A reduction by columns adds one line after another to all results. A line consists of the elements at one reduced
 // position, one for each result. The accumulators of `width` results are in arrays with at most 8 bytes per result. A
-// reducer with indices has an array of values and an array of indices. For other reducers, array 0 holds the combination
-// of the lines of the current group, which has at most CSIMD_LINES_AT_ONCE lines, and array 1 + k holds level k of the
-// cascade. Whole groups are merged into level 0.
+// reducer with indices has an array of values and an array of indices. For other reducers, array 0 holds the
+// combination of the lines of the current group, which has at most CSIMD_LINES_AT_ONCE lines, and array 1 + k holds
+// level k of the cascade. Whole groups are merged into level 0.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;

@@ -24,7 +24,7 @@ struct ResumeTests {
     return try invocation.member("weights_sha256")
   }
 
-  /// Starts a run, waits some seconds and then until `file` exists, if it is given. Then sends the run a signal and
+  /// Starts a run, waits some seconds and, if `file` is given, until that file exists. Then sends the run a signal and
   /// waits for its end.
   private func stop(
     _ words: [String], _ signal: Int32, after seconds: Double = 0, file: String? = nil
