@@ -186,7 +186,7 @@ void csimd_merge_rows(
   }
 }
 
-// A reduction by columns adds one line after another to all results. A line consists of the elements at one reduced
+// A reduction by columns combines one line after another with all results. A line has the elements at one reduced
 // position, one for each result. The accumulators of `width` results are in arrays with at most 8 bytes per result. A
 // reducer with indices has an array of values and an array of indices. For other reducers, array 0 holds the
 // combination of the lines of the current group, which has at most CSIMD_LINES_AT_ONCE lines, and array 1 + k holds
