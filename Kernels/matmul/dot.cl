@@ -1,5 +1,5 @@
-// A product of a few rows of A and a column-major B. Every result is the dot product of two contiguous vectors. Lanes
-// are neighboring terms:
+// A product of a few rows of A and a column-major B. Every result is the dot product of two contiguous vectors. The
+// WIDTH elements of a register are neighboring terms of the dot product:
 //
 //   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]
 //

@@ -1,4 +1,5 @@
-// Sets `row` to the address, in panel `panel` of B, of the row for the first term of segment `begin` (see vector.cl).
+// Sets `row` to the address of the first row of segment `begin` in panel `panel` of B. A segment is $terms consecutive
+// rows of B (see vector.cl).
 //
 // Parameters: $B, $bStride, $panelStride, $rightOffset, $rightT, $terms.
 GLOBAL const $rightT *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;

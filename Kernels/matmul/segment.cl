@@ -1,5 +1,5 @@
-// For each row m of the tile, sets `left[m]` to the address of the row's first term in the segment with the index
-// `segment`. Sets `span` to the number of terms of the segment.
+// For each row m of the tile, sets `left[m]` to the address of the row's first element in the segment with the index
+// `segment`, a range of at most $terms indices of the inner dimension. Sets `span` to the length of the segment.
 //
 // Parameters: $A, $depth, $index, $kStride, $leftOffset, $rowStride, $rows, $terms, $tileRows.
 const $index span = SMALLER($depth - segment * $terms, $terms);

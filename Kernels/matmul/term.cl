@@ -1,4 +1,5 @@
-// Adds one term to all sums of a tile, and advances `row` to the next term.
+// Adds one term to each sum of a tile: the products at one index of the inner dimension. Advances `row` to the row of B
+// for the next term.
 //
 // Parameters: $RIGHTPART, $V, $bStride, $factor, $lane, $tileRows, $vectors.
 $V b[$vectors];

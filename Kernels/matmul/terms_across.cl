@@ -1,5 +1,5 @@
 // Adds one segment, `span` terms of the inner dimension. The left factor is column-major, and its type is not the type
-// of the sums, so each iteration converts the elements of the tile's rows for one term.
+// of the sums, so each iteration converts one column of the left factor, in the rows of the tile.
 //
 // Parameters: $T, $TERM, $index, $kStride, $leftDtype, $rows, $tileRows.
 PRIVATE_ARRAY($T, factors, WIDTH);

@@ -1,13 +1,13 @@
 // A matrix product; each work-group computes a tile of $tileRows × $tileColumns results. In each step, the work-items
-// of a group copy $step columns of the left matrix and $step rows of the right matrix to local memory. Then each
-// work-item updates $itemRows × $itemColumns results in blocks of 4 × 4, so that it reads four elements at a time. The
-// blocks of neighboring work-items are adjacent. While the group adds the terms of one step, it loads the terms of the
-// next step to registers. The lowering fills in loads and stores, because the kernel also computes convolutions, as
-// products of implicit matrices.
+// of a group copy $step columns of the left matrix, in the rows of the tile, and $step rows of the right matrix, in the
+// columns of the tile, to local memory. Then each work-item updates $itemRows × $itemColumns results in blocks of
+// 4 × 4, so that it reads four elements at a time. The blocks of neighboring work-items are adjacent. While the group
+// adds the terms of one step, it loads the terms of the next step to registers. The lowering fills in loads and stores,
+// because the kernel also computes convolutions, as products of implicit matrices.
 //
 //   group → (batch, tile row, tile column)
-//   work-item → (x, y); its result (i, j) is in row 4 y + i % 4 + i / 4 · $rowPitch of the tile and in
-//               column 4 x + j % 4 + j / 4 · $columnPitch
+//   work-item → (x, y), multiples of 4; its result (i, j) is in row y + i % 4 + i / 4 · $rowPitch of the tile
+//               and in column x + j % 4 + j / 4 · $columnPitch
 //
 // Parameters: $BATCH, $EPILOGUE, $FETCHLEFT, $FETCHRIGHT, $OUTPUT, $ROW, $STORELEFT, $STORERIGHT, $T, $V, $begin,
 // $columnPitch, $columnTiles, $columns, $end, $index, $itemColumns, $itemRows, $lane, $leftCount, $rightCount,

@@ -1,5 +1,6 @@
 // A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each
-// term k, the kernel multiplies every element of column k of A by row k of a panel of B.
+// term k, the kernel multiplies every element of column k of A by row k of a panel of B, which is the part of B in the
+// columns of the tile.
 //
 //            ┌ panel ┐            A is read in place, one segment of terms at a time, through one pointer
 //   k  ────  │ b0 b1 │            for each row of the tile. A segment is a part of a row or, if rows are

@@ -1,6 +1,6 @@
 // The length of the accumulation chains of a cascade (see Kernels/reduce.def). csimd.h does not include this file. If
-// it did, Swift files that import ApusCSIMD would also import Kernels, whose row types have the same names as types of
-// ApusDevice.
+// it did, Swift files that import ApusCSIMD would also import Kernels, whose enumerations of the operations of the .def
+// files have the same names as types of ApusDevice.
 
 #include "../../Kernels/include/chain.h"
 

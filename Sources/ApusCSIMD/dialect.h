@@ -1,4 +1,4 @@
-// Defines, for C, the names that Kernels/prelude/math.h lists (its *dialect*). Vectors have 16 lanes on every
+// The *dialect* of C: the definitions of the names that Kernels/prelude/math.h lists. Vectors have 16 elements on every
 // instruction set, so that reductions have the same order everywhere. Before an isa_*.c file includes this file, it
 // defines CSIMD_HAS_FMA and, if the instruction set has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512 (see loops.h).
 

@@ -18,7 +18,8 @@
 #define FN(name) name##_pairs
 #define V VF
 #define SCALAR float
-// The instruction adds the products of the upper halves, rounds, and adds the products of the lower halves.
+// `a` and `b` are words of two bfloat16 numbers. The instruction adds the products of the upper halves to `c`, rounds,
+// and adds the products of the lower halves.
 #define MULTIPLY_ADD(a, b, c) ((VF)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
 #include "loops_tiles.h"
 

@@ -69,7 +69,7 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 })
 
 #if LANE_IS_FLOAT
-// The operations of `FusedRow` in ApusCPU.
+// The operations of `FusedRow` in ApusCPU. Each computes two operations of elementwise.def in one loop.
 #define TERNARY(name, expression)                                                           \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 3, SIZES(BYTES_OF(V), BYTES_OF(V), BYTES_OF(V)), { \
     V a = OPERAND(V, 0);                                                                    \

@@ -72,7 +72,7 @@ __attribute__((noinline)) static void run_tail(
 #define BYTES_VL 8
 #define BYTES_OF(T) PASTE(BYTES_, T)
 
-// Lane i of FOLDED(a, k) is lane i + k of a; callers use only lanes below k.
+// Element i of FOLDED(a, k) is element i + k of a; callers use only elements below k.
 #define FOLDED(a, k)                                                                                          \
   __builtin_shufflevector(                                                                                    \
       a, a, (0 + k) & 15, (1 + k) & 15, (2 + k) & 15, (3 + k) & 15, (4 + k) & 15, (5 + k) & 15, (6 + k) & 15, \

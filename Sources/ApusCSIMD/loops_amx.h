@@ -11,10 +11,10 @@
 //   └─────┘ └────────────┴────────────┘
 //   16 words along k
 //
-// A word is two bfloat16 numbers. For each sum, an instruction multiplies the 32 numbers in 16 words of a row by the 32
-// numbers in 16 words of a column, and adds the 32 products. The products of the upper halves and the products of the lower halves are added separately, in order, with fused
-// multiply-adds. Then the two results are added, and their sum is added to the accumulator. The order depends only on
-// k.
+// A word is two bfloat16 numbers, and k is the inner dimension. For each sum, an instruction multiplies the 32 numbers
+// in 16 words of a row by the 32 numbers in 16 words of a column, and adds the 32 products. The products of the upper
+// halves of the words and those of the lower halves are added separately, in order, with fused multiply-adds. Then the
+// two results are added, and their sum is added to the accumulator. The order depends only on k.
 
 #define AMX_ROWS 16
 #define AMX_WORDS 16
@@ -78,7 +78,7 @@ typedef struct {
   uint8_t rows[16];
 } amx_configuration;
 
-// Configures the tiles for `rows` rows of sums and `more` rows below them; tiles without rows have no shape.
+// Configures the tiles for `rows` rows of sums and `more` rows below them; tiles without rows have the size 0 × 0.
 INLINE void amx_configure(size_t rows, size_t more) {
   amx_configuration shape = {1, 0, {0}, {0}, {0}};
   const size_t heights[8] = {rows, rows, more, more, rows, more, AMX_WORDS, AMX_WORDS};
@@ -130,8 +130,8 @@ typedef struct {
   size_t step;
 } amx_factor;
 
-// Computes the sums of rows + more (up to 32) rows and `columns` columns along all lines; `more` rows are in the second
-// block.
+// Computes the sums of rows + more (up to 32) rows and `columns` columns over all lines, which are ranges of terms (see
+// csimd_lines). `a` is the block of the first `rows` rows, and `a_more` the block of the `more` rows below them.
 INLINE void amx_tile(
     const int has_more, const int vectors, const csimd_lines *lines, size_t rows, size_t more, amx_factor a,
     amx_factor a_more, amx_factor b, amx_target to, size_t columns) {
@@ -218,7 +218,8 @@ static void amx_block_multiply(
   _tile_release();
 }
 
-// Lines that are not contiguous, or not whole groups of 16 words, are multiplied without tile registers.
+// Lines (see csimd_lines) that are not contiguous, or not whole groups of 16 words, are multiplied without tile
+// registers.
 static void amx_lines_multiply(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
     ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {

@@ -1,4 +1,5 @@
-// Attention weights, computed between the two matrix products. Included once for each floating-point type.
+// Attention weights, computed between the two matrix products of attention: queries · keys, and weights · values.
+// Included once for each floating-point type.
 
 #include "../../Kernels/attention/weights.h"
 
@@ -125,8 +126,9 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   const SCALAR *sum = sums;
   SCALAR *maximum = maxima, *total = output;
   for (size_t r = 0; r < w->rows; r += 1) {
-    // `softmax_logarithm` takes the last shift, which is the maximum unless the query may attend to no key. Then the sum
-    // is 0, and the result does not depend on the shift.
+    // `softmax_logarithm` expects the shift of `attention_weights` as its first argument. The maximum equals this
+    // shift, unless the query may attend to no key. In that case the sum is 0, and the result does not depend on the
+    // shift.
     V logarithm = FN(softmax_logarithm)((V)(maximum[r]), (V)(sum[r]));
     maximum[r] = logarithm[0];
     FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : (SCALAR)w->kept_factor / sum[r]);
@@ -161,7 +163,7 @@ static void FN(attention_gradients)(
   }
 }
 
-// The dot product of each row of two arrays.
+// The dot products of the rows of one array with the rows of another array, row by row.
 static void FN(attention_dots)(
     size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
     void *dots) {

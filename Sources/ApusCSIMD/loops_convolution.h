@@ -1,6 +1,6 @@
-// Convolutions with stride 1 on padded planes, and their weight gradients. A plane is treated as one row of pixels, so
-// that the offset of the pixel that a tap reads is the same for all results. So vectors run over pixels without im2col.
-// The gaps between the rows of the result get values that are not read.
+// Convolutions with stride 1 on padded planes (images of one channel), and their weight gradients. A plane is treated
+// as one row of pixels, so that a tap reads a pixel at the same offset for all results, and vectors run over pixels
+// without im2col. The gaps between the rows of the result get values that are not read.
 //
 //     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]      k: channel of the result, p: pixel,
 //                                                            t: tap (source channel and kernel position)

@@ -3,9 +3,9 @@
 //     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i + first][p + j − padding]
 //
 // Rows of results have at least LANES elements. The last vector of a row ends at the end of the row, and may overlap
-// the previous vector. With a padding of 1 the plane is as wide as the result, and pixels on either side of it count as
-// zeros. With a padding of 0 the plane is two columns wider than the result, so every pixel that a tap reads is in
-// memory. Rows outside of the plane are zeros.
+// the previous vector. The plane is the image x. With a padding of 1 it is as wide as the result, and pixels on either
+// side of it count as zeros. With a padding of 0 it is two columns wider than the result, so every pixel that a tap
+// reads is in memory. Rows outside of the plane are zeros.
 
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")
@@ -80,9 +80,9 @@ static void depthwise_multiply(
   else depthwise_plane(0, plane, weights, out, out_row, rows, columns);
 }
 
-// Accumulates the sums over one vector of each row. A row of pixels is read once and multiplied with three rows of `y`,
-// the gradient of the output. With `is_partial`, only the lanes in the mask `fresh` are accumulated, because the
-// previous vector included the other lanes.
+// Accumulates the weight gradients over 16 columns, one vector of each row. A row of pixels is read once and multiplied
+// with three rows of `y`, the gradient of the output. With `is_partial`, only the columns in the mask `fresh` are
+// accumulated, because the previous vector included the other columns.
 INLINE void depthwise_column(
     const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows,
     float *sums) {

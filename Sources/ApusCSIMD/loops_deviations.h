@@ -16,7 +16,7 @@ static void FN(deviation_row)(
   FN(whole_deviations)(n, values, (void *[]){square_result, sum_result}, ahead);
 }
 
-/// `take_deviations` for `count` columns of several lines.
+/// `take_deviations` for `count` columns at once. A line has one element of each column.
 LINES(deviations, 2, sum, (V)(0), FN(squared_difference)(a, b), a - b)
 static void FN(deviation_lines)(
     size_t count, void *squares, void *sums, const csimd_operand *values, ptrdiff_t distance, size_t lines) {

@@ -16,9 +16,9 @@
   }
 
 // A chain is CSIMD_CHAIN lines. The result of a line is the sum of the lines of its chain up to this one, plus the sum
-// of all lines before the chain. The sum before the chain is the sum of the levels (see reduce.def), added from the
-// highest level to the lowest. `state` contains the levels, the sum of the lines before the chain, and the sum of the
-// chain.
+// of all lines before the chain. The sum before the chain is kept in levels, as in a cascade (see reduce.def): the sum
+// of CSIMD_CHAIN chains in level 0 becomes one term of level 1, and so on. The levels are added from the highest to the
+// lowest. `state` contains the levels, the sum of the lines before the chain, and the sum of the chain.
 #define SCAN_SUM(name, S)                                                                                     \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier) { \
     S *levels = state, *before = levels + (CSIMD_SCAN_LINES - 2) * width, *sum = before + width;              \

@@ -34,8 +34,8 @@ static void FN(narrow_multiply)(
     return;
   }
   FOR_SLIVERS(m, {
-    // A line is a column of `a`; lines are far apart. Prefetch the sliver after the next sliver. If there is none,
-    // prefetch a sliver of the next k lines, if there are such lines.
+    // A line is a column of `a`; lines are far apart. Prefetch the sliver (the rows of a tile) after the next sliver.
+    // If there is none, prefetch a sliver of the next k lines, if there are such lines.
     size_t next = first + 2 * TILE_ROWS;
     const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(
@@ -76,7 +76,8 @@ static void FN(transpose_lines)(
   }
 }
 
-// A line of a sliver, as the smallest vector that holds TILE_ROWS elements.
+// A line of a sliver (the elements of a tile's rows for one term), as the smallest vector that holds TILE_ROWS
+// elements.
 #undef SLIVER_LANES
 #define SLIVER_LANES (TILE_ROWS <= 4 ? 4 : TILE_ROWS <= 8 ? 8 : 16)
 typedef SCALAR FN(sliver_line) __attribute__((ext_vector_type(SLIVER_LANES), aligned(sizeof(SCALAR)), may_alias));
@@ -186,7 +187,7 @@ static void FN(pack_columns)(
 }
 #undef FOR_SLIVERS
 
-// Adds chains that were computed separately.
+// Adds partial sums: the results of accumulation chains that were computed separately.
 static void FN(chain_sums)(
     size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c, size_t c_row) {
   for (size_t r = 0; r < rows; r += 1) {

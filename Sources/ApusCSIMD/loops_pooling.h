@@ -1,5 +1,5 @@
-// Pooling of one plane: for each row of the result and each tap, a loop along the row. Included once for each lane
-// (arithmetic type), with SCALAR and LANE defined, after lane.h.
+// Pooling of one plane (the pixels of one channel): for each row of the result and each tap (a position in the window),
+// a loop along the row. Included once for each lane (arithmetic type), with SCALAR and LANE defined, after lane.h.
 
 // Calls `body` for each tap that, for row `row` of the result, reads a row of pixels inside the plane. In `body`, `tap`
 // is the index of the tap, `part` is the span of results for which the tap reads a pixel inside the plane, and `from`

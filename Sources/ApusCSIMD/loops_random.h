@@ -1,4 +1,4 @@
-// Random words: 16 blocks of Philox (Kernels/prelude/philox.h) at a time.
+// Random words: 16 blocks of Philox (Kernels/prelude/philox.h), of four words each, at a time.
 
 // Interleaves words, or pairs of words, of two vectors.
 #define LOWER_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)

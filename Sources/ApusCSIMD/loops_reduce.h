@@ -1,6 +1,6 @@
 // The reductions of reduce.def for one lane (arithmetic type). An accumulator has four vectors, which accumulate in
-// turn. At the end, the four vectors are combined into one, and the 16 lanes of this vector are combined by halves: 8
-// lanes with 8, 4 with 4, and so on. So the order depends only on the number of elements.
+// turn. At the end, the four vectors are combined into one, and the 16 elements of this vector are combined by halves:
+// 8 with 8, 4 with 4, and so on. So the order depends only on the number of elements.
 //
 // Elements are combined in a cascade of chains (see reduce.def): CSIMD_CHAIN groups of four vectors are one term of the
 // first level, and CSIMD_CHAIN terms of a level are one term of the next level.
@@ -31,8 +31,8 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
 }
 
-/// Accumulates elements a in several sums at once. The last arguments are the terms of these sums, expressions that may
-/// depend on b, the second operand.
+/// Accumulates elements in several sums at once. The last arguments are expressions of the terms of these sums: they
+/// depend on `a`, an element, and on `b`, the second operand.
 #define ACCUMULATE(name, sets, combined, identity, prefetched_lines, second, ...)                                   \
   static void FN(accumulate_##name)(size_t n, FN(sums) *const *s, const csimd_operand *values, const char *ahead) { \
     const char *x = values[0].data;                                                                                 \
@@ -267,7 +267,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     FN(columns_##name)(n, numbers, both, NULL);                                                                        \
   }
 
-// Lane i + k replaces lane i if the value of lane i + k is better, or if it is equally good and has an earlier index.
+// Element i + k of `best` replaces element i if it is better, or if it is equally good and has an earlier index.
 #define FOLD_INDICES(name, k)                                        \
   {                                                                  \
     V other = FOLDED(best, k);                                       \

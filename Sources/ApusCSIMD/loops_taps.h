@@ -1,5 +1,5 @@
-// Packs and unpacks the weights of window convolutions: between the stored layout
-// `[result channel][source channel][tap]` and panels of result channels.
+// Packs the weights of convolutions from the stored layout `[result channel][source channel][tap]` to panels of result
+// channels, one panel for each tap, and unpacks weight gradients from panels to the stored layout.
 
 // The largest number of weights of a result channel that are transposed at a time: 16 source channels of 3 × 3 taps.
 #define TAPS_AT_ONCE 144
@@ -9,7 +9,7 @@ static void pack_taps(
     ptrdiff_t row, float *panel, size_t distance) {
   float lines[TAPS_AT_ONCE][2 * LANES];
   if ((size_t)row == taps && columns == width && taps <= TAPS_AT_ONCE) {
-    // All taps are packed, so whole contiguous lines of weights are transposed.
+    // All taps are packed, so contiguous weights of each result channel are transposed together.
     for (size_t first = 0, most = TAPS_AT_ONCE / taps; first < rows; first += most) {
       size_t count = rows - first < most ? rows - first : most;
       transpose_4(count * taps, columns, w + (ptrdiff_t)first * row, column, lines, 2 * LANES);

@@ -63,9 +63,9 @@ static __attribute__((noinline)) void FN(store_columns)(
     }
 }
 
-// Computes a tile. Each sum is one accumulation chain along all lines of the factors, independent of the tile's height;
-// `columns` columns are stored. Each step of a chain prefetches a cache line at `ahead`, which then advances by
-// `ahead_step` bytes; nothing is prefetched if `ahead` is NULL.
+// Computes a tile. Each sum is one accumulation chain along all lines of the factors (ranges of terms, see
+// csimd_lines), independent of the tile's height; `columns` columns are stored. Each step of a chain prefetches a cache
+// line at `ahead`, which then advances by `ahead_step` bytes; nothing is prefetched if `ahead` is NULL.
 INLINE void FN(tile)(
     const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
     SCALAR *c, size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {

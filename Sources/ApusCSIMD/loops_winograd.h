@@ -75,8 +75,8 @@ static void winograd_gradients(
 })}
 #undef FOR_EACH_TILE
 
-// Weights are stored as [result channel][source channel][tap], for the gradient of the input as [source channel][result
-// channel][tap]; vectors run over result channels.
+// Weights are stored as [result channel][source channel][tap]. For the gradient of the input, the two kinds of channels
+// swap their roles: the same weights are [source channel][result channel][tap]. Vectors run over result channels.
 #define TAPS 9
 
 static void winograd_weights(

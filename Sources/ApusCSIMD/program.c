@@ -85,9 +85,9 @@ static void load_run(
   }
 }
 
-/// Reads a register with two loads. Its fields are stored separately, so store forwarding would fail for a single load
-/// of both fields. Such a load would wait until all earlier stores have left the core's store buffer, and these include
-/// the whole block that the last loop wrote.
+/// Reads a register, the address and the step of a block of elements, with two loads. The two fields are stored
+/// separately, so store forwarding would fail for a single load of both fields. Such a load would wait until all
+/// earlier stores have left the core's store buffer, and these include the whole block that the last loop wrote.
 static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
@@ -161,7 +161,8 @@ static void store_output(
   }
 }
 
-/// Sets the registers of uniform arguments, and runs the uniform instructions.
+/// Sets the registers of uniform arguments, which have one value for all elements, and runs the instructions that have
+/// only such operands.
 static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers) {
   for (int i = 0; i < kernel->argument_count; i += 1) {
     const csimd_argument *argument = &kernel->arguments[i];

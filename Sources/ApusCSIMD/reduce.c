@@ -1,4 +1,4 @@
-// Reductions: a kernel computes blocks of elements, and reducers accumulate them.
+// Reductions: a kernel (an elementwise program) computes blocks of elements, and reducers accumulate them.
 
 #include "../../Kernels/prelude/indices.h"
 #include "cascade.h"
@@ -80,8 +80,8 @@ static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
 }
 
 /// Output number `output` of the kernel as an operand, without running the kernel. The output must be one of the
-/// arguments. A constant is repeated. An array is read from element `first` of row `position` on or, by columns, of
-/// line `position`.
+/// arguments. A constant is repeated. An array is read from element `first` on: of row `position` or, in a reduction by
+/// columns, of line `position`.
 static csimd_operand joined_operand(
     const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
   int reg = reduction->kernel->outputs[output].reg;
@@ -91,9 +91,9 @@ static csimd_operand joined_operand(
   return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
 }
 
-/// Whether, by rows, reducers of two operands can read the kernel's arguments without running the kernel. They can if
-/// the first operand is an array that is contiguous along a row, and the second operand is one value per row or a
-/// constant.
+/// Whether, in a reduction by rows, reducers with two operands can read the kernel's arguments without running the
+/// kernel. They can if the first operand is an array that is contiguous along a row, and the second operand is one
+/// value per row or a constant.
 static int takes_arguments(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   if (reduction->outputs == CSIMD_OUTPUTS_SEPARATE || kernel->instruction_count > 0) return 0;
@@ -186,10 +186,11 @@ void csimd_merge_rows(
   }
 }
 
-// By columns, a line consists of the elements at one reduced position. The accumulators of `width` results are in
-// arrays with at most 8 bytes per result. A reducer with indices has an array of values and an array of indices. For
-// other reducers, array 0 holds the combination of the lines of the current group, which has at most
-// CSIMD_LINES_AT_ONCE lines, and array 1 + k holds level k of the cascade. Whole groups are merged into level 0.
+// A reduction by columns combines one line after another with all results. A line has the elements at one reduced
+// position, one for each result. The accumulators of `width` results are in arrays with at most 8 bytes per result. A
+// reducer with indices has an array of values and an array of indices. For other reducers, array 0 holds the
+// combination of the lines of the current group, which has at most CSIMD_LINES_AT_ONCE lines, and array 1 + k holds
+// level k of the cascade. Whole groups are merged into level 0.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;

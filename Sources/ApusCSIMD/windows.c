@@ -2,9 +2,10 @@
 
 #include "windows.h"
 
-// Calls `body` for each tap and each row of results. In `body`, `line` is the index of the tap, `row` the index of the
-// row, and `part` the span of results for which the tap reads a pixel inside the image. `row_at` is the offset in the
-// image of the row of pixels that the tap reads, or −1 if that row is outside of the image.
+// Calls `body` for each tap (a channel and a kernel position) and each row of results. In `body`, `line` is the index
+// of the tap, `row` the index of the row, and `part` the span of results for which the tap reads a pixel inside the
+// image. `row_at` is the offset in the image of the row of pixels that the tap reads, or −1 if that row is outside of
+// the image.
 #define FOR_EACH_ROW(w, body)                                                                         \
   ptrdiff_t line = 0;                                                                                 \
   const ptrdiff_t next_place = w->stride[1] * w->input[2];                                            \

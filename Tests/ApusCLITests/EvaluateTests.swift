@@ -105,7 +105,7 @@ import Testing
     #expect((all["classes"] as? [[String: Any]])?.last?["recall"] as? Double == 1)
     #expect(all["test_loss"] as? Double == plain["test_loss"] as? Double)
     #expect(try evaluate(run).output.contains("best F1"))
-    // `errors` and `predict` apply the threshold in the same way, also if a probability is equal to the threshold.
+    // `errors` and `predict` apply the threshold as `evaluate` does, also if a probability equals the threshold.
     let errors = try Invocation("errors", run, "--threshold", "\(threshold)", "--device", "cpu", "--json").summary()
     #expect(errors["test_accuracy"] as? Double == chosen["test_accuracy"] as? Double)
     #expect(errors["threshold"] as? Double == threshold)

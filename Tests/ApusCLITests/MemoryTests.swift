@@ -37,7 +37,7 @@ import Testing
     #expect(try Invocation("summary", "mlp", "--batch-size", "full").status == 64)
   }
 
-  /// The run is refused before the model is built and the image statistics are computed, and leaves no files behind.
+  /// The run is refused before the command builds the model or computes image statistics. It leaves no files behind.
   @Test func aRunThatCannotFitIsRefused() throws {
     let scratch = try ScratchDirectory()
     let images = try TinyImages(trainCount: 3000, testCount: 10)

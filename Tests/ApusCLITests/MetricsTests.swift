@@ -19,7 +19,8 @@ struct MetricsTests {
       })
   }
 
-  /// Together, runs on classes, on numbers and on images write all fields of the table, and no others.
+  /// Together, a classifier of table rows, a regression and an image classifier write all fields of the table, and no
+  /// others.
   @Test func theTableHasAllFields() throws {
     let scratch = try ScratchDirectory()
     let images = try TinyImages()

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The split of the data on which models are evaluated.
+/// Which split of the data a model is evaluated on.
 struct PartTests {
   private let scratch: ScratchDirectory
 

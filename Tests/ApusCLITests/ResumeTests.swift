@@ -24,7 +24,8 @@ struct ResumeTests {
     return try invocation.member("weights_sha256")
   }
 
-  /// Starts a run, sends it a signal after some seconds or once a file exists, and waits for its end.
+  /// Starts a run, waits some seconds and, if `file` is given, until that file exists. Then sends the run a signal and
+  /// waits for its end.
   private func stop(
     _ words: [String], _ signal: Int32, after seconds: Double = 0, file: String? = nil
   ) throws -> Int32 {

@@ -5,8 +5,7 @@ import Testing
 struct SecurityTests {
   private let files = FileManager.default
 
-  /// Environment variables, which a user may set, do not turn the command into a builder, a helper process that builds
-  /// kernels.
+  /// Environment variables, which a user may set, do not turn the command into a helper process that builds kernels.
   @Test func theCommandIsNoBuilder() throws {
     let plain = try Invocation("devices", "--json")
     let set = try Invocation("devices", "--json", environment: ["APUS_KERNEL_BUILDER": "0"])

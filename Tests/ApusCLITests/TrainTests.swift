@@ -68,7 +68,7 @@ struct TrainTests {
     #expect(failed.status == 74 && !failed.errors.contains("mlp in"), "\(failed.errors)")
   }
 
-  /// The command adds the options that may resolve an error to the library's error message.
+  /// To an error message of the library, the command adds the options that may resolve the error.
   @Test func errorsLeadToOptions() throws {
     let file = try scratch.write(Array("a,b\n".utf8), to: "table.csv")
     for (path, source) in [(file, "csv:\(file)"), (scratch.path, "image-folder:\(scratch.path)")] {

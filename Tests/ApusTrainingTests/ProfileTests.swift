@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The records of the steps that devices ran.
+/// The records of the plan steps that devices ran.
 @Suite struct ProfileTests {
   /// A small product and its softmax. From run to run, the times of the steps vary, but their names do not.
   private func work() throws {
@@ -64,7 +64,7 @@ import Testing
     #expect(throws: TrainingError.self) { try profile.write(to: "/nonexistent/profile.json") }
   }
 
-  /// The profile of a run has at most 20 steps and leaves out the first two, which build kernels.
+  /// The profile of a run covers at most 20 training steps and leaves out the first two, which build kernels.
   @Test func profilesLeaveOutTheFirstTwoSteps() throws {
     for (steps, expected) in [(2, nil), (5, 3), (40, 20)] as [(Int, Int?)] {
       var run = SmallRun()

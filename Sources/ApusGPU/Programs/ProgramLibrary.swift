@@ -22,8 +22,8 @@ struct KernelSource: Hashable, Sendable {
   /// Creates a kernel of `family` from its parameters and body. Its name is the family and a digest.
   ///
   /// A CPU kernel only calls an outlined function: PoCL creates three entry points per kernel and would compile the
-  /// body three times. The kernel does nothing if its geometry offset `at` is negative. A helper process launches the
-  /// kernel with a negative offset only to make PoCL compile it.
+  /// body three times. The kernel does nothing if `at`, the offset of its extents and strides in the buffer `geometry`,
+  /// is negative. A helper process launches the kernel with a negative offset only to make PoCL compile it.
   /// - Parameters:
   ///   - localSize: the number of work-items in a work-group of a GPU kernel; the compiler may rely on it.
   ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items (shuffles).
@@ -89,7 +89,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
 
   private struct State {
     var programs: [KernelSource: Program] = [:]
-    /// Programs whose kernels ran since they were last stored.
+    /// Programs that ran after they were last stored, or that were never stored.
     var pending: [Program] = []
     var pendingSince: Double?
     /// Whether a failure to write kernel source was reported; it is reported once.

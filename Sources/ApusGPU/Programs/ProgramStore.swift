@@ -7,7 +7,7 @@ import Synchronization
 /// on. A program here is compiled kernel source, not the elementwise `Program` of a step.
 ///
 /// A file contains a magic number, the length of the payload, a SHA-256 digest of key and payload, and the payload. If
-/// one of them does not match, the file is a miss: `read` returns `nil`, and the next write replaces the file.
+/// one of them does not match, it is a cache miss: `read` returns `nil`, and the next write replaces the file.
 struct ProgramStore: Sendable {
   /// Must change whenever the meaning of a key or the layout of a file changes.
   static let version = "apus-kernels-1"
@@ -31,7 +31,7 @@ struct ProgramStore: Sendable {
     }
   }
 
-  /// Returns the key of the program that depends on `parts`.
+  /// Returns the key of a file whose contents depend on `parts`.
   static func key(of parts: [String]) -> String {
     var digest = SHA256()
     for part in [version] + parts {
@@ -71,7 +71,7 @@ struct ProgramStore: Sendable {
     }
   }
 
-  /// Returns the digest of the key and the program. The digest covers the key, so that a renamed file is a miss.
+  /// Returns the digest of the key and the program. The digest covers the key, so that a renamed file is a cache miss.
   private func digest(of program: [UInt8], key: String) -> [UInt8] {
     var digest = SHA256()
     digest.update(Array(key.utf8))

@@ -13,9 +13,9 @@ extension LayerList.Stage {
     }
   }
 
-  /// The number of multiply-adds for one example. Each weight of a dense layer counts once, of a convolution once per
-  /// output position, and of a recurrent layer once per time step. A link has the sum of its branches, and all other
-  /// layers have none.
+  /// The number of multiply-adds for one example. Each weight of a dense layer counts once, each weight of a
+  /// convolution once per output position, and each weight of a recurrent layer once per time step. A link, which
+  /// combines branches of layers, has the sum of its branches. All other layers have none.
   public var multiplyAddCount: Int {
     switch layer {
     case .convolution: weightCount * output[1] * output[2]

@@ -5,7 +5,7 @@ extension LayerList {
   /// Parses a list in the grammar that the documentation of `LayerList` defines; letter case is ignored.
   public init(parsing text: String) throws(LayerListError) { try self.init(parsing: text.lowercased()[...], depth: 0) }
 
-  /// The maximum nesting depth of links.
+  /// The maximum nesting depth of links, which are layers with branches: `residual (…)` and `concat (…)`.
   private static let deepest = 16
 
   private init(parsing text: Substring, depth: Int) throws(LayerListError) {

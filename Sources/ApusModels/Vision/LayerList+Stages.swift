@@ -9,7 +9,7 @@ extension LayerList {
     public var input: [Int]
     /// The shape of the output without the batch, in one of the forms of `input`.
     public var output: [Int]
-    /// The stages of each branch of a link.
+    /// The stages of each branch of a link (`residual` or `concat`); empty for other layers.
     public var branches: [[Stage]] = []
   }
 

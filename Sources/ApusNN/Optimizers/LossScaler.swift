@@ -8,8 +8,8 @@ import ApusTensor
 /// all g finite:      the update is applied; after growthInterval such steps  scale ← growthFactor · scale
 /// NaN or infinity:   parameters and optimizer state stay unchanged;          scale ← backoffFactor · scale
 /// ```
-/// All of this is part of the update's plan: the host does not wait. The host reads the number of skipped updates one
-/// update late, and `Optimizer` throws an error after 20 skipped updates in a row.
+/// All of this is part of the update's plan, so the host does not wait for the device. The host reads the number of
+/// skipped updates one update late, and `Optimizer` throws an error after 20 skipped updates in a row.
 public struct LossScaler: Sendable {
   /// The initial scale and how it changes.
   public struct Settings: Hashable, Sendable {

@@ -122,7 +122,7 @@ public final class Optimizer {
     return (rule.learningRate == 0 ? own : own * (rate / rule.learningRate)) * group.rateFactor
   }
 
-  /// The rule with a group's settings.
+  /// The rule with a group's weight decay and with the optimizer's `momentum`, if they are set.
   private func rule(of group: ParameterGroup?) -> any UpdateRule {
     var rule = rule
     if let decay = group?.weightDecay { rule.weightDecay = decay }
@@ -274,7 +274,7 @@ public final class Optimizer {
     if let lossScaler { try skippedUpdates.note(lossScaler.skippedSteps) }
   }
 
-  /// Builds the new values. Afterwards only the graph refers to the old values.
+  /// Builds the new values. Afterwards only their graph refers to the old values, so that these can be overwritten.
   private func assign(_ gradients: consuming Gradients) {
     let isSameList =
       gradients.parameters.count == parameters.count

@@ -19,8 +19,8 @@ struct RowFormula {
     return written[0]
   }
 
-  /// The update for a gradient that does not consist of pending lookups: it is computed for the whole parameter and
-  /// kept for the rows whose gradient has a nonzero element.
+  /// The update for a gradient that is not a pending sum of gradients of lookups, so that `lookedUpRows` finds no rows.
+  /// It is computed for the whole parameter and kept only for the rows whose gradient has a nonzero element.
   private func masked(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
     var isUsed = gradient .!= 0
     if value.rank > 1 { isUsed = isUsed.any(axes: Array(1..<value.rank), keepingAxes: true) }

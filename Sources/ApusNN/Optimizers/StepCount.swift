@@ -1,7 +1,8 @@
 import ApusTensor
 import Glibc
 
-/// The number `t` of an update; the first is 1. Updates that a loss scaler skips do not count: `t = attempts − skipped`.
+/// The number `t` of an update; the first is 1. Updates that a loss scaler skips do not count:
+/// `t = attempts − skipped`.
 ///
 /// Only the device knows how many updates were skipped, so with loss scaling the values that depend on `t` are computed
 /// on the device.

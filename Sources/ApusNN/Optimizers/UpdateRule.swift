@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// The formula of an optimizer, written in ordinary tensor operations for a single parameter. The planner fuses the
-/// equal formulas of all parameters into one step.
+/// equal formulas of all parameters into one step of the plan.
 ///
 /// The documentation of the rules writes `w` for the parameter, `g` for its gradient, `rate` for the learning rate of
 /// the step, and `t` for the number of the update; the first update is 1.
@@ -68,7 +68,7 @@ extension Double {
     return result
   }
 
-  /// `1 − βᵗ`, where this number is `β`: an exponential moving average that was initialized with 0 is divided by it
-  /// after `t` updates (Kingma, Ba, 2015).
+  /// `1 − βᵗ`, where this number is `β`. An exponential moving average that was initialized with 0 is divided by this
+  /// value after `t` updates (Kingma, Ba, 2015).
   func biasCorrection(_ t: Int) -> Double { 1 - raised(to: t) }
 }

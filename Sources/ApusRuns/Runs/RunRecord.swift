@@ -3,7 +3,7 @@ import ApusSystem
 
 /// The files of a run: its settings and its metrics.
 package struct RunRecord {
-  /// The folder of the run. The page about the run is also written to it.
+  /// The folder of the run. The report about the run is also written to it.
   package let files: RunFiles
   package let configuration: JSONObject
   package let settings: RunSettings

@@ -91,7 +91,7 @@ public final class HostBuffer: Buffer, @unchecked Sendable {
   }
 }
 
-/// A copy of a buffer that is made when the download starts.
+/// A copy of a buffer, made when the download starts.
 private final class HostDownload: Download {
   private let bytes: [UInt8]
 
