@@ -110,7 +110,7 @@ public struct Attention: Hashable, Sendable {
   public var scale: Double
   /// Whether query `i` attends only to the keys `j ≤ i + offset`.
   public var isCausal: Bool
-  /// The causal offset, a value of one `int64`; `nil` for 0.
+  /// The value (the array of the plan) that contains the causal offset, one `int64`; `nil` for the offset 0.
   public var offset: Int?
   /// The mask of type `bool` over `geometry.weights`, with any strides: true for the keys to attend to; `nil` for all.
   public var mask: Operand?

@@ -96,7 +96,7 @@ import Testing
     #expect(steps.count == 1)
     guard case .copy(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
     #expect(step.pieces.map(\.destination.shape) == [[2, 3, 4, 8], [2, 3, 4, 8]])
-    // A transposed input is read in place also if no reshape follows the transpose.
+    // A transposed input is read in place even if no reshape follows the transpose.
     let plain = try self.steps { [.concatenated([input([2, 3]).transposed(), input([3, 1])], axis: 1)] }
     #expect(plain.count == 1)
   }
