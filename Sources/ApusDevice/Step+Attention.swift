@@ -82,9 +82,10 @@ public struct Attention: Hashable, Sendable {
   ///
   /// Element `i` of `geometry.weights` is kept if the upper 24 bits of word `i` of the stream are below `bound`.
   public struct Dropout: Hashable, Sendable {
-    /// The entry of the scalar bank with the seed of the random stream (`int64`), see `Instruction.Function.random`.
+    /// The index of the entry of the scalar bank (`Plan.scalars`) with the seed of the random stream (`int64`); see
+    /// `Instruction.Function.random`.
     public var seed: Int
-    /// The entry of the scalar bank with the counter of the random stream (`int64`).
+    /// The index of the entry with the counter of the random stream (`int64`).
     public var counter: Int
     /// The dropout probability, in `0 ..< 1`.
     public var rate: Double

@@ -12,7 +12,7 @@ public struct CyclicSchedule: Schedule {
     case triangular
     /// The height is halved at each cycle.
     case halving
-    /// The height is multiplied by `γᵗ` at step `t`.
+    /// The height at step `t` is `γᵗ` times the height of `triangular`.
     case exponential(gamma: Double)
   }
 
