@@ -160,7 +160,7 @@ public struct Attention: Hashable, Sendable {
 
   /// The operands with four axes.
   public var operands: [Operand] { [query, key, value] + [mask, added, gradient].compactMap(\.self) }
-  /// The values that are read as a whole.
+  /// The values that the step reads without a layout: the causal offset and the result of the forward pass.
   public var wholeReads: [Int] { [offset, forward].compactMap(\.self) }
 
   /// The floating-point operations: two for each multiply-add of the products, as if no key were masked.

@@ -3,8 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The steps of plans, on a device that computes nothing; for concatenated attention heads, also the values on all
-/// devices.
+/// Which steps a plan contains, on a device that computes nothing. For concatenated attention heads, the values on all
+/// devices are tested too.
 @Suite struct FusionTests {
   /// The steps of the plan that computes the tensors of `make`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
