@@ -98,7 +98,7 @@ public struct Instruction: Hashable, Sendable {
 
   /// The computation: a row of `elementwise.def`, a constant, a selection, random bits or a conversion.
   public var function: Function
-  /// The lane of the operands. The operation of a row is implemented separately for each lane.
+  /// The lane of the operands. A row has a separate implementation for each lane that it supports.
   public var lane: Lane
   /// The lane of the result. It is the lane of the operands, except for `convert`, `random` (`int32`), rows that
   /// compare or test numbers (`int32`, 0 or 1) and the row `unitFloat` (`float32`).
