@@ -6,8 +6,8 @@
 //
 // During the loop, the memory of the states' gradients (`carried`, `carriedCell`) holds the gradients that flow to the
 // previous time step. In each time step, the whole group first computes the gradients of the product. Then it
-// multiplies these gradients by the weights, $vectors registers of columns at a time. If $vectors is not 1, the size is
-// a multiple of $vectors · WIDTH.
+// multiplies these gradients by the weights, for $rows sequences and $vectors registers of WIDTH columns at a time. If
+// $vectors is not 1, the size is a multiple of $vectors · WIDTH.
 //
 // Parameters: $CELL, $GRADIENT, $LAST, $LASTCELL, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
 // $gates, $isReversed, $lane, $localSize, $product, $result, $resultOffset, $rows, $rowsPerGroup, $size, $states,
@@ -32,7 +32,7 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
 for (i64 step = $times - 1; step >= 0; step -= 1) {
   const i64 position = $isReversed ? $times - 1 - step : step;
   const i64 previous = position + ($isReversed ? 1 : -1);
-  // The inner loop runs along a row, so that the hardware prefetches the cache lines of the row.
+  // The inner loop runs along the state of one sequence, so that the hardware prefetches its cache lines.
   for (i64 sequence = first; sequence < end; sequence += 1) {
     for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
       const int count = (int)SMALLER((i64)WIDTH, $size - at);

@@ -1,5 +1,5 @@
-// The gradients of a GRU, see cells.h: of r, z and n for the input, and of r, z and p for the product. The forward pass
-// stored r, z, n and p.
+// The gradients of a GRU, see cells.h. Those of r, z and n are the gradients of the input, those of r, z and p the
+// gradients of the biased product. The forward pass stored r, z, n and p.
 //
 // Parameters: $T, $V, $batch, $dtype, $lane, $size, $state, $stateOffset.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);

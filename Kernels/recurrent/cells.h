@@ -1,8 +1,8 @@
 // The cells of recurrent layers and their derivatives. Included once for each floating-point lane (arithmetic type),
 // after lane.h.
 //
-// For each gate, a cell function gets the sum of the gate's input and of its product (of the previous state and the
-// gate's weights), and replaces this sum by the value of the gate. A gradient function gets the values of the gates,
+// For each gate, a cell function gets a sum of two terms: the gate's input, and the product of the previous state and
+// the gate's weights. It replaces this sum by the value of the gate. A gradient function gets the values of the gates,
 // and replaces each value by the gradient of the gate's sum. `dh` is the gradient of the new state.
 
 // The derivatives of tanh and of the sigmoid function, from their values.

@@ -7,9 +7,9 @@
 //
 // Before each time step, the whole group has written the previous states. Other groups write adjacent elements at the
 // same time, so loads of states must not read more elements than they need (`EXACT`). $rows sequences share a load of
-// the weights. The kernel computes the products of $gatesAtOnce gates at a time: of all gates, or of one gate in each
-// iteration of a loop that is not unrolled, so that the sums fit the registers. Sequences past the last sequence repeat
-// the last one and are not stored.
+// the weights. The kernel computes the products of $gatesAtOnce gates at a time: of all gates or, if their sums do not
+// fit the registers, of one gate in each iteration of a loop that is not unrolled ($PARTS). If fewer than $rows
+// sequences remain, the last sequence takes the place of the missing ones, and is stored only once.
 //
 // Parameters: $CELL, $PARTS, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $gates, $gatesAtOnce, $input, $inputOffset,
 // $isReversed, $lane, $localSize, $result, $resultOffset, $rows, $rowsPerGroup, $size, $state, $stateOffset, $times.

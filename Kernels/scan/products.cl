@@ -5,8 +5,8 @@
 //   carries    the product of all chunks before each chunk (product_carries.cl)
 //   results    the cumulative products of each chunk, starting from its carry
 //
-// A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. The columns are the
-// lanes of a $T. $CHUNK is chunk.cl, $MULTIPLY the product of a and b.
+// A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. A $T contains an
+// element of each of these columns. $CHUNK is chunk.cl, $MULTIPLY the product of a and b.
 //
 // Parameters: $CHUNK, $FINISH, $MULTIPLY, $READ, $T, $WRITE, $start, $stride.
 #define MULTIPLY(a, b) $MULTIPLY

@@ -1,5 +1,5 @@
-// Overwrites the sum of each chunk (see sums.cl) with the sum of the chunks before it, which the upper levels of the
-// cascade compute. $ADD is the sum of a and b, $CARRY is carry.cl.
+// Overwrites the sum of each chunk (see sums.cl) with the sum of the chunks before it. The upper levels of the cascade
+// compute this sum from the sums of the chunks. $ADD is the sum of a and b, $CARRY is carry.cl.
 //
 // Parameters: $ADD, $CARRY, $T, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();

@@ -4,8 +4,8 @@ import ApusSystem
 
 /// Runs this command again as a child process.
 enum ChildProcess {
-  /// Runs `apus` with the given words and returns the JSON objects that the child process prints. The child process
-  /// writes its errors to the standard error of this process.
+  /// Runs `apus` with the arguments `words` and returns the JSON objects that the child process prints. The child
+  /// process writes its errors to the standard error of this process.
   /// - Throws: `ChildFailure` if the child process cannot be started, or does not exit with 0.
   static func output(of words: [String]) throws -> [JSONObject] {
     let output: ProgramOutput

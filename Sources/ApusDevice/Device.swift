@@ -54,10 +54,10 @@ public protocol Device: AnyObject, Sendable {
   /// - Parameter report: called with each result, on the thread that prepares the plan.
   func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError)
 
-  /// Ends autotuning, and stores the choices for later processes.
+  /// Ends autotuning, and stores the chosen kernels for later processes.
   func finishTuning() throws(DeviceError)
 
-  /// Deletes the measured choices for this process and later ones; the built-in choices apply again.
+  /// Deletes the measured choices of kernels for this process and later ones; the built-in choices apply again.
   func forgetTuning() throws(DeviceError)
 
   /// The current use of device memory, in bytes.

@@ -8,8 +8,8 @@ public enum DeviceError: Error, Hashable, Sendable {
   case buildFailed(device: String, kernel: String, log: String)
   /// A kernel did not run.
   case launchFailed(device: String, kernel: String, reason: String)
-  /// An index was out of range, or a segment number was smaller than the one before it. `fault` is the first fault;
-  /// `nil` if it is unknown, as in a loop on an OpenCL device.
+  /// An index was out of range, or a segment id was smaller than its predecessor. `fault` is the first fault; `nil` if
+  /// it is unknown, as in a loop on an OpenCL device.
   case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
   /// The device, or the connection to it, was lost, for example after an illegal memory access. A process opens a
   /// device once, so only another process can use the device again.

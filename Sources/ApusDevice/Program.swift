@@ -14,8 +14,8 @@ public struct Program: Hashable, Sendable {
     /// The offset that the argument's layout assigns to the element (`Argument.index`). It is computed, not loaded; its
     /// lane is `int32` or `int64`.
     case index(Lane)
-    /// A core result: the value, such as a matrix product or a sum, that a step computed before this program, its
-    /// epilogue.
+    /// A core result. It occurs only in the epilogue of a step: the value that the step has computed before, such as an
+    /// element of a matrix product or a sum.
     case core(Lane)
 
     /// The arithmetic type of the register.
@@ -66,7 +66,7 @@ public struct Program: Hashable, Sendable {
 public struct Instruction: Hashable, Sendable {
   /// What an instruction computes.
   public enum Function: Hashable, Sendable, CustomStringConvertible {
-    /// A row of `Kernels/elementwise.def`.
+    /// The operation that a row of `Kernels/elementwise.def` defines, such as `floorDivide`.
     case row(ElementwiseRow)
     /// The value of `immediate`. There are no operands.
     case constant
@@ -98,7 +98,7 @@ public struct Instruction: Hashable, Sendable {
 
   /// The computation: a row of `elementwise.def`, a constant, a selection, random bits or a conversion.
   public var function: Function
-  /// The lane of the operands, which selects the instance of the row.
+  /// The lane of the operands. A row has a separate implementation for each lane that it supports.
   public var lane: Lane
   /// The lane of the result. It is the lane of the operands, except for `convert`, `random` (`int32`), rows that
   /// compare or test numbers (`int32`, 0 or 1) and the row `unitFloat` (`float32`).

@@ -82,9 +82,10 @@ public struct Attention: Hashable, Sendable {
   ///
   /// Element `i` of `geometry.weights` is kept if the upper 24 bits of word `i` of the stream are below `bound`.
   public struct Dropout: Hashable, Sendable {
-    /// The entry of the scalar bank with the seed of the random stream (`int64`), see `Instruction.Function.random`.
+    /// The index of the entry of the scalar bank (`Plan.scalars`) with the seed of the random stream (`int64`); see
+    /// `Instruction.Function.random`.
     public var seed: Int
-    /// The entry of the scalar bank with the counter of the random stream (`int64`).
+    /// The index of the entry with the counter of the random stream (`int64`).
     public var counter: Int
     /// The dropout probability, in `0 ..< 1`.
     public var rate: Double
@@ -110,7 +111,7 @@ public struct Attention: Hashable, Sendable {
   public var scale: Double
   /// Whether query `i` attends only to the keys `j ≤ i + offset`.
   public var isCausal: Bool
-  /// The causal offset, a value of one `int64`; `nil` for 0.
+  /// The value (the array of the plan) that contains the causal offset, one `int64`; `nil` for the offset 0.
   public var offset: Int?
   /// The mask of type `bool` over `geometry.weights`, with any strides: true for the keys to attend to; `nil` for all.
   public var mask: Operand?
@@ -159,7 +160,7 @@ public struct Attention: Hashable, Sendable {
 
   /// The operands with four axes.
   public var operands: [Operand] { [query, key, value] + [mask, added, gradient].compactMap(\.self) }
-  /// The values that are read as a whole.
+  /// The values that the step reads without a layout: the causal offset and the result of the forward pass.
   public var wholeReads: [Int] { [offset, forward].compactMap(\.self) }
 
   /// The floating-point operations: two for each multiply-add of the products, as if no key were masked.

@@ -101,7 +101,7 @@ public struct Convolution: Hashable, Sendable {
   public var left: Int
   /// The right factor, a contiguous value of type `dtype`.
   public var right: Int
-  /// The element type of both factors. The result before the epilogue has the lane of this type.
+  /// The element type of both factors. The result before the epilogue has the arithmetic type (lane) of this type.
   public var dtype: DType
   /// The type to which all elements of both factors are already rounded, as in `Matmul`.
   public var factorDtype: DType

@@ -14,8 +14,8 @@ public struct Gather: Hashable, Sendable {
   public var dtype: DType
   /// A contiguous value `[outer, extent, inner]`.
   public var source: Int
-  /// The `int32` or `int64` indices, over `[outer, count, inner]`; the last stride is 0 if each index selects
-  /// a whole row.
+  /// The `int32` or `int64` indices, over `[outer, count, inner]`; the last stride is 0 if each index selects a whole
+  /// row of `inner` elements.
   public var indices: Operand
   /// A contiguous value `[outer, count, inner]`.
   public var result: Int

@@ -1,7 +1,7 @@
 /// A plan, the body, that runs `count` times, with values that are carried from one iteration to the next.
 ///
 /// Each iteration processes one element of the sequences, from the first to the last or in reverse. The body uses the
-/// scalar bank of the whole plan.
+/// scalar bank (`Plan.scalars`) of the enclosing plan, which contains the loop.
 public struct Loop: Hashable, Sendable {
   /// The source of an input of the body.
   public enum Source: Hashable, Sendable {
@@ -35,8 +35,8 @@ public struct Loop: Hashable, Sendable {
   public var outputs: [Target]
   /// The contiguous values that are copied to the carried values before the first iteration.
   public var initial: [Int]
-  /// The values of the whole plan that store the carried values; after the loop, they contain the results of the last
-  /// iteration.
+  /// The values of the enclosing plan that store the carried values; after the loop, they contain the results of the
+  /// last iteration.
   public var carried: [Int]
   /// The values that serve as the body's slabs.
   public var slabs: [Int]
@@ -77,9 +77,9 @@ public struct Loop: Hashable, Sendable {
   /// For each iteration, the index of the elements that it reads from the sequences and writes to them.
   public var order: [Int] { iterationOrder(count, isReversed: isReversed) }
 
-  /// Returns where a value of the body is stored: a value of the whole plan, an offset in this value, and a stride. At
-  /// index `t` of the sequences, the offset is `offset + t · stride`. Offset and stride are in elements, or in bytes
-  /// in a slab.
+  /// Returns where a value of the body is stored: a value of the enclosing plan, an offset in this value, and a stride.
+  /// At index `t` of the sequences, the offset is `offset + t · stride`. Offset and stride are in elements; in a slab,
+  /// they are in bytes.
   public func location(of value: Int) -> (value: Int, offset: Int, stride: Int) {
     let description = body.values[value]
     switch description.storage {

@@ -3,8 +3,9 @@ import ApusSystem
 /// A batched matrix product `C[i] = A[i] · B[i]` for each index `i` of the batch, followed by an epilogue over
 /// `batch + [m, n]`.
 ///
-/// Products are accumulated in the lane of `dtype`: `float32` for 16-bit floats, `int32` for `int8` and `uint8`. The
-/// order of accumulation depends only on the shape, the layouts of the factors, `factorDtype` and the processor.
+/// Products are accumulated in the arithmetic type (lane) of `dtype`: `float32` for 16-bit floats, `int32` for `int8`
+/// and `uint8`. The order of accumulation depends only on the shape, the layouts of the factors, `factorDtype` and the
+/// processor.
 public struct Matmul: Hashable, Sendable {
   /// The batch axes, outermost first; empty for one product.
   public var batch: Shape

@@ -7,8 +7,8 @@
 /// | `average` | `backward` | gradient of `y` | – | gradient of `x` |
 /// | `maximum` | `select` | `x` | `v: [planes, input]` | `v` at the index of each window's maximum |
 ///
-/// The maximum of a window is the first one in row-major order, and NaN is larger than any number. An average divides
-/// by the size of the window, or by its number of elements inside the input if `countsPadding` is false.
+/// Of equal maxima in a window, the first in row-major order counts, and NaN is larger than any number. An average
+/// divides by the size of the window, or by its number of elements inside the input if `countsPadding` is false.
 public struct Pooling: Hashable, Sendable {
   /// The function that is applied to a window.
   public enum Kind: String, Hashable, Sendable { case maximum, average }
@@ -39,7 +39,7 @@ public struct Pooling: Hashable, Sendable {
   public var left: Int
   /// The right operand of the table, a contiguous value of type `dtype`; `nil` if the table has none.
   public var right: Int?
-  /// The element type of the operands. The result before the epilogue has the lane of this type.
+  /// The element type of the operands. The result before the epilogue has the arithmetic type (lane) of this type.
   public var dtype: DType
   /// The epilogue, over the result's `[planes, depth, height, width]`.
   public var epilogue: Epilogue

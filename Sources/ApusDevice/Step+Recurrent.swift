@@ -73,8 +73,8 @@ public struct Recurrent: Hashable, Sendable {
     /// The offset of the gradients of the biased product in the result of the backward pass.
     public var productGradientStart: Int { gates * sequenceCount + states * stateCount }
 
-    /// The multiply-adds of the states with the weight in a pass; `Int.max` on overflow. The products of the inputs are
-    /// a separate operation.
+    /// The multiply-adds of the products of the states and the weight in a pass; `Int.max` on overflow. The products of
+    /// the inputs and their weights are a separate operation.
     public var multiplyAdds: Int { sequenceCount.saturatingProduct(gates * size) }
 
     /// The number of elements of the result of a pass.

@@ -1,5 +1,5 @@
-/// One unit of work of a plan. The set of families is closed: a device implements all families, and does not depend on
-/// the operations that are lowered to steps.
+/// One unit of work of a plan. The set of families, the cases below, is closed: a device implements all families, and
+/// does not depend on the operations that are lowered to steps.
 public enum Step: Hashable, Sendable {
   case elementwise(Elementwise)
   case reduction(Reduction)
@@ -36,11 +36,11 @@ public struct Operand: Hashable, Sendable {
 public enum Argument: Hashable, Sendable {
   /// An array whose layout has the shape of the domain.
   case tensor(Operand)
-  /// An entry of the scalar bank.
+  /// The entry of the scalar bank (`Plan.scalars`) with this index.
   case scalar(Int)
   /// The index of each element: the offset that a layout over the domain assigns to it.
   case index(Layout)
-  /// The core result with this index, of the step whose epilogue is the program.
+  /// If the program is the epilogue of a step: the result of the step (the core result) with this index.
   case core(Int)
 
   /// The layout of a tensor or of indices; `nil` for other arguments.

@@ -29,7 +29,8 @@ public struct TuningRecord: Hashable, Sendable {
     }
   }
 
-  /// What the choice applies to: the kernel family, the types and the size classes.
+  /// The steps to which the choice applies: the kernel family, the types, and the classes of the sizes. Sizes between
+  /// the same two powers of two are in one class.
   public var problem: String
   /// The cost of the measured step.
   public var cost: StepCost

@@ -92,7 +92,7 @@ struct DocumentationText {
 }
 
 extension Source {
-  /// The descriptions and the texts about parameters of all documentation comments.
+  /// The texts of all documentation comments: each description, and each text about a parameter.
   var comments: [DocumentationText] {
     var comments: [DocumentationText] = []
     var start: Int?

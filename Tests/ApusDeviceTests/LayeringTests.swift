@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// The modules that each module may import: the rows of `Package.swift`, and two targets that have no row there.
+/// The modules that each module may import: for most modules from the table in `Package.swift`, and here for the two
+/// targets that are not in this table.
 private let layers: [String: Set<String>] = {
   var layers: [String: Set<String>] = [
     "ApusBenchmarks": ["Apus", "ApusSystem"], "ApusCLI": ["Apus", "ApusRuns", "ApusBenchmarks", "ApusSystem"],
@@ -129,7 +130,7 @@ struct LayeringTests {
     #expect(types == ["apus_backends": ["() -> [Backend]", "() -> [Backend]"]])
   }
 
-  /// Modules above the devices use no function and no type of a vendor.
+  /// Only the CPU and GPU devices use functions and types of a vendor's library.
   @Test func vendorSymbolsStayInTheirModule() throws {
     let prefixes = [
       "cl_", "CL_", "clEnqueue", "clCreate", "clGet", "cuLaunch", "cuMem", "cuCtx", "cuStream", "cuEvent", "cuModule",

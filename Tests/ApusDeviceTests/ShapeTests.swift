@@ -1,7 +1,7 @@
 import ApusDevice
 import Testing
 
-/// An invalid shape describes why it is invalid. Sizes of convolutions do not overflow, and layouts merge axes.
+/// An invalid shape describes why it is invalid. Counts of multiply-adds do not overflow, and layouts merge axes.
 @Suite struct ShapeTests {
   @Test func validShapesHaveNoReason() {
     for shape: Shape in [[], [0], [3, 4], [1, 1, 1, 1, 1, 1, 1, 2], [1 << 58], [0, 1 << 30]] {

@@ -11,8 +11,8 @@ struct QuotingTests {
     #expect("a\nb\tc".printable(keepsLines: true) == "a\nb\tc")
   }
 
-  /// Characters on which a terminal or an editor acts: control characters (C0 and C1), text directions, line
-  /// separators, and invisible characters.
+  /// Characters on which a terminal or an editor acts: control characters (C0 and C1), characters that change the text
+  /// direction, line separators, and invisible characters.
   @Test(arguments: [
     ("\u{1B}[31mred", "\\u{1B}[31mred"), ("a\rb\u{7}", "a\\u{D}b\\u{7}"), ("\u{9B}2J", "\\u{9B}2J"),
     ("\u{202E}gnp.exe", "\\u{202E}gnp.exe"), ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"),

@@ -159,7 +159,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// The results that a whole run and a resumed run have in common.
+  /// The results that an uninterrupted run and a resumed run have in common.
   private struct Outcome: Equatable {
     let weights: String
     let losses: [Double?]

@@ -123,7 +123,7 @@ import Testing
     #expect(bare.digest == measured.digest && bare.plans == measured.plans, "\(bare), \(measured)")
   }
 
-  /// The times of the epochs sum to the time of the run, also over several sessions.
+  /// The times of the epochs sum to the time of the run, even if the run has several sessions.
   @Test func epochsHaveTheirOwnTimes() throws {
     try SmallRun().inDirectory { run, path in
       try run.trainer().stop(after: 8)

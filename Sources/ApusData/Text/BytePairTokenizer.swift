@@ -4,8 +4,8 @@ import ApusSystem
 /// encoded, and decoding restores it byte for byte.
 ///
 /// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within one unit. A unit
-/// is a run of spaces, or one of the following together with the space before it, if there is one: a word, a run of
-/// digits, a run of other characters.
+/// is a run of spaces, a contraction such as `'s`, or one of the following together with the space before it, if there
+/// is one: a word, a run of digits, a run of other characters.
 public struct BytePairTokenizer: Tokenizer, Hashable {
   public static let kind = "bpe"
 
@@ -18,8 +18,8 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   private static let firstByte: Int32 = 1
   private static let firstMerge: Int32 = 257
 
-  /// The limit of the bytes of all tokens together. Each merge may give a token twice as long as the token before, so
-  /// forty merges could fill any memory.
+  /// The maximum number of bytes of all tokens together. Each merge may give a token twice as long as the previous
+  /// token, so forty merges could fill any memory.
   private static let limit = 1 << 26
 
   /// - Returns: `nil` when a merge is not a pair of earlier tokens, a pair occurs twice, or all token texts together

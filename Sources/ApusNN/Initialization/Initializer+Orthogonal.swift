@@ -26,7 +26,8 @@ extension Initializer {
     }
   }
 
-  /// The Box–Muller transform (1958) of two lists of numbers in `0 ..< 1`.
+  /// Normally distributed numbers by the Box–Muller transform (1958): one from each number of the first half of
+  /// `uniform` and the corresponding number of the second half. All numbers of `uniform` are in `0 ..< 1`.
   private static func normalNumbers(_ uniform: [Float]) -> [Double] {
     let count = uniform.count / 2
     return (0..<count).map { index in

@@ -12,7 +12,7 @@ extension TransposedConvolution: AffineLayer {}
 extension Tensor {
   /// `x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`, to `[batch…, outputs]`.
   ///
-  /// In mixed precision the weight and the bias are cast to the product type, unless `x` is `float64`.
+  /// In mixed precision the weight and the bias are cast to the 16-bit type of products, unless `x` is `float64`.
   public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
     guard dtype != .float64 else { return matmul(weight.transposed()).plus(bias) }
     return matmul(weight.narrowed.transposed()).plus(bias?.narrowed)

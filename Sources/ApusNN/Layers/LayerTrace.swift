@@ -28,7 +28,7 @@ import ApusTensor
 /// ```
 ///
 /// Layers of the library that have parameters, and the elements of a `Sequential`, are recorded without further code,
-/// also inside of your own modules. Layers without parameters (pooling, dropout, activations) and your own modules are
+/// even inside of your own modules. Layers without parameters (pooling, dropout, activations) and your own modules are
 /// recorded if they run through `LayerTrace.run(_:_:_:)`. Attention, Transformer and recurrent layers are one record
 /// each.
 public struct LayerTrace: Sendable {

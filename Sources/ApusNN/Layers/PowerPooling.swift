@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The Lp norm of each window without absolute values (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with
-/// `xᵖ` and not `|x|ᵖ`): `(Σ xᵖ)^(1/p)`. The layer maps `[batch, channels, spatial…]` to `[batch, channels, out…]` with
+/// `(Σ xᵖ)^(1/p)` of each window (Sermanet, Chintala, LeCun, 2012). This is the Lp norm with `xᵖ` instead of `|x|ᵖ`, as
+/// in PyTorch's `LPPool`. The layer maps `[batch, channels, spatial…]` to `[batch, channels, out…]` with
 /// `out = ⌊(in − window) / stride⌋ + 1`. A single example is `[channels, spatial…]`, and its result has no batch axis
 /// either.
 ///

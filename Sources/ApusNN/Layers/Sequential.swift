@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Runs layers one after the other; each layer must take the shape that the layer before it gives. Every element, also
-/// an activation or a closure, has its index as key.
+/// Runs layers one after the other; each layer must take the shape that the layer before it gives. The key of every
+/// element, including activations and closures, is its index.
 ///
 /// ```swift
 /// let model = Sequential {

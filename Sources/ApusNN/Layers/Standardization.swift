@@ -12,7 +12,8 @@ extension Tensor {
   func inverseRoot(_ epsilon: Double) -> Tensor { (self + epsilon).rsqrt() }
 
   /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts;
-  /// `γ` and `β` are `[channels]`. The scale is multiplied by `γ` first, because it has fewer elements than `x`.
+  /// `γ` and `β` are `[channels]`. `1 / √(variance + ε)` is multiplied by `γ` first, because both have fewer elements
+  /// than `x`.
   func scaled(by variance: Tensor, epsilon: Double, _ weight: Tensor?, _ bias: Tensor?) -> Tensor {
     var scale = variance.inverseRoot(epsilon)
     if let weight { scale = scale * weight.reshaped(to: perChannelShape(weight.elementCount)) }

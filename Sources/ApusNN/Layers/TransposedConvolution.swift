@@ -23,8 +23,8 @@ public struct TransposedConvolution<let rank: Int>: Layer {
   /// - Parameters:
   ///   - padding: the padding that a convolution in the opposite direction would add to the output; here it is cropped
   ///     from the output. `.same` is not supported.
-  ///   - outputPadding: additional elements after each axis, because with a stride several output sizes belong to one
-  ///     input size.
+  ///   - outputPadding: additional elements at the end of each axis of the output. They select one of the output sizes
+  ///     that belong to the same input size if the stride is above 1.
   ///   - groups: the number of independent groups of channels.
   ///   - initializer: initializes the weight. As in PyTorch `fanIn` is `outputs / groups · Πkernel`.
   ///   - biasInitializer: initializes the bias; by default uniform in `±1/√fanIn`, as in PyTorch.

@@ -27,7 +27,7 @@ public final class ModelAverage {
   private let state: ModelState
   private var averages: [Tensor]
 
-  /// - Throws: when the first values cannot be computed.
+  /// - Throws: when the initial averages cannot be computed.
   public init(of model: any Module, _ kind: Kind) throws(DeviceError) {
     self.kind = kind
     self.model = model

@@ -6,9 +6,9 @@ public struct CosineRestartsSchedule: Schedule {
   /// The number of steps before the first restart; `nil` for the smallest number with which three periods cover the
   /// run.
   public var period: Int?
-  /// The factor of the period at each restart, at least 1.
+  /// The number, at least 1, by which each restart multiplies the period.
   public var growth: Int
-  /// The factor at the end of a period.
+  /// The factor of the learning rate at the end of a period.
   public var final: Double
 
   public init(period: Int? = nil, growth: Int = 2, final: Double = 0) {

@@ -12,7 +12,7 @@ public struct CyclicSchedule: Schedule {
     case triangular
     /// The height is halved at each cycle.
     case halving
-    /// The height is multiplied by `γᵗ` at step `t`.
+    /// The height at step `t` is `γᵗ` times the height of `triangular`.
     case exponential(gamma: Double)
   }
 
@@ -24,7 +24,7 @@ public struct CyclicSchedule: Schedule {
   public var fall: Int?
   /// How the height of the cycles changes.
   public var mode: Mode
-  /// The range of the momentum, which falls while the rate rises; `nil` leaves the rule's momentum unchanged.
+  /// The range of the momentum. The momentum falls while the rate rises. `nil` leaves the rule's momentum unchanged.
   public var momenta: ClosedRange<Double>?
 
   public init(

@@ -34,7 +34,7 @@ public struct ConstantSchedule: Schedule {
 }
 
 extension Int {
-  /// `⌈self / divisor⌉` of a number of steps; it does not overflow, also for `Int.max` steps.
+  /// `⌈self / divisor⌉` for a number of steps; it does not overflow, even for `Int.max` steps.
   func quotientRoundedUp(by divisor: Int) -> Int {
     let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
     return quotient + (rest > 0 ? 1 : 0)

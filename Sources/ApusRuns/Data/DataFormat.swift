@@ -2,8 +2,8 @@ import Apus
 import ApusSystem
 import Synchronization
 
-/// The format of the data that a model takes. Checkpoints store the format, to prepare other data in the same way. Each
-/// kind of data, such as images or tables, is a type that conforms to this protocol.
+/// The format of the data that a model takes. Checkpoints store the format, so that other data can be prepared in the
+/// same way. For each kind of data, such as images or tables, there is a type that conforms to this protocol.
 ///
 /// A program can add a kind with `DataKinds.register(MyFormat.self)`. If `serves(_:)` returns `true` for the settings
 /// of a run, the run is then trained, resumed, measured and used like other runs.
@@ -25,8 +25,8 @@ public protocol DataFormat: Sendable {
   ///   - settings: The settings of the run, with the model, the data source and the fractions of the splits.
   ///   - tokenizer: For texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, and
-  ///     throws if the device has too little memory for training. This format may lack the statistics of the data, on
-  ///     which the memory does not depend.
+  ///     throws if the device has too little memory for training. This format may lack the statistics of the data,
+  ///     because the memory does not depend on them.
   static func load(
     _ settings: RunSettings, tokenizer: (any Tokenizer)?,
     willLoad: (_ format: any DataFormat, _ count: Int) throws -> Void

@@ -54,8 +54,8 @@ extension Run {
     return try format.examples(DataRequest(source: source, part: part), settings)
   }
 
-  /// Warns if the run's data have changed since the run was trained: the split is then another one, and the held-out
-  /// examples may be examples that the model was trained with. For images, only the number of training examples is
+  /// Warns if the run's data have changed since the run was trained: they are then split differently, and the held-out
+  /// examples may include examples that the model was trained with. For images, only the number of training examples is
   /// compared, because the statistics of the pixels would need all files.
   private func warnIfChanged() {
     struct Enough: Error {}

@@ -108,7 +108,7 @@ extension TextFormat: DataFormat {
 }
 
 extension TextFormat {
-  /// Returns the windows of a text for evaluation, and stores the number of tokens per character.
+  /// Splits a text into windows of tokens for evaluation, and stores the text's number of tokens per character.
   /// - Parameter part: the name of the text, for errors: `test part`.
   fileprivate mutating func measured(
     _ text: String, _ length: Int, _ part: String, _ name: String

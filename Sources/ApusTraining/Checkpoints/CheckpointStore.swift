@@ -138,7 +138,7 @@ public struct CheckpointStore: Sendable {
   /// - Parameters:
   ///   - run: the folder of the run, which this process has locked.
   ///   - count: how many of the newest checkpoints are kept.
-  ///   - best: the step of another checkpoint that is kept.
+  ///   - best: the step of the best epoch, whose checkpoint is also kept; `nil` for none.
   mutating func save(
     _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder, keeping count: Int = 2,
     and best: Int? = nil

@@ -6,8 +6,8 @@ import ApusTensor
 public struct TrainingState: Hashable, Sendable {
   /// The number of finished steps.
   public var step = 0
-  /// The number of training examples. With `batchSize` and `seed` (and the labels, if the classes are balanced) it
-  /// determines the batches of every epoch.
+  /// The number of training examples. This number, `batchSize` and `seed` determine the batches of every epoch; if the
+  /// classes are balanced, the labels do so too.
   public var exampleCount: Int
   /// The number of examples in a batch.
   public var batchSize: Int

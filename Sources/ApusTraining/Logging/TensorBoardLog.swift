@@ -11,7 +11,7 @@ import Synchronization
 /// ```
 /// | key of the record | curve |
 /// |---|---|
-/// | `loss`, of a window of steps | `loss/step` |
+/// | `loss`, the mean over the steps since the last such record | `loss/step` |
 /// | `train_x`, `test_x`, `validation_x` | `x/train`, `x/test`, `x/validation` |
 /// | `seconds`, as a rate between two records that have it | `speed/steps_per_second` |
 /// | `examples_per_second`, `loader_share`, `epoch_seconds` | `speed/…` |

@@ -26,7 +26,8 @@ import Testing
     #expect(verdict(0.08, 0.10, bayes: 0.075) == .variance)
   }
 
-  /// A difference of less than 1.96 standard errors does not count, and fewer than ten examples give no verdict.
+  /// A difference of less than 1.96 standard errors does not count. With fewer than ten examples, the verdict is always
+  /// `low`.
   @Test func chanceIsNotAFinding() {
     // 5 of 100 against 10 of 100: the standard error is 3.9 %, from p = 6/102 and 11/102.
     let few = BiasVariance(train: MeasuredError(wrong: 5, of: 100), validation: MeasuredError(wrong: 10, of: 100))
@@ -35,7 +36,7 @@ import Testing
     #expect(abs(few.varianceMargin - expected) < 1e-15 && abs(few.variance - 0.05) < 1e-15)
     #expect(few.verdict == .bias)
     #expect(verdict(0.05, 0.10, count: 100) == .bias && verdict(0.05, 0.10, count: 1000) == .both)
-    // With nine examples there is no verdict, even if all are wrong.
+    // With nine examples the verdict is `low`, even if all nine are predicted wrongly.
     let nine = BiasVariance(train: MeasuredError(wrong: 0, of: 90), validation: MeasuredError(wrong: 9, of: 9))
     #expect(nine.verdict == .low && nine.notes.first?.contains("9 examples are too few") == true)
     let ten = BiasVariance(train: MeasuredError(wrong: 0, of: 90), validation: MeasuredError(wrong: 10, of: 10))

@@ -3,8 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The steps of plans, on a device that computes nothing; for concatenated attention heads, also the values on all
-/// devices.
+/// Which steps a plan contains, on a device that computes nothing. For concatenated attention heads, the values on all
+/// devices are tested too.
 @Suite struct FusionTests {
   /// The steps of the plan that computes the tensors of `make`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
@@ -96,7 +96,7 @@ import Testing
     #expect(steps.count == 1)
     guard case .copy(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
     #expect(step.pieces.map(\.destination.shape) == [[2, 3, 4, 8], [2, 3, 4, 8]])
-    // A transposed input is read in place also if no reshape follows the transpose.
+    // A transposed input is read in place even if no reshape follows the transpose.
     let plain = try self.steps { [.concatenated([input([2, 3]).transposed(), input([3, 1])], axis: 1)] }
     #expect(plain.count == 1)
   }

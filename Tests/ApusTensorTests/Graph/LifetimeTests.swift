@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// A transpose of an evaluated value is read in place, also if a tensor refers to the transpose.
+  /// A transpose of an evaluated value is read in place, even if a tensor refers to the transpose.
   @Test func aTransposeThatIsHeldIsNotCopied() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in
