@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 extension ConvolutionGeometry {
-  /// The offset of the pixel that a tap reads from the origin of the window: `tap · dilation − padding` of each axis.
+  /// The offset, from the origin of the window, of the pixel that a tap reads: `tap · dilation − padding` of each axis.
   func offset(ofTap row: Int, _ column: Int) -> (down: Int, across: Int) {
     (row * dilation.y - padding.y, column * dilation.z - padding.z)
   }
@@ -91,7 +91,7 @@ extension PlanLowering {
     let isForward = step.pass == .output
     let columns = isForward ? g.outputChannels : g.inputChannels
     let terms = isForward ? g.inputChannels : g.outputChannels
-    // All grids use the panel width of the grid with the most taps.
+    // All grids use the same panel width (result channels per panel), chosen for the grid with the most taps.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
     // For 64 pixels or more, the tile is chosen as if there were at least 512, so that different batch sizes share
     // kernels.

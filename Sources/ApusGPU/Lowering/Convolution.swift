@@ -43,7 +43,8 @@ extension PlanLowering {
   }
 }
 
-/// The layout of an image for kernels without bounds checks: see `Kernels/convolution/image.cl`.
+/// The layout of an image, one channel of one example, for kernels without bounds checks: see
+/// `Kernels/convolution/image.cl`.
 struct PreparedImage {
   /// The extents of the source image.
   var source: SIMD3<Int>

@@ -49,7 +49,7 @@ extension DType {
 }
 
 extension Scalar {
-  /// Returns the bits of the number as a value of `lane`, sign- or zero-extended.
+  /// Returns the bits of the number as a value of `lane`, zero-extended to 64 bits.
   func bits(_ lane: Lane) -> UInt64 {
     switch lane {
     case .int32: UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: integer)))
