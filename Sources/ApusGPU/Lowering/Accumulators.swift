@@ -50,7 +50,7 @@ struct Accumulators {
     }
   }
 
-  /// Returns the registers of a set that are inputs of the epilogue: for `argmin` and `argmax` those of the indices.
+  /// Returns the registers of a set that are inputs of the epilogue: for `argmin` and `argmax`, those of the indices.
   func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.position ?? $0.value } }
 
   /// Returns all registers of a set with their arithmetic types, in a fixed order.

@@ -112,7 +112,7 @@ private struct GradientBlocking {
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
   ///   - items: the number of work-items if each computed all tiles: one for each group and part.
   ///   - enough: with at least this number of work-items, all cores are busy.
-  ///   - imageBytes: the bytes of one image of both factors.
+  ///   - imageBytes: the bytes of one image, in both factors together.
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int
   ) {
@@ -358,7 +358,8 @@ extension PlanLowering {
     lowerSum(of: partCount, lane: lane, workspaceOffset: 0, step.epilogue)
   }
 
-  /// Returns the location of a factor's images: the workspace, where a launch prepares them, or the value itself.
+  /// Emits the launch that prepares a factor's images in the workspace, unless kernels read the value in place. Returns
+  /// the location of the images.
   private mutating func location(
     _ factor: GradientFactor, _ images: Range<Int>, of value: Int, _ dtype: DType, _ workspaceOffset: Int
   ) -> MemoryLocation {

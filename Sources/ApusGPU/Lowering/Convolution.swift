@@ -50,7 +50,7 @@ struct PreparedImage {
   var source: SIMD3<Int>
   /// The number of zeros before the first element; negative if elements are left out.
   var low: SIMD3<Int>
-  /// The distance between neighboring elements of the source; zeros fill the gaps.
+  /// The distance at which neighboring elements of the source are stored; zeros fill the gaps.
   var insert: SIMD3<Int>
   /// The divisors of the coordinates: elements with the same remainder form a phase.
   var phases: SIMD3<Int>

@@ -231,7 +231,7 @@ struct ExpressionEmitter {
     case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
     case .row(let row):
-      // An operation (row of elementwise.def) that converts is named after the arithmetic type of its result.
+      // `row` is an operation of elementwise.def. The function of one that converts is named after its result's type.
       let lane = row == .unitFloat ? instruction.result : instruction.lane
       return row.call(lane, operands.joined(separator: ", "))
     }

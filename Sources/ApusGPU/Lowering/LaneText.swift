@@ -2,7 +2,7 @@ import ApusDevice
 
 /// The names of arithmetic types (lanes) and element types in kernel source.
 extension Lane {
-  /// The type of a register: a vector of the kernel class's width.
+  /// The type of a register: a vector of 16 elements in kernels for CPUs, a single element in kernels for GPUs.
   var vector: String {
     switch self {
     case .int32: "VI"
