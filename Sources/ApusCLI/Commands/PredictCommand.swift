@@ -76,7 +76,7 @@ enum PredictCommand: Command {
 }
 
 extension ValueKind<Int> {
-  /// The smallest number of pixels that neighboring tiles share. `Run.tileFormat` checks that tiles are larger.
+  /// The smallest number of pixels that neighboring tiles share. `Run.tileFormat` compares it with the tile size.
   fileprivate static let tileOverlap = ValueKind(
     "N", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
 }

@@ -20,7 +20,7 @@ struct PixelWindows {
   /// For each tap, the offset of its pixel from the origin of the window. The window of result (i, j) of the grid has
   /// its origin at pixel (i · step.down, j · step.across).
   var taps: [(down: Int, across: Int)]
-  /// The index of the first tap's weights among the taps of all grids.
+  /// The index of this grid's first tap among the taps of all grids, in the order of the packed weights.
   var firstSlot = 0
   /// The numbers of rows and columns of all results. The grid covers every `scale`th row and column, from `shift` on.
   var result: (height: Int, width: Int)

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 extension PlanLowering {
-  /// Lowers the three passes as products of implicit matrices (implicit GEMM):
+  /// Lowers the three passes as products of implicit matrices (implicit GEMM). `x` is the input, `y` the output:
   ///
   /// | pass | rows | columns | depth |
   /// |---|---|---|---|

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Whether a product is lowered as a reduction: each matrix of the batch has few results, `k` summed over the batch is
+  /// Whether a product is lowered as a reduction: each matrix of the batch has few results, `k` times the batch size is
   /// large, and the domain of the reduction is a valid shape. Tiles of such a product would be almost empty, and their
   /// workspace would be many times as large as the factors, most of all for 1-byte types.
   func isSums(_ step: Matmul) -> Bool {

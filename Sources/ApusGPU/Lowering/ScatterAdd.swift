@@ -68,7 +68,7 @@ extension PlanLowering {
       scatter.builder, groups: ceilDivide(units, unitsPerItem))
   }
 
-  /// Returns code that adds the columns of source `j` that a work-item owns.
+  /// Returns code that adds the columns of source row `j` that a work-item owns.
   private func addition(_ step: ScatterAdd, _ scatter: Scatter, _ countTerm: String) -> String {
     let (template, indices) = (scatter.template, scatter.indices)
     let (lane, type) = (step.dtype.lane.suffix, step.dtype.lane.dtype)
