@@ -1,7 +1,8 @@
 #ifndef APUS_KERNEL_ROWS_H
 #define APUS_KERNEL_ROWS_H
 
-// The rows of elementwise.def and reduce.def as enumerations, so that a misspelled name of a row does not compile.
+// The rows (operations) of elementwise.def and reduce.def as enumerations, so that a misspelled name of a row does not
+// compile.
 
 // With these definitions, the .def files contain the rows of all lanes (arithmetic types).
 #define LANE_F32 0

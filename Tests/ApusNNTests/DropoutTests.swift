@@ -115,7 +115,7 @@ import Testing
   }
 
   /// Results and gradients recompute the mask instead of reading it from memory: no value of a plan contains random
-  /// words or masks.
+  /// numbers or masks.
   @Test func masksAreNotStored() throws {
     func plan(_ layer: some Layer, _ shape: Shape, weight: Shape?) throws -> Plan {
       let device = RecordingDevice(channelsLast: { _, _ in ChannelsLastPreference(.always) })

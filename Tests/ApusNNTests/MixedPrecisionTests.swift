@@ -140,7 +140,7 @@ import Testing
           return (broken ? Self.brokenSquare(y) : y.squared()).mean()
         }
       }
-      // A step with finite gradients restarts the count.
+      // A step with finite gradients restarts the count of skips in a row. `skippedSteps` is the total and continues.
       for _ in 0..<15 { try step(broken: true) }
       #expect(try optimizer.lossScaler!.skippedSteps.scalar() == 15)
       #expect(try net.parameters.map { try $0.value.array() } == before)

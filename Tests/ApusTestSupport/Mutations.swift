@@ -8,7 +8,7 @@ public struct Mutations: Sequence, Sendable {
 
   /// - Parameters:
   ///   - seeds: well-formed inputs
-  ///   - count: how many mutations to make
+  ///   - count: the number of damaged copies
   public init(of seeds: [[UInt8]], count: Int) {
     self.seeds = seeds
     self.count = count

@@ -76,7 +76,8 @@ enum PredictCommand: Command {
 }
 
 extension ValueKind<Int> {
-  /// The smallest number of pixels that neighboring tiles share. `Run.tileFormat` checks that it is less than a tile.
+  /// The smallest number of pixels that neighboring tiles share. `Run.tileFormat` checks that it is less than the
+  /// height and the width of a tile.
   fileprivate static let tileOverlap = ValueKind(
     "N", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
 }

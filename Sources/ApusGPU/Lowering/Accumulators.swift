@@ -2,8 +2,8 @@ import ApusDevice
 
 /// The accumulators of a reduction's reducers, in registers.
 ///
-/// Sums are cascades of accumulation chains (see `Kernels/reduce.def`). The accumulator itself is the lowest level;
-/// each higher level has one more register.
+/// Sums are cascades of accumulation chains (see `Kernels/reduce.def`). The accumulator itself is the register of
+/// the lowest level; each higher level has a register of its own.
 struct Accumulators {
   private struct Item {
     var reducer: ReductionRow
@@ -18,7 +18,7 @@ struct Accumulators {
     func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
 
-  /// The accumulators of the first set of results, then those of the other sets.
+  /// The accumulators of the first set of results (one result vector), then those of the other sets.
   private var items: [Item]
   private let setCount: Int
   /// The number of levels above the lowest one.
@@ -50,7 +50,7 @@ struct Accumulators {
     }
   }
 
-  /// Returns the registers of a set that an epilogue receives as core results.
+  /// Returns the registers of a set that are inputs of the epilogue: for `argmin` and `argmax`, those of the indices.
   func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.position ?? $0.value } }
 
   /// Returns all registers of a set with their arithmetic types, in a fixed order.

@@ -26,7 +26,7 @@ extension PlanLowering {
   }
 
   /// Emits a launch over `lines` heads: the query heads or the key heads of all examples of the batch. A work-item
-  /// computes the results of one head for one register of queries or of keys.
+  /// computes the results of one head for as many queries, or keys, as a register holds.
   private mutating func launch(
     _ name: String, _ step: Attention, lines: Int, along extent: Int,
     _ fill: (PlanLowering, inout KernelTemplate, inout KernelBuilder) -> Void
@@ -112,8 +112,8 @@ extension PlanLowering {
     dropout(step, isAlongKeys: isAlongKeys, &template, &builder)
   }
 
-  /// Fills in dropout: the random words of a row of weights, the mask of kept weights, and the code that drops and
-  /// scales.
+  /// Fills in the code of dropout. The code generates random words for the weights, computes the mask of the weights
+  /// that are kept, and drops and scales weights and their gradients.
   private func dropout(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -195,8 +195,9 @@ extension PlanLowering {
     }
   }
 
-  /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit the registers of
-  /// both kernel classes. The number is a multiple of 4, because Philox generates random words in blocks of four.
+  /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit into the
+  /// registers, on CPUs and on GPUs. The number is a multiple of 4, because Philox generates random words in blocks of
+  /// four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
 }
 

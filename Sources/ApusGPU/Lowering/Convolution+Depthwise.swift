@@ -13,7 +13,7 @@ struct DepthwiseTiling {
 
   /// The number of rows of results that share loads of the image.
   static let rows = 4
-  /// The maximum number of elements of a plane in a private array.
+  /// The maximum number of elements of a prepared plane (one channel of one image), which is in a private array.
   static let privateSize = 16384
   /// The maximum number of taps whose sums fit into registers.
   static let mostTaps = 25

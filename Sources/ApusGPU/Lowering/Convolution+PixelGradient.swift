@@ -99,8 +99,8 @@ extension PlanLowering {
     }
   }
 
-  /// Returns for each tap its vertical and horizontal offset, and the range of result columns whose pixel is inside the
-  /// image.
+  /// Returns for each tap its vertical and horizontal offset, and the range of result columns for which the tap
+  /// reads inside the image.
   private func tapTable(_ g: ConvolutionGeometry) -> [Int] {
     (0..<g.kernel.y * g.kernel.z).flatMap { tap -> [Int] in
       let (down, across) = g.offset(ofTap: tap / g.kernel.z, tap % g.kernel.z)

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 extension ConvolutionGeometry {
-  /// The offset of the pixel that a tap reads from the origin of the window: `tap · dilation − padding` of each axis.
+  /// The offset, from the origin of the window, of the pixel that a tap reads: `tap · dilation − padding` of each axis.
   func offset(ofTap row: Int, _ column: Int) -> (down: Int, across: Int) {
     (row * dilation.y - padding.y, column * dilation.z - padding.z)
   }
@@ -20,7 +20,7 @@ struct PixelWindows {
   /// For each tap, the offset of its pixel from the origin of the window. The window of result (i, j) of the grid has
   /// its origin at pixel (i · step.down, j · step.across).
   var taps: [(down: Int, across: Int)]
-  /// The index of the first tap's weights among the taps of all grids.
+  /// The index of this grid's first tap among the taps of all grids, in the order of the packed weights.
   var firstSlot = 0
   /// The numbers of rows and columns of all results. The grid covers every `scale`th row and column, from `shift` on.
   var result: (height: Int, width: Int)
@@ -91,7 +91,7 @@ extension PlanLowering {
     let isForward = step.pass == .output
     let columns = isForward ? g.outputChannels : g.inputChannels
     let terms = isForward ? g.inputChannels : g.outputChannels
-    // All grids use the panel width of the grid with the most taps.
+    // All grids use the same panel width (result channels per panel), chosen for the grid with the most taps.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
     // For 64 pixels or more, the tile is chosen as if there were at least 512, so that different batch sizes share
     // kernels.

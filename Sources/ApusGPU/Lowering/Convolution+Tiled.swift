@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 extension PlanLowering {
-  /// Lowers the three passes as products of implicit matrices (implicit GEMM):
+  /// Lowers the three passes as products of implicit matrices (implicit GEMM). `x` is the input, `y` the output:
   ///
   /// | pass | rows | columns | depth |
   /// |---|---|---|---|
@@ -28,7 +28,7 @@ extension PlanLowering {
     let rowTiles = ceilDivide(rows, tile.rows)
     let columnTiles = ceilDivide(columns, tile.columns)
     // A long sum for few results is split into parts to occupy the device. The split determines the bits of the sum, so
-    // it does not depend on the tile.
+    // the split does not depend on the tile.
     let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64) * g.groups
     let parts = step.pass == .weightGradient ? max(1, min(64, depth / 1024, 512 / squares)) : 1
     let partSize = ceilDivide(depth, parts)

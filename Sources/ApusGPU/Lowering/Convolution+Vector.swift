@@ -5,13 +5,15 @@ import ApusSystem
 /// pieces.
 private let largestPreparedByteCount = 64 << 20
 
-/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` keeps in private memory.
+/// The maximum number of positions (elements of a plane) whose sums a work-item of `Kernels/convolution/vector.cl`
+/// keeps in private memory.
 private let stageWidth = 1024
 
 /// The maximum number of elements of prepared channels in the private array of a work-item.
 private let privateSize = 8192
 
-/// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input.
+/// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input. A
+/// plane is one depth of one channel.
 private struct PlaneTiling {
   /// The location from which work-items read the channels of an image.
   enum Images {
@@ -27,7 +29,7 @@ private struct PlaneTiling {
   let image: PreparedImage
   let images: Images
   let output: SIMD3<Int>
-  /// Rows and registers of a tile.
+  /// The size of a tile: `rows` result channels by `vectors` registers of positions.
   let tile: (rows: Int, vectors: Int)
 
   init(_ step: Convolution, width: Int) {
@@ -96,7 +98,7 @@ private struct GradientFactor {
 
 /// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks.
 private struct GradientBlocking {
-  /// The number of tiles per work-item and the number of work-items, in each case vertically and horizontally.
+  /// The number of tiles per work-item and the number of work-items, first vertically, then horizontally.
   let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
   /// The block of images, or of positions of one image, that all tiles of a work-item read before the next block.
   let imagesPerBlock, positionsPerBlock: Int
@@ -110,7 +112,7 @@ private struct GradientBlocking {
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
   ///   - items: the number of work-items if each computed all tiles: one for each group and part.
   ///   - enough: with at least this number of work-items, all cores are busy.
-  ///   - imageBytes: the bytes of one image of both factors.
+  ///   - imageBytes: the bytes of one image, in both factors together.
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int
   ) {
@@ -356,7 +358,8 @@ extension PlanLowering {
     lowerSum(of: partCount, lane: lane, workspaceOffset: 0, step.epilogue)
   }
 
-  /// Returns the location of a factor's images: the workspace, where a launch prepares them, or the value itself.
+  /// Emits the launch that prepares a factor's images in the workspace, unless kernels read the value in place. Returns
+  /// the location of the images.
   private mutating func location(
     _ factor: GradientFactor, _ images: Range<Int>, of value: Int, _ dtype: DType, _ workspaceOffset: Int
   ) -> MemoryLocation {

@@ -6,8 +6,8 @@ extension WinogradGeometry {
   /// the multiply-adds that Winograd saves.
   private static let leastProducts = 1 << 24
 
-  /// Returns the geometry of a pass. Returns `nil` if Winograd tiles cannot compute the pass, or if direct sums need
-  /// less time by an estimate from the multiply-adds of both methods.
+  /// Returns the geometry of a pass. Returns `nil` if Winograd tiles cannot compute the pass. Also returns `nil` if an
+  /// estimate from the multiply-adds of both methods says that direct sums take less time.
   /// - Parameter panelWidth: the multiple to which the number of result channels is padded.
   static func profitable(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, _ dtype: DType, panelWidth: Int
@@ -43,7 +43,7 @@ struct WinogradTiling {
   private static let mostSharedWeights = 1 << 16
 
   let grid: WinogradGeometry
-  /// The number of columns of a panel.
+  /// The number of columns (result channels) in a panel: as many as `vectors` registers hold.
   let width: Int
 
   /// Creates the tiling of a pass. Returns `nil` for the gradient of the weights. Also returns `nil` if
@@ -140,7 +140,7 @@ extension PlanLowering {
     launch(builder, groups: items, .step(flops: 2 * tiling.grid.productCount))
   }
 
-  /// Emits the transforms of all weights; a work-item transforms some terms of a panel.
+  /// Emits the transforms of all weights; a work-item transforms those of some source channels (terms) for a panel.
   private mutating func transformWeights(_ step: Convolution, _ tiling: WinogradTiling) {
     let lane = step.dtype.lane
     let blocks = ceilDivide(tiling.grid.source.channels, width)

@@ -43,13 +43,14 @@ extension PlanLowering {
   }
 }
 
-/// The layout of an image for kernels without bounds checks: see `Kernels/convolution/image.cl`.
+/// The layout of an image, one channel of one example, for kernels without bounds checks: see
+/// `Kernels/convolution/image.cl`.
 struct PreparedImage {
   /// The extents of the source image.
   var source: SIMD3<Int>
   /// The number of zeros before the first element; negative if elements are left out.
   var low: SIMD3<Int>
-  /// The distance between neighboring elements of the source; zeros fill the gaps.
+  /// The distance at which neighboring elements of the source are stored; zeros fill the gaps.
   var insert: SIMD3<Int>
   /// The divisors of the coordinates: elements with the same remainder form a phase.
   var phases: SIMD3<Int>

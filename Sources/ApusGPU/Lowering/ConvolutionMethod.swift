@@ -20,7 +20,8 @@ enum ConvolutionMethod {
   case planes
   case planeGradient
 
-  /// Chooses the method of a pass for images in the order `order`; `nil` if no method of the device reads this order.
+  /// Chooses the method of a pass for images in the order `order`, channels first or last; `nil` if no method of the
+  /// device reads this order.
   ///
   /// - Parameters:
   ///   - product: The pass as a product of matrices; `nil` if the pass is no such product or if its epilogue excludes

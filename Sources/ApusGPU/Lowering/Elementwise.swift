@@ -106,7 +106,7 @@ extension PlanLowering {
     builder.begin("GLOBAL const i64 *const numbers = geometry + geometry[\(size) + segment];")
   }
 
-  /// Emits the kernel for one segment; returns the number of groups.
+  /// Emits the kernel for one segment; returns the number of work-groups.
   private func emit(
     _ program: Program, _ segment: Segment, size: Int, _ builder: inout KernelBuilder
   ) -> Int {

@@ -24,9 +24,10 @@ struct ExpressionEmitter {
   /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
   private var inputs: [Access?] = []
   private var results: [Access] = []
-  /// For each input, its register if it is a scalar (else `nil`), and its index among the core results if it is a core
-  /// result (else 0).
+  /// For each input, its register if it is a scalar, else `nil`.
   private var scalarRegisters: [String?] = []
+  /// For each input, its index among the core results if it is one of them, else 0. Core results are the values that
+  /// the kernel computes before it runs the program, such as sums.
   private var coreNumbers: [Int] = []
   /// The buffers of random words of neighboring elements, by the instruction that generates the words; see
   /// `bufferedWords`.
@@ -230,7 +231,7 @@ struct ExpressionEmitter {
     case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
     case .row(let row):
-      // The function of a row that converts is named after the arithmetic type of its result.
+      // `row` is an operation of elementwise.def. The function of one that converts is named after its result's type.
       let lane = row == .unitFloat ? instruction.result : instruction.lane
       return row.call(lane, operands.joined(separator: ", "))
     }
@@ -249,18 +250,18 @@ extension Program {
 }
 
 extension ElementwiseRow {
-  /// A call of the row's function in kernel text.
+  /// A call, in kernel text, of the function of this operation (row of `elementwise.def`).
   func call(_ lane: Lane, _ operands: String) -> String { "row_\(name)_\(lane.suffix)(\(operands))" }
 
-  /// A call of the row's function on scalars instead of registers. Compilers for CPUs reduce it to a scalar operation.
+  /// A call of the same function on scalars instead of registers. Compilers for CPUs reduce it to a scalar operation.
   func callOnScalars(_ lane: Lane, _ operands: String...) -> String {
     "FIRST_\(lane.suffix)(\(call(lane, operands.map { "(\(lane.vector))(\($0))" }.joined(separator: ", "))))"
   }
 }
 
 extension DType {
-  /// The row that rounds numbers of the arithmetic type (lane) to this type; `nil` for integers, and for types in which
-  /// programs compute.
+  /// The operation that rounds numbers of the arithmetic type (lane) to this type; `nil` for integers, and for types in
+  /// which programs compute.
   fileprivate var rounding: ElementwiseRow? {
     switch self {
     case .float16: .roundFloat16

@@ -7,7 +7,8 @@ struct KernelTemplate {
 
   init(_ file: String) { self.file = file }
 
-  /// Creates a template with the kernel types of registers and elements of an arithmetic type (lane), and of indices.
+  /// Creates a template with the names of the types that a kernel uses: those of an element and of a register of the
+  /// arithmetic type (lane), and that of an index.
   init(_ file: String, _ lane: Lane, _ builder: KernelBuilder) {
     self.file = file
     values = [

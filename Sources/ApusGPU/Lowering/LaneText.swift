@@ -2,7 +2,7 @@ import ApusDevice
 
 /// The names of arithmetic types (lanes) and element types in kernel source.
 extension Lane {
-  /// The type of a register: a vector of the kernel class's width.
+  /// The type of a register: a vector of 16 elements in kernels for CPUs, a single element in kernels for GPUs.
   var vector: String {
     switch self {
     case .int32: "VI"
@@ -49,7 +49,7 @@ extension DType {
 }
 
 extension Scalar {
-  /// Returns the bits of the number as a value of `lane`, sign- or zero-extended.
+  /// Returns the bits of the number as a value of `lane`, zero-extended to 64 bits.
   func bits(_ lane: Lane) -> UInt64 {
     switch lane {
     case .int32: UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: integer)))

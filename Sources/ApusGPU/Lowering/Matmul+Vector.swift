@@ -20,7 +20,7 @@ struct VectorTile: KernelShape {
   /// past the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
-  /// The number of elements that the right factor must have for three methods: dot products, panels that each work-item
+  /// The minimum number of elements of the right factor for three methods: dot products, panels that each work-item
   /// packs, and (with 32 registers) tiles for few rows.
   static let smallFactor = 1 << 16
 
@@ -79,7 +79,7 @@ extension PlanLowering {
 /// How a product is split into tiles and work-items for `Kernels/matmul/vector.cl`.
 struct VectorTiling {
   /// The sizes of the product: rows, columns, segments, and terms per segment. A segment is a part of the inner
-  /// dimension: a block of terms of a matrix product, or a tap of a convolution.
+  /// dimension: a range of terms of a matrix product, or a tap of a convolution.
   let m, n, segments, terms: Int
   /// The rows, vectors and columns of a tile.
   let rows, vectors, width: Int
@@ -179,8 +179,8 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in the location of a panel's rows: memory or, with `packedTerms`, a private array. The work-item packs that
-  /// array for each block of at most `packedTerms` terms, from contiguous rows or columns.
+  /// Fills in the location of a panel's rows: memory or, with `packedTerms`, a private array. The work-item packs
+  /// each block of at most `packedTerms` terms into that array, from contiguous rows or columns.
   mutating func fillRight(packedTerms: Int?, packsRows: Bool = false) {
     guard let packedTerms, let lane = self["T"], let vectors = self["vectors"] else {
       (self["PACKED"], self["PACK"]) = ("", "")

@@ -67,9 +67,9 @@ extension PlanLowering {
     return RecurrentTile(rows: rows, rowsPerGroup: rows, vectors: vectors, gates: g.gates)
   }
 
-  /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one group, which reads a panel
-  /// of weights from a low-level cache for all its rows. All batches with more than two tiles per core have tiles of
-  /// the same height, and so the same kernel.
+  /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one work-group, which reads
+  /// a panel of weights from a low-level cache for all its sequences. All batches with more than two tiles per core
+  /// have tiles with the same number of sequences, and so the same kernel.
   private func narrowTile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     let registers = registers(of: step)

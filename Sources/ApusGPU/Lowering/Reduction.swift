@@ -63,8 +63,8 @@ extension PlanLowering {
     lower(part: sum) { $0.lower(step, prologue: source, maySplit: false) }
   }
 
-  /// Returns the number of result vectors per work-item: several, to read memory in longer runs, if all vectors are
-  /// whole, there are few reducers, and enough work-items remain.
+  /// Returns the number of result vectors per work-item. Several vectors read memory in longer runs. They
+  /// require that all vectors are whole, that there are few reducers, and that enough work-items remain.
   private func vectors(of shape: ReductionShape, reducers: Int) -> Int {
     let all = shape.rows.count * shape.columns.extent / width
     return [4, 2].first { count in
@@ -103,7 +103,7 @@ private struct ReductionEmitter {
   private var width: Int { target.width }
 
   /// The maximum number of chains that a register accumulates. Along the innermost axis, kernels for CPUs begin new
-  /// chains in each reduced row; chains of kernels for GPUs continue over the rows.
+  /// chains in each row (the elements along this axis); chains of kernels for GPUs continue over the rows.
   private var chains: Int {
     func count(_ terms: Int, _ length: Int) -> Int { ceilDivide(terms, length) }
     let rows = count(shape.reduced.count, shape.parts)

@@ -68,7 +68,7 @@ extension PlanLowering {
       scatter.builder, groups: ceilDivide(units, unitsPerItem))
   }
 
-  /// Returns code that adds the columns of source `j` that a work-item owns.
+  /// Returns code that adds the columns of source row `j` that a work-item owns.
   private func addition(_ step: ScatterAdd, _ scatter: Scatter, _ countTerm: String) -> String {
     let (template, indices) = (scatter.template, scatter.indices)
     let (lane, type) = (step.dtype.lane.suffix, step.dtype.lane.dtype)
@@ -168,7 +168,7 @@ extension PlanLowering {
   // MARK: - On GPUs
 
   /// Emits a kernel in which a work-item computes one element of the result. The work-item searches all indices for the
-  /// row of its element or, if the indices are sorted, finds the start of the segment.
+  /// row of its element or, if the indices are sorted, finds the first of the indices that equal this row (a segment).
   private mutating func lowerElements(_ step: ScatterAdd) {
     let isLarge = KernelBuilder.isLarge(step.outer * step.inner * max(step.extent, step.count))
     var scatter = scatter(

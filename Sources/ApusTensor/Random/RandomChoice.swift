@@ -22,7 +22,7 @@ extension Tensor {
       ShapeError("randomIntegers", "\(lower) ..< \(upper) is empty or has more than 2^32 numbers").report()
       return .zeros(shape, dtype: .int64, device: device)
     }
-    // The high word of the product maps 32-bit words to the range (Lemire, 2019).
+    // The high 32 bits of the product with `count` map a random 32-bit word to the range (Lemire, 2019).
     let words = key.bits(shape, device: device).cast(to: .int64)
     let unsigned = words.bitAnd(words.constant(0xFFFF_FFFF))
     let scaled = (unsigned * unsigned.constant(Double(count))).shiftedRight(by: unsigned.constant(32))

@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// The state of the random number generator Philox4x32-10, which is counter-based: equal keys give equal random words
-/// on every device, and no device stores state.
+/// The state of the random number generator Philox4x32-10, which is counter-based: equal keys give equal random 32-bit
+/// words on every device, and no device stores state.
 public struct RandomKey: Hashable, Sendable, Codable {
   /// The stream; different seeds give independent numbers.
   public var seed: UInt64
