@@ -4,7 +4,7 @@ import ApusSystem
 
 enum ErrorsCommand: Command {
   static let name = "errors"
-  static let summary = "list the misclassified examples of a classifier, and count tags for them"
+  static let summary = "list the misclassified examples of a classifier, and count the tags that you gave them"
   static let run = Argument.run
   static let data = EvaluateCommand.data
   static let part = EvaluateCommand.part

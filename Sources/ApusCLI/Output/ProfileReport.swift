@@ -67,7 +67,7 @@ final class ProfileReport: Sendable {
     }
     let count = profile.records.count
     return """
-      profile of \(profile.device): \(count) runs of kernels in \((total * 1e3).text(places: 1)) ms\(limits ?? ""), in \(path)
+      profile of \(profile.device): \(count) kernel launches in \((total * 1e3).text(places: 1)) ms\(limits ?? ""), in \(path)
       \(table.text)
       """
   }

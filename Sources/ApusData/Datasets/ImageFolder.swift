@@ -23,7 +23,7 @@ public struct ImageFolder: ImageSource {
     root = listing.root
     let folder = part.isEmpty ? root : "\(root)/\(part)"
     let found = try listing.folders(in: part)
-    guard !found.isEmpty else { throw .imageFolder(folder, "it has no folders of classes") }
+    guard !found.isEmpty else { throw .imageFolder(folder, "it has no class folders") }
     classNames = known ?? found
     let numbers = Dictionary(uniqueKeysWithValues: classNames.enumerated().map { ($1, Int32($0)) })
     var (paths, labels) = ([String](), [Int32]())

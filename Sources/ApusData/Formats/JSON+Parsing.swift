@@ -198,7 +198,7 @@ extension JSONParser {
         if let scalar = Unicode.Scalar(value) { return scalar }
       }
     }
-    throw JSONError(offset: start, reason: "half of a surrogate pair")
+    throw JSONError(offset: start, reason: "an unpaired surrogate")
   }
 
   private mutating func codeUnit() throws(JSONError) -> UInt16 {
@@ -224,7 +224,7 @@ extension JSONParser {
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isInteger {
       guard let value = Int(text) else {
-        throw JSONError(offset: start, reason: "the integer \(text.printable(limit: 40)) does not fit 64 bits")
+        throw JSONError(offset: start, reason: "the integer \(text.printable(limit: 40)) does not fit into 64 bits")
       }
       return .integer(value)
     }
@@ -237,7 +237,7 @@ extension JSONParser {
   /// Skips the digits of a number and returns whether it has neither fraction nor exponent.
   private mutating func scanNumber() throws(JSONError) -> Bool {
     if take(UInt8(ascii: "0")) {
-      if let byte = next, isDigit(byte) { throw failure("a number must not start with 0") }
+      if let byte = next, isDigit(byte) { throw failure("a number must not have leading zeros") }
     } else {
       try digits()
     }

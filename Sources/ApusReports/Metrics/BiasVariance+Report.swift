@@ -41,7 +41,7 @@ extension BiasVariance {
         "\(min(train.count, validation.count)) examples are too few for a verdict, which needs \(thresholds.examples)")
     }
     if variance < 0, -variance > varianceMargin {
-      notes.append("the validation error is below the training error: are both sets of examples from one source?")
+      notes.append("the validation error is below the training error: do both sets come from the same source?")
     }
     if avoidableBias < 0, -avoidableBias > biasMargin {
       notes.append("the training error is below the Bayes or human error, which is then not the lowest possible")

@@ -14,7 +14,7 @@ extension RunSettings {
       throw DataError.malformed(
         path: stored.origin, format: "configuration", location: .file,
         reason: text.hasPrefix(stored.origin) ? String(text.dropFirst(stored.origin.count + 2)) : text,
-        remedy: "it was changed, or is of another version of apus")
+        remedy: "undo changes of the file, or use the version of apus that wrote it")
     }
   }
 }

@@ -23,7 +23,7 @@ public struct LoadedTable: Sendable {
     guard !rows.isEmpty else { fatalError("LoadedTable: no rows of \(data.name)") }
     try device.checkUpload(
       of: rows.count, "rows", with: encoder.width, "features", path: data.name, format: "CSV",
-      remedy: "leave out columns of many categories, or encode categories by codes")
+      remedy: "leave out columns with many categories, or encode categories as codes")
     let values = try encoder.encode(data.features, rows: rows)
     features = Tensor(values, shape: [rows.count, encoder.width], device: device)
     switch data.targets {

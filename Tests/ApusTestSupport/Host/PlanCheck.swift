@@ -100,7 +100,7 @@ private struct PlanCheck {
         if !isInPlace { return "writes value \(write.value) over value \(read.value), which it reads" }
       }
       for other in accesses.writes where other.value != write.value && overlap(write.value, other.value) {
-        return "writes values \(write.value) and \(other.value) to one place"
+        return "writes values \(write.value) and \(other.value) to overlapping memory"
       }
     }
     for write in accesses.writes {
