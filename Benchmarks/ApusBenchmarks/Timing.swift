@@ -31,7 +31,7 @@ public struct Timing: Hashable, Sendable {
     }
     for _ in 0..<3 { _ = try run(1) }
     let count = Int(span / Swift.max(try run(1), span / 100_000)) + 1
-    // No capacity is reserved: a caller may request more runs than fit into memory.
+    // No capacity is reserved for the samples: a very large `runs` would fail before the first measurement.
     var samples: [Double] = []
     for _ in 0..<Swift.max(runs, 1) { samples.append(try run(count)) }
     return Timing(samples: samples)

@@ -196,7 +196,7 @@ package final class Folder: Sendable {
     guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")), !name.utf8.contains(0)
     else {
       throw FileError(
-        operation: operation, path: path, code: 0, detail: "\(name.debugDescription) is not the name of a file")
+        operation: operation, path: path, code: 0, detail: "\(name.debugDescription) is not a valid name")
     }
   }
 
@@ -206,7 +206,7 @@ package final class Folder: Sendable {
       case .link: "it is a symbolic link, and links in this folder are not followed"
       case .folder: "it is a folder, not a file"
       case .file: "it is a file, not a folder"
-      case .other: "it is a pipe, a socket or a device, not a file"
+      case .other: "it is a pipe, a socket or a device"
       }
     return FileError(operation: operation, path: path(of: name), code: 0, detail: detail)
   }
@@ -214,6 +214,6 @@ package final class Folder: Sendable {
   private func hardLink(_ operation: String, _ name: String) -> FileError {
     FileError(
       operation: operation, path: path(of: name), code: 0,
-      detail: "it has several hard links, and would be changed under its other names too; copy it")
+      detail: "it has several hard links, so that it may change under another name; copy it")
   }
 }

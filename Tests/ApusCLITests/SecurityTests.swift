@@ -22,10 +22,10 @@ struct SecurityTests {
     try files.attributesOfItem(atPath: path)[.posixPermissions] as? Int
   }
 
-  @Test(arguments: ["cpu", "opencl"]) func theLimitOfCachedMemoryIsANumber(device: String) throws {
+  @Test(arguments: ["cpu", "opencl"]) func aNegativeLimitOfCachedMemoryIsRefused(device: String) throws {
     let words = ["bench", "gemm", "--problem", "8x8x8", "--device", device, "--runs", "1"]
     let run = try Invocation(words, environment: ["APUS_CACHED_MEMORY": "-1"])
-    let message = "APUS_CACHED_MEMORY is \"-1\"; it must be a number"
+    let message = "APUS_CACHED_MEMORY is \"-1\"; it must be a number of MiB from 0 to"
     #expect(run.status == 69 && run.errors.contains(message), "\(run.errors)")
     #expect(try Invocation(words, environment: ["APUS_CACHED_MEMORY": "0"]).status == 0)
   }
@@ -57,7 +57,8 @@ struct SecurityTests {
     #expect(try files.contentsOfDirectory(atPath: cache).isEmpty)
   }
 
-  /// Control characters in a path or in a name in a file do not reach the terminal.
+  /// Control characters in a path, or in a column name that was read from a file, do not reach the terminal. Long messages
+  /// are cut.
   @Test func messagesAreEscapedAndCut() throws {
     let scratch = try ScratchDirectory()
     let column = "\u{1B}[31mtitle\u{7}\u{202E}" + String(repeating: "c", count: 900_000)

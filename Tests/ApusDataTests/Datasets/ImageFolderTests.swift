@@ -165,7 +165,7 @@ struct ImageFolderTests {
     #expect(failure(unknown).contains("test/b: cannot use this image folder file: an unknown class"))
     let empty = try folder(["train/a/1.png", "train/b/notes.txt", "test/a/1.png"])
     #expect(failure(empty).contains("train/b: cannot use this image folder file: it has no images"))
-    #expect(failure(try folder(["a.png"])).contains("it has no folders"))
+    #expect(failure(try folder(["a.png"])).contains("it has no class folders"))
     #expect(failure(try folder(["a/1.png", "b/1.png"])).contains("2 images in 2 classes are too few"))
     let error = #expect(throws: DataError.self) { try ImageDataset.load("image-folder:/nowhere") }
     #expect(error?.description.contains("no /nowhere") == true)

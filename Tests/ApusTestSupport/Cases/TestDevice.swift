@@ -7,7 +7,7 @@ import Testing
 /// A device on which operations are tested.
 public struct TestDevice: Sendable, CustomTestStringConvertible {
   /// The element types, shapes and derivatives of an `OpCase` that a device runs. Building a kernel at run time takes
-  /// 20 ms, so OpenCL devices do not run every type with every shape.
+  /// 20 to 40 ms, so OpenCL devices do not run every type with every shape.
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
@@ -69,8 +69,8 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
           ) { () throws(DeviceError) in
             var options = GPUOptions.environment
             options.kernelClass = kernels
-            // Tests must not use the user's cache. A cache would also cost time: some drivers build a program again to
-            // return the binary that is stored.
+            // Tests must not use the user's cache. A cache would also cost time: some drivers build a program a
+            // second time when the device requests the binary to store it.
             options.cacheDirectory = nil
             return try OpenCL.open(index, options: options)
           }
