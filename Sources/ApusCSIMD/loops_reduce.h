@@ -9,9 +9,9 @@ typedef struct {
   /// The current chain. A full chain is added to `level[0]` when the next chain begins.
   V part[4];
   /// For each level, the sum of the current chain, whose terms are the full chains of the level below. A chain that
-  /// becomes full is added to the next level, and its own sum is not used after that. So an entry is valid only if the
-  /// number of terms of its level is not a multiple of CSIMD_CHAIN. The last level has a single chain, of all its
-  /// terms.
+  /// becomes full is added to the next level, and its own sum is not used after that. So an entry of the first two
+  /// levels is valid only if the number of terms of its level is not a multiple of CSIMD_CHAIN. The chain of the last
+  /// level is never full: it takes all further terms.
   V level[3];
   /// The number of accumulated groups of four vectors.
   uint64_t groups;
@@ -24,8 +24,9 @@ typedef struct {
   VL index;
 } FN(indices);
 
-/// Prefetches memory while the four vectors at `x`, which start at element `i`, are added: `lines` cache lines at
-/// `ahead` or, if `ahead` is NULL, the elements 2 KiB after `x`.
+/// Prefetches memory while the four vectors at `x`, which start at element `i`, are added. Each group of four vectors
+/// prefetches the next `lines` cache lines of the memory that begins at `ahead`. If `ahead` is NULL, it prefetches the
+/// elements 2 KiB after `x`.
 INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_t lines) {
   for (size_t at = 0; ahead && at < 64 * lines; at += 64) __builtin_prefetch(ahead + lines * i + at, 0, 2);
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);

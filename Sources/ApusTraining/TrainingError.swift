@@ -16,7 +16,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   case damaged(path: String, reason: String)
   /// A file of weights or a checkpoint belongs to another model or run.
   case mismatch(path: String, reason: String)
-  /// The configuration for a checkpoint, or the memory of an observer, cannot be stored so that it can be read back.
+  /// The configuration, or the state that an observer keeps in checkpoints, cannot be stored so that it can be read
+  /// back.
   case unstorable(path: String, reason: String)
   /// A run that has done `steps` steps cannot be resumed to end after `total` steps, which are fewer.
   case alreadyTrained(path: String, steps: Int, total: Int)

@@ -52,7 +52,7 @@ struct BenchTests {
     }
   }
 
-  @Test func unknownTypesAndTypesOfStepsAreRefused() throws {
+  @Test func unknownElementTypesAreRefusedAndStepsTakeNone() throws {
     let misspelt = try Invocation("bench", "gemm", "--dtype", "bfloat61")
     #expect(misspelt.status == 64 && misspelt.errors.contains("did you mean bfloat16?"), "\(misspelt.errors)")
     let step = try Invocation("bench", "step", "--dtype", "float16")

@@ -58,7 +58,7 @@ private struct TableSurvey {
   let names: [String]
   let isWanted: [Bool]
   var wantedCount: Int { isWanted.count { $0 } }
-  /// The memory of a row: 8 bytes for the line number and 8 for each value.
+  /// The maximum memory of a row: 8 bytes for the line number and 8 for each value.
   var rowByteCount: Int { 8 + 8 * wantedCount }
   private(set) var kinds: [Table.Kind] = []
   private(set) var notes: [String] = []
@@ -97,7 +97,7 @@ private struct TableSurvey {
     var contents = [ColumnContents](repeating: ColumnContents(), count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
-    // The first pass checks only the memory of the rows.
+    // In the first pass, the budget counts only the rows, not the categories.
     var budget = GrowingBudget(path)
     let rowByteCount = rowByteCount
     func look(at record: CSVReader.Record) throws(DataError) {

@@ -17,7 +17,8 @@ final class GPUDevice<Driver: GPUDriver>: Device {
   struct Submission {
     /// The record of the launches since `startProfile`; `nil` while there is no profile.
     var profile: LaunchProfile?
-    /// The number of launches recorded so far. Each launch gets a unique tag from this number.
+    /// The number of launches of all plans that were prepared so far. The launches of the next plan get tags from this
+    /// number on.
     var launchCount = 0
   }
 

@@ -69,9 +69,9 @@ extension PlanLowering {
     return StridedLoop(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
   }
 
-  /// Fills in `$ROW` and `$EPILOGUE` of a template that defines three variables: `output`, the index of the row
-  /// (row-major over the axes before those of a row); `column`, the first column that a register holds; and `count`,
-  /// the number of these columns.
+  /// Fills in `$ROW` and `$EPILOGUE` of a template. A row consists of the last axes of the result. The template defines
+  /// three variables: `output`, the index of the row, row-major over the axes before them; `column`, the first column
+  /// that a register holds; and `count`, the number of these columns.
   ///
   /// - Parameter mergingFrom: the first axis of a row, if `canMerge` holds for this axis. Otherwise, or if it is `nil`,
   ///   a row is the last axis.

@@ -5,9 +5,9 @@ import ApusDevice
 /// The work is divided into items, which run in any order and in parallel. There is one item for each element of the
 /// first result unless `items` gives another number. The kernel source `text` computes one item `i`, in OpenCL C 1.2;
 /// CUDA's compiler accepts the source too, if it uses only features that both languages have. The source refers to
-/// arrays and sizes by the names that the initializer gets. `REAL` is the type in which the first floating-point array
-/// is computed: `double` for `float64`, else `float`. `continue` ends an item. The arrays are contiguous. Together the
-/// items must write every element of the results exactly once.
+/// arrays and sizes by the names that the initializer gets. `REAL` is the arithmetic type of the first floating-point
+/// array, inputs first: `double` for `float64`, else `float`. `continue` ends an item. The arrays are contiguous.
+/// Together the items must write every element of the results exactly once.
 ///
 /// `LOAD(x, at)` reads element `at` of the array `x` as a number, and `STORE(y, at, value)` rounds a number to the type
 /// of `y` and stores it. Arrays of 32- and 64-bit elements may be indexed directly; `x[i]` does not compile for
@@ -139,7 +139,8 @@ public final class CustomOperation: Sendable {
     }
   }
 
-  /// Whether a name is a valid variable name that the generated part of the kernels does not use.
+  /// Whether a name has the form of a variable name and is not one of the names that the generated part of the kernels
+  /// declares. Keywords of C and macros of the prelude are not found here; the kernel does not compile with them.
   private static func isFree(_ name: String) -> Bool {
     guard name.first.map({ $0.isASCII && $0.isLetter }) == true,
       name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })

@@ -11,7 +11,7 @@ extension Op {
 /// body once, for any length of the sequences.
 ///
 /// ```swift
-/// // h: [T, batch, size], the states of an exponential moving average over x: [T, batch, size]
+/// // x: [T, batch, size]. states: [T, batch, size], an exponential moving average of x along T.
 /// let (last, states) = loop(over: [x], carrying: [h0]) { carried, elements in
 ///   let h = carried[0] * 0.9 + elements[0] * 0.1
 ///   return ([h], [h])

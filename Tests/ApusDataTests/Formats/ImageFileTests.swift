@@ -34,7 +34,7 @@ struct ImageFileTests {
       let expected = try fixture.bytes(name, "pixels")
       let size = try fixture.numbers(name, "size")
       try #require([image.height, image.width, image.channels].map(Double.init) == size, "\(name)")
-      // Pillow keeps the upper 8 of 16 bits, which gives up to 1 less than the nearest level.
+      // Pillow keeps the upper 8 of 16 bits, which differs from the nearest level by at most 1.
       let bound = name.contains("16-bits") ? 1 : 0
       let worst = zip(image.pixels, expected).map { abs(Int($0) - Int($1)) }.max() ?? 0
       #expect(worst <= bound, "\(name): off by \(worst)")

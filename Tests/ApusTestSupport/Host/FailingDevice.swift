@@ -2,7 +2,8 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// A device that forwards the required functions to another device; `fail(_:)` makes one call fail.
+/// A device that forwards calls to another device, except those for profiles, tuning and footprints; `fail(_:)` makes
+/// one call fail.
 public final class FailingDevice: Device, Sendable {
   /// The call that fails, once.
   public enum Failure: Sendable {

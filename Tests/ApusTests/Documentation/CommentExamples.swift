@@ -77,7 +77,7 @@ import Testing
     try withDevice(device) { () throws in
       let (x, h0) = (Tensor.ones([3, 2, 4]), Tensor.zeros([2, 4]))
       // example
-      // h: [T, batch, size], the states of an exponential moving average over x: [T, batch, size]
+      // x: [T, batch, size]. states: [T, batch, size], an exponential moving average of x along T.
       let (last, states) = loop(over: [x], carrying: [h0]) { carried, elements in
         let h = carried[0] * 0.9 + elements[0] * 0.1
         return ([h], [h])
