@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Lane {
-  /// The entry for this arithmetic type in a table whose order is that of the cases of `Lane`.
+  /// The entry for this arithmetic type in a table that has the order of the cases of `Lane`.
   func entry<T>(of table: (T?, T?, T?, T?)) -> T {
     switch self {
     case .int32: table.0!
