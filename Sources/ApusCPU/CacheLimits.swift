@@ -1,7 +1,7 @@
-/// Byte counts above which data is assumed not to fit into caches. They describe common machines, so that the same
-/// loops run on all machines; `Caches` describes the current machine.
+/// Byte counts above which data is assumed not to fit into caches. They are fixed values that suit common machines, so
+/// that all machines choose the same loops; `Caches` describes the current machine.
 enum CacheLimits {
-  /// An array above this size does not fit into a core's private caches, so its cache lines are prefetched.
+  /// An array above this size does not fit into a core's private caches, so loops prefetch its cache lines.
   static let coreByteCount = 2 << 20
   /// A result above this size is written with non-temporal stores if consecutive writes are to distant cache lines.
   static let scatteredByteCount = 4 << 20

@@ -1,7 +1,7 @@
 // Convolutions of 3 × 3 taps with stride 1 on tiles of 4 × 4 results (Lavin, Gray: "Fast algorithms for convolutional
-// neural networks", 2015), by the transforms of Kernels/prelude/winograd.h. There is one matrix product, over channels
-// and tiles, for each of the 36 positions of the Winograd domain. Images have channels last; a vector holds 16
-// channels.
+// neural networks", 2015), by the transforms of Kernels/prelude/winograd.h. The functions here only transform. Between
+// the transforms, the caller computes one matrix product of channels and tiles for each of the 36 positions of the
+// Winograd domain. Images have channels last; a vector holds 16 channels.
 
 #include "../../Kernels/prelude/winograd.h"
 
@@ -46,7 +46,7 @@ static void winograd_results(
       const float *at = products + (tile - first) * pitch + c;
       UNROLL for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
       winograd_result(m, y);
-      // `results` is the start of the row of pixels in which the first tile begins.
+      // `results` points to the start of the row of pixels in which the first tile begins.
       ptrdiff_t line_of = top - (ptrdiff_t)(first % (w->tiles_y * w->tiles_x) / w->tiles_x * 4);
       UNROLL for (int i = 0; i < 16; i += 1) {
         ptrdiff_t row = i / 4, column = i % 4;
@@ -75,8 +75,9 @@ static void winograd_gradients(
 })}
 #undef FOR_EACH_TILE
 
-// Weights are stored as [result channel][source channel][tap]. For the gradient of the input, the two kinds of channels
-// swap their roles: the same weights are [source channel][result channel][tap]. Vectors run over result channels.
+// Weights are stored as [result channel][source channel][tap]. The gradient of the input is a convolution in which the
+// two kinds of channels swap their roles, so it reads the same array as [source channel][result channel][tap]. Vectors
+// run over result channels.
 #define TAPS 9
 
 static void winograd_weights(

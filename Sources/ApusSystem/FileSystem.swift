@@ -28,7 +28,7 @@ package enum FileSystem {
     }
   }
 
-  /// The number of free bytes of the file system of a path; `nil` when it is unknown.
+  /// The number of free bytes in the file system that contains a path; `nil` if it is unknown.
   package static func freeByteCount(_ path: String) -> Int? {
     var status = statvfs()
     guard statvfs(path, &status) == 0 else { return nil }

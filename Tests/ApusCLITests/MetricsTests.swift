@@ -2,9 +2,9 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// `metrics.jsonl` and its table in `Documentation/Command.md`.
+/// The fields that runs write to `metrics.jsonl` are the fields that the table in `Documentation/Command.md` lists.
 struct MetricsTests {
-  /// The code spans in the first column of the table.
+  /// The names in backquotes in the first column of the table.
   private static func documentedFields() throws -> Set<String> {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()

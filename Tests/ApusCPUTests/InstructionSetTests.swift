@@ -3,7 +3,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// The instruction sets that this machine supports. `InstructionSetTests` shows in the log which ones it lacks.
+/// The instruction sets that this machine supports. The log of `InstructionSetTests` shows which sets it lacks.
 let availableSets = CPUDevice.instructionSets.filter { csimd_open($0) != nil }
 
 /// Opens the device with each instruction set. Tests with `availableSets` leave out a set that this machine lacks; the

@@ -23,8 +23,7 @@ struct CUDAFaultTests {
     }
   }
 
-  /// If the major version of NVRTC is newer than that of the driver, the driver cannot load the code that NVRTC
-  /// generates.
+  /// A driver cannot load the code that NVRTC generates if the major version of NVRTC is newer than the driver's.
   @Test func aCompilerNewerThanTheDriverIsRefused() async throws {
     await #expect(processExitsWith: .success) {
       let text = try CUDAFaultTests.failure(["STAND_IN_VERSION": "12040"])

@@ -78,9 +78,10 @@ import Testing
     #expect(Set(operations).subtracting(seen).sorted() == [])
   }
 
-  /// Each gradient rule is compared with finite differences. `found` has every operation with a gradient rule in the
-  /// results of the cases and in their first and second derivatives. `compared` has those in the graphs that a case
-  /// differentiates for the comparison: in its result and, if it compares second derivatives, in its first derivatives.
+  /// Each gradient rule is compared with finite differences. `found` collects the operations with a gradient rule from
+  /// the graphs of each case's result and of its first and second derivatives. `compared` collects them only from the
+  /// graphs that the case differentiates: the graph of the result and, if the case compares second derivatives, the
+  /// graph of the first derivatives.
   @Test func everyGradientRuleIsCompared() throws {
     var (found, compared) = (Set<String>(), Set<String>())
     try withDevice(TestDevice.reference.device) { () throws in

@@ -43,8 +43,8 @@ import Testing
     }
   }
 
-  /// A tensor of rank 0 sets the type of the result only if its category is above those of all tensors with axes. The
-  /// categories are `bool`, then integers, then floating point.
+  /// A tensor of rank 0 sets the type of the result only if its type is in a higher category than the types of all
+  /// tensors with axes. The categories are `bool`, then integers, then floating point.
   @Test(arguments: [
     (DType.float16, DType.float32, DType.float16), (.float16, .int64, .float16), (.int8, .int64, .int8),
     (.int32, .float64, .float64), (.int32, .float16, .float16), (.bool, .int8, .int8), (.float16, .bfloat16, .float16),

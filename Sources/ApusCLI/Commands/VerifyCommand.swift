@@ -47,7 +47,8 @@ enum VerifyCommand: Command {
   }
 }
 
-/// One training step of a model, with the optimizer and batch size of its recipe unless options replace them.
+/// One training step of a model. The model's training recipe gives the optimizer and the batch size, unless options
+/// replace them.
 private struct ComparedStep {
   let model: ModelDescription
   private let format: any DataFormat

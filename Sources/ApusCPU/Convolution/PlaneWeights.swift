@@ -3,13 +3,14 @@ import ApusCSIMD
 import ApusSystem
 
 /// The weights of a convolution, packed for `plane_multiply`: for each group and block of result channels, a panel that
-/// contains, tap by tap, one weight for each channel of the block.
+/// contains, tap by tap, one weight for each channel of the block. A tap is a source channel and a position in the
+/// kernel.
 struct PlaneWeights {
   struct Block {
     var group: Int
     /// Result channels, counted from the group's first channel.
     var channels: Range<Int>
-    /// The number of channels that a tile computes: the number of `channels`, rounded up to an even number if above 1.
+    /// The number of channels in the panel: the number of `channels`, rounded up to an even number if above 1.
     var width: Int
     /// The element offset of the panel.
     var offset: Int

@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusSystem
 
-/// The split of a Winograd convolution into tasks and the choice of shared transforms; both depend only on the shape.
+/// How a Winograd convolution is split into tasks, and which transforms the tasks share. Both depend only on the shape.
 struct WinogradSchedule {
   struct Task {
     var tiles: Range<Int>
@@ -27,7 +27,7 @@ struct WinogradSchedule {
 
   /// Tiles per task, for the tasks that only transform patches. A patch is the source pixels that a tile reads.
   static let patchGrain = 16
-  /// The maximum number of elements of a task's transforms that stay in a core's caches.
+  /// The maximum number of elements in the transforms of a task, so that they stay in a core's caches.
   private static let nearNumbers = 600_000
   private static let leastTiles = 24
   private static let mostTiles = 96

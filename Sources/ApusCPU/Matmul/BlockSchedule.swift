@@ -2,7 +2,8 @@ import ApusDevice
 import ApusSystem
 
 /// The split of a floating-point matrix product into tasks, and the packing of its factors. Both depend on the shape,
-/// the caches and the number of threads; no order of summation depends on the split.
+/// the caches and the number of threads. The order in which the terms of a result are summed does not depend on the
+/// split.
 struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
@@ -27,14 +28,14 @@ struct BlockSchedule {
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
-    /// Whether bfloat16 factors are packed in pairs; only the method `blocks` packs pairs. A product of fewer than 32
-    /// rows packs pairs only if its right factor is transposed. A right factor that is not transposed may be read in
-    /// place, without packing, but only as single elements.
+    /// Whether bfloat16 factors are packed in pairs (words of two elements along k); only the method `blocks` packs
+    /// pairs. A product of fewer than 32 rows packs pairs only if its right factor is transposed. A right factor that
+    /// is not transposed may be read in place, without packing, but only as single elements.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
     /// Whether there is one product, only its left factor is transposed, k is large, and the smaller of m and n is so
-    /// small that a task's results and its elements of both factors for one chain (`depth` terms of each sum) fit into
-    /// an L2 cache. Weight gradients of dense layers are such products.
+    /// small that an L2 cache holds the results of a task and the elements of both factors that it multiplies for one
+    /// chain. A chain is `depth` consecutive terms of each sum. Weight gradients of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -187,9 +188,9 @@ struct BlockSchedule {
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
-  /// Whether the tasks of a narrow product (n ≤ 16) with a transposed left factor are chains rather than rows. For each
-  /// element along k, a task of rows reads a few elements from another memory page. A task of one chain reads the
-  /// elements of all rows, which are adjacent and fit into an L2 cache.
+  /// Whether the tasks of a narrow product (n ≤ 16) with a transposed left factor are chains rather than rows. A task
+  /// of rows would read, at each index along k, a few elements in a different memory page. A task of one chain reads
+  /// the elements of all rows, which are adjacent and fit into an L2 cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
       && caches.favorsUnpackedFactors

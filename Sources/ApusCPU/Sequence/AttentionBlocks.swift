@@ -30,7 +30,7 @@ struct AttentionBlocks {
 
   /// The number of keys of a block: `keyBlock`, or all keys if there are fewer.
   var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
-  /// The row stride of a block's weights, in elements.
+  /// The row stride of the attention weights of a block, in elements.
   var stride: Int { roundUp(keysOfBlock, toMultipleOf: 16) }
   /// The number of queries of a block: `rowBlock`, or all queries if there are fewer.
   var queriesOfBlock: Int { min(geometry.queries, Self.rowBlock) }
@@ -58,7 +58,8 @@ struct AttentionBlocks {
     return SmallProduct.Factor(pointer: base, row: leading, column: 1)
   }
 
-  /// The number of keys before the first query's own key; all keys if attention is not causal.
+  /// The index of the key at the position of the first query: the last key that this query may attend to. If attention
+  /// is not causal, the number of keys.
   func offset(_ context: RunFrame) -> Int {
     guard step.isCausal else { return geometry.keys }
     guard let offset = step.offset else { return 0 }

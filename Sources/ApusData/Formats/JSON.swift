@@ -64,7 +64,7 @@ extension JSON: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, Expres
     self = .object(object)
   }
 
-  /// The number with the shortest decimal text that identifies `value` in single precision.
+  /// The number that is written as the shortest decimal text of `value`: `0.1`, not `0.10000000149011612`.
   public init(_ value: Float) { self = .number(Double(value.description) ?? Double(value)) }
 }
 

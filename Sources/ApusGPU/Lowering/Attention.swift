@@ -195,9 +195,9 @@ extension PlanLowering {
     }
   }
 
-  /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit into the
-  /// registers, on CPUs and on GPUs. The number is a multiple of 4, because Philox generates random words in blocks of
-  /// four.
+  /// The number of keys (or queries) that a work-item processes at a time. The dot products with these keys fit into
+  /// the registers, on CPUs and on GPUs. The number is a multiple of 4, because Philox generates random words in blocks
+  /// of four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
 }
 

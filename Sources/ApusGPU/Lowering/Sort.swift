@@ -27,7 +27,8 @@ extension PlanLowering {
 
   private var localSize: Int { isCPU ? 1 : 256 }
 
-  /// Fills in the keys of two elements and their comparisons. NaN is larger than every number.
+  /// Returns a template with the code that reads the sort keys of two elements and compares them. NaN is larger than
+  /// every number.
   private func filled(_ file: String, _ step: Sort, _ builder: inout KernelBuilder) -> KernelTemplate {
     var template = KernelTemplate(file, step.dtype.lane, builder)
     let (source, offset) = bind(step.source, isConstant: true, &builder)

@@ -15,7 +15,8 @@ final class Tuner: Sendable {
     var measured: TuningTable
     /// Receives each result; `nil` while no tuning run is active.
     var report: (@Sendable (TuningRecord) -> Void)?
-    /// The problems (keys of choices, see `KernelChoice`) that were claimed for measurement since `start`.
+    /// The problems that were claimed for measurement since `start`. A problem is the key of a choice, see
+    /// `KernelChoice`.
     var seen: Set<String> = []
   }
 

@@ -3,12 +3,12 @@ import ApusTensor
 
 extension ImageNetwork {
   /// The model for rows of a table, `[batch, width]` to `[batch, outputs]`: the chain of layers, preceded by a
-  /// `TableEmbedding` if there are categorical features. The embedding, if there is one, has the key 0, and the keys of
-  /// the chain then start at 1.
+  /// `TableEmbedding` if there are categorical features. In the keys of parameters, this embedding has the index 0, and
+  /// the indices of the chain's layers then start at 1.
   ///
   /// - Parameters:
   ///   - width: the number of features.
-  ///   - codes: the categorical features, whose values are codes.
+  ///   - codes: the categorical features, whose values are codes (integers that represent categories).
   ///   - outputs: the number of outputs of the last layer, which is dense: one for each class, or one for a target that
   ///     is a number.
   /// - Throws: `ModelError` if the network is not a chain, has a layer for images or sequences, or does not end with a

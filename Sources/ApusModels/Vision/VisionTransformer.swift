@@ -1,8 +1,9 @@
 import ApusNN
 import ApusTensor
 
-/// A vision Transformer (Dosovitskiy et al.: "An image is worth 16x16 words", 2021), with torchvision's names:
-/// `x: [batch, channels, height, width]`, with the extents of `imageSize`, to logits `[batch, classes]`.
+/// A vision Transformer (Dosovitskiy et al.: "An image is worth 16x16 words", 2021). It maps images
+/// `[batch, channels, height, width]` of the size `imageSize` to logits `[batch, classes]`. The parameters have
+/// torchvision's names.
 ///
 /// A convolution maps each patch to a token. A class token is prepended, whose final state is the input of the
 /// classification layer.

@@ -8,7 +8,7 @@ public enum LossReduction: Sendable {
   case sum
   /// No reduction: the loss of each element or example.
   case none
-  /// The sum divided by the extent of the first axis, `[batch, …]`.
+  /// The sum divided by the number of examples: the extent of the first axis, `[batch, …]`.
   case batchMean
 
   /// - Parameter batch: the number of examples, for `batchMean`.

@@ -8,12 +8,13 @@ import ApusTensor
 /// all g finite:      the update is applied; after growthInterval such steps  scale ← growthFactor · scale
 /// NaN or infinity:   parameters and optimizer state stay unchanged;          scale ← backoffFactor · scale
 /// ```
-/// All of this is part of the update's plan, so the host does not wait for the device. The host reads the number of
-/// skipped updates one update late, and `Optimizer` throws an error after 20 skipped updates in a row.
+/// The device does all of this in the same plan (compiled graph) as the update, so the host does not wait for the
+/// device. The host reads the number of skipped updates one update late, and `Optimizer` throws an error after 20
+/// skipped updates in a row.
 public struct LossScaler: Sendable {
   /// The initial scale and how it changes.
   public struct Settings: Hashable, Sendable {
-    /// The first factor.
+    /// The scale in the first step.
     public var initialScale: Double
     /// The factor by which the scale grows after `growthInterval` steps without overflow.
     public var growthFactor: Double

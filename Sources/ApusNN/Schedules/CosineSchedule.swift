@@ -1,10 +1,10 @@
 import Glibc
 
-/// Cosine annealing from 1 down to `final` after a linear warm-up (Loshchilov, Hutter, 2017):
-/// `final + (1 − final) · (1 + cos(π · t)) / 2`, where `t` rises from 0 toward 1 over the steps after the warm-up.
+/// Cosine annealing (Loshchilov, Hutter, 2017): after a linear warm-up, the factor of the learning rate falls from 1 to
+/// `final`. It is `final + (1 − final) · (1 + cos(π · t)) / 2`, where `t` rises from 0 toward 1 over these steps.
 public struct CosineSchedule: Schedule {
   public static let name = "cosine"
-  /// The number of warm-up steps; the first has the factor `1 / warmup`.
+  /// The number of warm-up steps; the factor of the first warm-up step is `1 / warmup`.
   public var warmup: Int
   /// The factor that the schedule approaches at the end.
   public var final: Double

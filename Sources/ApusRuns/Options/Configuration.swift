@@ -96,7 +96,8 @@ extension Arguments {
 extension Declaration {
   fileprivate var accepted: String { role == .flag ? "true or false" : expectation }
 
-  /// Parses a member of a configuration. For a flag, the result is a `Bool`; `nil` if the value is not accepted.
+  /// Parses a value from a configuration. For a flag, the result is a `Bool`. Returns `nil` if the option does not
+  /// accept the value.
   fileprivate func value(of json: JSON) -> (any Sendable)? {
     guard let text = json.word else { return nil }
     guard role == .flag else { return parse(text) }
@@ -105,7 +106,7 @@ extension Declaration {
 }
 
 extension JSON {
-  /// A single value as it would be written on a command line.
+  /// A single value as it would be written on a command line; `nil` for `null`, arrays and objects.
   fileprivate var word: String? {
     switch self {
     case .string(let text): text

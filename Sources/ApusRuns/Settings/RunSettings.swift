@@ -9,7 +9,7 @@ public struct RunSettings: Sendable {
   /// The name of the data set, for example `fashion-mnist` or `csv:FILE`.
   public var data: String
   /// The name of the device that the command opens; `nil` stands for the device of `APUS_DEVICE`, or for `auto` if that
-  /// variable is not set. `Run` uses the current device instead.
+  /// variable is not set. The type `Run` ignores this name and uses the current device.
   public var device: String?
   /// The number of epochs or steps.
   public var length: TrainingOptions.Length
@@ -39,7 +39,7 @@ public struct RunSettings: Sendable {
   /// The coefficient of the penalty `Σ w²` over the elements `w` of parameters with more than one axis; `nil` for no
   /// penalty.
   public var l2: Double?
-  /// The largest norm of the weights of a unit; `nil` for no limit.
+  /// The maximum norm of the weights into one unit of a layer (max-norm constraint); `nil` for no limit.
   public var maxNorm: Double?
   /// Whether each result is checked for NaN and infinities.
   public var detectsAnomalies = false
@@ -76,7 +76,8 @@ public struct RunSettings: Sendable {
     (length, batchSize, clipNorm) = (.epochs(recipe.epochs), .count(recipe.batchSize), recipe.clipNorm)
   }
 
-  /// Creates the settings of a run: the values of `options`, and those of the model's recipe for all other settings.
+  /// Creates the settings of a run. Settings that `options` does not contain come from the model's recipe, or else are
+  /// the defaults of `apus train`.
   ///
   /// ```swift
   /// let settings = try RunSettings("lenet5", ["data": "synthetic", "epochs": 2, "early_stop": "loss:patience=3"])
@@ -94,7 +95,8 @@ public struct RunSettings: Sendable {
     try self.init(arguments)
   }
 
-  /// Creates the settings of the arguments. Settings that the arguments do not contain come from the model's recipe.
+  /// Creates the settings of the arguments. Settings that the arguments do not contain come from the model's recipe, or
+  /// else are the defaults.
   package init(_ arguments: Arguments) throws {
     let layers = try arguments[RunOptions.layers].map { try LayerList(parsing: $0) }
     self.init(try .chosen(by: arguments), ownLayers: layers?.description)
@@ -193,7 +195,7 @@ extension ModelDescription {
   }
 
   /// The model that the arguments name. With `--layers`, a model of these layers, which needs no name. If the arguments
-  /// name a model of the catalog, the layers are trained by the recipe of that model.
+  /// also name a model of the catalog, the layers get the input size and the recipe of that model.
   package static func chosen(by arguments: Arguments) throws -> ModelDescription {
     let name = arguments[RunOptions.model]
     guard let text = arguments[RunOptions.layers] else {

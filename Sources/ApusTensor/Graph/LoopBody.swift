@@ -18,9 +18,10 @@ final class LoopBody: Sendable {
   let invariantCount: Int
   /// The indices in `entries` of the results: the next carried values, then the outputs.
   let results: [Int]
+  /// The number of iterations.
   let count: Int
   let isReversed: Bool
-  /// The encoding of the body in a plan's key.
+  /// The encoding of the body in the keys of the plan cache.
   let words: [UInt64]
 
   var parameterCount: Int { carriedCount + sequenceCount + invariantCount }
@@ -82,7 +83,7 @@ final class LoopAttributes: Sendable {
 }
 
 extension Op {
-  /// A parameter of a loop body during capture. It never has a value.
+  /// A parameter of a loop body. A node with this operation never has a value.
   static let placeholder: Op = Op(
     name: "parameter", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .notDifferentiable, lower: .leaf)

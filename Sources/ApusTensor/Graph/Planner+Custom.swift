@@ -17,7 +17,8 @@ extension Planner {
     }
   }
 
-  /// The step of a user-defined operation. The step refers to each value by the index of its node.
+  /// The step (entry of a plan) that runs a user-defined operation. The step refers to each value by the index of the
+  /// value's node.
   func step(ofCustom node: Int) -> Step {
     guard let results = customResults[node], case .custom(let call) = nodes[node].kind else {
       fatalError("planner: \(nodes[node].op.name) has no results")

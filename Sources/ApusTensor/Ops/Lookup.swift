@@ -34,8 +34,8 @@ extension Tensor {
     return transposed(order).reshaped(to: merged).gathering(known: position, axis: target)
   }
 
-  /// The tensor with `value`, broadcast, at the elements that a subscript with lists of indices selects. If an element
-  /// is selected several times, the last value counts.
+  /// A copy of the tensor in which `value`, broadcast, replaces the elements that a subscript with lists of indices
+  /// selects. If an element is selected several times, the last value counts.
   func scattering(_ value: Tensor, at list: [AxisIndex]) throws(ShapeError) -> Tensor {
     let numbers = Tensor.range(to: Double(elementCount), device: device).reshaped(to: shape)
     let region = try Region(list, in: numbers)

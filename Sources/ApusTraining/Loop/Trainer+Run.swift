@@ -118,8 +118,8 @@ extension Trainer {
   /// The epoch that contains the last finished step, counted from 1; 0 before the first step.
   var epoch: Int { ceilDivide(state.step, order.batchesPerEpoch) }
 
-  /// - Parameter isBeforeStep: whether a step is about to begin. The current epoch is then that of the next step, not
-  ///   that of the last step.
+  /// - Parameter isBeforeStep: whether a step is about to begin. The current epoch is then the epoch of this step, not
+  ///   the epoch of the last finished step.
   func progress(isBeforeStep: Bool = false) -> TrainingProgress {
     TrainingProgress(
       state: state, totalSteps: totalSteps, stepsPerEpoch: order.batchesPerEpoch,
@@ -191,8 +191,8 @@ extension Trainer {
 // MARK: - Checkpoints
 
 extension Trainer {
-  /// Reads the pending values. Then, if there is an output folder, writes a checkpoint of this step, unless the run has
-  /// already written it or resumed from it.
+  /// Reads the loss and measures that are still on the device. Then, if there is an output folder, writes a checkpoint
+  /// of this step, unless the run has already written it or resumed from it.
   func save() throws(TrainingError) {
     session.savesCheckpoint = false
     try drain()

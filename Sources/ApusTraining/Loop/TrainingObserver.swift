@@ -1,6 +1,6 @@
 import ApusData
 
-/// The request of an observer to its run.
+/// What an observer asks its run to do.
 public enum TrainingRequest: Hashable, Sendable {
   /// Nothing: the run continues.
   case `continue`
@@ -53,17 +53,17 @@ public protocol TrainingObserver: AnyObject {
 
   /// The state of the observer, which checkpoints store and resumed runs restore: at most 1024 finite numbers.
   ///
-  /// An empty memory is the initial state. The trainer sets it when a new run starts, and when a run resumes from a
-  /// checkpoint without a memory of this observer. A checkpoint may come from an untrusted source: if the trainer sets
-  /// an invalid value, the observer must keep its state. The trainer then finds that `memory` is not the value that it
-  /// has set, and does not resume the run.
+  /// An empty memory is the initial state. The trainer sets an empty memory when a new run starts, and when a run
+  /// resumes from a checkpoint without a memory of this observer. A checkpoint may come from an untrusted source: if
+  /// the trainer sets an invalid value, the observer must keep its state. The trainer then finds that `memory` is not
+  /// the value that it has set, and does not resume the run.
   var memory: [Double] { get set }
 
   /// Whether the run measures the norm of the gradients. It then reports the norm for each step, and its mean over an
   /// epoch as the measure `gradient_norm` of the training examples.
   var needsGradientNorm: Bool { get }
 
-  /// Called once at the start of a session. In a resumed run, the checkpoint has been loaded before.
+  /// Called once at the start of a session. In a resumed run, the checkpoint is already loaded.
   func didStart(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
 
   /// Called before the first step of each epoch.

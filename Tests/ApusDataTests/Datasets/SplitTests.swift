@@ -3,7 +3,7 @@ import Testing
 @testable import ApusData
 
 struct SplitTests {
-  /// Labels of classes with these sizes, in mixed order.
+  /// Labels of classes with these sizes, in shuffled order.
   private func labels(_ counts: [Int]) -> [Int32] {
     let all = counts.enumerated().flatMap { [Int32](repeating: Int32($0), count: $1) }
     return MinibatchOrder(count: all.count, batchSize: 1, seed: 5).epoch(0).examples.map { all[Int($0)] }

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Image networks: parameter counts, keys, summaries, small images and invalid sizes. The outputs and gradients of
-/// ResNet, DenseNet, VGG and AlexNet agree with PyTorch, see `Tests/Conformance/vision.py`.
+/// ResNet, DenseNet, VGG and AlexNet are compared with those that `Tests/Conformance/vision.py` computed in PyTorch.
 @Suite struct VisionModelTests {
   @Test func parameterCountsAreThePublishedOnes() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
@@ -17,7 +17,8 @@ import Testing
       #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
       #expect(count(AlexNet()) == 61_100_840)
       #expect(count(AlexNet(columns: 2)) == 60_965_224)
-      // The counts of Hu et al. and of the package pytorchcv. Each attention block has two layers with biases.
+      // The counts that Hu et al. and the package pytorchcv publish. They include the biases of the two fully connected
+      // layers in each attention block.
       let deep = [3, 4, 6, 3]
       #expect(count(ResNet(attention: .squeezeExcite())) == 11_778_592)
       #expect(count(ResNet(blocks: deep, of: .bottleneck, attention: .squeezeExcite())) == 28_088_024)
@@ -159,8 +160,8 @@ import Testing
   /// gradients by at most 10⁻⁹ of their norm.
   ///
   /// In float32, logits are within the rounding error of about twenty layers. A rounding error can change the sign of a
-  /// ReLU's input or the position of a maximum. Then the gradients of some parameters differ by more, but not the
-  /// gradients of most parameters.
+  /// ReLU's input or the position of a maximum in max pooling. Then the gradients of some parameters differ by more,
+  /// but not the gradients of most parameters.
   @Test(arguments: models.map(\.name), [DType.float64, .float32])
   func agreesWithPyTorch(name: String, dtype: DType) throws {
     let fixture = try Fixture("vision")

@@ -45,7 +45,8 @@ import Testing
     #expect(analysis.entries[0].probability == nil && analysis.confusions.isEmpty)
   }
 
-  /// The sheet follows RFC 4180, and contains nothing that a spreadsheet interprets as a formula.
+  /// The sheet (the CSV file of the misclassified examples) follows RFC 4180, and contains nothing that a spreadsheet
+  /// program interprets as a formula.
   @Test func sheetsAreQuotedAndHarmless() throws {
     var names = (0..<10).map { "\($0).png" }
     names[3] = "=HYPERLINK(\"http://x\", 1)"

@@ -6,8 +6,8 @@ extension OpCase {
   /// Compares first and second derivatives in `float64` with central differences along random directions.
   ///
   /// `f` is the operation, `s` are random weights, `u` and `d` are random directions of the inputs `x`. The first
-  /// derivative is that of `L = Σ s·(f(x) + f(x)²/2)` along `d`, which is `⟨∇L, d⟩`. The second derivative is that of
-  /// `G = ⟨∇L, u⟩` along `d`, which is `⟨∇G, d⟩`.
+  /// derivative is the slope of `L = Σ s·(f(x) + f(x)²/2)` along `d`, which is `⟨∇L, d⟩`. The second derivative is the
+  /// slope of `G = ⟨∇L, u⟩` along `d`, which is `⟨∇G, d⟩`.
   public func gradientProblems(on device: TestDevice) throws -> [String] {
     guard derivatives != .none else { return ["\(name): the case has no derivatives to compare"] }
     var problems: [String] = []

@@ -2,8 +2,8 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// A device that checks and records plans and computes nothing. Tests use it to examine and count plans without a
-/// backend.
+/// A device that checks and records plans (lists of steps for a device) and computes nothing. Tests use it to examine
+/// and count plans.
 public final class RecordingDevice: HostDevice, @unchecked Sendable {
   /// One run of a plan.
   public struct Run: Sendable {

@@ -1,11 +1,11 @@
 import ApusDevice
 
-/// Runs steps on host arrays, one element at a time.
+/// Runs the steps of a plan on host arrays, one element at a time.
 struct Interpreter {
   let device: String
   let arrays: [HostArray]
   let scalars: [Scalar]
-  /// The operations of the current step, for errors.
+  /// The names of the operations that the current step computes, for error messages.
   var names: [String] = []
 
   func run(_ step: Step) throws(DeviceError) {
@@ -67,8 +67,8 @@ struct Interpreter {
 
   // MARK: - Programs
 
-  /// Runs an elementwise program over its domain. `cores[i][e]` is result `i` of the step, before its epilogue, at
-  /// element `e` (core result).
+  /// Runs an elementwise program over its domain. The program may be the epilogue that is fused into a step. Then
+  /// `cores[i][e]` is the core result `i` of this step, before the epilogue, at element `e`.
   func run(_ program: Program, _ binding: Binding, cores: [[Scalar]]) {
     let arguments = arguments(binding.arguments, over: binding.domain, cores)
     let places = binding.results.map { Places($0.layout) }

@@ -1,13 +1,14 @@
 import ApusSystem
 
-/// The words of one step in a text such as `crop 224 pad 4 reflect`, which a transform parses one by one.
+/// The words of one step of an image pipeline, such as `crop 224 pad 4 reflect`. The transform that the first word
+/// names (`crop`) parses the other words one by one.
 public struct TransformWords {
   /// The text of the step.
   public let text: String
   private var words: [String]
   private var known: [String] = []
 
-  /// - Parameter words: the words after the name
+  /// - Parameter words: the words after the name of the transform
   init(_ text: String, _ words: [String]) {
     self.text = text
     self.words = words
