@@ -1,7 +1,7 @@
 // Convolutions of 3 × 3 taps with stride 1 on tiles of 4 × 4 results (Lavin, Gray: "Fast algorithms for convolutional
 // neural networks", 2015), by the transforms of Kernels/prelude/winograd.h. The functions here only transform. Between
-// the transforms, the caller computes one matrix product of channels and tiles for each of the 36 positions of the
-// Winograd domain. Images have channels last; a vector holds 16 channels.
+// the transforms, the caller computes one matrix product, whose axes are channels and tiles, for each of the 36
+// positions of the Winograd domain. Images have channels last; a vector holds 16 channels.
 
 #include "../../Kernels/prelude/winograd.h"
 

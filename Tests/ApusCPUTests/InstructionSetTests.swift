@@ -3,11 +3,11 @@ import Testing
 
 @testable import ApusCPU
 
-/// The instruction sets that this machine supports. The log of `InstructionSetTests` shows which sets it lacks.
+/// The instruction sets that this machine supports. The log of `InstructionSetTests` shows which sets are missing.
 let availableSets = CPUDevice.instructionSets.filter { csimd_open($0) != nil }
 
-/// Opens the device with each instruction set. Tests with `availableSets` leave out a set that this machine lacks; the
-/// test of that set is then reported as skipped.
+/// Opens the CPU device with each instruction set. Other tests use `availableSets`, so they leave out a set that this
+/// machine lacks. The test of that set here is then reported as skipped.
 @Suite struct InstructionSetTests {
   private func opens(_ simd: String) throws {
     let device = try CPUDevice(threadCount: 1, simd: simd, memoryLimit: 1 << 20)

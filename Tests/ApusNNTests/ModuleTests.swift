@@ -240,7 +240,8 @@ private final class Owner: Module {
     }
   }
 
-  /// Checkpointing changes no gradient of the parameters that a function uses, and dropout drops the same elements.
+  /// Checkpointing a function changes no gradient of the parameters that the function uses. Dropout drops the same
+  /// elements when the function runs again for the gradient.
   @Test(arguments: TestDevice.all.filter { !$0.name.contains("opencl") })
   func checkpointedLayersLearn(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in

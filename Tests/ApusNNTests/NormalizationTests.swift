@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  /// Without a momentum, the running mean is the average of the means of all batches.
+  /// If the momentum is `nil`, the running mean is the average of the means of all batches.
   @Test func cumulativeAveragesWeighBatchesAlike() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let norm = BatchNorm(1, momentum: nil)

@@ -15,7 +15,8 @@
 #error "stand_in_switch is implemented for x86-64 only"
 #endif
 
-/// Saves the callee-saved registers and switches to another stack.
+/// Saves the callee-saved registers on the current stack and the stack pointer in `*from`. Then switches to the stack
+/// at `to`.
 extern "C" void stand_in_switch(void **from, void *to);
 asm(R"(
 .text

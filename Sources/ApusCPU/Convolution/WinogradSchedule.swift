@@ -27,7 +27,7 @@ struct WinogradSchedule {
 
   /// Tiles per task, for the tasks that only transform patches. A patch is the source pixels that a tile reads.
   static let patchGrain = 16
-  /// The maximum number of elements in the transforms of a task, so that they stay in a core's caches.
+  /// The number of elements up to which the transforms of a task stay in a core's caches.
   private static let nearNumbers = 600_000
   private static let leastTiles = 24
   private static let mostTiles = 96
@@ -96,7 +96,7 @@ struct WinogradSchedule {
   }
 
   // Numbers of elements. `patchCount` and `weightCount` count the transforms of all tasks if the tasks share them,
-  // otherwise those of one task. The products begin at `productsOffset` in a task's own memory.
+  // otherwise the transforms of one task. The products begin at `productsOffset` in a task's own memory.
   private var patchCount: Int { WinogradGeometry.positions * patchDistance }
   private var weightCount: Int { WinogradGeometry.positions * weightDistance }
   var sharedCount: Int { sharesWeights ? weightCount : patchCount }

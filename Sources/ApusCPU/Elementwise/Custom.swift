@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// A user-defined operation: calls the operation's host function on ranges of its items (the work-items of its GPU
-/// kernel). The split into ranges depends only on the shapes.
+/// A user-defined operation: calls the operation's host function on ranges of items (independent parts of the
+/// computation, like the work-items of a GPU kernel). The split into ranges depends only on the shapes.
 final class CustomStep: CPUStep {
   private let step: Custom
   private let host: @Sendable (CustomItems) -> Void

@@ -87,7 +87,7 @@ struct BlockSchedule {
   /// then read packed rows from the caches of other cores.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
-  /// element along k is then in another page.
+  /// element along k is then in a different page.
   private static let numbersOfPage = 1024
   /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this
   /// number: cache lines far apart evict each other before they are read again. A product that is split along k uses

@@ -2,9 +2,10 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The operands, blocks of queries and keys, and masks that both passes of attention share.
+/// What both passes of attention share: the operands, the masks, and the blocks of queries and keys.
 ///
-/// The split into blocks depends only on the shape, and a task accumulates its blocks in order.
+/// The split into blocks depends only on the shape, and a task accumulates its blocks in order. So the results do not
+/// depend on the number of threads.
 struct AttentionBlocks {
   /// The number of queries of a task.
   static let queryBlock = 128
@@ -46,7 +47,7 @@ struct AttentionBlocks {
     }
   }
 
-  /// Bytes of the random words for one row of a block's weights.
+  /// Bytes of the random words with which dropout drops weights in one row of a block.
   var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 16) * 4 }
 
   /// The address of a row in one head of an operand, and the row stride.

@@ -18,7 +18,7 @@ public struct ImageSubset: ImageSource {
   /// The image at this index of the subset.
   public func image(_ number: Int) throws(DataError) -> Image { try source.image(Int(numbers[number])) }
 
-  /// The name of the image in the source.
+  /// The name, in the source, of the image at this index of the subset.
   public func name(of number: Int) -> String { source.name(of: Int(numbers[number])) }
 }
 
@@ -26,7 +26,7 @@ public struct ImageSubset: ImageSource {
 private struct JoinedImages: ImageSource {
   let parts: [any ImageSource]
   let labels: [Int32]
-  /// For each part, the index of its first image in the concatenation.
+  /// For each source in `parts`, the index of its first image in the concatenation.
   let starts: [Int]
 
   init(_ parts: [any ImageSource]) {

@@ -203,7 +203,7 @@ extension PlanLowering {
 
 extension KernelTemplate {
   /// Returns code that computes the dot products `name` of `vector` with a block of rows, and the offsets `at` of these
-  /// rows.
+  /// rows. A row is the part of an operand for one position (of a query or key) in one head.
   fileprivate func dots(_ name: String, of vector: String, with rows: String, _ at: String) -> String {
     var part = block(of: rows, at, file: "attention/dots.cl")
     (part["dots"], part["vector"]) = (name, vector)

@@ -2,7 +2,8 @@ import ApusDevice
 import ApusSystem
 import Synchronization
 
-/// The kernel choices of a device, and the state of a tuning run.
+/// The choices of a device (which kernel variant runs each problem), and the state of a tuning run, which measures the
+/// variants.
 final class Tuner: Sendable {
   private let target: KernelTarget
   private let store: ProgramStore?
@@ -15,8 +16,8 @@ final class Tuner: Sendable {
     var measured: TuningTable
     /// Receives each result; `nil` while no tuning run is active.
     var report: (@Sendable (TuningRecord) -> Void)?
-    /// The problems that were claimed for measurement since `start`. A problem is the key of a choice, see
-    /// `KernelChoice`.
+    /// The problems that were claimed for measurement since `start`. A problem is the key of a choice: the kernel
+    /// family, the types and the size classes (see `KernelChoice`).
     var seen: Set<String> = []
   }
 

@@ -30,7 +30,7 @@ extension ImageNetwork {
       parameters: stages.reduce(embedded) { $0 + $1.parameterCount }, rule: rule, device: device)
   }
 
-  /// Throws for published networks, and for chains with a layer that needs images or sequences.
+  /// Throws if the network is not a chain of layers, or is a chain with a layer that needs images or sequences.
   public func checkTakesTables() throws(ModelError) {
     guard let layers else {
       throw .misfit("the network needs images; tables need a chain of dense layers, such as mlp")

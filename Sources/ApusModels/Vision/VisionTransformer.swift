@@ -5,14 +5,14 @@ import ApusTensor
 /// `[batch, channels, height, width]` of the size `imageSize` to logits `[batch, classes]`. The parameters have
 /// torchvision's names.
 ///
-/// A convolution maps each patch to a token. A class token is prepended, whose final state is the input of the
-/// classification layer.
+/// A convolution maps each patch to a token. A class token is prepended to these tokens; its final state is the input
+/// of the classification layer.
 ///
 /// Initialization follows torchvision. The convolution's weights are normal with the variance `1 / fanIn`, truncated at
-/// ±2 (not at two deviations). Positions are normal with a deviation of 0.02. The dense layers of the blocks are Xavier
-/// uniform (Glorot, Bengio, 2010), their biases normal with a deviation of 1e-6. The input projections of attention are
-/// Xavier uniform with biases of zeros. The output projection is initialized as PyTorch's `Linear`, but with a bias of
-/// zeros. The class token and the last layer are zeros.
+/// ±2 (not at two deviations). Position embeddings are normal with a deviation of 0.02. The dense layers of the blocks
+/// are Xavier uniform (Glorot, Bengio, 2010), their biases normal with a deviation of 1e-6. The input projections of
+/// attention are Xavier uniform with biases of zeros. The output projection is initialized as PyTorch's `Linear`, but
+/// with a bias of zeros. The class token and the last layer are zeros.
 public struct VisionTransformer: Layer {
   /// The size of the images, `[height, width]`.
   public let imageSize: [Int]

@@ -110,7 +110,7 @@ public struct LayerTrace: Sendable {
     LayerRecorder.current?.run(module, isLeaf: true, input, body) ?? body()
   }
 
-  /// Runs the computation of a recurrent layer.
+  /// Like the other `leaf`, for a recurrent layer: the computation also returns the layer's state.
   @inline(__always) static func leaf<M: Module, State>(
     _ module: M, _ input: Tensor, _ body: () -> (output: Tensor, state: State)
   ) -> (output: Tensor, state: State) {

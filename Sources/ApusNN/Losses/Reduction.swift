@@ -30,7 +30,7 @@ public enum LossReduction: Sendable {
 /// A loss that compares tensors of equal shape. Reports an error if shapes differ.
 ///
 /// Losses of 16-bit values are computed in `float32` and rounded once; in mixed precision they stay `float32`.
-/// - Parameter loss: receives the tensors in the type of the computation.
+/// - Parameter loss: computes the loss from the tensors, which are cast to the type of the computation.
 func comparing(_ name: String, _ tensors: [Tensor], _ loss: (_ tensors: [Tensor]) -> Tensor) -> Tensor {
   let first = tensors[0]
   if let other = tensors.first(where: { $0.shape != first.shape }) {

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Dynamic loss scaling (Micikevicius et al., 2018; as `torch.amp.GradScaler`): a factor on the loss keeps small
-/// gradients from underflowing in `float16`. The factor grows while the gradients are finite and shrinks when they
+/// Dynamic loss scaling (Micikevicius et al., 2018; as `torch.amp.GradScaler`): a factor of the loss, the scale, keeps
+/// small gradients from underflowing in `float16`. The scale grows while the gradients are finite and shrinks when they
 /// overflow.
 /// ```text
 /// gₛ = ∇(scale · loss),  g = gₛ / scale

@@ -1,7 +1,8 @@
 import Glibc
 
-/// Cosine annealing (Loshchilov, Hutter, 2017): after a linear warm-up, the factor of the learning rate falls from 1 to
-/// `final`. It is `final + (1 − final) · (1 + cos(π · t)) / 2`, where `t` rises from 0 toward 1 over these steps.
+/// Cosine annealing (Loshchilov, Hutter, 2017). After a linear warm-up, the factor of the learning rate falls from 1 to
+/// `final`: it is `final + (1 − final) · (1 + cos(π · t)) / 2`, where `t` rises from 0 toward 1 over the steps after
+/// the warm-up.
 public struct CosineSchedule: Schedule {
   public static let name = "cosine"
   /// The number of warm-up steps; the factor of the first warm-up step is `1 / warmup`.

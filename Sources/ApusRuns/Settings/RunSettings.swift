@@ -50,7 +50,7 @@ public struct RunSettings: Sendable {
   public var weights: String?
   /// How initial weights are computed from the data; `nil` if they do not depend on the data.
   public var initialization: DataInitialization?
-  /// Whether the last layer is initialized although `weights` are given.
+  /// Whether the last layer is initialized as in a new model, although `weights` are given.
   public var replacesHead = false
   /// The number of outputs of the last layer; `nil` for the classes of the data.
   public var classes: Int?

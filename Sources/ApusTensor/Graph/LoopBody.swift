@@ -121,7 +121,7 @@ extension LoopBody {
 /// Finds the nodes of a graph that depend on parameters, and the outside nodes that they read.
 private struct Capture {
   private let placeholders: [Node]
-  /// The serial of the oldest placeholder. Older nodes depend on no placeholder.
+  /// The serial (creation number) of the oldest placeholder. Older nodes depend on no placeholder.
   private let firstSerial: UInt64
   /// The nodes that depend on parameters, and copied constants; inputs come before their users.
   private var order: [Node] = []

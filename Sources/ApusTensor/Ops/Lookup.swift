@@ -57,7 +57,7 @@ extension Tensor {
     return (winner.reshaped(to: shape) .> 0).select(replaced, self)
   }
 
-  /// The slice of `region`; its lookups are not applied.
+  /// The slice that `region` selects, before the region's lookups by lists of indices.
   private subscript(region: Region) -> Tensor {
     sliced(start: region.start, step: region.step, extent: region.extent).reshaped(to: region.shape)
   }

@@ -68,6 +68,7 @@ private func withDeviceOf<R>(_ device: ComputeDevice, _ body: () throws(DataErro
 private struct LoadedExamples {
   let inputs: Tensor
   let targets: Tensor
+  /// The positions of the unreadable examples in the batch.
   let missing: [Int]
 }
 

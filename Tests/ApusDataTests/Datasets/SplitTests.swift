@@ -22,9 +22,9 @@ struct SplitTests {
     }
   }
 
-  /// The classes have quotas of 15, 9.3, 2.1, 0.3 and 33.3 test examples. The floors sum to 59, and the class with the
-  /// largest remainder gives the 60th. Three classes have the remainder 0.3: the class with one example gives none, and
-  /// between the other two, rounding errors decide.
+  /// With a test share of 0.3, the classes have quotas of 15, 9.3, 2.1, 0.3 and 33.3 test examples. The floors sum to
+  /// 59, and the class with the largest remainder gives the 60th. Three classes have the remainder 0.3: the class with
+  /// one example gives none, and between the other two, rounding errors decide.
   @Test func classesGiveByLargestRemainders() {
     let labels = labels([50, 31, 7, 1, 111])
     let split = Split(labels: labels, SplitOptions(test: 0.3, seed: 1))

@@ -13,8 +13,8 @@ import Testing
   }
 
   @Test(arguments: TestDevice.conformance) func attention(_ test: TestDevice) throws {
-    // Other tests run the operations of attention on all devices. Where kernels take time to build, the short list of
-    // cases is enough here.
+    // Other tests run the operations of attention on all devices. So the short list of cases is enough here on OpenCL,
+    // where kernels take time to build.
     let isBuilt = test.name.hasPrefix("opencl")
     try compare(ModuleCase.attention, "attention", on: test) { !isBuilt || ModuleCase.shortAttention.contains($0) }
   }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct LSUVTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// A deep network. With its initial weights, activations vanish, except for those of the last layer, which explode.
+  /// A deep network whose initial weights are so small that activations vanish from layer to layer.
   private func net() -> Sequential {
     Sequential {
       Conv2d(2, 6, kernel: 3, padding: 1, initializer: .normal(deviation: 0.01), biasInitializer: .zeros)
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  /// A layer that cannot reach unit variance is reported. A frozen layer is left out and keeps its weights.
+  /// A layer that cannot reach unit variance is reported. A frozen layer is not reported, and keeps its weights.
   @Test func missedVariancesAreReported() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let frozen = Linear(3, 3, initializer: .constant(2))

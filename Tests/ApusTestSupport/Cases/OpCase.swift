@@ -46,7 +46,7 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The method that the case tests.
   public var method: String { String(name.prefix { $0 != "(" }) }
 
-  /// Shapes of one input: a few elements, a length that is no multiple of a vector register, no elements, one element,
+  /// Shapes of one input: a few elements, a length that is no multiple of the vector length, no elements, one element,
   /// and a scalar.
   public static let unaryShapes: [[Shape]] = [[[3, 5]], [[261]], [[2, 0]], [[1, 1]], [[]]]
 

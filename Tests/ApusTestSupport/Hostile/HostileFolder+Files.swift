@@ -1,7 +1,8 @@
 import Foundation
 
 extension HostileFolder {
-  /// The objects that can replace a file or folder.
+  /// The file system objects that replace a file or folder of a run. Links lead to `Victims`, objects outside of the
+  /// run that no command may change.
   private enum Substitute: String, CaseIterable {
     case linkToFile, relativeLinkToFile, linkToFolder, relativeLinkToFolder, linkToNothing, linkToItself, linkToZeros
     case linkToOwnCopy, hardLink, ownHardLink, pipe, socket, device, folder, file

@@ -1,7 +1,8 @@
 import ApusSystem
 
 /// The words of one step of an image pipeline, such as `crop 224 pad 4 reflect`. The transform that the first word
-/// names (`crop`) parses the other words one by one.
+/// names (`crop`) parses the other words. Each method removes the words that it parses, so "the beginning" is the first
+/// word that is left.
 public struct TransformWords {
   /// The text of the step.
   public let text: String
