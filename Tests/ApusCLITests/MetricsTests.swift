@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The fields that runs write to `metrics.jsonl` are the fields that the table in `Documentation/Command.md` lists.
+/// Compares the fields that runs write to `metrics.jsonl` with the table of fields in `Documentation/Command.md`.
 struct MetricsTests {
   /// The names in backquotes in the first column of the table.
   private static func documentedFields() throws -> Set<String> {

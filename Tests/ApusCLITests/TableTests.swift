@@ -5,9 +5,9 @@ import Testing
 /// CSV tables, from the file to the predictions of a model.
 struct TableTests {
   private let scratch: ScratchDirectory
-  /// `price` is a number that is computed from the other columns.
+  /// The path of a table in which the other columns determine `price`, a number.
   private let houses: String
-  /// `kind` is one of three words; the other columns determine which.
+  /// The path of a table in which the other columns determine `kind`, one of three words.
   private let plants: String
 
   init() throws {

@@ -3,7 +3,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The CTC loss beyond PyTorch's cases: enumerated paths, derivatives, and mistakes.
+/// Tests of the CTC loss beyond the comparison with PyTorch: the sum over all paths, second derivatives, impossible
+/// paths, and invalid arguments.
 @Suite struct CTCTests {
   /// OpenCL is left out: it runs only the comparisons with PyTorch, in `ConformanceTests`.
   static let hosts = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }

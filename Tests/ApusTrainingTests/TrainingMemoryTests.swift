@@ -79,8 +79,8 @@ import Testing
     }
   }
 
-  /// The search is exact and needs few plans if the memory is a linear, stepped or quadratic function of the batch
-  /// size, or jumps at one size.
+  /// The search for the largest batch size is exact and plans the memory of few batch sizes. The memory is a linear,
+  /// stepped or quadratic function of the batch size, or jumps at one size.
   @Test func theSearchIsExact() {
     let shapes: [@Sendable (Int) -> Int] = [
       { 1000 + 37 * $0 }, { 1000 + 4096 * ($0 * 37 / 4096 + 1) }, { $0 < 700 ? 10 : 1 << 40 }, { $0 * $0 },

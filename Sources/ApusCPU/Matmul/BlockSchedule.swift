@@ -34,8 +34,8 @@ struct BlockSchedule {
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
     /// Whether there is one product, only its left factor is transposed, k is large, and the smaller of m and n is so
-    /// small that an L2 cache holds the results of a task and the elements of both factors that it multiplies for one
-    /// chain. A chain is `depth` consecutive terms of each sum. Weight gradients of dense layers are such products.
+    /// small that an L2 cache holds the results of a task and the elements of both factors for one chain. A chain is
+    /// `depth` consecutive terms of each sum. Weight gradients of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512

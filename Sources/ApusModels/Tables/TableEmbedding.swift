@@ -10,7 +10,8 @@ import ApusTensor
 /// initialized as in `Embedding`, except for code 0, which represents unknown or missing values: its embedding is
 /// initialized with zeros, and changes only if training rows contain code 0.
 ///
-/// Keys are `embeddings.0.weight`, `embeddings.1.weight`, …, each `[count, outputWidth(count)]`.
+/// The keys of the parameters are `embeddings.0.weight`, `embeddings.1.weight`, …, each of the shape
+/// `[count, outputWidth(count)]`.
 public struct TableEmbedding: Layer {
   /// A feature that contains codes `0 ..< count`.
   public struct Code: Hashable, Sendable {

@@ -62,7 +62,7 @@ extension Declaration {
 }
 
 extension Arguments {
-  /// Adds the values of a configuration for options that have none yet.
+  /// Adds the values of a configuration for options that have no value yet.
   ///
   /// A value is parsed as on the command line. `null` has the same meaning as a missing key.
   package mutating func fill(

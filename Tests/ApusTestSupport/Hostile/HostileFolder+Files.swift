@@ -1,8 +1,8 @@
 import Foundation
 
 extension HostileFolder {
-  /// The file system objects that replace a file or folder of a run. Links lead to `Victims`, objects outside of the
-  /// run that no command may change.
+  /// The file system objects that replace a file or folder of a run. Some link to a `Victims` file or folder, which is
+  /// outside of the run and which no command may change.
   private enum Substitute: String, CaseIterable {
     case linkToFile, relativeLinkToFile, linkToFolder, relativeLinkToFolder, linkToNothing, linkToItself, linkToZeros
     case linkToOwnCopy, hardLink, ownHardLink, pipe, socket, device, folder, file

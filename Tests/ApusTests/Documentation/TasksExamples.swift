@@ -4,7 +4,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The Swift examples of Documentation/Tasks.md, word for word. `BookTests` compares them.
+/// The Swift examples of Documentation/Tasks.md, word for word. `BookTests` compares the code between the comments
+/// `example` and `end` with the page.
 @Suite struct TasksExamples {
   let device: ComputeDevice
   /// The random key of the initial parameters. A test that needs the initial parameters builds the model again.
