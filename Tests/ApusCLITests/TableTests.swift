@@ -70,7 +70,8 @@ struct TableTests {
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
   }
 
-  /// Evaluation warns if the table has changed, because its held-out rows may be rows that the model was trained with.
+  /// Evaluation warns if the table has changed, because the rows that are held out now may be rows that the model was
+  /// trained with.
   @Test func changedDataAreNoticed() throws {
     let (_, path) = try model(houses, "changed", epochs: 2)
     let same = try Invocation("evaluate", path, "--device", "cpu")

@@ -56,7 +56,8 @@ public final class Trainer {
   ///   - train: the examples whose mean loss is minimized.
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
   ///   - validation: examples for evaluation at the end of each epoch and for model selection. A `MetricSchedule`
-  ///     observes their results; without validation examples it observes the training loss, never `test`.
+  ///     observes the results of this evaluation; without validation examples it observes the training loss, never the
+  ///     results of `test`.
   ///   - objective: the loss to minimize and, without `testObjective`, the measures that are reported.
   ///   - testObjective: the objective of evaluations and of the reported training results; `nil` for `objective`.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.

@@ -59,8 +59,8 @@ public protocol TrainingObserver: AnyObject {
   /// the value that it has set, and does not resume the run.
   var memory: [Double] { get set }
 
-  /// Whether the run measures the norm of the gradients. It then reports the norm for each step, and its mean over an
-  /// epoch as the measure `gradient_norm` of the training examples.
+  /// Whether the run measures the norm of the gradients. The run then reports the norm for each step, and the mean norm
+  /// over an epoch as the measure `gradient_norm` of the training examples.
   var needsGradientNorm: Bool { get }
 
   /// Called once at the start of a session. In a resumed run, the checkpoint is already loaded.
