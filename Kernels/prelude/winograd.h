@@ -5,8 +5,9 @@
 //
 // where g are the weights, d the pixels, Y the results, and ∂ denotes the gradient of a value.
 //
-// A line is a row or a column of a matrix. The functions of a line read registers that are `step` registers apart, and
-// write registers that are `to_step` registers apart. The functions of a matrix, at the end, may overwrite their input.
+// A line is a row or a column of a matrix. A function that transforms a line reads registers that are `step` registers
+// apart, and writes registers that are `to_step` registers apart. The functions at the end transform a whole matrix,
+// and may overwrite their input.
 // Included after the OpenCL dialect of kernels for CPUs, or after the dialect of the CPU device's C loops.
 
 // Bᵀ: six pixels of a line to six elements.

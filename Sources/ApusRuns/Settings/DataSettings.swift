@@ -1,6 +1,6 @@
 import Apus
 
-/// The number of examples in a step.
+/// The number of examples in a training step.
 public enum BatchSize: Hashable, Sendable {
   /// All examples.
   case full
@@ -21,7 +21,7 @@ public enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balan
 
 /// How the examples of a run are split, sampled and weighted.
 public struct DataSettings: Hashable, Sendable {
-  /// The fractions of examples that are held out.
+  /// The fractions of examples that are held out for validation and test.
   public var split = SplitOptions(test: 0.2)
   /// The number of training examples; `nil` for all of them.
   public var trainCount: Int?
@@ -45,7 +45,7 @@ public struct DataSettings: Hashable, Sendable {
   }
 }
 
-/// How images are read and transformed, and which stem the model has.
+/// How images are read and transformed, and which stem (first layers) the model has.
 public struct ImageSettings: Hashable, Sendable {
   /// The stem; `nil` for the stem that suits the size of the images.
   public var stem: ImageStem?

@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// For each output of a plan, the inputs and outputs that it depends on through differentiable operations, itself
-/// included.
+/// For each output of a plan, the inputs and outputs that it depends on through differentiable operations. An output
+/// also depends on itself.
 struct DependencyTable {
   let inputCount: Int
   private let outputCount: Int
