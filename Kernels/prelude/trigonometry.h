@@ -8,7 +8,7 @@
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
 
 // Payne and Hanek's range reduction (1983) for |a| ≥ 1: returns a − quadrant·π/2, in [−π/4, π/4], as the sum of the
-// result and `low_part`. Multiplies the mantissa by 96 bits of (2/π)/4, and leaves out the bits above these 96, because
+// result and `low_part`. Multiplies the mantissa by 96 bits of 1/(2π), and leaves out the bits above these 96, because
 // their products with the mantissa are whole turns.
 INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI e = ((AS_I(a) >> 23) & 255) - 126;

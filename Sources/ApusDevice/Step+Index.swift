@@ -84,8 +84,8 @@ public struct ScatterAdd: Hashable, Sendable {
   }
 }
 
-/// A write of rows: `result[indices[j], i] = rows[j, i]`. The result already contains the elements of `base`, because it
-/// shares the memory of `base` or an earlier step has copied them. The step does not access the rows without an index.
+/// A write of rows: `result[indices[j], i] = rows[j, i]`. Before the step, the result contains the elements of `base`:
+/// it shares the memory of `base`, or an earlier step has copied them. The step does not access rows without an index.
 ///
 /// No index may occur twice. Rows whose index is outside of `0..<extent` are skipped.
 public struct RowWrite: Hashable, Sendable {
@@ -99,7 +99,7 @@ public struct RowWrite: Hashable, Sendable {
   public var dtype: DType
   /// The index in `Plan.values` of the contiguous base `[extent, inner]`.
   public var base: Int
-  /// The index in `Plan.values` of the contiguous rows `[count, inner]`.
+  /// The index in `Plan.values` of the contiguous new rows `[count, inner]`.
   public var rows: Int
   /// The `int32` or `int64` indices, over `[1, count, inner]`; the strides of the first and the last axis are 0.
   public var indices: Operand

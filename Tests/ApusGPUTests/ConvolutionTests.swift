@@ -5,7 +5,8 @@ import Testing
 @testable import ApusGPU
 
 @DeviceThread @Suite struct ConvolutionTests {
-  /// A geometry with `padding` at both ends of each axis, plus `extra` padding at the far end.
+  /// A geometry (the extents and strides of a convolution) with `padding` at both ends of each axis, plus `extra`
+  /// padding at the far end.
   nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
@@ -29,12 +30,12 @@ import Testing
       1, 2, 5, size: SIMD3(4, 5, 6), kernel: SIMD3(2, 3, 2), stride: SIMD3(2, 1, 2), padding: SIMD3(1, 1, 0)),
     geometry(2, 5, 5, groups: 5, size: SIMD3(1, 9, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(1, 2, 3, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 3, 3)),
-    // Convolutions with 1 × 1 taps: matrix products, and strides that skip most pixels.
+    // 1 × 1 convolutions: matrix products, and strides that skip most pixels.
     geometry(3, 5, 7, size: SIMD3(1, 6, 9), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
     geometry(2, 3, 4, size: SIMD3(3, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(2, 2, 1)),
-    // Convolutions with 1 × 1 taps of images whose pixels fill whole vector registers. The OpenCL kernels read these
-    // images in place.
+    // 1 × 1 convolutions of images whose pixels fill whole vector registers. The OpenCL kernels read these images in
+    // place.
     geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),

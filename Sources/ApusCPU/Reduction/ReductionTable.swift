@@ -1,11 +1,11 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The description of a reduction for the C loops of ApusCSIMD: the kernel that computes the reduced elements, the
+/// The description of a reduction for the C loops of ApusCSIMD: the kernel that computes the elements to reduce, the
 /// reducers, and the strides of the kernel's arguments along the outer axes. The kernel runs along the inner axes.
 ///
 /// A reduction by rows computes one result after another: its inner axes are the reduced axes. A reduction by columns
-/// adds one slice after another to all results: its inner axes are the kept axes.
+/// adds one line (an element for each result) after another to all results: its inner axes are the kept axes.
 final class ReductionTable {
   let kernel: Kernel
   let raw: UnsafeMutablePointer<csimd_reduction>

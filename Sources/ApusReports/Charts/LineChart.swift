@@ -131,7 +131,8 @@ extension Plot {
     return parts
   }
 
-  /// Invisible rectangles, one around each `x` of the points. Its tooltip has the values of all lines at this `x`.
+  /// An invisible rectangle around each `x` of the points, with a tooltip that states the values of all lines at this
+  /// `x`.
   fileprivate func hoverBands(_ series: [LineChart.Series]) -> Markup {
     guard series.allSatisfy({ $0.points.count <= Plot.bandCount }) else { return Markup() }
     let positions = Set(series.flatMap { $0.points.map(\.x) }).filter { x.axis.holds($0) }.sorted()

@@ -70,7 +70,7 @@ package struct RunFiles {
   }
 
   /// Throws if the folder contains a file that a run would overwrite and that does not come from a run. If the folder
-  /// has a valid configuration, its files come from a run, and may be overwritten if there is no checkpoint.
+  /// has a valid configuration, its files come from a run. The caller throws if this run has a checkpoint.
   private static func refuseOtherFiles(in path: String) throws {
     let files = try RunFiles(reading: path)
     let present = try reportingFiles { () throws(FileError) -> [String] in

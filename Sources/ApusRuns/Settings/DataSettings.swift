@@ -13,10 +13,11 @@ public enum BatchSize: Hashable, Sendable {
   package var json: JSON { count.map { .integer($0) } ?? "full" }
 }
 
-/// How losses are weighted by class.
+/// How losses are weighted by class: `balanced` weights each class inversely to its number of examples.
 public enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced }
 
-/// How an epoch samples the examples.
+/// How an epoch samples the examples: `shuffled` draws each example once, `balanced` draws nearly the same number of
+/// examples from each class.
 public enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
 
 /// How the examples of a run are split, sampled and weighted.
@@ -49,8 +50,8 @@ public struct DataSettings: Hashable, Sendable {
 public struct ImageSettings: Hashable, Sendable {
   /// The stem; `nil` for the stem that suits the size of the images.
   public var stem: ImageStem?
-  /// The height and width to which images are resized. `nil` keeps the size of the images, or stands for the network's
-  /// input size if the images differ in size.
+  /// The height and width to which images are resized. `nil` keeps the size of the images or, if the images differ in
+  /// size, stands for the network's input size.
   public var size: Int?
   /// The number of channels; `nil` for the images' own.
   public var channels: Int?

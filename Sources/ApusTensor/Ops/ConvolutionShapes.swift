@@ -3,8 +3,8 @@ import ApusDevice
 /// The positions of a sliding window along one axis.
 package typealias WindowPositions = ApusDevice.WindowPositions
 
-/// The sliding window of a convolution or pooling along up to three spatial axes. If there are fewer, the leading ones
-/// of the three elements of each property have stride 1, dilation 1 and no padding.
+/// The sliding window of a convolution or pooling along three spatial axes. If a tensor has fewer, the leading axes are
+/// missing: the window has stride 1, dilation 1 and no padding along them.
 struct Window {
   var stride: SIMD3<Int>
   var before: SIMD3<Int>
@@ -125,7 +125,7 @@ extension ConvolutionBox {
       shape: try sound("convolution", shape(x[0], w[0], output, rank: rank)))
   }
 
-  /// A transposed convolution is the input gradient of a convolution, whose output has the shape `y`.
+  /// A transposed convolution is the input gradient of the convolution whose output has the shape `y`.
   static func transposed(
     _ y: Shape, _ w: Shape, stride: [Int], padding: [(before: Int, after: Int)],
     outputPadding: [Int], dilation: [Int], groups: Int
