@@ -1,5 +1,6 @@
-// For each row m of the tile, sets `left[m]` to the address of the row's first element in the segment with the index
-// `segment`, a range of at most $terms indices of the inner dimension. Sets `span` to the length of the segment.
+// The inner dimension of a product is split into segments of at most $terms indices. Sets `span` to the length of the
+// segment with the index `segment`. For each row m of the tile, sets `left[m]` to the address of the first element of
+// this segment in the row of A. Tile rows past the last row of A repeat this last row.
 //
 // Parameters: $A, $depth, $index, $kStride, $leftOffset, $rowStride, $rows, $terms, $tileRows.
 const $index span = SMALLER($depth - segment * $terms, $terms);

@@ -8,7 +8,7 @@
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
 
 // Payne and Hanek's range reduction (1983) for |a| ≥ 1: returns a − quadrant·π/2, in [−π/4, π/4], as the sum of the
-// result and `low_part`. Multiplies the mantissa by 96 bits of (2/π)/4, and leaves out the bits above these 96, because
+// result and `low_part`. Multiplies the mantissa by 96 bits of 1/(2π), and leaves out the bits above these 96, because
 // their products with the mantissa are whole turns.
 INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI e = ((AS_I(a) >> 23) & 255) - 126;
@@ -48,15 +48,15 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   return SELECT_F(sign != 0, -sum, sum);
 }
 
-// a − quadrant·π/2, in [−π/4, π/4], as the sum of the result and *low. Only the low two bits of *quadrant are
-// significant.
+// Returns a − *quadrant·π/2, in [−π/4, π/4], as the sum of the result and *low. Only the lowest two bits of *quadrant
+// are meaningful.
 INLINE VF WIDE(reduce_quarter)(VF a, VI *quadrant, VF *low) {
   VF t = FMA(a, (VF)(0.636619747f), (VF)(ROUNDER));
   VF j = t - ROUNDER;
   VI q = AS_I(t);
   VF first = EXACT_FMA(j, (VF)(-0x1.921fbp0f), a);
-  // The product of j and the second part of π/2, and its sum with `first`. `rest` collects the rounding errors of both
-  // (that of the sum by Knuth's TwoSum) and the product of j and the third part.
+  // −π/2 is split into three floats. `second` is `first` plus j times the second float. `rest` collects the rounding
+  // errors of this sum (by Knuth's TwoSum) and of this product, and j times the third float.
   VF product = j * -0x1.5110b4p-22f;
   VF second = first + product;
   VF step = second - first;
@@ -115,7 +115,7 @@ INLINE VF WIDE(tan_f32)(VF a) {
   p = FMA(p, s, (VF)(0.333333492f));
   VF tail = FMA(p * s, r, FMA(low, s, low));
   VF t = r + tail;
-  // −1 / (t + t_low) to first order
+  // −1 / (t + t_low) to first order in t_low = (r − t) + tail, the rounding error of t.
   VF inverse = -1.0f / t;
   inverse = FMA(inverse * inverse, (r - t) + tail, inverse);
   return SELECT_F(a == 0.0f, a, SELECT_F((q & 1) != 0, inverse, t));
@@ -131,7 +131,7 @@ INLINE VF WIDE(asin_tail)(VF x, VF z) {
   return p * z * x;
 }
 
-// Returns asin(*x) − *x, where t is the magnitude of *x. If t is above ½ (`is_far`), first replaces *x by √((1 − t)/2).
+// If t, the magnitude of *x, is above ½ (`is_far`), replaces *x by √((1 − t)/2). Then returns asin(*x) − *x.
 INLINE VF WIDE(reduced_asin_tail)(VF t, VI is_far, VF *x) {
   VF z = SELECT_F(is_far, 0.5f * (1.0f - t), t * t);
   *x = SELECT_F(is_far, SQUARE_ROOT(z), *x);

@@ -1,12 +1,14 @@
-// The transforms of a convolution of 3 × 3 taps by tiles of 4 × 4 results: F(4 × 4, 3 × 3) with the points 0, ±1, ±2, ∞
-// (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015):
+// The transforms of Winograd convolutions with 3 × 3 taps, in tiles of 4 × 4 results: F(4 × 4, 3 × 3) with the points
+// 0, ±1, ±2, ∞ (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015):
 //
 //     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,      ∂g = Gᵀ [(Bᵀ d B) ⊙ (A ∂Y Aᵀ)] G
 //
-// where g are the weights, d the pixels, Y the results, and ∂ denotes the gradient of a value.
+// where g are the weights, d the pixels, Y the results, and ∂ denotes the gradient of a value. A, B and G are constant
+// matrices, and ⊙ is the elementwise product.
 //
-// A line is a row or a column of a matrix. The functions of a line read registers that are `step` registers apart, and
-// write registers that are `to_step` registers apart. The functions of a matrix, at the end, may overwrite their input.
+// A line is a row or a column of a matrix. A function that transforms a line reads registers that are `step` registers
+// apart, and writes registers that are `to_step` registers apart. The functions at the end transform a whole matrix,
+// and may overwrite their input.
 // Included after the OpenCL dialect of kernels for CPUs, or after the dialect of the CPU device's C loops.
 
 // Bᵀ: six pixels of a line to six elements.

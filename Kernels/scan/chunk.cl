@@ -1,5 +1,5 @@
-// The chunk of the axis that a work-item computes (see products.cl): positions `begin` to `end` - 1 in the direction of
-// the scan, for `count` columns of the inner axis. `base` is the offset of position 0 of the first column.
+// Sets the chunk of the scanned axis that a work-item computes (see products.cl): positions `begin` to `end` - 1 in the
+// direction of the scan, for `count` columns of the inner axis. `base` is the offset of position 0 of the first column.
 //
 // Parameters: $blocks, $chunkSize, $chunks, $extent, $inner, $items, $localSize, $origin, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();

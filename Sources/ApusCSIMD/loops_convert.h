@@ -82,7 +82,8 @@ INLINE signed16 to_signed(VI a) { return TO(signed16, a); }
 INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
 #define UNCHANGED(a) (a)
 
-// Groups of 16 elements are gathered into, or scattered from, a vector of the storage type.
+// Each iteration converts a vector of LANES (16) elements. Contiguous elements are read and written as a vector of the
+// storage type. Strided elements, and the last ones if there are fewer than 16, are copied one by one.
 #define LOAD_LOOP(name, S, STORED, R, from)                                                                       \
   static void name(size_t n, void *result, const void *source, ptrdiff_t stride) {                                \
     R *r = result;                                                                                                \

@@ -32,10 +32,10 @@ public protocol Device: AnyObject, Sendable {
   /// Compiles the kernels of a plan, or loads them from a cache. Runs of the plan use the result.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
-  /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the inputs, outputs and scalars of the plan.
+  /// Runs a plan. `inputs`, `outputs` and `scalars` are in the order of the inputs, outputs and scalars of the plan.
   ///
-  /// On return, all indices have been checked: an asynchronous device waits for the check, but not for the remaining
-  /// work.
+  /// On return, all indices of gathers and scatters have been checked: an asynchronous device waits for the check, but
+  /// not for the remaining work.
   /// - Parameter areIndicesKnown: whether all indices are known to be in range, so that no check is necessary.
   func run(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool

@@ -1,4 +1,4 @@
-/// `result[o, j, i] = source[o, indices[o, j, i], i]`.
+/// A gather along one axis (`torch.gather`): `result[o, j, i] = source[o, indices[o, j, i], i]`.
 ///
 /// For an index outside of `0..<extent`, nothing is read, and the run throws `DeviceError.indexOutOfRange`.
 public struct Gather: Hashable, Sendable {
@@ -12,12 +12,12 @@ public struct Gather: Hashable, Sendable {
   public var inner: Int
   /// The element type of source and result.
   public var dtype: DType
-  /// A contiguous value `[outer, extent, inner]`.
+  /// The index in `Plan.values` of the contiguous source `[outer, extent, inner]`.
   public var source: Int
   /// The `int32` or `int64` indices, over `[outer, count, inner]`; the last stride is 0 if each index selects a whole
   /// row of `inner` elements.
   public var indices: Operand
-  /// A contiguous value `[outer, count, inner]`.
+  /// The index in `Plan.values` of the contiguous result `[outer, count, inner]`.
   public var result: Int
   /// Additional properties of the indices.
   public var indexing: Indexing
@@ -39,10 +39,11 @@ public struct Gather: Hashable, Sendable {
   }
 }
 
-/// `result[o, indices[o, j, i], i] += source[o, j, i]`, starting from zeros, accumulated in ascending order of `j`.
+/// A scatter along one axis (`torch.scatter_add`): `result[o, indices[o, j, i], i] += source[o, j, i]`, starting from
+/// zeros, in ascending order of `j`.
 ///
-/// If the indices ascend (`isSorted`), the result is a segment sum: a device can find the start of each segment without
-/// reading all indices.
+/// If the indices ascend (`isSorted`), the result is a segment sum: rows with the same index are adjacent, so a device
+/// can find the start of each such segment without reading all indices.
 public struct ScatterAdd: Hashable, Sendable {
   /// The product of the extents before the axis.
   public var outer: Int
@@ -54,11 +55,11 @@ public struct ScatterAdd: Hashable, Sendable {
   public var inner: Int
   /// The element type of source and result.
   public var dtype: DType
-  /// A contiguous value `[outer, count, inner]`.
+  /// The index in `Plan.values` of the contiguous source `[outer, count, inner]`.
   public var source: Int
   /// The indices, as in `Gather`.
   public var indices: Operand
-  /// A contiguous value `[outer, extent, inner]`.
+  /// The index in `Plan.values` of the contiguous result `[outer, extent, inner]`.
   public var result: Int
   /// Whether the indices select whole rows and ascend with `j`; an index below its predecessor is then an error.
   public var isSorted: Bool
@@ -83,8 +84,8 @@ public struct ScatterAdd: Hashable, Sendable {
   }
 }
 
-/// `result[indices[j], i] = rows[j, i]`, in a result that already contains the elements of `base`: the result shares
-/// the memory of `base`, or an earlier step has copied the elements. The step neither reads nor writes other rows.
+/// A write of rows: `result[indices[j], i] = rows[j, i]`. Before the step, the result contains the elements of `base`:
+/// it shares the memory of `base`, or an earlier step has copied them. The step does not access rows without an index.
 ///
 /// No index may occur twice. Rows whose index is outside of `0..<extent` are skipped.
 public struct RowWrite: Hashable, Sendable {
@@ -96,13 +97,13 @@ public struct RowWrite: Hashable, Sendable {
   public var inner: Int
   /// The element type of base, rows and result.
   public var dtype: DType
-  /// A contiguous value `[extent, inner]`.
+  /// The index in `Plan.values` of the contiguous base `[extent, inner]`.
   public var base: Int
-  /// A contiguous value `[count, inner]`.
+  /// The index in `Plan.values` of the contiguous new rows `[count, inner]`.
   public var rows: Int
   /// The `int32` or `int64` indices, over `[1, count, inner]`; the strides of the first and the last axis are 0.
   public var indices: Operand
-  /// A contiguous value `[extent, inner]`.
+  /// The index in `Plan.values` of the contiguous result `[extent, inner]`.
   public var result: Int
 
   /// Creates a write from its sizes and values.

@@ -9,9 +9,9 @@ public struct Sort: Hashable, Sendable {
   public var isDescending: Bool
   /// The element type of the source.
   public var dtype: DType
-  /// A contiguous value `[rows, columns]`.
+  /// The index in `Plan.values` of the contiguous source `[rows, columns]`.
   public var source: Int
-  /// A contiguous `int64` value `[rows, columns]`.
+  /// The index in `Plan.values` of the contiguous `int64` result `[rows, columns]`.
   public var result: Int
 
   /// Creates a sort from its sizes and values.

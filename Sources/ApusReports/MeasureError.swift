@@ -1,4 +1,4 @@
-/// Outputs, labels or targets from which no measure can be computed.
+/// The error that is thrown if no measure (metric) can be computed from the given outputs, labels or targets.
 public struct MeasureError: Error, Hashable, Sendable {
   /// Which value is unsuitable, and why.
   public var reason: String

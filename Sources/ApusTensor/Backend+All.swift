@@ -5,7 +5,7 @@ extension Backend {
   static let all = linkedBackends()
 }
 
-/// The list that ApusBackends defines; the linker finds it by its symbol. ApusTensor imports no backend, so a change in
-/// a backend recompiles neither ApusTensor nor the modules that import it.
+/// Returns the list of backends. ApusBackends defines this function, and the linker finds it by its symbol. ApusTensor
+/// imports no backend, so a change in a backend recompiles neither ApusTensor nor the modules that import ApusTensor.
 @_silgen_name("apus_backends")
 private func linkedBackends() -> [Backend]

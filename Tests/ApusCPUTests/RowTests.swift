@@ -138,7 +138,8 @@ import Testing
     }
   }
 
-  /// In `float32`, the row `normal` has two operands: `a`, and `exp(−a²/2)` rounded to `float32`.
+  /// The row `normal` computes the normal distribution function `Φ(a)`. In `float32` it has two operands: `a`, and
+  /// `exp(−a²/2)` rounded to `float32`.
   @Test(arguments: availableSets)
   func normalDistribution(simd: String) throws {
     let a = Self.floats(step: 80_021)

@@ -5,7 +5,8 @@ import Testing
 @testable import ApusGPU
 
 @DeviceThread @Suite struct ConvolutionTests {
-  /// A geometry with `padding` at both ends of each axis, plus `extra` padding at the far end.
+  /// A geometry (the extents and strides of a convolution) with `padding` at both ends of each axis, plus `extra`
+  /// padding at the far end.
   nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
@@ -29,11 +30,12 @@ import Testing
       1, 2, 5, size: SIMD3(4, 5, 6), kernel: SIMD3(2, 3, 2), stride: SIMD3(2, 1, 2), padding: SIMD3(1, 1, 0)),
     geometry(2, 5, 5, groups: 5, size: SIMD3(1, 9, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(1, 2, 3, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 3, 3)),
-    // 1 × 1 kernels: matrix products, and strides that skip most pixels.
+    // 1 × 1 convolutions: matrix products, and strides that skip most pixels.
     geometry(3, 5, 7, size: SIMD3(1, 6, 9), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
     geometry(2, 3, 4, size: SIMD3(3, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(2, 2, 1)),
-    // 1 × 1 kernels on images whose pixels fill whole vector registers. The kernels read these images in place.
+    // 1 × 1 convolutions of images whose pixels fill whole vector registers. The OpenCL kernels read these images in
+    // place.
     geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
@@ -42,14 +44,15 @@ import Testing
     geometry(
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
-    // Depthwise kernels, which compute row by row: rows of one and of two registers, more rows than a tile has, and a
-    // window larger than the image. The last of these four geometries (7 × 7) has too many taps for these kernels.
+    // Depthwise convolutions. Their OpenCL kernels compute one image row after another. The cases are rows of one and
+    // of two registers, more rows than a tile has, a window larger than the image, and too many taps for these kernels
+    // (the last geometry, 7 × 7).
     geometry(2, 3, 3, groups: 3, size: SIMD3(1, 6, 30), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 9, 17), kernel: SIMD3(1, 7, 7), padding: SIMD3(0, 3, 3)),
-    // Weight gradients in blocks of images, in blocks of pixels of one image, and with more channels than a work-item
-    // computes.
+    // Weight gradients that are summed over blocks of images or over blocks of the pixels of one image, or that have
+    // more channels than a work-item computes.
     geometry(11, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 17, size: SIMD3(1, 48, 48), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(2, 1, 260, size: SIMD3(1, 6, 6), kernel: SIMD3(1, 3, 3)),
@@ -206,7 +209,8 @@ import Testing
     device.releaseUnusedMemory()
     let before = device.memory.used
     try check(g, pass, .float16, order: .channelsLast, tolerance: 0x1p-20)
-    // The bytes of the arguments and the result. The memory pool allocates up to an eighth more than requested.
+    // Arguments have 2 bytes for each element, and images that are results have 4. The memory pool allocates up to an
+    // eighth more than requested.
     let (x, y) = (g.batch * g.inputChannels * 576, g.batch * g.outputChannels * 576)
     let bytes = pass == .output ? 2 * x + 4 * y : pass == .inputGradient ? 4 * x + 2 * y : 2 * (x + y)
     let image = 4 * (pass == .inputGradient ? y : x)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusGPU
 
-/// The clauses of the contract of ``GPUDriver``.
+/// The clauses of the contract of ``GPUDriver``: one test function for each.
 private protocol DriverContract {
   func newMemoryIsZero() throws
   func workRunsInOrder() throws
@@ -15,8 +15,9 @@ private protocol DriverContract {
   func programsAreBuiltOrReported() throws
 }
 
-/// The contract, for one driver. The kernel computes `result[i] = argument[i] + geometry[offset]` for every work-item
-/// `i`. `offset` is the `geometryOffset` of the launch, plus the shift by the loops around the launch.
+/// Tests the contract with one driver. The launched kernel computes `result[i] = argument[i] + geometry[offset]` for
+/// every work-item `i`. `geometry` is a buffer of 64-bit integers. `offset` is the `geometryOffset` of the launch, plus
+/// the shift by the loops around the launch.
 private struct Contract<Driver: GPUDriver>: DriverContract {
   let driver: Driver
 

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Custom gradients, gradient checkpointing, seeds, and gradients that are zero or an error.
+/// Custom gradients, gradient checkpointing, seeds (PyTorch's `grad_outputs`), and gradients that are zero or an error.
 @Suite struct CustomGradientTests {
   @Test func aRuleReplacesThoseInside() throws {
     try withDevice(TestDevice.reference.device) { () throws in

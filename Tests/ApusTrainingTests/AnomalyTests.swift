@@ -93,7 +93,8 @@ import Testing
     }
   }
 
-  /// The first step of a session also records which parameters the model reads. Anomaly detection checks this step too.
+  /// The first step of a session (a call of `Trainer.run()`) also records which parameters the model reads. Anomaly
+  /// detection checks this step too.
   @Test func theLayerIsNamedInTheFirstStepToo() throws {
     var run = SmallRun()
     run.options.detectsAnomalies = true
@@ -125,7 +126,7 @@ import Testing
     }
   }
 
-  /// With anomaly detection, the training loss differs by less than 10⁻⁵, and a run prepares at most eight plans.
+  /// Anomaly detection changes the training loss by less than 10⁻⁵, and a run with it prepares at most eight plans.
   @Test func checkedRunsAreLikeOthers() throws {
     var run = SmallRun()
     try withDevice(run.device) { () throws -> Void in

@@ -2,9 +2,9 @@
 """Writes recurrent.safetensors (see fixture.py): recurrent layers and cells. After adding a case, run the script again
 and commit the file.
 
-A layer's output.0 is the tensor of the outputs at all time steps; the last states follow. Cases of sequences with
-different lengths also contain CASE/lengths. In these cases, inputs after the end of a sequence are NaN, and the
-gradients of these inputs are zeros."""
+A layer's output.0 contains the outputs at all time steps; output.1 and, for an LSTM, output.2 are the last states.
+Cases of sequences with different lengths also contain CASE/lengths. In these cases, inputs after the end of a sequence
+are NaN, and the gradients of these inputs are zeros."""
 
 import torch
 import torch.nn as nn

@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Copies rows and converts them to `float32`.
+/// Copies rows of elements and converts the elements to `float32`.
 struct RowCopier {
   let dtype: DType
   private let load: csimd_load
@@ -13,7 +13,11 @@ struct RowCopier {
     load = csimd_find_load(builder.loops, Int32(dtype.rawValue))
   }
 
-  /// - Parameter first: the index of the first element, counted from `base`.
+  /// - Parameters:
+  ///   - rows: the number of rows.
+  ///   - count: the number of elements of a row.
+  ///   - first: the index of the first element, counted from `base`.
+  ///   - stride, targetStride: the number of elements from one row to the next, in the source and in the target.
   func copy(
     _ rows: Int, _ count: Int, _ base: UnsafeMutableRawPointer, _ first: Int, stride: Int,
     to target: UnsafeMutablePointer<Float>, stride targetStride: Int

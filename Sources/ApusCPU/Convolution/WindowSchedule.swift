@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// The split of a window convolution's pass into tasks; it depends only on the shape.
+/// The split of the work of a `WindowConvolutionStep` into tasks. The split depends only on the shape.
 struct WindowSchedule {
   struct Task {
     var images: Range<Int>
@@ -16,9 +16,9 @@ struct WindowSchedule {
 
   /// With at least this number of tasks, all threads get about equal work.
   private static let enough = 16
-  /// The minimum number of rows at which a product keeps the arithmetic units busy.
+  /// The minimum number of rows at which a matrix product keeps the arithmetic units busy.
   private static let enoughRows = 8
-  /// Channels per block, a whole number of panels.
+  /// The number of channels of a task is a multiple of this number, so that the task has whole panels of the weights.
   private static let channelGrain = 32
 
   init(_ geometry: WindowGeometry) {
@@ -69,8 +69,9 @@ struct WindowSchedule {
       channels: blockRange(channel, size: channels, count: geometry.results.channels))
   }
 
-  /// Chooses the axis that becomes the rows of a product: images (0), rows of pixels (1) or pixels (2). If there are
-  /// enough pixels to fill tiles, the pixels are chosen; otherwise the axis that makes the tallest tiles.
+  /// Chooses the axis of the results that becomes the rows of a matrix product: images (0), rows of pixels (1) or the
+  /// pixels of a row (2). `counts` are the extents of these axes. If a row has enough pixels to fill tiles, the choice
+  /// is 2; otherwise it is the axis whose tiles have the most rows.
   static func axisOfRows(_ counts: SIMD3<Int>) -> Int {
     func height(_ count: Int) -> Double { Double(count) / Double(ceilDivide(count, 12)) }
     guard height(counts.z) < Double(enoughRows) else { return 2 }

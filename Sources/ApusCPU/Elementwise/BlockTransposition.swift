@@ -1,7 +1,7 @@
 import ApusCSIMD
 import ApusSystem
 
-/// Transposes blocks into rows that are far apart in memory.
+/// Transposes blocks of an array into a result whose rows are far apart in memory.
 ///
 /// Large results are written with non-temporal stores: small blocks are transposed into a scratch buffer, whose rows
 /// are then written one after the other. This requires elements of four bytes, and rows of the result that begin at

@@ -30,8 +30,8 @@ final class GatherStep: CPUStep {
     }
   }
 
-  /// Copies rows to the result: rows with one index and more than 8 elements as bytes, other rows element by element.
-  /// Returns `false` if an index is out of range.
+  /// Copies rows of `step.inner` elements to the result. A row is copied as bytes if it has a single index and more
+  /// than 8 elements, and element by element otherwise. Returns `false` if an index is out of range.
   private func copy(
     _ rows: Range<Int>, from source: UnsafeMutableRawPointer, at base: UnsafeMutableRawPointer,
     to result: UnsafeMutableRawPointer

@@ -1,7 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// `result[indices[j], i] = rows[j, i]`.
+/// Copies the rows of `rows` into `result`: `result[indices[j], i] = rows[j, i]`. Skips rows whose index is out of
+/// range.
 final class RowWriteStep: CPUStep {
   private let step: RowWrite
   private let indices: IndexReader

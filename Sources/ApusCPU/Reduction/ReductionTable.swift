@@ -1,8 +1,11 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The C description of a reduction: the kernel over the inner axes, the reducers, and the strides of the kernel's
-/// arguments along the outer axes. By rows, the inner axes are the reduced axes; by columns, they are the kept axes.
+/// The description of a reduction for the C loops of ApusCSIMD: the kernel that computes the elements to reduce, the
+/// reducers, and the strides of the kernel's arguments along the outer axes. The kernel runs along the inner axes.
+///
+/// A reduction by rows computes one result after another: its inner axes are the reduced axes. A reduction by columns
+/// adds one line (an element for each result) after another to all results: its inner axes are the kept axes.
 final class ReductionTable {
   let kernel: Kernel
   let raw: UnsafeMutablePointer<csimd_reduction>
@@ -66,7 +69,7 @@ final class ReductionTable {
   /// Bytes of the accumulators of one result.
   var stateByteCount: Int { count * Int(CSIMD_STATE_BYTES) }
 
-  /// Bytes of the accumulators of one part of a reduction by columns.
+  /// Bytes of the accumulators of one part of a reduction by columns. A part is a range of the reduced elements.
   func columnByteCount(_ shape: ReductionShape) -> Int { count * 8 * shape.columnArrayCount * shape.keptCount }
 
   private static func copy<T>(_ array: [T]) -> UnsafePointer<T> {
@@ -78,7 +81,7 @@ final class ReductionTable {
 
 extension Kernel {
   /// Whether the kernel has two outputs, of which the first is an array of contiguous lines and the second is the same
-  /// for all lines. A line consists of the elements at one reduced position.
+  /// for all lines. A line consists of the elements at one position of the reduced axes.
   fileprivate func givesLines(_ outer: [csimd_layout]) -> Bool {
     let outputs = UnsafeBufferPointer(start: raw.pointee.outputs, count: Int(raw.pointee.output_count))
     guard outputs.count == 2, outputs.allSatisfy({ $0.reg < raw.pointee.argument_count }) else { return false }

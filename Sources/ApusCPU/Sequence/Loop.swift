@@ -1,14 +1,14 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Runs the steps of a loop body once for each element of the sequences, from the first to the last or, if
-/// `isReversed`, from the last to the first.
+/// Runs the steps of a loop's body once for each position in the sequences that the loop reads and writes: from the
+/// first to the last or, if `isReversed`, from the last to the first.
 final class LoopStep: CPUStep {
   private let step: Loop
   private let steps: [any CPUStep]
   private let frame: RunFrame
-  /// Where each value of the body is stored: in which value of the enclosing plan, at which byte offset, and how many
-  /// bytes later for each further position in the sequences (0 if the value is not an element of a sequence).
+  /// For each value of the body, the value of the enclosing plan that stores it, the byte offset there at position 0 of
+  /// the sequences, and the bytes from one position to the next (0 if the value is not an element of a sequence).
   private let locations: [(value: Int, offset: Int, stride: Int)]
   private let carriedByteCounts: [Int]
   let workspaceByteCount: Int

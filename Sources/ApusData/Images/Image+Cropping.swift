@@ -20,7 +20,7 @@ public enum EdgeMode: Hashable, Sendable {
     }
   }
 
-  /// The words of the mode in a transform text; empty for black.
+  /// The words that stand for the mode in the text of a transform; empty for black.
   var suffix: String {
     switch self {
     case .constant(let value): value == 0 ? "" : " fill \(value)"

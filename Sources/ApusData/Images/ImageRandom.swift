@@ -11,7 +11,8 @@ public struct ImageRandom: Sendable {
   /// The random numbers of an example.
   /// - Parameter repetition: how often the example occurred earlier in this epoch
   public init(seed: UInt64, epoch: Int, example: Int, repetition: Int = 0) {
-    // The modified seed separates these streams from the streams of the epoch order, which use the seed itself.
+    // The modified seed separates these streams from the streams that shuffle the examples of an epoch with the seed
+    // itself.
     let epochs = CounterRandom(seed: seed ^ 0x696d_6167_6573, stream: UInt64(bitPattern: Int64(epoch)))
     random = CounterRandom(seed: epochs[repetition], stream: UInt64(bitPattern: Int64(example)))
   }

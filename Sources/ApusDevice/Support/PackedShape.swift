@@ -1,6 +1,6 @@
-/// A shape with the alignment of an integer, for the graph nodes, of which each training step creates hundreds. The
-/// vector in `Shape` has an alignment of 64 bytes. So for an object that contains a `Shape`, Swift calls
-/// `posix_memalign` instead of `malloc`, and `posix_memalign` allocates a larger block and splits it.
+/// A shape with the alignment of an integer, which makes graph nodes cheap to allocate: each training step creates
+/// hundreds of nodes. The vector in `Shape` has an alignment of 64 bytes. For an object that contains a `Shape`, Swift
+/// calls `posix_memalign` instead of `malloc`, and `posix_memalign` allocates a larger block and splits it.
 public struct PackedShape: Sendable {
   @usableFromInline let extents: (Int, Int, Int, Int, Int, Int, Int, Int)
   @usableFromInline let count8: UInt8

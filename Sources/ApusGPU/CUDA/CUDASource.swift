@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The kernel source of plans in the CUDA dialect, so that it can be checked without a device.
+/// The CUDA kernel source of plans, which can be checked without a device.
 package enum CUDASource {
   /// The program that a device like an H100 would build for a plan. The first line is a comment with the options for
   /// NVRTC.

@@ -2,7 +2,7 @@ import ApusDevice
 
 extension Backend {
   /// The devices of all OpenCL platforms, and sub-devices, which are equal parts of a device's compute units. `opencl`
-  /// is the first device.
+  /// is the first device, and `opencl:N.P/C` is part `P`, counted from 0, of `C` parts of device `N`.
   package static let opencl = Backend(
     title: "OpenCL", mayHaveGPUs: true, forms: ["opencl", "opencl:N", "opencl:N.P/C"],
     identifier: { text in

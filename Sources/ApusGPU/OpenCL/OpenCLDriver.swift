@@ -1,14 +1,14 @@
 import ApusDevice
 import COpenCL
 
-/// OpenCL 1.2 with one context and one in-order queue.
+/// The driver for OpenCL 1.2. It uses one context and one in-order queue.
 final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   /// A memory object, which is released with the last reference. OpenCL frees it when the commands that use it are
   /// complete.
   final class Memory: @unchecked Sendable {
     let object: cl_mem
     let byteCount: Int
-    /// Distinguishes the block from freed memory that may have had the same address.
+    /// Distinguishes the block from an earlier block that may have had the same address.
     let number: Int
     private let api: OpenCLFunctions
 

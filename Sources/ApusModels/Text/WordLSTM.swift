@@ -1,5 +1,5 @@
 extension ModelDescription {
-  /// Two LSTM layers of width 256 over words.
+  /// A word-level language model with two LSTM layers of width 256.
   public static let wordLSTM = ModelDescription(
     name: "word-lstm", summary: "language model: two LSTM layers of width 256 over words",
     kind: .language(

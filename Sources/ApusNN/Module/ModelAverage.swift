@@ -32,8 +32,8 @@ public final class ModelAverage {
     self.kind = kind
     self.model = model
     state = model.state
-    // The product copies the value. If the average referred to the parameter's own value, the next update could not
-    // overwrite it in place.
+    // The product copies the value. If the average shared the parameter's memory, the next update could not overwrite
+    // this memory in place.
     let start: Double = if case .exponential(_, true) = kind { 0 } else { 1 }
     averages = state.entries.map { entry in
       let value = entry.value

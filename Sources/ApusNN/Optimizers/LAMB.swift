@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// LAMB (You et al., "Large Batch Optimization for Deep Learning", 2020, algorithm 2), for large batches: Adam whose
-/// step for each tensor has a norm proportional to the norm of the tensor.
+/// step for each tensor has a norm proportional to the norm of the tensor. For a tensor `w` with the gradient `g`, in
+/// step `t`:
 /// ```text
 /// m ← β₁ · m + (1 − β₁) · g;  v ← β₂ · v + (1 − β₂) · g²
 /// u = m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε) + weightDecay · w
@@ -10,9 +11,9 @@ import ApusTensor
 public struct LAMB: MomentumRule {
   public static let name = "lamb"
   public var learningRate: Double
-  /// The weight of the old gradient average in the new one.
+  /// `β₁`, the weight of the old gradient average in the new one.
   public var beta1: Double
-  /// The weight of the old average of squared gradients in the new one.
+  /// `β₂`, the weight of the old average of squared gradients in the new one.
   public var beta2: Double
   /// `ε`, which keeps the divisor above 0.
   public var epsilon: Double

@@ -3,7 +3,7 @@ import ApusSystem
 
 /// Small images with captions: filters, feature maps, misclassified examples.
 public struct ImageGrid: Chart {
-  /// An image.
+  /// An image with its caption.
   public struct Cell: Hashable, Sendable {
     /// The bytes of a PNG file.
     public var png: [UInt8]
@@ -20,7 +20,7 @@ public struct ImageGrid: Chart {
   public var title: String
   /// The images, row by row.
   public var cells: [Cell]
-  /// The number of images in a row, if rows have a meaning; `nil` for rows that fill the width.
+  /// The number of images in a row, if the images of a row belong together; `nil` for rows that fill the width.
   public var columnCount: Int?
 
   /// Creates a grid of images.
@@ -46,7 +46,8 @@ public struct ImageGrid: Chart {
   /// The image as a data URL.
   private func address(_ cell: Cell) -> Markup.Value { .text("data:image/png;base64,\(cell.png.base64)") }
 
-  /// An HTML list, which the browser breaks into lines. The images of one row of the grid stay side by side.
+  /// An HTML list, whose items the browser breaks into lines. With a `columnCount`, an item is a row of images;
+  /// otherwise it is one image.
   public var page: Markup? {
     let sizes = sizes
     let items = zip(cells, sizes).map { cell, size in

@@ -131,7 +131,8 @@ extension Plot {
     return parts
   }
 
-  /// Invisible columns whose tooltips contain the values at their positions.
+  /// An invisible rectangle around each `x` of the points, with a tooltip that states the values of all lines at this
+  /// `x`.
   fileprivate func hoverBands(_ series: [LineChart.Series]) -> Markup {
     guard series.allSatisfy({ $0.points.count <= Plot.bandCount }) else { return Markup() }
     let positions = Set(series.flatMap { $0.points.map(\.x) }).filter { x.axis.holds($0) }.sorted()
@@ -146,7 +147,7 @@ extension Plot {
     }.joined()
   }
 
-  /// The values of the lines at a position, as text.
+  /// The values of the lines at the `x` of a point, as text.
   private func numbers(at position: Double, of series: [LineChart.Series]) -> String {
     func text(_ value: Double, _ axis: Axis) -> String {
       Ticks.label(value, step: axis.isInteger ? 1 : value.magnitude / 1e3)

@@ -59,7 +59,7 @@ extension Plot {
   private static let separateCount = 3000
 
   /// The points as dots. If there are more than `separateCount`, the points in each square of 2 × 2 pixels are merged
-  /// into one dot, whose opacity rises with their number. Isolated points remain visible.
+  /// into one dot, whose opacity rises with the number of merged points. Isolated points remain visible.
   fileprivate func dots(_ points: [LineChart.Point], _ index: Int) -> Markup {
     let pixels = points.compactMap { pixel(of: $0) }
     guard pixels.count > Plot.separateCount else {

@@ -51,8 +51,8 @@ public struct PowerLaw: Hashable, Sendable {
       public var range: ClosedRange<Double>?
     }
 
-    /// The error that is expected for `factor` times the largest number of examples. This assumes that the law holds
-    /// beyond the measured sizes.
+    /// The error that is expected for `factor` times the largest measured number of examples. This assumes that the law
+    /// holds beyond the measured sizes.
     public func extrapolated(by factor: Double = 2) -> Extrapolation {
       let size = factor * largestSize
       let error = law.error(at: size)

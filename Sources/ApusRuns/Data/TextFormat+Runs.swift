@@ -132,11 +132,11 @@ extension TextFormat {
 }
 
 extension LabelledTexts {
-  /// The texts, with the class indices of the model.
+  /// The same texts, with labels that are the class indices of the model.
   /// - Parameters:
   ///   - names: The names of the texts' classes.
   ///   - known: The names of the model's classes.
-  /// - Throws: `DataError.unsupported` if the model does not have one of the classes.
+  /// - Throws: `DataError.unsupported` if a class of the texts is not a class of the model.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> LabelledTexts {

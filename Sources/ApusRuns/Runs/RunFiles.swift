@@ -58,7 +58,8 @@ package struct RunFiles {
 
   /// Creates and locks a folder: the named one or, without a name, the first of `runs/<model>-1`, `runs/<model>-2`, …
   /// that does not exist yet.
-  /// - Throws: when the named folder contains a run, or a file that a run would overwrite.
+  /// - Throws: when the named folder contains a run with a checkpoint, or files of another origin that a run would
+  ///   overwrite.
   package static func creating(_ path: String?, for model: String) throws -> RunFiles {
     guard let path else { return try next(for: model) }
     let isNew = !FileSystem.exists(path)
@@ -68,8 +69,8 @@ package struct RunFiles {
     return files
   }
 
-  /// Throws if the folder contains a file that a run would overwrite. If the folder has a valid configuration, its
-  /// files come from a run that ended before its first checkpoint, and may be overwritten.
+  /// Throws if the folder contains a file that a run would overwrite and that does not come from a run. If the folder
+  /// has a valid configuration, its files come from a run. The caller throws if this run has a checkpoint.
   private static func refuseOtherFiles(in path: String) throws {
     let files = try RunFiles(reading: path)
     let present = try reportingFiles { () throws(FileError) -> [String] in

@@ -1,6 +1,6 @@
 import Apus
 
-/// The number of examples in a step.
+/// The number of examples in a training step.
 public enum BatchSize: Hashable, Sendable {
   /// All examples.
   case full
@@ -13,15 +13,16 @@ public enum BatchSize: Hashable, Sendable {
   package var json: JSON { count.map { .integer($0) } ?? "full" }
 }
 
-/// How losses are weighted by class.
+/// How losses are weighted by class: `balanced` weights each class inversely to its number of examples.
 public enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced }
 
-/// How an epoch samples the examples.
+/// How an epoch samples the examples: `shuffled` draws each example once, `balanced` draws nearly the same number of
+/// examples from each class.
 public enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
 
 /// How the examples of a run are split, sampled and weighted.
 public struct DataSettings: Hashable, Sendable {
-  /// The fractions of examples that are held out.
+  /// The fractions of examples that are held out for validation and test.
   public var split = SplitOptions(test: 0.2)
   /// The number of training examples; `nil` for all of them.
   public var trainCount: Int?
@@ -45,12 +46,12 @@ public struct DataSettings: Hashable, Sendable {
   }
 }
 
-/// How images are read and transformed, and which stem the model has.
+/// How images are read and transformed, and which stem (first layers) the model has.
 public struct ImageSettings: Hashable, Sendable {
   /// The stem; `nil` for the stem that suits the size of the images.
   public var stem: ImageStem?
-  /// The height and width to which images are resized. `nil` keeps the size of the images, or stands for the network's
-  /// input size if the images differ in size.
+  /// The height and width to which images are resized. `nil` keeps the size of the images or, if the images differ in
+  /// size, stands for the network's input size.
   public var size: Int?
   /// The number of channels; `nil` for the images' own.
   public var channels: Int?

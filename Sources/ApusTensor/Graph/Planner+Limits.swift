@@ -4,8 +4,8 @@ extension Planner {
   /// An elementwise program stores at most this many results, so that devices can bound the number of kernel arguments.
   static let maximumResults = 16
 
-  /// Splits groups with too many operations or results. Members are in topological order, so the second part of a group
-  /// may read results of the first, but never the other way round.
+  /// Splits groups of fused nodes that have too many operations or results for one program. The members of a group are
+  /// in topological order, so the second part of a group may read results of the first, but never the other way round.
   mutating func splitLargeGroups() {
     let count = groups.count
     var index = 0
@@ -25,7 +25,7 @@ extension Planner {
     for index in groups.indices { for node in groups[index].nodes { connect(node) } }
   }
 
-  /// The number of members of a group, counted from the first, that fit in one program.
+  /// How many members of a group, counted from the first, fit in one program.
   private func fittingCount(_ group: Group) -> Int {
     let (lead, members) = (group.anchor.map { [$0] } ?? [], group.segments[0])
     guard members.count >= Planner.maximumResults else { return members.count }

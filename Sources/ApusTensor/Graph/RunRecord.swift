@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// For each output of a plan, the inputs and outputs that it depends on through differentiable operations, itself
-/// included.
+/// For each output of a plan, the inputs and outputs that it depends on through differentiable operations. An output
+/// also depends on itself.
 struct DependencyTable {
   let inputCount: Int
   private let outputCount: Int
@@ -88,7 +88,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
 
   /// - Parameter origin: for an input, the output of an earlier run that computed it (`Node.origin`). Pass `nil` for an
   ///   output. Pass `nil` also for an input whose buffer the run may overwrite, such as a parameter before an update:
-  ///   its origin would keep the records of up to `depthLimit` earlier runs.
+  ///   its origin would keep the records of up to `depthLimit` earlier runs in memory.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
     let kept = depth < RunRecord.depthLimit ? origin : nil

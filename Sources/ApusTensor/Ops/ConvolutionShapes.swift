@@ -3,8 +3,8 @@ import ApusDevice
 /// The positions of a sliding window along one axis.
 package typealias WindowPositions = ApusDevice.WindowPositions
 
-/// The sliding window of a convolution or pooling along up to three axes. If there are fewer spatial axes, the leading
-/// ones have stride 1, dilation 1 and no padding.
+/// The sliding window of a convolution or pooling along three spatial axes. If a tensor has fewer, the leading axes are
+/// missing: the window has stride 1, dilation 1 and no padding along them.
 struct Window {
   var stride: SIMD3<Int>
   var before: SIMD3<Int>
@@ -50,7 +50,8 @@ struct Window {
     return result
   }
 
-  /// The number of windows along each axis.
+  /// The number of windows along each axis. With `roundsUp` (PyTorch's `ceil_mode`), also counts a last window that
+  /// extends past the padding at the end, if it starts before this padding.
   func outputs(
     _ name: String, input: SIMD3<Int>, kernel: SIMD3<Int>, roundsUp: Bool = false
   ) throws(ShapeError) -> SIMD3<Int> {
@@ -124,6 +125,7 @@ extension ConvolutionBox {
       shape: try sound("convolution", shape(x[0], w[0], output, rank: rank)))
   }
 
+  /// A transposed convolution is the input gradient of the convolution whose output has the shape `y`.
   static func transposed(
     _ y: Shape, _ w: Shape, stride: [Int], padding: [(before: Int, after: Int)],
     outputPadding: [Int], dilation: [Int], groups: Int

@@ -40,9 +40,8 @@ extension TensorLiteral {
 }
 
 extension Tensor: ExpressibleByArrayLiteral {
-  /// A tensor on the current device: `bool` where all leaves are truth values, `int64` where all are written
-  /// as integers, else `float32`. Each level of nested lists is an axis: `[[1, 2, 3], [4, 5, 6]]` has the shape
-  /// `[2, 3]`.
+  /// A tensor on the current device: `bool` if all leaves are truth values, `int64` if all are written as integers,
+  /// else `float32`. Each level of nested lists is an axis: `[[1, 2, 3], [4, 5, 6]]` has the shape `[2, 3]`.
   public init(arrayLiteral elements: TensorLiteral...) { self.init(TensorLiteral.list(elements)) }
 
   /// A tensor from a literal of any depth: `Tensor([[1, 2], [3, 4]])` has the shape `[2, 2]`, `Tensor(0.5)` the shape

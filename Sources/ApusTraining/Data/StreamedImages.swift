@@ -9,9 +9,9 @@ import Synchronization
 public struct StreamedImages: ExampleSource {
   /// The images, which threads read ahead of their use.
   public let source: any ImageSource
-  /// How training loads images. Images that cannot be read are replaced or refused.
+  /// How training loads images. Images that cannot be read are replaced, or are an error.
   public let training: ImageLoader.Options
-  /// How evaluation loads images. Images that cannot be read are left out or refused.
+  /// How evaluation loads images. Images that cannot be read are left out, or are an error.
   public let evaluation: ImageLoader.Options
   /// The statistics that standardize the pixels.
   public let statistics: PixelStatistics
@@ -69,10 +69,9 @@ public struct StreamedImages: ExampleSource {
 public final class UnreadableImages: Sendable {
   private let found = Mutex<(count: Int, first: [ImageLoader.BadImage])>((0, []))
 
-  /// The number of different images that one pass over the batches could not read, in the pass where this number was
-  /// largest.
+  /// The largest number of different images that one pass over the batches could not read.
   public var count: Int { found.withLock { $0.count } }
-  /// The first images that this pass could not read, at most 10.
+  /// The first images, at most 10, that the pass with this number could not read.
   public var first: [ImageLoader.BadImage] { found.withLock { $0.first } }
 
   /// Records the unreadable images of a loader. Each epoch has a new loader, which finds the same images again, so the

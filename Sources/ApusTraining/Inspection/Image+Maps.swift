@@ -55,7 +55,8 @@ extension Image {
     return Image(height: height, width: width, channels: 3, pixels: result)
   }
 
-  /// A color scale of monotonic lightness, in `0 ... 255` (after "inferno" by van der Walt and Smith, 2015).
+  /// The color for a number in `0 ... 1`, with components in `0 ... 255`. The lightness increases with the number
+  /// (after the color map "inferno" by van der Walt and Smith, 2015).
   private static func warm(_ share: Float) -> (red: Float, green: Float, blue: Float) {
     let stops: [(Float, Float, Float)] = [
       (0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39),

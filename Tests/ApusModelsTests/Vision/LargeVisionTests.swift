@@ -95,8 +95,8 @@ struct LargeVisionTests {
 /// Biases before a batch norm have the gradient 0, except for rounding. The script stores a number from which their
 /// tolerance follows.
 private struct Comparison {
-  /// An error relative to the largest element or to the norm, the ratio of the error to the tolerance, and the key of
-  /// the tensor.
+  /// The worst result so far: its error relative to the largest element or to the norm, the ratio of this error to the
+  /// tolerance, and the key of the tensor.
   struct Worst {
     var error = 0.0
     var ratio = 0.0

@@ -28,7 +28,8 @@ import Testing
 
   private static let expected: [Expected] = {
     let (fanIn, fanOut) = (144.0, 576.0)
-    // The variance of a normal distribution truncated at two standard deviations: 1 − 2·2·φ(2) / (2Φ(2) − 1).
+    // The variance of a standard normal distribution, with density φ and distribution function Φ, truncated at two
+    // standard deviations: 1 − 2·2·φ(2) / (2Φ(2) − 1).
     let cut = 1 - 4 * 0.05399096651318806 / 0.9544997361036416
     return [
       .uniform("pytorch", .pytorch, bound: 1 / fanIn.squareRoot()),

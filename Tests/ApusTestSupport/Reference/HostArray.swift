@@ -46,7 +46,8 @@ struct HostArray {
         buffer.bytes.storeBytes(of: value, toByteOffset: byte, as: type(of: value))
       }
       switch dtype {
-      // Elementwise programs round and wrap before they store: a number that does not fit is a defect of the plan.
+      // Elementwise programs round and wrap before they store, so a number outside of the type's range is a defect of
+      // the plan.
       case .bool:
         precondition((0...1).contains(newValue.integer), "\(newValue) stored as bool")
         store(UInt8(newValue.integer))

@@ -1,10 +1,11 @@
 /// Changes brightness, contrast, saturation and hue of every image by random amounts, in random order: torchvision's
 /// `ColorJitter`.
 ///
-/// Brightness interpolates between black and the image, contrast between the mean luma and the image, saturation
-/// between the gray version and the image. For an amount `x`, the factor of each of these three steps is uniform in
-/// `max(0, 1 − x) ... 1 + x`. For an amount `x` of the hue, the rotation is uniform in `−x ... x` of a full turn. Every
-/// step rounds and clamps to 0 ... 255. Saturation and hue do not change a gray image.
+/// Three of the changes multiply the distance of each pixel from a base by a random factor. The base is black for
+/// brightness, the mean luma of the image for contrast, and the luma of the pixel for saturation. For an amount `x`,
+/// the factor is uniform in `max(0, 1 − x) ... 1 + x`. For an amount `x` of the hue, the rotation is uniform in
+/// `−x ... x` of a full turn. Every change rounds and clamps to 0 ... 255. Saturation and hue do not change a gray
+/// image.
 public struct ColorJitter: ImageTransform {
   public static let name = "color"
   public static let usage = "color X | color [brightness X] [contrast X] [saturation X] [hue X]"
