@@ -97,9 +97,9 @@ public struct Convolution: Hashable, Sendable {
   public var geometry: ConvolutionGeometry
   /// The layout of the images; it does not apply to `w`.
   public var order: Order
-  /// The left factor, a contiguous value of type `dtype`.
+  /// The left factor: the index of a contiguous value of type `dtype` in the plan.
   public var left: Int
-  /// The right factor, a contiguous value of type `dtype`.
+  /// The right factor: the index of a contiguous value of type `dtype` in the plan.
   public var right: Int
   /// The element type of both factors. The result before the epilogue has the arithmetic type (lane) of this type.
   public var dtype: DType
@@ -158,7 +158,9 @@ extension Convolution {
   }
 
   /// The weight gradient of a pointwise convolution as a matrix product for each image, `w[n] = y[n]·x[n]ᵀ` with the
-  /// shapes `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images.
+  /// shapes `[outputChannels, pixels]` and `[pixels, inputChannels]`. The caller adds the products of all images and
+  /// applies the epilogue to the sum.
+  ///
   /// `nil` for the other passes, and for convolutions that are not pointwise, have several groups, compute integers or
   /// have an order other than channels-first.
   package var pointwiseGradientProducts: Matmul? {

@@ -70,7 +70,7 @@ import Testing
   /// payloads of NaN.
   @Test func brainFloatsAreRoundedAsOnDevices() throws {
     // Every value of the upper 16 bits, each with six values of the lower 16 bits: the rounding tie 0x8000, its
-    // neighbors, and the smallest and largest values.
+    // neighbors, the two smallest values and the largest.
     let lows: [UInt32] = [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF]
     let all = (0...UInt32(UInt16.max)).flatMap { high in lows.map { Float(bitPattern: high << 16 | $0) } }
     for device in TestDevice.all {

@@ -3,8 +3,8 @@ import ApusDevice
 /// Emits an elementwise program into a kernel: its loads, instructions and stores for the elements that a work-item
 /// processes at a time.
 ///
-/// A kernel iterates over rows and columns. `beginRow` computes offsets and loads values that are constant along the
-/// row; then `emit` runs the program at each column.
+/// A kernel iterates over the rows and columns of its arrays. `beginRow` computes offsets and loads values that are
+/// constant along the row; then `emit` runs the program at each column.
 struct ExpressionEmitter {
   private struct Access {
     /// `nil` for element indices, which are not in memory.
@@ -231,7 +231,8 @@ struct ExpressionEmitter {
     case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
     case .row(let row):
-      // `row` is an operation of elementwise.def. The function of one that converts is named after its result's type.
+      // The function of an operation of elementwise.def is named after the lane of its operands; that of `unitFloat`,
+      // which converts integers, after the lane of its result.
       let lane = row == .unitFloat ? instruction.result : instruction.lane
       return row.call(lane, operands.joined(separator: ", "))
     }
@@ -250,10 +251,11 @@ extension Program {
 }
 
 extension ElementwiseRow {
-  /// A call, in kernel text, of the function of this operation (row of `elementwise.def`).
+  /// Kernel text that calls the function of this row of `elementwise.def`.
   func call(_ lane: Lane, _ operands: String) -> String { "row_\(name)_\(lane.suffix)(\(operands))" }
 
-  /// A call of the same function on scalars instead of registers. Compilers for CPUs reduce it to a scalar operation.
+  /// Kernel text that calls the same function on scalars instead of registers. Compilers for CPUs reduce the call to a
+  /// scalar operation.
   func callOnScalars(_ lane: Lane, _ operands: String...) -> String {
     "FIRST_\(lane.suffix)(\(call(lane, operands.map { "(\(lane.vector))(\($0))" }.joined(separator: ", "))))"
   }

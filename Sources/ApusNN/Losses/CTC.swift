@@ -57,7 +57,7 @@ public func ctcLoss(
   return (found / Tensor(divisors, device: x.device).cast(to: x.dtype)).mean()
 }
 
-/// The logarithm of a probability of 0. It is finite, so that differences of two such values are never NaN, also in
+/// Stands for the logarithm of 0. It is finite, so that differences of two such values are never NaN, also in
 /// gradients.
 private let ctcImpossible = -1e30
 

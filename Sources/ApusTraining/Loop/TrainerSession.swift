@@ -18,8 +18,9 @@ struct TrainerSession {
 
   /// The loss and the measures of the previous step, which are being read back to the host.
   var pending: (loss: Reading, measures: StepMeasures.Pending?, count: Int, step: Int)?
-  /// The remaining batches of an epoch.
+  /// The number of the current epoch, and its remaining batches.
   var pass: (epoch: Int, batches: any ExamplePass)?
+  /// Whether the first step has checked that no parameter is left untrained.
   var hasCheckedParameters = false
 
   /// The time of the last update of `state.seconds`.

@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// A plan under construction, with the contents of its inputs and scalars.
+/// A plan under construction, with the contents of its inputs and scalars. The methods that add a value or a scalar
+/// return its index in the plan.
 public struct PlanBuilder {
   public private(set) var plan = Plan()
   private var inputs: [[UInt8]] = []
