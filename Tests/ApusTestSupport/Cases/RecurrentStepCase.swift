@@ -23,10 +23,10 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     self.hasBias = hasBias && kind == .gru
   }
 
-  /// The three numbers of a case are time steps, sequences and hidden size. They cover partial and whole blocks of all kernels. In OpenCL kernels, the sequences of a block (1 to 6, or
-  /// 8) share each load of a weight, and a work-group computes one or more blocks. A vector register has 1 or 16
-  /// elements, and the backward pass multiplies by 1, 2 or 4 registers of weights at a time. A tile of a product on
-  /// the CPU has up to 12 rows and 32 columns.
+  /// The three numbers of a case are time steps, sequences and hidden size. They cover partial and whole blocks of all
+  /// kernels. In OpenCL kernels, the sequences of a block (1 to 6, or 8) share each load of a weight, and a work-group
+  /// computes one or more blocks. A vector register has 1 or 16 elements, and the backward pass multiplies by 1, 2 or 4
+  /// registers of weights at a time. A tile of a product on the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
