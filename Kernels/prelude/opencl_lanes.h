@@ -1,5 +1,6 @@
 // Memory access and permutations for registers of 16 lanes. Included after prelude/opencl.h if WIDTH is not 1.
 
+// With SPELLED_LANES, macros list all lanes: see prelude/opencl.h.
 #ifdef SPELLED_LANES
 #define UPPER_HALF(type, v) ((type##8)(v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se, v.sf))
 #else

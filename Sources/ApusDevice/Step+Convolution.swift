@@ -64,7 +64,7 @@ extension SIMD3<Int> {
   /// The product of the three extents, without an overflow check: for extents of a valid shape.
   public var wrappedProduct: Int { x &* y &* z }
 
-  /// `HxW` or `DxHxW`, without a leading extent of 1.
+  /// `HxW` if the depth is 1, otherwise `DxHxW`.
   package var extentText: String { x == 1 ? "\(y)x\(z)" : "\(x)x\(y)x\(z)" }
 }
 

@@ -44,7 +44,7 @@ import Testing
 
   @Test(arguments: [
     (1 as Float, 0x3F80 as UInt16), (-2, 0xC000), (0, 0), (-0.0, 0x8000), (.infinity, 0x7F80), (-.infinity, 0xFF80),
-    // Ties round to the even neighbor; values above a tie round up.
+    // Ties round to the even neighbor; values above a tie round up, values below it down.
     (0x1.01p0, 0x3F80), (0x1.03p0, 0x3F82), (0x1.010002p0, 0x3F81), (0x1.00fffep0, 0x3F80),
     (.greatestFiniteMagnitude, 0x7F80), (-.greatestFiniteMagnitude, 0xFF80), (0x1.FEp127, 0x7F7F),
     (.leastNonzeroMagnitude, 0), (0x1p-133, 1), (0x1.8p-133, 2), (.leastNormalMagnitude, 0x80),

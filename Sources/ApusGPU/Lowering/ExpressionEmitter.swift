@@ -29,8 +29,8 @@ struct ExpressionEmitter {
   /// For each input, its index among the core results if it is one of them, else 0. Core results are the values that
   /// the kernel computes before it runs the program, such as sums.
   private var coreNumbers: [Int] = []
-  /// The buffers of random words of neighboring elements, by the instruction that generates the words; see
-  /// `bufferedWords`.
+  /// The buffers of random words of neighboring elements, by the index of the instruction that generates the
+  /// words; see `bufferedWords`.
   private var buffers: [Int: String] = [:]
   private let keepsWords: Bool
 
@@ -231,8 +231,8 @@ struct ExpressionEmitter {
     case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
     case .row(let row):
-      // The function of an operation of elementwise.def is named after the lane of its operands; that of `unitFloat`,
-      // which converts integers, after the lane of its result.
+      // A function of elementwise.def is named after the lane of its operands, except for `unitFloat`, which converts
+      // integers and is named after the lane of its result.
       let lane = row == .unitFloat ? instruction.result : instruction.lane
       return row.call(lane, operands.joined(separator: ", "))
     }

@@ -19,7 +19,7 @@ struct GraphSnapshot {
       isMaterialized: node.isMaterialized)
   }
 
-  /// Adds an operation on existing nodes, or a materialized value.
+  /// Adds an operation on existing nodes, or a materialized value (a value that is in memory).
   mutating func append(
     _ op: Op, _ attributes: Attributes, _ type: TensorType, inputs: [Int], region: UInt32, isMaterialized: Bool
   ) {

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The kind, pass and sizes of a pooling node, on the heap.
+/// The kind, pass and sizes of a pooling node, on the heap: stored inline, they would enlarge every `Attributes` value.
 final class PoolingBox: Sendable {
   let kind: Pooling.Kind
   let pass: Pooling.Pass

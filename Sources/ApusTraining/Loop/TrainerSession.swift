@@ -1,10 +1,10 @@
 import ApusSystem
 import ApusTensor
 
-/// The state of a trainer during a session. A session begins with a new run or a checkpoint. It ends when the run is
-/// complete, is stopped, gets a signal or fails.
+/// The state of a trainer during a session. A session starts a new run, or continues a run from a checkpoint. It
+/// ends when the run is complete, is stopped, gets a signal or fails.
 struct TrainerSession {
-  /// All observers: those that the trainer's options request, then the user's.
+  /// All observers: first the observers that the trainer's options request, then the user's.
   var observers: [any TrainingObserver] = []
   /// The metrics file, if there is an output folder.
   var metrics: MetricsLog?

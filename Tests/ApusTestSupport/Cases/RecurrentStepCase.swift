@@ -107,7 +107,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   /// The backward pass needs the values that the forward pass keeps.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
 
-  /// Describes, for each pass, the first element that differs between `device` and the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the reference device.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 
   /// The bits of the results of all passes.

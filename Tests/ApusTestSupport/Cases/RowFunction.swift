@@ -101,7 +101,7 @@ extension RowFunction {
     return RowFunction(row, .binary, numbers, integersOfLane, operation, special, hasLoopTest: hasLoopTest)
   }
 
-  /// A function of the bits of two integers, `integers`. It also gets the width of the integers in bits.
+  /// A function of the bits of two integers: `integers`, which also gets their width in bits.
   static func bits(
     _ row: ElementwiseRow, named name: String? = nil, _ apply: @escaping @Sendable (Tensor, Tensor) -> Tensor,
     _ integers: @escaping Integers

@@ -19,7 +19,7 @@ extension Recurrence {
   ///     the biases.
   ///   - states: the states before the first time step, each `[batch, size]`.
   ///   - weight: `[gates · size, size]`.
-  ///   - bias: `[gates · size]`, if `hasHiddenBias`.
+  ///   - bias: `b_hh`, `[gates · size]`, if `hasHiddenBias`; otherwise `projected` contains it.
   ///   - mask: `[T, batch, 1]`, true where a sequence has an element; elsewhere states stay unchanged.
   ///   - isReversed: whether the sequence is processed from its end to its start.
   /// - Returns: `[T, batch, size]`, the states `h` at all time steps, and the last states.
