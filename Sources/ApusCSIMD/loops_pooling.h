@@ -31,8 +31,8 @@
   }
 #define ROW_COUNT (w->output[0] * w->output[1])
 
-// The greatest pixel of each window of row `row` of the result, and the pixel's index in the plane: -1 for a
-// window without a pixel inside the plane. Of equal pixels, the first is taken; NaN is the greatest.
+// The greatest pixel of each window of row `row` of the result, and the pixel's index in the plane, or -1 for a window
+// without a pixel inside the plane. Of equal pixels, the first is taken; NaN is the greatest.
 static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *indices) {
   ptrdiff_t width = w->output[2];
   for (ptrdiff_t i = 0; i < width; i += 1) indices[i] = -1;

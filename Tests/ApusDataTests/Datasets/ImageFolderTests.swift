@@ -61,7 +61,7 @@ struct ImageFolderTests {
   /// folder with such a name is an error.
   @Test func namesThatAreNotUTF8() throws {
     let scratch = try folder(["a/1.png", "b/2.png"])
-    /// Calls `body` with the path, after replacing each `?` by the byte 0xE9, which is not UTF-8 there.
+    /// Calls `body` with the path, after replacing each `?` by the byte 0xE9, so that the path is not UTF-8.
     func lossy(_ path: String, _ body: (UnsafePointer<CChar>) -> Int32) {
       let bytes = Array(scratch.file(path).utf8).map { $0 == UInt8(ascii: "?") ? 0xE9 : $0 } + [0]
       bytes.withUnsafeBufferPointer { buffer in
