@@ -103,7 +103,7 @@ public struct Convolution: Hashable, Sendable {
   public var right: Int
   /// The element type of both factors. The result before the epilogue has the arithmetic type (lane) of this type.
   public var dtype: DType
-  /// The type to which all elements of both factors are already rounded, as in `Matmul`.
+  /// The type to which all elements of both factors are already rounded: see `Matmul.factorDtype`.
   public var factorDtype: DType
   /// The epilogue. Its domain has rank 5: the shape of the result in memory order, with all three spatial axes.
   public var epilogue: Epilogue

@@ -4,8 +4,8 @@ import ApusTensor
 /// A residual network (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
 /// torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`.
 ///
-/// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanOut`, norms as the
-/// identity, and the dense layer by PyTorch's default.
+/// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanOut`, batch norms
+/// as the identity, and the dense layer by PyTorch's default.
 public struct ResNet: Layer {
   /// The kind of the residual blocks.
   public enum Block: Hashable, Sendable {
