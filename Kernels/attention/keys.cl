@@ -1,5 +1,6 @@
 // The gradients dK of keys and dV of values. Each lane computes the gradients of one key and of its value. For each of
-// the heads that share the key, the kernel iterates over the queries that may attend to it, in blocks of $block.
+// the heads that share the key (a group), the kernel iterates over the queries that may attend to the key, in blocks of
+// $block.
 //
 //   item     = (batch · groups + group) · parts + part      part: WIDTH neighboring keys
 //   dK       [batch, groups, keys, size], in the result after dQ (queries.cl)

@@ -6,9 +6,9 @@
 //
 //   sums[i][j] += y[image][channel i][q] · x[image][q + offset of (channel, tap) j]     q: position
 //
-// One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. It processes one block of
-// images and positions for all its tiles before the next block, so that the block stays in a cache. Between blocks,
-// `stage` stores the sums.
+// One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images (a part). It processes one
+// block of images and positions for all its tiles before the next block, so that the block stays in a cache. Between
+// blocks, `stage` stores the sums.
 //
 // Parameters: $T, $V, $blockColumns, $blocks, $channels, $columnChunks, $columns, $columnsPerItem, $firstPart, $groups,
 // $imageCount, $imagesPerBlock, $imagesPerPart, $index, $lane, $left, $leftStride, $positionCount, $positionsPerBlock,

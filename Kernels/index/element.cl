@@ -1,5 +1,5 @@
 // The element result[outer, own, column] that a work-item of a GPU computes. `own` is the index along the axis of the
-// scatter or segment sum, `outer` the combined index of the axes before it, `column` the combined index after it.
+// scatter or segment sum; `outer` and `column` are the combined indices of the axes before and after it.
 //
 // Parameters: $extent, $index, $inner, $total.
 const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();

@@ -4,6 +4,8 @@
 //
 //   result[outer, index[outer, j, i], i] += source[outer, j, i]
 //
+// j is a row of the source, i a column. A unit of work is a piece of $piece columns at one `outer`.
+//
 // Parameters: $ADD, $BEGIN, $CONVERT, $FINISH, $T, $count, $extent, $index, $inner, $laneType, $piece, $pieces, $sums,
 // $units, $unitsPerItem, $zero.
 $index unit = GROUP_ID() * $unitsPerItem;

@@ -1,5 +1,6 @@
 // Memory access and permutations for registers of 16 lanes. Included after prelude/opencl.h if WIDTH is not 1.
 
+// With SPELLED_LANES, macros list all lanes: see prelude/opencl.h.
 #ifdef SPELLED_LANES
 #define UPPER_HALF(type, v) ((type##8)(v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se, v.sf))
 #else
@@ -61,14 +62,15 @@ DEFINE_ACCESS(double, double)
 #define STORE_TILE(sums, rows, vectors, p, distance) \
   FOR_TILE(rows, vectors, VSTORE(sums[m][v], (p) + m * (distance) + v * WIDTH))
 
-// The upper 32 bits of the products of lanes. CPUs have instructions for the 64-bit products of the even lanes, or of
-// the odd lanes, of two registers.
+// The upper 32 bits of the 64-bit product of each lane of `a` and the same lane of `b`. CPUs have instructions that
+// multiply every second lane of two registers, so even and odd lanes are multiplied separately.
 INLINE uint16 multiply_high(uint16 a, uint16 b) {
   uint16 even = as_uint16((as_ulong8(a) & 0xffffffffUL) * (as_ulong8(b) & 0xffffffffUL));
   uint16 odd = as_uint16((as_ulong8(a) >> 32) * (as_ulong8(b) >> 32));
   return (uint16)(even.s1, odd.s1, even.s3, odd.s3, even.s5, odd.s5, even.s7, odd.s7,
                   even.s9, odd.s9, even.sb, odd.sb, even.sd, odd.sd, even.sf, odd.sf);
 }
+// Lanes i, j, k and l of four registers: ai bi ci di aj bj cj dj …
 #define INTERLEAVED_(a, b, c, d, i, j, k, l) \
   a.s##i, b.s##i, c.s##i, d.s##i, a.s##j, b.s##j, c.s##j, d.s##j, a.s##k, b.s##k, c.s##k, d.s##k, \
   a.s##l, b.s##l, c.s##l, d.s##l

@@ -1,5 +1,6 @@
-// Overwrites the product of each chunk (see products.cl) with the product of the chunks before it.
-// $MULTIPLY is the product of a and b.
+// Overwrites the product of each chunk (see products.cl) with the product of the chunks before it. One work-item
+// processes all chunks of a line: one outer index, and the columns that a $T contains. $MULTIPLY is the product of a
+// and b.
 //
 // Parameters: $MULTIPLY, $T, $chunks, $items, $localSize, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();

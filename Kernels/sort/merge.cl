@@ -1,6 +1,7 @@
-// Merges pairs of neighboring sorted runs of $run elements into runs of twice the length. The position of an element in
-// the merged run is the number of elements before it in its own run, plus the number of elements of the other run that
-// precede it. Of equal elements, those of the left run come first, so that the sort is stable.
+// Merges pairs of neighboring sorted runs of $run elements of a row into runs of twice the length. Runs contain the
+// indices of elements in the row, as blocks.cl writes them. The position of an element in the merged run is the number
+// of elements before it in its own run, plus the number of elements of the other run that precede it. Of equal
+// elements, the one of the left run comes first, so that the sort is stable.
 //
 // Parameters: $KEYOTHER, $KEYPOSITION, $KEYPRECEDES, $OTHERPRECEDES, $T, $columns, $elements, $localSize, $perItem,
 // $run, $source, $target.

@@ -7,7 +7,7 @@ struct StepBuilder {
   let loops: UnsafePointer<csimd_table>
   /// The number of threads that run a step. This number may affect how work is split into tasks, but not the results.
   let threadCount: Int
-  /// The kernels that multiply pairs of bfloat16 values; `nil` if the device does not use them.
+  /// The kernels that multiply bfloat16 values in pairs; `nil` if the device does not use them.
   var pairs: UnsafePointer<csimd_pairs>?
   var caches = Caches.host
 

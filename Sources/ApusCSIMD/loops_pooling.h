@@ -1,9 +1,9 @@
 // Pooling of one plane (the pixels of one channel): for each row of the result and each tap (a position in the window),
 // a loop along the row. Included once for each lane (arithmetic type), with SCALAR and LANE defined, after lane.h.
 
-// Calls `body` for each tap that, for row `row` of the result, reads a row of pixels inside the plane. In `body`, `tap`
-// is the index of the tap, `part` is the span of results for which the tap reads a pixel inside the plane, and `from`
-// is the offset of the first of these pixels.
+// Runs `body` for each tap of row `row` of the result, except taps whose row of pixels is outside of the plane. In
+// `body`, `tap` is the index of the tap, `part` is the span of results for which the tap reads a pixel inside the
+// plane, and `from` is the offset of the first of these pixels.
 #define FOR_EACH_TAP(row, body)                                                 \
   ptrdiff_t tap = 0;                                                            \
   for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                            \
@@ -18,7 +18,8 @@
         body;                                                                   \
       }                                                                         \
     }
-// With stride 1, the pixels of a row are contiguous, and the loop is vectorized.
+// Runs `body` for each result `i` of `part`; `at` is the offset of the pixel that the tap reads for it. With stride 1,
+// these pixels are contiguous, and the loop is vectorized.
 #define FOR_EACH_PIXEL(body)                                                                        \
   if (w->stride[2] == 1) {                                                                          \
     _Pragma("clang loop vectorize(enable)") for (ptrdiff_t i = part.first; i < part.last; i += 1) { \
@@ -30,8 +31,8 @@
   }
 #define ROW_COUNT (w->output[0] * w->output[1])
 
-// The greatest pixel of each window of row `row` of the result, and the pixel's index in the plane. Of equal pixels,
-// the first is taken; NaN is the greatest.
+// The greatest pixel of each window of row `row` of the result, and the pixel's index in the plane, or -1 for a window
+// without a pixel inside the plane. Of equal pixels, the first is taken; NaN is the greatest.
 static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *indices) {
   ptrdiff_t width = w->output[2];
   for (ptrdiff_t i = 0; i < width; i += 1) indices[i] = -1;
@@ -72,6 +73,7 @@ static void FN(pool_maximum_gradient)(
   }
 }
 
+// For each window, the element of `values` at the index of the greatest pixel of `input`, or 0 without such a pixel.
 static void FN(pool_selection)(
     const csimd_windows *w, const void *input, const void *values, void *result, void *scratch) {
   const SCALAR *v = values;

@@ -64,7 +64,7 @@ extension SIMD3<Int> {
   /// The product of the three extents, without an overflow check: for extents of a valid shape.
   public var wrappedProduct: Int { x &* y &* z }
 
-  /// `HxW` or `DxHxW`, without a leading extent of 1.
+  /// `HxW` if the depth is 1, otherwise `DxHxW`.
   package var extentText: String { x == 1 ? "\(y)x\(z)" : "\(x)x\(y)x\(z)" }
 }
 
@@ -97,13 +97,13 @@ public struct Convolution: Hashable, Sendable {
   public var geometry: ConvolutionGeometry
   /// The layout of the images; it does not apply to `w`.
   public var order: Order
-  /// The left factor, a contiguous value of type `dtype`.
+  /// The left factor: the index of a contiguous value of type `dtype` in the plan.
   public var left: Int
-  /// The right factor, a contiguous value of type `dtype`.
+  /// The right factor: the index of a contiguous value of type `dtype` in the plan.
   public var right: Int
   /// The element type of both factors. The result before the epilogue has the arithmetic type (lane) of this type.
   public var dtype: DType
-  /// The type to which all elements of both factors are already rounded, as in `Matmul`.
+  /// The type to which all elements of both factors are already rounded: see `Matmul.factorDtype`.
   public var factorDtype: DType
   /// The epilogue. Its domain has rank 5: the shape of the result in memory order, with all three spatial axes.
   public var epilogue: Epilogue
@@ -158,7 +158,9 @@ extension Convolution {
   }
 
   /// The weight gradient of a pointwise convolution as a matrix product for each image, `w[n] = y[n]·x[n]ᵀ` with the
-  /// shapes `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images.
+  /// shapes `[outputChannels, pixels]` and `[pixels, inputChannels]`. The caller adds the products of all images and
+  /// applies the epilogue to the sum.
+  ///
   /// `nil` for the other passes, and for convolutions that are not pointwise, have several groups, compute integers or
   /// have an order other than channels-first.
   package var pointwiseGradientProducts: Matmul? {

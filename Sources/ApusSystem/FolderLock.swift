@@ -1,6 +1,6 @@
 import Glibc
 
-/// An exclusive lock of a folder. It lasts until the value is released or the process ends for any reason.
+/// An exclusive lock of a folder. It lasts until this object is freed or the process ends for any reason.
 ///
 /// The lock is an `flock` of the file `.lock` in the folder. The file contains the ID of the process that holds the
 /// lock. The file is never removed: otherwise one process could hold the lock of the removed file while another process

@@ -56,7 +56,8 @@ static int open_device(const COpenCLFunctions *cl, cl_uint number) {
   return queue != NULL;
 }
 
-// Launches a kernel with arguments that make it do nothing. The launch forces the compiler to finish the kernel.
+// Launches a kernel without memory objects and with −1 as its last argument, which makes the kernel do nothing. The
+// launch forces the compiler to finish the kernel.
 static int launch(const COpenCLFunctions *cl, cl_program program, const char *name, size_t local_size) {
   cl_int status = 0;
   cl_kernel kernel = cl->clCreateKernel(program, name, &status);

@@ -143,8 +143,8 @@ import Testing
     }
   }
 
-  /// The gradient of a dropped element is zero, and that of a kept element is multiplied by dropout's factor. The
-  /// dropout follows an elementwise operation, a product, a convolution or a reduction.
+  /// The gradient of a dropped element is zero, and the gradient of a kept element is multiplied by the same factor as
+  /// the element. The dropout follows an elementwise operation, a product, a convolution or a reduction.
   @Test(arguments: devices) func gradientsDropTheSame(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func check(_ shape: Shape, _ hidden: (Tensor) -> Tensor) throws {

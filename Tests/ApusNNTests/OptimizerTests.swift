@@ -12,7 +12,7 @@ import Testing
   }
 
   /// Learning rates and bias corrections are scalar arguments of a plan, not constants in it. Updates overwrite the old
-  /// values.
+  /// values, so the memory in use does not grow.
   @Test func aThousandAdamStepsPrepareTwoPlans() throws {
     try withDevice(device) { () throws in
       let net = withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(3, 2) } }

@@ -72,8 +72,8 @@ import Testing
     }
   }
 
-  /// In `float64`, results for nine time steps and a hidden size of 32 agree with those of the reference device. This
-  /// hidden size fills whole registers, so OpenCL kernels of class `cpu` may pack the weights.
+  /// In `float64`, results for nine time steps and a hidden size of 32 agree with the reference device. This hidden
+  /// size fills whole registers, so OpenCL kernels of class `cpu` may pack the weights.
   @Test(arguments: TestDevice.all, ["lstm", "gru"])
   func float64AgreesWithTheReference(_ test: TestDevice, kind: String) throws {
     func results(on device: ComputeDevice) throws -> [[Double]] {

@@ -44,7 +44,7 @@ import Testing
 
   @Test(arguments: [
     (1 as Float, 0x3F80 as UInt16), (-2, 0xC000), (0, 0), (-0.0, 0x8000), (.infinity, 0x7F80), (-.infinity, 0xFF80),
-    // Ties round to the even neighbor; values above a tie round up.
+    // Ties round to the even neighbor; values above a tie round up, values below it down.
     (0x1.01p0, 0x3F80), (0x1.03p0, 0x3F82), (0x1.010002p0, 0x3F81), (0x1.00fffep0, 0x3F80),
     (.greatestFiniteMagnitude, 0x7F80), (-.greatestFiniteMagnitude, 0xFF80), (0x1.FEp127, 0x7F7F),
     (.leastNonzeroMagnitude, 0), (0x1p-133, 1), (0x1.8p-133, 2), (.leastNormalMagnitude, 0x80),
@@ -70,7 +70,7 @@ import Testing
   /// payloads of NaN.
   @Test func brainFloatsAreRoundedAsOnDevices() throws {
     // Every value of the upper 16 bits, each with six values of the lower 16 bits: the rounding tie 0x8000, its
-    // neighbors, and the smallest and largest values.
+    // neighbors, the two smallest values and the largest.
     let lows: [UInt32] = [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF]
     let all = (0...UInt32(UInt16.max)).flatMap { high in lows.map { Float(bitPattern: high << 16 | $0) } }
     for device in TestDevice.all {

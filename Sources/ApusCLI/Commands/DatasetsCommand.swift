@@ -24,7 +24,7 @@ enum DatasetsCommand: Command {
 }
 
 extension DatasetDescription {
-  /// `images 1x28x28`, `text`.
+  /// For example `images 1x28x28` or `text`.
   fileprivate var contentText: String {
     ([contentName] + (imageSize.map { [$0.map(String.init).joined(separator: "x")] } ?? [])).joined(separator: " ")
   }

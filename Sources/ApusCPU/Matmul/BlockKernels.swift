@@ -20,8 +20,8 @@ struct BlockKernels {
 
   let lane: Lane
   let panelWidth: Int
-  /// A packed factor consists of words as large as one element of the lane. This is the number of elements along k in a
-  /// word: 2 if factors are multiplied as bfloat16, otherwise 1.
+  /// The number of elements in a word of a packed factor: 2 if factors are multiplied as bfloat16, otherwise 1. A word
+  /// is as large as one element of the lane; its elements are neighbors along the inner dimension `k`.
   let numbersOfWord: Int
   /// The number of words along k of a packed factor is a multiple of this number.
   private let wordMultiple: Int
@@ -31,6 +31,7 @@ struct BlockKernels {
   private let multiplyNarrow: MultiplyNarrow
   private let multiplyVector: MultiplyVector
   private let addChains: AddChains
+  /// Whether products with one row issue prefetch instructions: see `Caches.prefetchesManyLines`.
   private let prefetchesLines: Bool
 
   private typealias PackRows = @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?) -> Void

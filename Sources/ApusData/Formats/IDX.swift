@@ -42,7 +42,7 @@ public struct IDXArray: Hashable, Sendable {
   /// Reads a file, plain or compressed by gzip.
   ///
   /// The file must contain exactly the elements that the header declares. At most one byte after the elements is
-  /// inflated.
+  /// decompressed: it shows that the file is too long.
   public init(path: String) throws(DataError) {
     try self.init(ByteReader(path: path))
   }

@@ -51,8 +51,9 @@ public struct CachedBlocks<Block> {
   /// is found by binary search, without a hash: six comparisons for 63 sizes.
   @usableFromInline var sizes: [Int] = []
   @usableFromInline var queues: [Queue] = []
+  /// The number of insertions so far, which is the number of the next entry.
   @usableFromInline var count = 0
-  /// The bytes of all blocks.
+  /// The bytes of all blocks in the cache.
   public private(set) var byteCount = 0
 
   public init() {}

@@ -37,6 +37,7 @@ final class FaultRegister<Driver: GPUDriver>: Sendable {
 
 /// A launch that reads indices, and the location of the indices.
 struct IndexSite: Sendable {
+  /// The index of the launch in the plan's recording.
   var launch: Int
   var operation: String
   var list: IndexList

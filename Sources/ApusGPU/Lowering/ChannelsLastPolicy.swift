@@ -1,10 +1,10 @@
 import ApusDevice
 
 extension GPUDevice {
-  /// Returns when a pass of a convolution prefers channels-last images. It never does in two
-  /// cases: no method reads such images, or the output channels or the input channels do not fill a register. For an
-  /// input gradient with a stride, only the output channels must fill a register. With a 1 × 1 kernel, the preference
-  /// depends on the steps before and after.
+  /// Returns when a pass of a convolution prefers channels-last images. It never does in two cases: no convolution
+  /// method reads such images, or there are fewer output or input channels than a vector register has elements. For an
+  /// input gradient with a stride, only the output channels count. With a 1 × 1 kernel, the preference depends on the
+  /// steps before and after.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {

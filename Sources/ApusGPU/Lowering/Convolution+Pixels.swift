@@ -74,7 +74,7 @@ struct PixelWindows {
 }
 
 extension PlanLowering {
-  /// Lowers an output or a gradient of the input to products of pixels and the weights of each tap.
+  /// Lowers the output or the input gradient of a convolution to matrix products of pixels and the weights of each tap.
   mutating func lowerPixels(_ step: Convolution) {
     if step.pass == .output {
       let slots = Array(0..<step.geometry.kernel.wrappedProduct)
@@ -185,8 +185,8 @@ extension PlanLowering {
     let source = location(value: step.right)
     let taps = slots.count
     let isForward = step.pass == .output
-    // For the output, all weights of a result channel are contiguous. For the gradient of the input, only the weights
-    // of one pair of channels are contiguous.
+    // A run is a range of contiguous weights: all taps of `channelsPerRun` channels. For the output, all weights of a
+    // result channel are contiguous. For the gradient of the input, only the weights of one pair of channels are.
     let channelsPerRun = isForward ? min(channels, width) : 1
     let runs = ceilDivide(channels, channelsPerRun)
     let panels = ceilDivide(columns, panelWidth)

@@ -3,8 +3,8 @@ import ApusDevice
 /// Emits an elementwise program into a kernel: its loads, instructions and stores for the elements that a work-item
 /// processes at a time.
 ///
-/// A kernel iterates over rows and columns. `beginRow` computes offsets and loads values that are constant along the
-/// row; then `emit` runs the program at each column.
+/// A kernel iterates over the rows and columns of its arrays. `beginRow` computes offsets and loads values that are
+/// constant along the row; then `emit` runs the program at each column.
 struct ExpressionEmitter {
   private struct Access {
     /// `nil` for element indices, which are not in memory.
@@ -29,8 +29,8 @@ struct ExpressionEmitter {
   /// For each input, its index among the core results if it is one of them, else 0. Core results are the values that
   /// the kernel computes before it runs the program, such as sums.
   private var coreNumbers: [Int] = []
-  /// The buffers of random words of neighboring elements, by the instruction that generates the words; see
-  /// `bufferedWords`.
+  /// The buffers of random words of neighboring elements, by the index of the instruction that generates the
+  /// words; see `bufferedWords`.
   private var buffers: [Int: String] = [:]
   private let keepsWords: Bool
 
@@ -231,7 +231,8 @@ struct ExpressionEmitter {
     case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
     case .row(let row):
-      // `row` is an operation of elementwise.def. The function of one that converts is named after its result's type.
+      // A function of elementwise.def is named after the lane of its operands, except for `unitFloat`, which converts
+      // integers and is named after the lane of its result.
       let lane = row == .unitFloat ? instruction.result : instruction.lane
       return row.call(lane, operands.joined(separator: ", "))
     }
@@ -250,10 +251,11 @@ extension Program {
 }
 
 extension ElementwiseRow {
-  /// A call, in kernel text, of the function of this operation (row of `elementwise.def`).
+  /// Kernel text that calls the function of this row of `elementwise.def`.
   func call(_ lane: Lane, _ operands: String) -> String { "row_\(name)_\(lane.suffix)(\(operands))" }
 
-  /// A call of the same function on scalars instead of registers. Compilers for CPUs reduce it to a scalar operation.
+  /// Kernel text that calls the same function on scalars instead of registers. Compilers for CPUs reduce the call to a
+  /// scalar operation.
   func callOnScalars(_ lane: Lane, _ operands: String...) -> String {
     "FIRST_\(lane.suffix)(\(call(lane, operands.map { "(\(lane.vector))(\($0))" }.joined(separator: ", "))))"
   }

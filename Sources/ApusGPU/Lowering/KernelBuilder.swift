@@ -14,10 +14,12 @@ struct SlotTable: Sendable {
 
   /// The workspace that a step uses in addition to its values.
   var workspace: Int { inputs + outputs + slabs }
-  /// The scalar bank: an entry has 8 bytes and holds a number of the entry's arithmetic type.
+  /// The scalar bank: the numbers that the caller passes to each run. An entry has 8 bytes and holds a number of the
+  /// entry's arithmetic type.
   var bank: Int { workspace + 1 }
   /// The numbers that launches read: extents, strides and offsets, as `int64`.
   var geometry: Int { workspace + 2 }
+  /// The word of the `FaultRegister`.
   var fault: Int { workspace + 3 }
   var count: Int { workspace + 4 }
 

@@ -11,7 +11,7 @@ public struct TransformerTextClassifier: Layer, PositionedEmbeddings {
   let encoder: TransformerEncoder
   let output: Linear
 
-  /// - Parameter longest: the number of positions.
+  /// - Parameter longest: the number of learned positions, which limits the number of tokens of a text.
   /// - Precondition: `heads` divides `width`.
   public init(
     vocabulary count: Int, width: Int, depth: Int, heads: Int, dropout: Double = 0, longest: Int, classes: Int

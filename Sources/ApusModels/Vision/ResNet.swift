@@ -4,10 +4,10 @@ import ApusTensor
 /// A residual network (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
 /// torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`.
 ///
-/// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanOut`, norms as the
-/// identity, and the dense layer by PyTorch's default.
+/// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanOut`, batch norms
+/// as the identity, and the dense layer by PyTorch's default.
 public struct ResNet: Layer {
-  /// The kind of the blocks.
+  /// The kind of the residual blocks.
   public enum Block: Hashable, Sendable {
     /// `ResidualBlock`, used in ResNet-18 and 34.
     case basic
@@ -53,7 +53,8 @@ public struct ResNet: Layer {
   ///   - block: the kind of blocks.
   ///   - attention: the attention applied to the result of each block.
   ///   - channels: the number of channels of the images.
-  ///   - stem: `smallImage` begins with a 3 × 3 convolution of stride 1, without pooling.
+  ///   - stem: the first layers: a 7 × 7 convolution of stride 2 and max pooling or, with `smallImage`, a 3 × 3
+  ///     convolution of stride 1 alone.
   public init(
     blocks: [Int] = [2, 2, 2, 2], of block: Block = .basic, attention: Attention = .none, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet

@@ -49,9 +49,9 @@ extension Dropping {
 /// A layer that sets some elements of its input to 0 or to a constant, in training or always.
 package protocol DroppingLayer: Layer {}
 
-/// In training, each element is 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava
-/// et al., 2014). In inference the result is `x`. The shape of `x` is kept. `RandomSource.current` chooses the
-/// elements; `withRandomKey` sets its seed.
+/// In training, each element of the result is 0 with probability `rate`, else `x / (1 − rate)`, which preserves the
+/// mean (Srivastava et al., 2014). In inference the result is `x`. The shape of `x` is kept. `RandomSource.current`
+/// chooses the elements; `withRandomKey` sets its seed.
 ///
 /// A layer with `isAlwaysOn` drops elements in inference too. The outputs of several runs of one model are then samples
 /// of its predictive distribution: the mean of the outputs is the prediction, and their spread is the uncertainty of

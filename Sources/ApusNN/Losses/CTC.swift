@@ -13,9 +13,9 @@ import ApusTensor
 /// ```
 /// `T` is the number of time steps, and `[condition]` is 1 if the condition holds, else 0. The derivatives of the loss
 /// are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that
-/// the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the log-probabilities come
-/// from a log-softmax, the gradient of the log-softmax cancels this term, and the gradients of the logits are those of
-/// PyTorch.
+/// a path that spells the target is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the
+/// log-probabilities come from a log-softmax, the gradient of the log-softmax cancels this term, and the gradients of
+/// the logits equal PyTorch's.
 ///
 /// - Parameters:
 ///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or
@@ -57,7 +57,7 @@ public func ctcLoss(
   return (found / Tensor(divisors, device: x.device).cast(to: x.dtype)).mean()
 }
 
-/// The logarithm of a probability of 0. It is finite, so that differences of two such values are never NaN, also in
+/// Stands for the logarithm of 0. It is finite, so that differences of two such values are never NaN, also in
 /// gradients.
 private let ctcImpossible = -1e30
 

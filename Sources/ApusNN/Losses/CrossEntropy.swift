@@ -69,7 +69,7 @@ public func crossEntropy(
 }
 
 /// The cross-entropy of probabilities `p` and a class index `t`: `−w_t max(log p_t, −100)`. Probabilities that a
-/// softmax has rounded to 0 or 1 have lost their digits: prefer logits where they are available.
+/// softmax has rounded to 0 or 1 have lost precision: prefer logits where they are available.
 ///
 /// - Parameters:
 ///   - probabilities: `[batch, classes]` or `[batch, classes, spatial…]`; they sum to 1 along axis 1.

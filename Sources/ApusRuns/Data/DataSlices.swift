@@ -1,8 +1,8 @@
 import Apus
 import ApusSystem
 
-/// Groups of examples with a common property, such as `color = red`. A group contains the indices of its examples in
-/// the measured split.
+/// Groups (slices) of examples with a common property, such as `color = red`. A group contains the indices of its
+/// examples in the measured split.
 struct DataSlices {
   struct Slice {
     var name: String
@@ -10,7 +10,7 @@ struct DataSlices {
   }
 
   /// First the groups that the file of `--slices` defines, ordered by name. Then, for each column of `--slice`, the
-  /// groups by the values of this column, in the order of the values.
+  /// groups that the values of this column form, ordered by value.
   package private(set) var slices: [Slice] = []
 
   /// - Parameters:
@@ -76,8 +76,8 @@ struct DataSlices {
     return slices.map { Slice(name: $0.key, examples: $0.value.sorted()) }
   }
 
-  /// For each name, the indices of the examples that have it. If a name is a path, its last component is also a name of
-  /// the example, unless another path has the same last component.
+  /// For each name, the indices of the examples with this name. If a name is a path, its last component is also a name
+  /// of the example, unless another path has the same last component.
   private static func numbers(of names: [String]) -> [String: [Int]] {
     func grouped(_ names: [String]) -> [String: [Int]] {
       Dictionary(grouping: names.indices) { names[$0] }

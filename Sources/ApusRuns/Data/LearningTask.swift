@@ -58,7 +58,7 @@ extension LearningTask {
 }
 
 /// For each name of a class, its index in `known`, the classes of the model.
-/// - Throws: `DataError.unsupported` if the model does not have one of the classes.
+/// - Throws: `DataError.unsupported` if a name is not a class of the model.
 func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
   var numbers: [Int32] = []
   for name in names {

@@ -21,7 +21,8 @@ public struct TextFormat: Sendable {
     self.tokensPerCharacter = tokensPerCharacter
   }
 
-  /// - Returns: `nil` if the tokenizer is missing, or a member is inconsistent.
+  /// - Returns: `nil` if the tokenizer is missing or invalid, if `classes` is empty, or if `tokens_per_character` is
+  ///   not finite and positive.
   public init?(_ json: JSON?) {
     guard let tokenizer = TokenizerCatalog.restored(json?["tokenizer"]) else { return nil }
     self.tokenizer = tokenizer

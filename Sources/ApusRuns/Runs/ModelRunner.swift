@@ -2,7 +2,7 @@ import Apus
 
 /// The class that a model predicts for an example.
 struct Prediction {
-  /// The index of the example among those of the runner.
+  /// The index of the example, from 0 to the runner's `count - 1`.
   var index: Int
   /// The class with the largest output. With a threshold: class 1 if its probability is at least the threshold, else
   /// class 0.
@@ -11,7 +11,7 @@ struct Prediction {
   var probability: Double
 }
 
-/// Runs a model over images, texts or rows.
+/// Runs a model over images, texts or rows of a table.
 package struct ModelRunner {
   let model: any Layer
   /// The number of examples.

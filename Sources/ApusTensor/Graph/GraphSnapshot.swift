@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A pending graph as plain data, the input of the planner.
+/// A pending graph (not evaluated yet) as plain data: the input of the planner.
 struct GraphSnapshot {
   var nodes: [GraphNode] = []
   /// The indices of the nodes that are outputs, in the order of the plan's outputs.
@@ -8,6 +8,7 @@ struct GraphSnapshot {
   /// For each input of the plan, whether the plan may overwrite it.
   var donatable: [Bool] = []
   var inputCount = 0
+  /// The arithmetic types of the entries of the scalar bank, the list of numbers that is passed to each run.
   var scalars: [Lane] = []
 
   mutating func append(_ node: Node, isOutput: Bool) {
@@ -18,7 +19,7 @@ struct GraphSnapshot {
       isMaterialized: node.isMaterialized)
   }
 
-  /// Adds an operation on existing nodes, or a materialized value.
+  /// Adds an operation on existing nodes, or a materialized value (a value that is in memory).
   mutating func append(
     _ op: Op, _ attributes: Attributes, _ type: TensorType, inputs: [Int], region: UInt32, isMaterialized: Bool
   ) {
@@ -58,7 +59,7 @@ struct GraphSnapshot {
     nodes.append(result)
   }
 
-  /// Adds a scalar that is read from entry `entry` of the scalar bank, the list of numbers that is passed to each run.
+  /// Adds a scalar that is read from entry `entry` of the scalar bank.
   mutating func appendNumber(_ type: TensorType, entry: Int) {
     nodes.append(
       GraphNode(
@@ -100,6 +101,7 @@ struct GraphNode {
   /// The types of the inputs when the operation was built. Passes of the planner keep the element types up to date, but
   /// not always the shapes.
   var inputTypes: [TensorType]
+  /// The checkpoint region of the node (see `Node.region`).
   var region: UInt32
   var kind: Kind = .leaf(-1)
   /// For a product whose factors have values of a narrower type than their storage type: the narrower type.

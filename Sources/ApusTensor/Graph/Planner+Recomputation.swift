@@ -46,8 +46,7 @@ extension Planner {
     }
   }
 
-  /// The nodes that a member of a program reads. In place of a recomputed input, these are the nodes that this input
-  /// reads.
+  /// The nodes that a member (node) of a program reads. A recomputed input is replaced by the nodes that it reads.
   func reads(of member: Int) -> [Int] {
     nodes[member].inputs.flatMap { isRecomputed[$0] ? reads(of: $0) : [$0] }
   }

@@ -32,7 +32,7 @@ extension ComputeDevice {
   }
 }
 
-/// A device with the sizes and rules of another device, but without memory.
+/// A device that plans with the sizes and preferences of another device, but allocates and computes nothing.
 final class PlanningDevice: Device, @unchecked Sendable {
   private struct Counts {
     var used = 0

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The kind, pass and sizes of a pooling node, on the heap.
+/// The kind, pass and sizes of a pooling node, on the heap: stored inline, they would enlarge every `Attributes` value.
 final class PoolingBox: Sendable {
   let kind: Pooling.Kind
   let pass: Pooling.Pass
@@ -129,7 +129,7 @@ extension Op {
     [Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
   }
 
-  /// Computes the gradient of `x` from `x` and the gradient of `y`. It is not differentiable with respect to `x`.
+  /// Computes the gradient of `x` from `x` and the gradient of `y`. Only the second input gets a gradient.
   static let maxPoolGradient: Op = poolingPass("maxPoolGradient") { c, box in
     [nil, Tensor(.maxPoolSelect, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.select)))]
   }

@@ -14,8 +14,8 @@ public struct LoadedTable: Sendable {
 
   /// Encodes and uploads some rows of a table.
   ///
-  /// - Throws: when the rows cannot be encoded, when their features do not fit into the device's memory or a quarter of
-  ///   the host's, or when a target is not finite in float32.
+  /// - Throws: when the rows cannot be encoded, when their features do not fit into the device's memory or into a
+  ///   quarter of the host's memory, or when a target is not finite in float32.
   /// - Precondition: `rows` is not empty, and its elements are in `0 ..< data.features.rowCount`.
   public init(
     _ data: TableDataset, rows: [Int32], encoder: TableEncoder, device: ComputeDevice = .current

@@ -26,7 +26,7 @@ final class ProgressObserver: TrainingObserver {
     }
   }
 
-  /// `epoch 2/5  train loss 0.4213  train accuracy 0.8461  test loss 0.4017  test accuracy 0.8561  12s`
+  /// For example `epoch 2/5  train loss 0.4213  train accuracy 0.8461  test loss 0.4017  test accuracy 0.8561  12s`
   private static func line(_ run: TrainingProgress, seconds: Double) -> StatusLine {
     var fields = [StatusLine.Field("epoch \(run.epoch)/\(run.totalEpochs)", rank: 0)]
     for (split, metrics) in run.results.measured { fields += metrics.fields(of: split) }

@@ -3,7 +3,7 @@ import ApusNN
 import ApusTensor
 
 extension Trainer {
-  /// Makes a step, and reads the values of the previous step.
+  /// Runs one training step, and reads the loss and the measures of the previous step.
   func step() throws(TrainingError) {
     defer { session.hasCheckedParameters = true }
     let step = state.step
@@ -54,9 +54,9 @@ extension Trainer {
     return (result.value, result.gradients, measured)
   }
 
-  /// Builds a step from a batch. The last batch of an epoch may have a single example, from which some layers cannot
-  /// compute statistics. The shape error of such a batch would stop the process at the end of an epoch, so it is thrown
-  /// instead.
+  /// Runs `body`, which builds a step from `batch`. The last batch of an epoch may have a single example, from which
+  /// some layers cannot compute statistics. The shape error of such a batch would stop the process at the end of an
+  /// epoch, so it is thrown instead.
   private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
   {
     guard batch.targets.shape.first == 1 else { return try body() }
@@ -67,7 +67,8 @@ extension Trainer {
     }
   }
 
-  /// Runs a step. If the options request it, checks the result of each of its operations for NaN and infinities.
+  /// Runs `body`, a step. If the options request it, checks the result of each operation of the step for NaN and
+  /// infinities.
   private func lookingForAnomalies<R>(
     _ step: Int, _ body: () throws(TrainingError) -> R
   ) throws(TrainingError) -> R {

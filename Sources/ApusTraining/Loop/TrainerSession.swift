@@ -1,10 +1,10 @@
 import ApusSystem
 import ApusTensor
 
-/// The state of a trainer during a session. A session begins with a new run or a checkpoint. It ends when the run is
-/// complete, is stopped, gets a signal or fails.
+/// The state of a trainer during a session. A session starts a new run, or continues a run from a checkpoint. It
+/// ends when the run is complete, is stopped, gets a signal or fails.
 struct TrainerSession {
-  /// All observers: those that the trainer's options request, then the user's.
+  /// All observers: first the observers that the trainer's options request, then the user's.
   var observers: [any TrainingObserver] = []
   /// The metrics file, if there is an output folder.
   var metrics: MetricsLog?
@@ -18,8 +18,9 @@ struct TrainerSession {
 
   /// The loss and the measures of the previous step, which are being read back to the host.
   var pending: (loss: Reading, measures: StepMeasures.Pending?, count: Int, step: Int)?
-  /// The remaining batches of an epoch.
+  /// The number of the current epoch, and its remaining batches.
   var pass: (epoch: Int, batches: any ExamplePass)?
+  /// Whether the first step has checked that no parameter is left untrained.
   var hasCheckedParameters = false
 
   /// The time of the last update of `state.seconds`.

@@ -37,7 +37,7 @@ public struct TrainingOptions: Sendable {
   /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output folder.
   public var writesEvents = false
   /// The time in seconds between two checkpoints within an epoch. The end of an epoch also writes a checkpoint, unless
-  /// the last one is less than a second old.
+  /// the last checkpoint is less than a second old.
   public var saveEvery: Double
   /// Which checkpoints are kept.
   public var retention: CheckpointRetention

@@ -57,10 +57,11 @@ struct ImageFolderTests {
     #expect(try data.train.image(3).width == 3)
   }
 
-  /// Files whose names are not UTF-8 cannot be opened. An image with such a name is listed, but cannot be read. A
+  /// Apus cannot open files whose names are not UTF-8. An image with such a name is listed, but cannot be read. A
   /// folder with such a name is an error.
   @Test func namesThatAreNotUTF8() throws {
     let scratch = try folder(["a/1.png", "b/2.png"])
+    /// Calls `body` with the path, after replacing each `?` by the byte 0xE9, so that the path is not UTF-8.
     func lossy(_ path: String, _ body: (UnsafePointer<CChar>) -> Int32) {
       let bytes = Array(scratch.file(path).utf8).map { $0 == UInt8(ascii: "?") ? 0xE9 : $0 } + [0]
       bytes.withUnsafeBufferPointer { buffer in
@@ -122,7 +123,7 @@ struct ImageFolderTests {
     #expect(try all.image(found.firstIndex(of: "a/link.png")!).width == 4)
   }
 
-  /// Each folder has two links to the next folder, which gives 2³⁹ paths to the last. Each image is listed once.
+  /// Each folder has two links to the next folder, which gives 2³⁹ paths to the last folder. Each image is listed once.
   @Test func imagesBehindManyLinksAreListedOnce() throws {
     let scratch = try folder((0..<40).map { "a/\($0)/p.png" })
     for level in 0..<39 {

@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// A plan under construction, with the contents of its inputs and scalars.
+/// A plan under construction, with the contents of its inputs and scalars. The methods that add a value or a scalar
+/// return its index in the plan.
 public struct PlanBuilder {
   public private(set) var plan = Plan()
   private var inputs: [[UInt8]] = []
@@ -82,7 +83,7 @@ extension Plan {
   func run(on device: any Device, inputs: [[UInt8]], scalars: [Scalar]) throws -> [[UInt8]] {
     let executable = try device.prepare(self)
     // The simulator of `.ci/oclgrind-check` takes the size of the last upload as the size of a buffer. This size is
-    // wrong for reused memory.
+    // wrong for reused memory, so memory that a cache keeps for reuse is released.
     device.releaseUnusedMemory()
     func buffer(_ bytes: [UInt8]) throws -> Buffer {
       let buffer = try device.allocate(byteCount: bytes.count)

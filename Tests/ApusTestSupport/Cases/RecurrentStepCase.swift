@@ -2,12 +2,13 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// A recurrent layer as a single step.
+/// A recurrent layer as the only step of a plan.
 public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible {
   public let geometry: Recurrent.Geometry
   private let isReversed: Bool
   private let hasMask: Bool
   private let hasBias: Bool
+  /// Whether the forward pass stores the values that the backward pass needs.
   private let keeps: Bool
   /// Whether the backward pass gets the gradients of the states at all time steps (`all`), and whether it gets the
   /// gradients of the last states (`last`).
@@ -22,10 +23,10 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     self.hasBias = hasBias && kind == .gru
   }
 
-  /// The sizes cover partial and whole blocks of all kernels. In OpenCL kernels, the sequences of a block (1 to 6, or
-  /// 8) share each load of a weight, and a work-group computes one or more blocks. A vector register has 1 or 16
-  /// elements, and the backward pass multiplies by 1, 2 or 4 registers of weights at a time. A tile of a product on
-  /// the CPU has up to 12 rows and 32 columns.
+  /// The three numbers of a case are time steps, sequences and hidden size. They cover partial and whole blocks of all
+  /// kernels. In OpenCL kernels, the sequences of a block (1 to 6, or 8) share each load of a weight, and a work-group
+  /// computes one or more blocks. A vector register has 1 or 16 elements, and the backward pass multiplies by 1, 2 or 4
+  /// registers of weights at a time. A tile of a product on the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
@@ -106,7 +107,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   /// The backward pass needs the values that the forward pass keeps.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
 
-  /// Describes, for each pass, the first element that differs between `device` and the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the reference device.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 
   /// The bits of the results of all passes.

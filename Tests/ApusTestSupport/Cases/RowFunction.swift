@@ -5,7 +5,7 @@ import Testing
 /// A row (formula) of `Kernels/elementwise.def` in tests: a Swift function that computes the expected values, and the
 /// test case of the operation that consists of this row alone.
 ///
-/// `OpCaseTests` runs the cases of the table `all` on every device, the interpreter computes with the table, and
+/// `OpCaseTests` runs the cases of the table `all` on every device, the reference device computes with the table, and
 /// `RowTests` compares the loops of every instruction set with the table. `RowTests` fails if a row has no entry.
 public final class RowFunction: Sendable, CustomTestStringConvertible {
   /// The kinds of rows, as `elementwise.def` defines them.
@@ -17,8 +17,8 @@ public final class RowFunction: Sendable, CustomTestStringConvertible {
 
   public let row: ElementwiseRow
   public let kind: Kind
-  /// The value of a row with floating-point results, or of a test of floating-point numbers (1 or 0); `nil` if the row
-  /// exists for integers alone.
+  /// The value of a row with floating-point results, or of a predicate of floating-point numbers (1 or 0); `nil` if the
+  /// row exists for integers alone.
   public let numbers: Numbers?
   /// The value for integers; `nil` if the row exists for floating-point numbers alone.
   public let integers: Integers?
@@ -101,7 +101,7 @@ extension RowFunction {
     return RowFunction(row, .binary, numbers, integersOfLane, operation, special, hasLoopTest: hasLoopTest)
   }
 
-  /// A function of the bits of two integers, `integers`. It also gets the width of the integers in bits.
+  /// A function of the bits of two integers: `integers`, which also gets their width in bits.
   static func bits(
     _ row: ElementwiseRow, named name: String? = nil, _ apply: @escaping @Sendable (Tensor, Tensor) -> Tensor,
     _ integers: @escaping Integers
@@ -123,7 +123,7 @@ extension RowFunction {
       .comparison(row.name, apply) { function($0 != 0, $1 != 0) })
   }
 
-  /// A test of one number. The case tests NaN, infinities and 1.
+  /// A predicate of one number. The test case applies it to `1 / √x` for `x` = −1, 0 and 1: to NaN, infinities and 1.
   static func test(
     _ row: ElementwiseRow, _ apply: @escaping @Sendable (Tensor) -> Tensor,
     _ function: @escaping @Sendable (Double) -> Bool

@@ -73,6 +73,7 @@ extension HostileFolder {
 
   /// Numbers out of range and values of other types, in a `state.json` with a valid digest.
   static func numbers(_ layout: RunLayout) -> [HostileFolder] {
+    // Resuming and evaluating have to refuse the values of `strict`; no command has to refuse the values of `free`.
     let strict = [
       ["step"], ["example_count"], ["batch_size"], ["epoch_loss", "count"], ["window_loss", "count"],
       ["metrics_byte_count"],
@@ -102,7 +103,7 @@ extension HostileFolder {
       }
   }
 
-  /// Settings with the numbers and types of `values`, in the configuration of a run and in its checkpoint.
+  /// Each setting with each of `values`, in the configuration of a run or in its checkpoint.
   static func settings(_ layout: RunLayout) -> [HostileFolder] {
     let keys = [
       "epochs", "steps", "batch_size", "learning_rate", "seed", "classes", "image_size", "save_every", "train_count",

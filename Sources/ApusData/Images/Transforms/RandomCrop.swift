@@ -11,7 +11,7 @@ public struct RandomCrop: ImageTransform {
   public var size: ImageSize?
   /// The padding on each side in pixels.
   public var padding: Int
-  /// The pixels beyond the edges.
+  /// How pixels beyond the edges of the image are filled.
   public var edges: EdgeMode
 
   public init(_ size: ImageSize?, padding: Int = 0, edges: EdgeMode = .constant(0)) {

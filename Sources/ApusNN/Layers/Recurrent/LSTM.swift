@@ -40,7 +40,7 @@ public struct LSTM: Module {
   /// The state of an LSTM: `h` and `c`, each `[layers · directions, batch, size]`, or `[batch, size]` for an
   /// `LSTMCell`.
   public struct State: Sendable {
-    /// The hidden state `h`, which is also the output: `[layers · directions, batch, size]`, or `[batch, size]` for an
+    /// The hidden state `h`, which each layer outputs: `[layers · directions, batch, size]`, or `[batch, size]` for an
     /// `LSTMCell`.
     public var hidden: Tensor
     /// The cell state `c`, in the shape of `hidden`.
@@ -64,8 +64,8 @@ public struct LSTM: Module {
     run(x, state, lengths.map { .known($0) })
   }
 
-  /// The overload for an array literal of lengths, which would otherwise be interpreted as a tensor. Shapes and results
-  /// are as above.
+  /// The overload for an array literal of lengths, which would otherwise be interpreted as a tensor. For shapes and
+  /// results, see the overload for `[Int]?`.
   public func callAsFunction(_ x: Tensor, state: State? = nil, lengths: [Int]) -> (output: Tensor, state: State) {
     self(x, state: state, lengths: Optional(lengths))
   }

@@ -15,12 +15,13 @@ extension Recurrence {
   /// mixed precision.
   ///
   /// - Parameters:
-  ///   - projected: `[T, batch, gates · size]`, the products of the inputs and their weights, plus the biases.
+  ///   - projected: `[T, batch, gates · size]` for `T` time steps, the products of the inputs and their weights, plus
+  ///     the biases.
   ///   - states: the states before the first time step, each `[batch, size]`.
   ///   - weight: `[gates · size, size]`.
-  ///   - bias: `[gates · size]`, if `hasHiddenBias`.
+  ///   - bias: `b_hh`, `[gates · size]`, if `hasHiddenBias`; otherwise `projected` contains it.
   ///   - mask: `[T, batch, 1]`, true where a sequence has an element; elsewhere states stay unchanged.
-  ///   - isReversed: whether time runs backward.
+  ///   - isReversed: whether the sequence is processed from its end to its start.
   /// - Returns: `[T, batch, size]`, the states `h` at all time steps, and the last states.
   func callAsFunction(
     _ projected: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, isReversed: Bool

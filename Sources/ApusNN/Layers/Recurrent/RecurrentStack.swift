@@ -45,11 +45,13 @@ struct RecurrentStack: Sendable {
   }
 
   /// - Parameters:
-  ///   - x: `[T, batch, inputs]`, or `[batch, T, inputs]` if batch first; `[T, inputs]` for a single sequence.
+  ///   - x: `[T, batch, inputs]` for `T` time steps, or `[batch, T, inputs]` with `isBatchFirst`; `[T, inputs]` for a
+  ///     single sequence.
   ///   - states: each `[layers · directions, batch, size]`; zeros by default. For a single sequence states and results
   ///     have no batch axis.
   ///   - lengths: the number of valid elements of each sequence.
-  /// - Returns: the outputs of the last layer, `[T, batch, directions · size]`, and the last states.
+  /// - Returns: the outputs of the last layer, `[T, batch, directions · size]` (or `[batch, T, …]`), and the last
+  ///   states.
   func callAsFunction(_ x: Tensor, states: [Tensor]?, lengths: SequenceLengths?) -> (output: Tensor, states: [Tensor]) {
     if x.rank == 2 {
       let batch = isBatchFirst ? 0 : 1
