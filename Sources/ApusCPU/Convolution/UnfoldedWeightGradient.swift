@@ -2,9 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution: the pixels of the output's gradient times transposed windows. The images are
-/// divided into parts; the number of parts depends only on the shape. The partial results of the parts are added in
-/// order.
+/// The gradient of a convolution's weights by im2col: the output's gradient as a matrix `[outputs, pixels]`, times the
+/// windows of the input as a matrix `[pixels, taps]`. The images are divided into parts; the number of parts depends
+/// only on the shape. The partial results of the parts are added in order.
 ///
 /// In floating point, the right factor of a product is packed. The left factor is read in place, unless it consists of
 /// pixels whose rows would map to the same cache set: then it is packed, too. A part computes the transposed product
@@ -67,8 +67,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { ceilDivide(geometry.outputs, channelGrain) }
 
-  /// The number of tasks that compute products; `Int.max` if the epilogue, which runs later in tasks of its own, also
-  /// uses temporary memory of the workers.
+  /// The number of tasks that compute products. If the epilogue, which runs later in tasks of its own, also uses
+  /// temporary memory of the workers: `Int.max`, so that every worker gets this memory.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }

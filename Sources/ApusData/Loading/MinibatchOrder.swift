@@ -119,7 +119,7 @@ public struct MinibatchOrder: Hashable, Sendable {
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 
-    /// Separates the stream for sampling from the stream for shuffling.
+    /// XORed into the number of the random stream, so that sampling and shuffling use different streams.
     private static let drawing: UInt64 = 0x6472_6177 << 32
   }
 }
