@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), in names that C, OpenCL C and CUDA
-// define. Each lane (element) of a register computes one block, that is, four random words of 32 bits. Included after
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), for C, OpenCL C and CUDA. Each
+// lane (element) of a register computes one block, that is, four random words of 32 bits. Included after
 // prelude/math.h.
 
 // The C loops define these two macros before they include this file, because the words of their keys are scalars, and

@@ -7,7 +7,7 @@ enum ConvolutionMethod {
   case winograd(WinogradGeometry)
   /// Windows, which are read in place from channels-last images or from the rows of channels-first images.
   case windows
-  /// Padded planes, for stride 1 and images that fill vectors.
+  /// Copies of the channels (planes) with padding, for stride 1 and images that fill vectors.
   case planes(PlaneGeometry)
   /// A product of each image with the weights.
   case product(Matmul)
@@ -18,7 +18,7 @@ enum ConvolutionMethod {
   ///
   /// - Parameters:
   ///   - product: the pass as a matrix product; `nil` if the pass is no product or its epilogue does not allow one.
-  ///   - hasMatrixUnit: whether a matrix unit multiplies the windows. If so, the method is `windows` and not
+  ///   - hasMatrixUnit: whether a matrix unit (AMX) multiplies the windows. If so, the method is `windows` and not
   ///     `winograd`, whose transforms do not run on the matrix unit.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,

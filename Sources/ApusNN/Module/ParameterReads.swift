@@ -1,7 +1,8 @@
 import ApusTensor
 import Synchronization
 
-/// Records the parameters whose values some code reads, including those that reflection does not find.
+/// Records the parameters whose values some code reads, including parameters that reflection over the model's
+/// properties does not find.
 package final class ParameterReads: Sendable {
   @TaskLocal private static var taskLocal: ParameterReads?
   private static let active = Atomic<Int>(0)

@@ -13,7 +13,7 @@ public struct ReduceOnPlateau: MetricSchedule {
 
   /// Whether larger values are better, as for an accuracy.
   public var prefersLarger: Bool
-  /// The factor of a reduction.
+  /// The factor by which each reduction multiplies the rate.
   public var reduction: Double
   /// The number of observations without improvement that are tolerated; the next one reduces the rate.
   public var patience: Int
@@ -21,9 +21,10 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var threshold: Threshold
   /// The number of observations after a reduction that do not count toward `patience`.
   public var cooldown: Int
-  /// The smallest factor of the rate.
+  /// The lower limit for the product of all reductions.
   public var minimum: Double
-  /// Reductions that change the factor by at most `epsilon` are skipped. (PyTorch compares the change of the rate.)
+  /// Reductions that change the product of all reductions by at most `epsilon` are skipped. (PyTorch compares the change
+  /// of the rate.)
   public var epsilon: Double
 
   private var current = 1.0

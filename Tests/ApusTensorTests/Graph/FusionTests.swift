@@ -188,8 +188,8 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// The orientation of a product does not depend on the nodes that read it. Otherwise its bits could change, because
-  /// the order of its sums may depend on the orientation.
+  /// Whether the planner computes a product or its transpose (the orientation) does not depend on the nodes that read
+  /// the product. Otherwise the rounding could change, because the order of the sums may depend on the orientation.
   @Test func theOrientationOfAProductDoesNotDependOnItsReaders() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {
