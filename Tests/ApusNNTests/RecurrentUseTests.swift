@@ -109,8 +109,8 @@ import Testing
     }
   }
 
-  /// Each device gives the same second derivatives as the CPU. `RecurrentTests` compares the derivatives of the CPU with
-  /// finite differences.
+  /// Each device gives the same second derivatives as the CPU, within a tolerance. `RecurrentTests` compares the CPU
+  /// with finite differences.
   @Test(arguments: ["lstm", "gru"]) func secondDerivativesOfDevicesAgree(_ kind: String) throws {
     var found: [String: [[Double]]] = [:]
     for test in TestDevice.conformance {

@@ -78,9 +78,9 @@ extension ConvolutionGeometry {
 
   /// Whether windows of a channels-first input are best read in place. This is so for
   /// (a) kernels with at least five columns, if there are at most `fewChannels` input channels;
-  /// (b) the output of a convolution with strided windows of several columns, if a row of results has at least
-  /// `leastWindowsOfRow` windows and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows then
-  /// read the same cache lines, and no channels-last copy of the image is needed.
+  /// (b) the output pass, if the windows have a horizontal stride above 1 and several columns, a row of results has at
+  /// least `leastWindowsOfRow` windows, and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows
+  /// then read the same cache lines, and no channels-last copy of the image is needed.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
     return pass == .output && stride.z > 1 && kernel.z > 1 && output.z >= Self.leastWindowsOfRow

@@ -40,7 +40,7 @@ struct WindowAxis {
     self.segments = segments
   }
 
-  /// An axis of the output, or of the weight gradient.
+  /// An axis of the pass that computes the output or the weight gradient.
   init(outputOf g: ConvolutionGeometry, axis: Int) {
     self.init(
       count: g.output[axis], first: 0, step: 1, stride: g.stride[axis], dilation: g.dilation[axis],

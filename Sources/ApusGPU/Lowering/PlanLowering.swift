@@ -16,7 +16,7 @@ struct BoundProgram {
     case scalar(Int)
     /// Element indices, the first of which is `offset`.
     case index(offset: Int)
-    /// The result with this index of the step whose epilogue the program is.
+    /// In the epilogue of a step: the result of the step with this index.
     case core(Int)
   }
 
@@ -41,7 +41,7 @@ struct PlanLowering {
   /// determines its location.
   private let locations: [MemoryLocation]?
   private(set) var launches: [LoweredLaunch] = []
-  /// Launches that run several times. An inner loop follows the loop that contains it.
+  /// The ranges of launches that run several times. An inner loop follows the loop that contains it.
   private(set) var loops: [LaunchLoop] = []
   /// The numbers that the launches read: extents, strides and offsets.
   private(set) var geometry: [Int64] = []
@@ -203,8 +203,8 @@ struct PlanLowering {
 
 /// The part of a step's work that a kernel does.
 enum KernelWork {
-  /// A share of the step's own work, with a name if several kernels divide this work; `flops` is the number of
-  /// operations if the kernel's method changes that number.
+  /// A share of the step's own work, with a name if several kernels divide this work. `flops` is the number of
+  /// floating-point operations if the kernel's algorithm, such as Winograd, changes that number.
   case step(share: Double = 1, flops: Double? = nil, named: String? = nil)
   /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
   case part(String, read: Int, written: Int)

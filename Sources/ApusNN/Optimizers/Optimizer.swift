@@ -198,8 +198,8 @@ public final class Optimizer {
     }
   }
 
-  /// Runs `body` with the parameters at the point where the rule requires gradients. For most rules this is the
-  /// parameters' own value; see `LookAheadRule`.
+  /// Runs `body` with the parameters at the point where the rule requires gradients. For most rules this point is the
+  /// current value of the parameters; see `LookAheadRule` for the others.
   public func atGradientPoint<R>(_ body: () throws -> R) rethrows -> R {
     guard rule is any LookAheadRule else { return try body() }
     var values: [ObjectIdentifier: Tensor] = [:]

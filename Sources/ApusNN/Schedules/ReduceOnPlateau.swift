@@ -21,10 +21,9 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var threshold: Threshold
   /// The number of observations after a reduction that do not count toward `patience`.
   public var cooldown: Int
-  /// The lower limit for the product of all reductions.
+  /// The lower limit for the factor of the rate, the product of all reductions.
   public var minimum: Double
-  /// Reductions that change the product of all reductions by at most `epsilon` are skipped. (PyTorch compares the change
-  /// of the rate.)
+  /// Reductions that change the factor by at most `epsilon` are skipped. (PyTorch compares the change of the rate.)
   public var epsilon: Double
 
   private var current = 1.0
@@ -78,7 +77,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var memory: [Double] {
     get {
       let state = [current, Double(badCount), Double(cooldownCount)]
-      // Until a metric is finite, the best value is infinite, which JSON cannot represent.
+      // Before the first finite metric, the best value is infinite, which JSON cannot represent.
       return best.isFinite ? state + [best] : state == [1, 0, 0] ? [] : state
     }
     set {

@@ -26,8 +26,8 @@ public struct TagCounts: Hashable, Sendable {
   public let errorCount: Int
   /// The number of misclassified examples with a tag or a comment in the sheet. The others count as not examined.
   public let examinedCount: Int
-  /// The number of rows of the sheet that are left out. Their example is not among the errors of this model, or has
-  /// another true class, because the sheet comes from another model or other data.
+  /// The number of rows of the sheet that are left out: the example of such a row is not an error of this model, or has
+  /// another true class. The sheet then comes from another model or other data.
   public let unmatchedCount: Int
   /// The fraction of all examples that are classified correctly.
   public let accuracy: Double

@@ -54,7 +54,7 @@ struct LayerListTests {
     #expect(try LayerList(parsing: list.description) == list)
   }
 
-  /// Texts that are no list of layers. The error names the position of the layer.
+  /// Texts that do not parse as a list of layers. The error names the position of the layer.
   @Test(arguments: [
     ("", 1, "a layer is missing"), ("relu,,relu", 2, "a layer is missing"), ("relu,", 2, "a layer is missing"),
     ("cnov 6 5x5", 1, "unknown layer \"cnov\"; did you mean conv?"), ("conv", 1, "the number of filters is missing"),
