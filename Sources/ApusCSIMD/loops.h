@@ -84,8 +84,8 @@ __attribute__((noinline)) static void run_tail(
 #include "loops_random.h"
 #include "loops_transpose.h"
 
-// MASK_OF converts a mask of 32-bit elements to MASK. WIDE_MASK converts a MASK to 64-bit elements, NARROW_MASK to
-// 32-bit elements.
+// MASK_OF converts the result of a comparison to MASK. WIDE_MASK converts a MASK to a mask of 64-bit elements;
+// NARROW_MASK converts it back.
 #define MASK VI
 #define MASK_OF(m) (m)
 #define WIDE_MASK(m) __builtin_convertvector(m, VL)

@@ -1,8 +1,8 @@
-/// A step that runs a plan, the body, `count` times, and carries values from one iteration to the next.
+/// A step of a plan that runs another plan, the body, `count` times, and carries values from one iteration to the next.
 ///
 /// Sequences are arrays with one element for each iteration. An iteration reads one element of each input sequence, and
 /// writes one element of each output sequence, from the first to the last or in reverse. The enclosing plan is the plan
-/// that contains the loop; the body uses its scalar bank (`Plan.scalars`).
+/// that contains the loop; the body uses its scalar bank (`Plan.scalars`), the numbers that the caller passes to a run.
 public struct Loop: Hashable, Sendable {
   /// The source of an input of the body.
   public enum Source: Hashable, Sendable {

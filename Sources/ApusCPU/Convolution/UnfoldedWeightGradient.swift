@@ -6,11 +6,12 @@ import ApusSystem
 /// windows of the input as a matrix `[pixels, taps]`. The images are divided into parts; the number of parts depends
 /// only on the shape. The partial results of the parts are added in order.
 ///
-/// In floating point, the right factor of a product is packed. The left factor is read in place, unless it is the
-/// output's gradient and its rows would map to the same cache set: then it is packed, too. A part computes the
-/// transposed product `[taps, outputs]`, with the windows as the left factor, if (a) windows are read in place, (b) a
-/// task has all output channels of a group, and (c) the taps of a group, counted over all its input channels, are at
-/// least twice as many as its output channels. The sum of the parts is then transposed back.
+/// In floating point, the right factor of a product is packed, that is, copied in the order in which the micro-kernel
+/// reads it. The left factor is read in place, unless it is the output's gradient and its rows would map to the same
+/// cache set: then it is packed, too. A part computes the transposed product `[taps, outputs]`, with the windows as the
+/// left factor, if (a) windows are read in place, (b) a task has all output channels of a group, and (c) the taps of a
+/// group, counted over all its input channels, are at least twice as many as its output channels. The sum of the parts
+/// is then transposed back.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -67,8 +68,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { ceilDivide(geometry.outputs, channelGrain) }
 
-  /// The number of tasks that compute products. If the epilogue, which runs later in tasks of its own, also uses
-  /// temporary memory of the workers: `Int.max`, so that every worker gets this memory.
+  /// The number of tasks that compute products. If the epilogue (fused elementwise operations on the gradient) also
+  /// uses temporary memory of the workers, in later tasks of its own: `Int.max`, so that every worker gets this memory.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }
@@ -159,7 +160,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   }
 
   /// Adds to `result` the output's gradient, for a block of channels, times the windows. Each element of the product is
-  /// one accumulation chain.
+  /// one accumulation chain: its terms are added one after another.
   private func multiply(
     _ channels: Int, _ count: Int, _ pixels: OpenBLASProduct.Factor, _ lines: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, ahead: csimd_prefetch_block

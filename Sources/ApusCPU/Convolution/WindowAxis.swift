@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusSystem
 
-/// One spatial axis of a convolution's pass: its results, and the taps that each result reads.
+/// One spatial axis of a convolution's pass: its results, and the taps (positions in the kernel) of each result.
 ///
 /// Result `j` has position `first + j·step`. Its tap `t` reads position `j·stride + t·dilation + offset` of the source
 /// (the input or, for the input gradient, the output's gradient), unless that position is outside of the source.

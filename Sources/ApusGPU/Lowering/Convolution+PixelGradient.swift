@@ -9,7 +9,7 @@ private struct GradientTiling {
   let width: Int
   /// The number of panels, which have `width` output channels each.
   let panels: Int
-  /// The numbers of taps and input channels per work-item.
+  /// The numbers of taps (positions in the convolution's kernel) and input channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
   /// The sum over the rows of pixels of all images is split into `parts` parts of `rowsPerPart` rows each (split-K). A

@@ -5,7 +5,7 @@ import ApusDevice
 enum ConvolutionMethod {
   /// GPU kernels: an implicit GEMM, a matrix product that reads the windows from the images without im2col.
   case tiled
-  /// For channels-last images: products of pixels with the weights of each tap.
+  /// For channels-last images: products of pixels with the weights of each tap (position in the kernel).
   case pixels
   case pixelGradient
   /// Winograd tiles of channels-last images.
@@ -16,7 +16,7 @@ enum ConvolutionMethod {
   /// The gradient of the weights of a 1 × 1 kernel: one product per image, and the sum of these products.
   case gradientProducts(Matmul)
   case depthwise(DepthwiseTiling)
-  /// For channels-first images: registers of neighboring pixels of one channel (plane).
+  /// For channels-first images: registers of neighboring pixels of one channel.
   case planes
   case planeGradient
 

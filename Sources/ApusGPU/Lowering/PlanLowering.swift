@@ -22,7 +22,7 @@ struct BoundProgram {
 
   var arguments: [Argument]
   var results: [MemoryLocation]
-  /// The slot of the scalar bank.
+  /// The slot of the memory block with the scalar bank.
   var bankSlot: Int
   /// The layouts of the tensors and indices among the arguments, then of the results. `arguments` and `results` already
   /// include the offsets of these layouts.

@@ -41,8 +41,8 @@ public struct Penalty: Sendable {
     self.parameters = parameters
   }
 
-  /// The penalty term, a scalar of shape `[]`; `float32` for 16-bit parameters. A change of its factors does not make a
-  /// new plan (compiled graph) necessary.
+  /// The penalty term, a scalar of shape `[]`; `float32` for 16-bit parameters. If only its factors change, the device
+  /// reuses the plan (the prepared steps) of the update.
   public func callAsFunction() -> Tensor {
     switch kind {
     case .l1(let factor): sum { $0.abs() } * factor

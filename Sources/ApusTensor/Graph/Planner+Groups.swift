@@ -2,7 +2,8 @@ import ApusSystem
 import ApusDevice
 
 /// Nodes that become one step: either an anchor (a reduction, a product or another operation that needs a step of its
-/// own) with its prologue and epilogue, or elementwise operations alone.
+/// own) with its prologue (elementwise operations on its input) and epilogue (elementwise operations on its result), or
+/// elementwise operations alone.
 struct Group {
   /// The shape of the nodes after the anchor, or of all nodes if there is no anchor.
   var shape: Shape
@@ -11,7 +12,7 @@ struct Group {
   /// The elementwise nodes that the reduction applies to its input.
   var prologue: [Int] = []
   /// Elementwise nodes, inputs first: with an anchor, the epilogue. Groups without an anchor may have several segments:
-  /// the same program on independent values.
+  /// the same program (elementwise code) on independent values.
   var segments: [[Int]] = [[]]
   /// Whether elementwise nodes may join the group.
   var isOpen = true
