@@ -17,7 +17,7 @@ public struct Loop: Hashable, Sendable {
 
   /// The destination of an output of the body.
   public enum Target: Hashable, Sendable {
-    /// The current element of a sequence: the contiguous value of the enclosing plan with this index.
+    /// The current element of a contiguous sequence, the value of the enclosing plan with this index.
     case element(Int)
     /// The carried value with this index, which the output overwrites.
     case carried(Int)

@@ -41,7 +41,7 @@ extension OpCase {
     .unary(
       "tanhShrink", on: 0.3...4, tolerance: .composed(steps: 3, scale: 4), { $0.tanhShrink() }, { $0 - tanh($0) }),
     .unary("threshold", tolerance: .exact, { $0.threshold(0.5, value: -3) }, { $0 > 0.5 ? $0 : -3 }),
-    // The conformance tests of layers compare the surrogate gradients.
+    // The conformance tests of layers check the surrogate gradients.
     .unary("unitStep", tolerance: .exact, derivatives: .none, { $0.unitStep() }, { $0 >= 0 ? 1 : 0 }),
     .unary("unitStep(clipped)", tolerance: .exact, derivatives: .none, { $0.unitStep(gradient: .clipped) }) {
       $0 >= 0 ? 1 : 0
