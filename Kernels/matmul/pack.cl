@@ -1,5 +1,5 @@
-// Packs a matrix into contiguous panels of $width columns, so that the product reads memory in order. The copy converts
-// elements to the arithmetic type and pads the last panel with zeros:
+// Packs a factor of a matrix product into contiguous panels of $width columns, so that the product reads memory in
+// order. The copy converts elements to the arithmetic type and pads the last panel with zeros:
 //
 //   source [batch, rows, columns], any strides  →  panels [batch, panel, row, $width]
 //

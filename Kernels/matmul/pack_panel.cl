@@ -1,5 +1,6 @@
-// Packs a part of panel `panel` of a column-major B to `packed`: the rows of segments `begin` to `end` - 1. A segment
-// is $terms consecutive rows of B. The kernel transposes blocks of WIDTH rows by WIDTH columns in registers.
+// Packs a part of panel `panel` of B, the column-major right factor of a product, to `packed`: the rows of segments
+// `begin` to `end` - 1. A segment is $terms consecutive rows of B; a panel is $vectors * WIDTH columns. The kernel
+// transposes blocks of WIDTH rows by WIDTH columns in registers.
 //
 // Parameters: $B, $T, $V, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);

@@ -1,6 +1,6 @@
 // Iterates over the taps (positions) of the pooling windows of `count` neighboring outputs, one output per lane. The
-// first output is at `column` of the row (d, h) of `plane`. $TAP processes one tap of all windows; taps at depths or
-// rows outside of the input are skipped.
+// first output is at `column` of the row (d, h) of `plane`, one channel of one example. $TAP processes one tap of all
+// windows; taps at depths or rows outside of the input are skipped.
 //
 // Parameters: $TAP, $dilationD, $dilationH, $dilationW, $index, $inputD, $inputH, $inputW, $paddingD, $paddingH,
 // $paddingW, $strideD, $strideH, $strideW, $windowD, $windowH, $windowW.

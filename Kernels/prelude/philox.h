@@ -1,10 +1,12 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), for any dialect. Each lane of a
-// register computes one block, that is, four random words of 32 bits. Included after prelude/math.h.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), for C, OpenCL C and CUDA. Each
+// lane (element) of a register computes one block, that is, four random words of 32 bits. Included after
+// prelude/math.h.
 
 // The C loops define these two macros before they include this file, because the words of their keys are scalars, and
 // because one multiplication computes both words of a product.
 //   PHILOX_KEY                             the type of a word of the key and of the second half of the counter
-//   PHILOX_PRODUCT(high, low, a, factor)   sets the words of the 64-bit products of a VU and a constant
+//   PHILOX_PRODUCT(high, low, a, factor)   sets high and low to the upper and lower words of the 64-bit products
+//                                          a · factor; high, low and a are VUs (registers of 32-bit words)
 #ifndef PHILOX_KEY
 #define PHILOX_KEY VU
 #define PHILOX_PRODUCT(high, low, a, factor) high = MULTIPLY_HIGH((VU)(factor), a), low = (a) * factor

@@ -1,13 +1,14 @@
-// Random words, for any dialect. Included after prelude/philox.h.
+// Random words, for C, OpenCL C and CUDA. Included after prelude/philox.h.
 
-// Computes the four random words of a block in each lane.
+// Computes in each lane the four random words of a Philox block: the words 4 · block … 4 · block + 3 of the stream of
+// `seed` and `counter`.
 INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
   philox_block(
       AS_U(I_FROM_L(block)), AS_U(I_FROM_L(block >> 32)), AS_U(I_FROM_L(counter)), AS_U(I_FROM_L(counter >> 32)),
       AS_U(I_FROM_L(seed)), AS_U(I_FROM_L(seed >> 32)), words);
 }
 
-// Returns the random words whose indices are the lanes of `number`.
+// Returns the random words whose indices are in the lanes of `number`.
 INLINE VI random_i64(VL number, VL seed, VL counter) {
   VU words[4];
   random_words(number >> 2, counter, seed, words);
@@ -16,8 +17,8 @@ INLINE VI random_i64(VL number, VL seed, VL counter) {
 #define random_i32(number, seed, counter) random_i64(L_FROM_I(number), seed, counter)
 
 #if WIDTH > 1
-// Returns the random words from index `position` on. The blocks of all lanes are generated together and buffered in
-// `words`; the first buffered word has the index `first`.
+// Returns WIDTH random words, from index `position` on. WIDTH blocks are generated together and buffered in `words`;
+// the first buffered word has the index `first`.
 INLINE VI next_words(i64 position, VL seed, VL counter, int *words, i64 *first) {
   if (position < *first || position + WIDTH > *first + 4 * WIDTH) {
     VU generated[4];
@@ -29,7 +30,7 @@ INLINE VI next_words(i64 position, VL seed, VL counter, int *words, i64 *first) 
 }
 #endif
 
-// Sets `kept` to 1 for the words of a block with which dropout keeps an element, else to 0.
+// Sets kept[i] to 1 if dropout keeps the element of word i of a block, else to 0, in each lane.
 INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   VU words[4];
   random_words(block, counter, seed, words);

@@ -1,10 +1,10 @@
-// Loads, stores and conversions of the element types, for any dialect. Included after prelude/special.h.
+// Loads, stores and conversions of the element types, for C, OpenCL C and CUDA. Included after prelude/special.h.
 //
-// A register has WIDTH elements. The first `count` elements are valid; `count` is WIDTH except at the end of a row of
-// elements in memory.
-// t is an element type, such as float16; a and b are arithmetic types: i32, i64, f32 or f64.
+// A register has WIDTH lanes (elements). The first `count` lanes are valid; `count` is WIDTH except at the end of a row
+// of elements in memory.
+// t is an element type, such as float16; a and b are arithmetic types: i32, i64, f32 or f64. VI is a register of i32.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
-//   EXACT_t(p, at, count)              the same without reading other elements, which may be written concurrently
+//   EXACT_t(p, at, count)              the same; reads no further elements, which other threads may be writing
 //   EVEN_t(p, at, count)               elements at, at + 2, …
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
@@ -13,7 +13,7 @@
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0, else y
 //   CONSTANT_a(bits)                   the number with these bits in all lanes
 //   SEQUENCE_a(first, step)            first, first + step, …
-//   SCALAR_a(bank, entry)              an entry of the plan's scalar bank in all lanes
+//   SCALAR_a(bank, entry)              a number that the host passes to a run, an entry of `bank`, in all lanes
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; the lanes rotated so that lane `by` is the first
 //   LANE_MASK(count)                   1 in the first `count` lanes, else 0
 //   ACCUMULATE_a(x, y, sum)            sum + x·y; integers wrap around

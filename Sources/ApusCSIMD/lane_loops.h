@@ -35,7 +35,8 @@
     V b = OPERAND(V, 1);                                                          \
     r = expression;                                                               \
   })
-// The results of comparisons are 32 bits in registers, or one byte in memory.
+// Each comparison becomes two loops: ROW(name) writes 32-bit results, which other loops read as operands; TRUTHS(name)
+// writes one byte for each result, the format of booleans in memory.
 #define TRUTHS(name) FN(truths_##name)
 #define TEST1_OF(loop, name, R, R_BYTES, expression)                 \
   DEFINE_LOOP(loop(name), R, R_BYTES, 1, SIZES(BYTES_OF(V), 0, 0), { \

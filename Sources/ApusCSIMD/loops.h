@@ -72,7 +72,8 @@ __attribute__((noinline)) static void run_tail(
 #define BYTES_VL 8
 #define BYTES_OF(T) PASTE(BYTES_, T)
 
-// Element i of FOLDED(a, k) is element i + k of a; callers use only elements below k.
+// Element i of FOLDED(a, k) is element (i + k) mod 16 of a. A fold halves a vector: after a = f(a, FOLDED(a, k)), only
+// the elements below k are used.
 #define FOLDED(a, k)                                                                                          \
   __builtin_shufflevector(                                                                                    \
       a, a, (0 + k) & 15, (1 + k) & 15, (2 + k) & 15, (3 + k) & 15, (4 + k) & 15, (5 + k) & 15, (6 + k) & 15, \
@@ -83,6 +84,8 @@ __attribute__((noinline)) static void run_tail(
 #include "loops_random.h"
 #include "loops_transpose.h"
 
+// MASK_OF converts the result of a comparison to MASK. WIDE_MASK converts a MASK to a mask of 64-bit elements;
+// NARROW_MASK converts it back.
 #define MASK VI
 #define MASK_OF(m) (m)
 #define WIDE_MASK(m) __builtin_convertvector(m, VL)

@@ -1,11 +1,12 @@
-/// A plan, the body, that runs `count` times, with values that are carried from one iteration to the next.
+/// A step of a plan that runs another plan, the body, `count` times, and carries values from one iteration to the next.
 ///
-/// Each iteration processes one element of the sequences, from the first to the last or in reverse. The body uses the
-/// scalar bank (`Plan.scalars`) of the enclosing plan, which contains the loop.
+/// Sequences are arrays with one element for each iteration. An iteration reads one element of each input sequence, and
+/// writes one element of each output sequence, from the first to the last or in reverse. The enclosing plan is the plan
+/// that contains the loop; the body uses its scalar bank (`Plan.scalars`), the numbers that the caller passes to a run.
 public struct Loop: Hashable, Sendable {
   /// The source of an input of the body.
   public enum Source: Hashable, Sendable {
-    /// A contiguous value, the same in each iteration.
+    /// The contiguous value of the enclosing plan with this index, the same in each iteration.
     case whole(Int)
     /// An element of a sequence: element `t` is contiguous and begins at the offset of the layout plus
     /// `t · strides[0]`.
@@ -16,7 +17,7 @@ public struct Loop: Hashable, Sendable {
 
   /// The destination of an output of the body.
   public enum Target: Hashable, Sendable {
-    /// The current element of a sequence, which is a contiguous value.
+    /// The current element of a contiguous sequence, the value of the enclosing plan with this index.
     case element(Int)
     /// The carried value with this index, which the output overwrites.
     case carried(Int)
@@ -26,8 +27,8 @@ public struct Loop: Hashable, Sendable {
   public var count: Int
   /// Whether the loop runs from the last element to the first.
   public var isReversed: Bool
-  /// The plan of one iteration. An output that goes to a carried value overwrites the donated buffer of the input that
-  /// comes from this carried value.
+  /// The plan of one iteration. An output that goes to a carried value is stored in the memory of this carried value,
+  /// in place of the input that comes from it.
   public var body: Plan
   /// The sources of the body's inputs.
   public var inputs: [Source]
@@ -38,7 +39,7 @@ public struct Loop: Hashable, Sendable {
   /// The values of the enclosing plan that store the carried values; after the loop, they contain the results of the
   /// last iteration.
   public var carried: [Int]
-  /// The values that serve as the body's slabs.
+  /// The values of the enclosing plan that serve as the body's slabs (scratch memory).
   public var slabs: [Int]
 
   /// Creates a loop from its fields.

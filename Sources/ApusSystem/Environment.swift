@@ -8,7 +8,7 @@ package enum Environment {
     return String(cString: value)
   }
 
-  /// Whether each step and launch is logged to stderr: `APUS_DEBUG` is set, for example to 1, and is not 0.
+  /// Whether each step of a plan and each kernel launch is logged to stderr: `APUS_DEBUG` is set and is not 0.
   package static let logsSteps = Environment["APUS_DEBUG"].map { $0 != "0" } ?? false
 }
 

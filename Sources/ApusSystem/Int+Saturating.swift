@@ -1,4 +1,5 @@
-// Saturating arithmetic on counts: a result that does not fit is `Int.max`. No tensor has an extent of `Int.max`.
+// Saturating arithmetic on counts: a result that does not fit is `Int.max`. No tensor has an extent of `Int.max`, so an
+// extent of this value means an overflow.
 
 extension Int {
   /// The product of two numbers that are not negative; `Int.max` on overflow.

@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusGPU
 
-/// The search for the CUDA driver and NVRTC. The tests search for the stand-ins of these libraries.
+/// The search for the CUDA driver and NVRTC. The tests search for stand-ins: libraries with the same names and
+/// functions, which are built from `Tests/CUDAStandIn`.
 struct CUDALibrariesTests {
   private func failure(_ search: CUDASearch) throws -> String {
     "\(try #require(throws: DeviceError.self) { try CUDALibraries(search) })"
@@ -53,8 +54,8 @@ struct CUDALibrariesTests {
     }
   }
 
-  /// The packages of a virtual environment come before those of the Python installation from which the environment was
-  /// created.
+  /// The packages of a virtual environment come before the packages of the Python installation from which the
+  /// environment was created.
   @Test func compilersOfPythonPackagesAreFound() throws {
     let root = try ScratchDirectory()
     let manager = FileManager.default

@@ -67,7 +67,8 @@ import Testing
     }
   }
 
-  /// Dropout between layers: its effect, and where it applies.
+  /// Dropout between layers drops elements at random in training, with a new mask for each time step, and scales the
+  /// others. It does nothing in inference or after the last layer.
   @Test(arguments: hosts) func dropoutBetweenLayers(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func layer(_ dropout: Double, layers: Int) -> RNN {
@@ -108,8 +109,8 @@ import Testing
     }
   }
 
-  /// Second derivatives on all devices agree with those on the CPU, which `RecurrentTests` compares with finite
-  /// differences.
+  /// Each device gives the same second derivatives as the CPU, within a tolerance. `RecurrentTests` compares the CPU
+  /// with finite differences.
   @Test(arguments: ["lstm", "gru"]) func secondDerivativesOfDevicesAgree(_ kind: String) throws {
     var found: [String: [[Double]]] = [:]
     for test in TestDevice.conformance {

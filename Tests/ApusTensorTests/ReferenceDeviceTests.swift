@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The reference device agrees with results that were computed by hand or published.
+/// The reference device, a simple interpreter of plans, agrees with results that were computed by hand or published.
 @Suite struct ReferenceDeviceTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 

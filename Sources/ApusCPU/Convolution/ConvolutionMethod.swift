@@ -7,7 +7,7 @@ enum ConvolutionMethod {
   case winograd(WinogradGeometry)
   /// Windows, which are read in place from channels-last images or from the rows of channels-first images.
   case windows
-  /// Padded planes, for stride 1 and images that fill vectors.
+  /// Copies of the channels (planes) with padding, for stride 1 and images that fill vectors.
   case planes(PlaneGeometry)
   /// A product of each image with the weights.
   case product(Matmul)
@@ -18,7 +18,7 @@ enum ConvolutionMethod {
   ///
   /// - Parameters:
   ///   - product: the pass as a matrix product; `nil` if the pass is no product or its epilogue does not allow one.
-  ///   - hasMatrixUnit: whether a matrix unit multiplies the windows. If so, the method is `windows` and not
+  ///   - hasMatrixUnit: whether a matrix unit (AMX) multiplies the windows. If so, the method is `windows` and not
   ///     `winograd`, whose transforms do not run on the matrix unit.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
@@ -70,17 +70,17 @@ extension ConvolutionGeometry {
     }
   }
 
-  /// Whether windows of a channels-first input can be read in place: the taps of a row must be contiguous. `false` for
-  /// the input gradient, which does not read the input.
+  /// Whether windows of a channels-first input can be read in place: a row of the kernel must read contiguous elements.
+  /// `false` for the input gradient, which does not read the input.
   fileprivate func hasMixedWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     pass != .inputGradient && dilation.z == 1 && input.x == 1 && hasChannelsLastWindows(pass, dtype)
   }
 
   /// Whether windows of a channels-first input are best read in place. This is so for
   /// (a) kernels with at least five columns, if there are at most `fewChannels` input channels;
-  /// (b) the output of a convolution with strided windows of several columns, if a row of results has at least
-  /// `leastWindowsOfRow` windows and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows then
-  /// read the same cache lines, and no channels-last copy of the image is needed.
+  /// (b) the output pass, if the windows have a horizontal stride above 1 and several columns, a row of results has at
+  /// least `leastWindowsOfRow` windows, and a window has at most `mostRowsOfWindow` rows of taps. Neighboring windows
+  /// then read the same cache lines, and no channels-last copy of the image is needed.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
     return pass == .output && stride.z > 1 && kernel.z > 1 && output.z >= Self.leastWindowsOfRow

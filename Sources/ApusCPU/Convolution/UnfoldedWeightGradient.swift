@@ -2,15 +2,16 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution: the pixels of the output's gradient times transposed windows. The images are
-/// divided into parts; the number of parts depends only on the shape. The partial results of the parts are added in
-/// order.
+/// The gradient of a convolution's weights by im2col: the output's gradient as a matrix `[outputs, pixels]`, times the
+/// windows of the input as a matrix `[pixels, taps]`. The images are divided into parts; the number of parts depends
+/// only on the shape. The partial results of the parts are added in order.
 ///
-/// In floating point, the right factor of a product is packed. The left factor is read in place, unless it consists of
-/// pixels whose rows would map to the same cache set: then it is packed, too. A part computes the transposed product
-/// (windows times transposed pixels, `[taps, outputs]`) if (a) windows are read in place, (b) a task has all output
-/// channels of a group, and (c) the taps of a group, counted over all its input channels, are at least twice as many as
-/// its output channels. The sum of the parts is then transposed back.
+/// In floating point, the right factor of a product is packed, that is, copied in the order in which the micro-kernel
+/// reads it. The left factor is read in place, unless it is the output's gradient and its rows would map to the same
+/// cache set: then it is packed, too. A part computes the transposed product `[taps, outputs]`, with the windows as the
+/// left factor, if (a) windows are read in place, (b) a task has all output channels of a group, and (c) the taps of a
+/// group, counted over all its input channels, are at least twice as many as its output channels. The sum of the parts
+/// is then transposed back.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -67,8 +68,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { ceilDivide(geometry.outputs, channelGrain) }
 
-  /// The number of tasks that compute products; `Int.max` if the epilogue, which runs later in tasks of its own, also
-  /// uses temporary memory of the workers.
+  /// The number of tasks that compute products. If the epilogue (fused elementwise operations on the gradient) also
+  /// uses temporary memory of the workers, in later tasks of its own: `Int.max`, so that every worker gets this memory.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }
@@ -145,8 +146,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Bytes of the packed factors of one product: a panel of windows, and all pixels. If `isTransposed`, only a block of
-  /// pixels is packed.
+  /// Bytes of the packed factors of one product: a panel of windows, and all pixels of the output's gradient. If
+  /// `isTransposed`, only a block of these pixels is packed.
   private static func productByteCount(
     _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
   ) -> Int {
@@ -158,8 +159,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
       + kernels.sliverByteCount(rows: geometry.outputs, k: geometry.matrixPixels)
   }
 
-  /// Adds to `result` the pixels of a block of channels times the windows; each element of the product is one
-  /// accumulation chain.
+  /// Adds to `result` the output's gradient, for a block of channels, times the windows. Each element of the product is
+  /// one accumulation chain: its terms are added one after another.
   private func multiply(
     _ channels: Int, _ count: Int, _ pixels: OpenBLASProduct.Factor, _ lines: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
@@ -197,8 +198,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Adds to `result` the windows times the pixels; each element of the product has one accumulation chain per block of
-  /// pixels.
+  /// Adds to `result` the windows times the output's gradient. Each element of the product has one accumulation chain
+  /// per block of pixels.
   private func multiplyTransposed(
     _ kernels: BlockKernels, _ count: Int, _ lines: OpenBLASProduct.Factor, _ pixels: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer

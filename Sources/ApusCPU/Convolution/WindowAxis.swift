@@ -1,10 +1,10 @@
 import ApusDevice
 import ApusSystem
 
-/// One spatial axis of a convolution's pass: its results, and the taps that each result reads.
+/// One spatial axis of a convolution's pass: its results, and the taps (positions in the kernel) of each result.
 ///
-/// Result `j` has position `first + j·step`. Its tap `t` reads position `j·stride + t·dilation + offset` of the source,
-/// unless that position is outside of the source.
+/// Result `j` has position `first + j·step`. Its tap `t` reads position `j·stride + t·dilation + offset` of the source
+/// (the input or, for the input gradient, the output's gradient), unless that position is outside of the source.
 struct WindowAxis {
   /// Consecutive results with the same taps inside of the source.
   struct Segment {
@@ -40,16 +40,16 @@ struct WindowAxis {
     self.segments = segments
   }
 
-  /// An axis of the output, or of the weight gradient.
+  /// An axis of the pass that computes the output or the weight gradient.
   init(outputOf g: ConvolutionGeometry, axis: Int) {
     self.init(
       count: g.output[axis], first: 0, step: 1, stride: g.stride[axis], dilation: g.dilation[axis],
       offset: -g.padding[axis], weightTaps: Array(0..<g.kernel[axis]), source: g.input[axis])
   }
 
-  /// An axis of the input gradient. In the forward pass, only every `stride`-th tap reads the inputs `phase`,
-  /// `phase + stride`, … The gradient of these inputs is the convolution of the output's gradient with these taps in
-  /// reversed order.
+  /// An axis of the input gradient, for one of `stride` phases: the inputs at positions `phase`, `phase + stride`, … In
+  /// the forward pass, only every `stride`-th tap reads these inputs. Their gradient is the convolution of the output's
+  /// gradient with these taps in reversed order.
   ///
   /// - Precondition: the stride or the dilation is 1.
   init(inputGradientOf g: ConvolutionGeometry, axis: Int, phase: Int) {

@@ -28,7 +28,7 @@ final class Inflater {
 
   /// The next `count` decompressed bytes, or all that remain in the stream if they are fewer.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
-    // The allocation grows with the actual output, not with the size that a header declares.
+    // `count` may come from the header of a damaged file, so the allocation grows with the actual output instead.
     var result: [UInt8] = []
     while result.count < count, !isDone {
       let chunk = min(count - result.count, max(1 << 16, result.count))

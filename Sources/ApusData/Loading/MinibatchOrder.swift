@@ -98,7 +98,8 @@ public struct MinibatchOrder: Hashable, Sendable {
       return Array(0..<Int32(count)).shuffled { random.integer(below: $0, at: $1) }
     }
 
-    /// Assigns the classes to the positions in random order, and samples for each position an example of its class.
+    /// Assigns the classes to the positions of an epoch in random order, and samples for each position an example of
+    /// its class.
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
       // Position `p` gets the class `round[p % classes.count]`. So each round of `classes.count` consecutive positions
       // contains every class once; the last round may be incomplete. The positions are shuffled in the same way as the
@@ -119,7 +120,7 @@ public struct MinibatchOrder: Hashable, Sendable {
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 
-    /// Separates the stream for sampling from the stream for shuffling.
+    /// XORed into the number of the random stream, so that sampling and shuffling use different streams.
     private static let drawing: UInt64 = 0x6472_6177 << 32
   }
 }

@@ -1,8 +1,8 @@
 /// Words, punctuation marks and line ends are tokens: `He said: "it's so"` is `He`, `said`, `:`, `"`, `it's`, `so`,
 /// `"`.
 ///
-/// A word is a run of letters, digits and marks, with apostrophes and hyphens inside. White space other than a line
-/// feed is dropped; decoding inserts spaces at their usual positions. Any other character is a token of its own.
+/// A word is a run of letters, digits and combining marks, with apostrophes and hyphens inside. White space other than
+/// a line feed is dropped; decoding inserts spaces at their usual positions. Any other character is a token of its own.
 public struct WordTokenizer: Tokenizer, Hashable {
   public static let kind = "word"
 

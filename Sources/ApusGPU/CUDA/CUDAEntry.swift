@@ -1,7 +1,7 @@
 import ApusDevice
 import CCUDA
 
-/// A CUDA device that is not opened.
+/// A CUDA device in the list of devices, before it is opened.
 struct CUDAEntry: Sendable {
   let libraries: CUDALibraries
   let device: CUdevice

@@ -5,13 +5,15 @@ import ApusSystem
 private struct GradientTiling {
   /// The size of a tile: `rows` input channels by `vectors` registers of output channels.
   let rows, vectors: Int
+  /// The number of output channels of a tile.
   let width: Int
+  /// The number of panels, which have `width` output channels each.
   let panels: Int
-  /// The numbers of taps and channels per work-item.
+  /// The numbers of taps (positions in the convolution's kernel) and input channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
-  /// The sum over rows of pixels is split into `parts` parts of `rowsPerPart` rows each (split-K). A part is processed
-  /// in blocks of `rowsPerBlock` rows, which stay in a cache.
+  /// The sum over the rows of pixels of all images is split into `parts` parts of `rowsPerPart` rows each (split-K). A
+  /// part is processed in blocks of `rowsPerBlock` rows, which stay in a cache.
   let rowsPerPart, parts, rowsPerBlock: Int
 
   init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {
@@ -24,12 +26,12 @@ private struct GradientTiling {
     let most = VectorTile.mostKept
     channelsPerItem = min(tiles, most) * rows
     channelBlocks = ceilDivide(g.inputChannels, channelsPerItem)
-    // Neighboring taps read the same pixels, so a work-item computes all taps, or consecutive taps if it cannot keep
-    // the sums of all.
+    // Neighboring taps read the same pixels, so a work-item computes all taps. If it cannot keep the sums of all taps,
+    // it computes some consecutive taps.
     tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
     tapBlocks = ceilDivide(taps, tapsPerItem)
     let lines = g.batch * g.output.y
-    // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
+    // The split of the sums determines their rounding, so it depends on a typical tile and not on the chosen tile.
     let tasks = ceilDivide(g.outputChannels, 32) * ceilDivide(taps * ceilDivide(g.inputChannels, 12), most)
     let perPart = max(1, ceilDivide(lines * tasks, 32))
     // All parts except the last have at least 2,048 pixels, or all pixels if there are fewer, so that storing and

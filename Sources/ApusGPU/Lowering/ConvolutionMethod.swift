@@ -3,9 +3,9 @@ import ApusDevice
 /// The kernels that compute a pass of a convolution. `PlanLowering` emits them. `GPUDevice.channelsLast` checks whether
 /// a pass has kernels for channels-last images.
 enum ConvolutionMethod {
-  /// GPU kernels: a product of implicit matrices.
+  /// GPU kernels: an implicit GEMM, a matrix product that reads the windows from the images without im2col.
   case tiled
-  /// For channels-last images: products of pixels with the weights of each tap.
+  /// For channels-last images: products of pixels with the weights of each tap (position in the kernel).
   case pixels
   case pixelGradient
   /// Winograd tiles of channels-last images.
@@ -16,7 +16,7 @@ enum ConvolutionMethod {
   /// The gradient of the weights of a 1 × 1 kernel: one product per image, and the sum of these products.
   case gradientProducts(Matmul)
   case depthwise(DepthwiseTiling)
-  /// For channels-first images: sums along the rows of planes.
+  /// For channels-first images: registers of neighboring pixels of one channel.
   case planes
   case planeGradient
 

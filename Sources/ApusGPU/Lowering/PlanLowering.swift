@@ -1,31 +1,36 @@
 import ApusDevice
 
-/// The start of an array: a slot and an offset in elements.
+/// The start of an array: a slot (the index of a memory block in the list that the driver gets) and an offset in
+/// elements.
 struct MemoryLocation: Sendable {
   var slot: Int
   var offset: Int
 }
 
-/// A program's arguments and results as locations in memory, with their layouts over the domain.
+/// The arguments and results of a program (elementwise code) as locations in memory, with their layouts over the domain
+/// (the shape over which the program runs).
 struct BoundProgram {
   enum Argument {
     case tensor(MemoryLocation)
+    /// The scalar with this index in the scalar bank, an array of numbers that each run of the plan gets.
     case scalar(Int)
     /// Element indices, the first of which is `offset`.
     case index(offset: Int)
+    /// In the epilogue of a step: the result of the step with this index.
     case core(Int)
   }
 
   var arguments: [Argument]
   var results: [MemoryLocation]
+  /// The slot of the memory block with the scalar bank.
   var bankSlot: Int
-  /// The layouts of the tensors and indices among the arguments, then of the results. The offsets of these layouts are
-  /// included in the arguments and results.
+  /// The layouts of the tensors and indices among the arguments, then of the results. `arguments` and `results` already
+  /// include the offsets of these layouts.
   var layouts: [Layout]
 }
 
-/// Lowers the steps of a plan to kernels, launches and the numbers that they read. Each family of steps has an
-/// extension.
+/// Lowers the steps of a plan to kernels, launches and the numbers that the launches read. Each family of steps, such
+/// as reductions, has an extension.
 struct PlanLowering {
   let plan: Plan
   let target: KernelTarget
@@ -36,22 +41,24 @@ struct PlanLowering {
   /// determines its location.
   private let locations: [MemoryLocation]?
   private(set) var launches: [LoweredLaunch] = []
-  /// Launches that run several times. An inner loop follows the loop that contains it.
+  /// The ranges of launches that run several times. An inner loop follows the loop that contains it.
   private(set) var loops: [LaunchLoop] = []
+  /// The numbers that the launches read: extents, strides and offsets.
   private(set) var geometry: [Int64] = []
   private(set) var workspaceByteCount = 0
-  /// The launches that read indices. A kernel reports the number of its site, counted from 1 in the whole plan.
+  /// The launches that read indices. A kernel that finds an index out of range stores the number of its site, counted
+  /// from 1 in the whole plan.
   private(set) var sites: [IndexSite] = []
-  /// The number of sites before the sites of a loop's body.
+  /// The number of sites in the plan before `sites`: above 0 only in the body of a loop.
   private let firstSite: Int
   /// The number of launches before each step.
   private var firstLaunches: [Int] = []
-  /// The choices among several kernels. Tuning measures the alternatives.
+  /// The choices that were made among several kernels. Tuning measures the alternatives.
   private(set) var decisions: [KernelChoice] = []
   /// The cost of the step that is being lowered.
   private var cost = StepCost(operation: "", label: "")
-  /// The part of the step that is being lowered with the kernels of another family, such as a sum of partial results;
-  /// otherwise `nil`.
+  /// While a part of the step, such as a sum of partial results, is lowered with the kernels of another family: that
+  /// part; otherwise `nil`.
   private var part: KernelWork?
 
   init(_ plan: Plan, target: KernelTarget, choices: TuningTable?) {
@@ -63,7 +70,7 @@ struct PlanLowering {
     locations = nil
   }
 
-  /// Creates the lowering of a loop's body, in the memory of the whole plan.
+  /// Creates the lowering of a loop's body, whose values are at `locations` in the memory of the whole plan.
   init(_ plan: Plan, in outer: PlanLowering, locations: [MemoryLocation]) {
     self.plan = plan
     (target, choices, slots) = (outer.target, outer.choices, outer.slots)
@@ -196,8 +203,8 @@ struct PlanLowering {
 
 /// The part of a step's work that a kernel does.
 enum KernelWork {
-  /// A share of the step's own work, with a name if several kernels divide this work; `flops` is the number of
-  /// operations if the kernel's method changes that number.
+  /// A share of the step's own work, with a name if several kernels divide this work. `flops` is the number of
+  /// floating-point operations if the kernel's algorithm, such as Winograd, changes that number.
   case step(share: Double = 1, flops: Double? = nil, named: String? = nil)
   /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
   case part(String, read: Int, written: Int)

@@ -1,8 +1,8 @@
 import ApusTensor
 
 /// A layer with its own mode, which overrides the `withMode(_:_:)` around the model. Examples are a batch norm that
-/// keeps its running statistics in a model that is trained, and dropout that stays active in inference. Keys and shapes
-/// are those of `base`.
+/// keeps its running statistics in a model that is trained, and dropout that stays active in inference. The keys and
+/// shapes of the parameters are the same as without the mode.
 /// ```swift
 /// let model = Sequential {
 ///   Conv2d(3, 8, kernel: 3)

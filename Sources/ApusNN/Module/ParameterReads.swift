@@ -1,13 +1,15 @@
 import ApusTensor
 import Synchronization
 
-/// Records the parameters whose values some code reads, including those that reflection does not find.
+/// Records the parameters whose values some code reads, including parameters that reflection over the model's
+/// properties does not find.
 package final class ParameterReads: Sendable {
   @TaskLocal private static var taskLocal: ParameterReads?
   private static let active = Atomic<Int>(0)
   private let stored = Mutex<(list: [(parameter: Parameter, layer: String?)], known: Set<Parameter>)>(([], []))
 
-  /// The record of the Swift task. While no record is active in the process, reading this property costs one load.
+  /// The record of the current Swift task; `nil` if the task does not record. While no task of the process records,
+  /// reading this property costs one load.
   static var current: ParameterReads? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   /// Runs `body` and returns the parameters whose values `body` read, each once, with the first layer that read it.

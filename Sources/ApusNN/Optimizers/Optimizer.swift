@@ -6,8 +6,9 @@ import ApusTensor
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model)
 /// let loss = try optimizer.minimize { crossEntropy(model(images), labels) }
 /// ```
-/// An update evaluates parameters, state, loss and assigned statistics in one plan, which overwrites the old values in
-/// place. Only one Swift task may use an optimizer at a time.
+/// An update computes the new parameters, the rule's state, the loss and the statistics that layers assigned (such as
+/// running means) in one plan: a list of steps that the device prepares once and runs for each update. The plan
+/// overwrites the old values in place. Only one Swift task may use an optimizer at a time.
 ///
 /// With `precision: .mixed`, losses are built in mixed precision and scaled, so that their gradients stay within the
 /// range of `float16`. If the gradients of an update overflow all the same, the update is skipped and the scale is
@@ -39,7 +40,7 @@ public final class Optimizer {
 
   /// The precision in which losses are computed.
   public let precision: Precision
-  /// Scales the losses; `nil` unless products are `float16`.
+  /// Scales the losses; `nil` unless `precision` is `.mixed`, in which matrix products are `float16`.
   public private(set) var lossScaler: LossScaler?
 
   /// The number of updates so far, including skipped ones.
@@ -136,8 +137,8 @@ public final class Optimizer {
     slots.joined().reduce(0) { $0 + $1.byteCount }
   }
 
-  /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls
-  /// `prepare` if the caller has not done so.
+  /// Evaluates the initial values of parameters and state, so that the first update runs the same plan as all others.
+  /// The first update calls `prepare` if the caller has not done so.
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
     try eval(model.entries.map(\.box.storedValue) + slots.joined() + (lossScaler?.state ?? []))
@@ -187,8 +188,8 @@ public final class Optimizer {
     }
   }
 
-  /// Runs a step of several evaluations. If one of them throws, the model's statistics and the random number source are
-  /// restored.
+  /// Runs `body`, a step that evaluates tensors several times. If `body` throws, the model's statistics and the random
+  /// number source are restored.
   func restoring<R>(_ body: () throws -> R) throws -> R {
     let origin = StepOrigin(model, isHeld: true)
     do { return try body() } catch {
@@ -197,8 +198,8 @@ public final class Optimizer {
     }
   }
 
-  /// Runs `body` with the parameters at the point where the rule requires gradients. For most rules this is the
-  /// parameters' own value; see `LookAheadRule`.
+  /// Runs `body` with the parameters at the point where the rule requires gradients. For most rules this point is the
+  /// current value of the parameters; see `LookAheadRule` for the others.
   public func atGradientPoint<R>(_ body: () throws -> R) rethrows -> R {
     guard rule is any LookAheadRule else { return try body() }
     var values: [ObjectIdentifier: Tensor] = [:]
@@ -274,7 +275,8 @@ public final class Optimizer {
     if let lossScaler { try skippedUpdates.note(lossScaler.skippedSteps) }
   }
 
-  /// Builds the new values. Afterwards only their graph refers to the old values, so that these can be overwritten.
+  /// Builds the graph of the new values. Afterwards only this graph refers to the old values, so that the update can
+  /// overwrite them.
   private func assign(_ gradients: consuming Gradients) {
     let isSameList =
       gradients.parameters.count == parameters.count

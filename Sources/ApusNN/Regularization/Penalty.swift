@@ -41,8 +41,8 @@ public struct Penalty: Sendable {
     self.parameters = parameters
   }
 
-  /// The penalty term, a scalar of shape `[]`; `float32` for 16-bit parameters. Its factors may change without a new
-  /// plan.
+  /// The penalty term, a scalar of shape `[]`; `float32` for 16-bit parameters. If only its factors change, the device
+  /// reuses the plan (the prepared steps) of the update.
   public func callAsFunction() -> Tensor {
     switch kind {
     case .l1(let factor): sum { $0.abs() } * factor

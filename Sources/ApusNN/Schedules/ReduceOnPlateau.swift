@@ -13,7 +13,7 @@ public struct ReduceOnPlateau: MetricSchedule {
 
   /// Whether larger values are better, as for an accuracy.
   public var prefersLarger: Bool
-  /// The factor of a reduction.
+  /// The factor by which each reduction multiplies the rate.
   public var reduction: Double
   /// The number of observations without improvement that are tolerated; the next one reduces the rate.
   public var patience: Int
@@ -21,7 +21,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var threshold: Threshold
   /// The number of observations after a reduction that do not count toward `patience`.
   public var cooldown: Int
-  /// The smallest factor of the rate.
+  /// The lower limit for the factor of the rate, the product of all reductions.
   public var minimum: Double
   /// Reductions that change the factor by at most `epsilon` are skipped. (PyTorch compares the change of the rate.)
   public var epsilon: Double
@@ -77,7 +77,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var memory: [Double] {
     get {
       let state = [current, Double(badCount), Double(cooldownCount)]
-      // Until a metric is finite, the best value is infinite, which JSON cannot represent.
+      // Before the first finite metric, the best value is infinite, which JSON cannot represent.
       return best.isFinite ? state + [best] : state == [1, 0, 0] ? [] : state
     }
     set {

@@ -5,15 +5,15 @@ extension ClassificationResults {
     public var key: String
     /// The name in reports.
     public var name: String
-    /// The value; `nil` if it is undefined, for example the area under a curve if all examples are of one class.
+    /// The value; `nil` if it is undefined, for example the area under the ROC curve if all examples are of one class.
     public var value: Double?
   }
 
   /// The overall measures, in the order in which they are shown. Precision, recall and F1 are not among them: see
   /// `ConfusionMatrix.average(_:)`.
   ///
-  /// The area under the ROC curve (AUC) is the area of class 1 if there are two classes, otherwise the mean over the
-  /// classes, each against the rest.
+  /// With two classes, the area under the ROC curve (AUC) is measured for class 1. With more classes, it is the mean
+  /// over the classes, each against the rest.
   /// - Parameter top: the `k` of an additional top-k accuracy; `nil` for none.
   public func measures(top: Int? = nil) -> [Measure] {
     let topMeasure = top.map { Measure(key: "top_\($0)_accuracy", name: "top-\($0) accuracy", value: topAccuracy($0)) }

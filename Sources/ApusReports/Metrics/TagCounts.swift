@@ -1,21 +1,22 @@
 import ApusData
 import ApusSystem
 
-/// For each tag of a sheet, the fraction of a model's errors with this tag, and the possible gain from correcting them.
+/// For each tag of a sheet (a table in which a user tags misclassified examples), the fraction of a model's errors with
+/// this tag, and the possible gain from correcting them.
 public struct TagCounts: Hashable, Sendable {
   /// A tag and the misclassified examples that have it. Examples may have several tags, so the fractions of all tags
   /// may add up to more than 1.
   public struct Tag: Hashable, Sendable {
     public var name: String
-    /// The number of tagged examples.
+    /// The number of misclassified examples in the sheet that have the tag.
     public var count: Int
     /// The fraction of the examined examples that have the tag.
     public var share: Double
-    /// The accuracy if the tagged examples were classified correctly, and nothing else changed.
+    /// The accuracy if those `count` examples were classified correctly, and nothing else changed.
     public var fixedAccuracy: Double
-    /// The accuracy after all errors with the tag are corrected, `accuracy + share · (1 − accuracy)`. The formula
-    /// assumes that the tag is as frequent among all errors as among the examined ones. Work on this tag can reach at
-    /// most this accuracy.
+    /// The estimated accuracy if all errors to which the tag applies were corrected, also those that nobody examined:
+    /// `accuracy + share · (1 − accuracy)`. The formula assumes that the tag is as frequent among all errors as among
+    /// the examined ones. Work on this tag can reach at most this accuracy.
     public var ceiling: Double
   }
 
@@ -25,8 +26,8 @@ public struct TagCounts: Hashable, Sendable {
   public let errorCount: Int
   /// The number of misclassified examples with a tag or a comment in the sheet. The others count as not examined.
   public let examinedCount: Int
-  /// The number of rows of the sheet that are left out. Their example is not among the errors of this model, or has
-  /// another true class, because the sheet comes from another model or other data.
+  /// The number of rows of the sheet that are left out: the example of such a row is not an error of this model, or has
+  /// another true class. The sheet then comes from another model or other data.
   public let unmatchedCount: Int
   /// The fraction of all examples that are classified correctly.
   public let accuracy: Double

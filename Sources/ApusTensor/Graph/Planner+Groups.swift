@@ -1,18 +1,20 @@
 import ApusSystem
 import ApusDevice
 
-/// Nodes that become one step: either the step `anchor` (a reduction or another separate step) with its prologue and
-/// epilogue, or elementwise operations alone.
+/// Nodes that become one step: either an anchor (a reduction, a product or another operation that needs a step of its
+/// own) with its prologue (elementwise operations on its input) and epilogue (elementwise operations on its result), or
+/// elementwise operations alone.
 struct Group {
   /// The shape of the nodes after the anchor, or of all nodes if there is no anchor.
   var shape: Shape
-  /// The reduction or other step.
+  /// The node of the anchor; `nil` for elementwise operations alone.
   var anchor: Int?
   /// The elementwise nodes that the reduction applies to its input.
   var prologue: [Int] = []
-  /// Elementwise nodes, inputs first. Groups without an anchor may have several segments: the same program
-  /// on independent values.
+  /// Elementwise nodes, inputs first: with an anchor, the epilogue. Groups without an anchor may have several segments:
+  /// the same program (elementwise code) on independent values.
   var segments: [[Int]] = [[]]
+  /// Whether elementwise nodes may join the group.
   var isOpen = true
   /// The groups whose results this group reads; the value is `true` if it must read them from memory, not registers.
   fileprivate(set) var dependencies: [Int: Bool] = [:]
@@ -62,7 +64,8 @@ extension Planner {
   /// The maximum number of groups that any other path search visits.
   static let maximumVisits = 16384
 
-  /// Assigns every node that computes something to a group, except nodes that programs recompute.
+  /// Assigns every node that computes something to a group, except nodes that every program recomputes where it reads
+  /// them.
   mutating func formGroups() {
     indexUsers()
     groupOf = Array(repeating: -1, count: nodes.count)
@@ -303,8 +306,8 @@ extension Planner {
   /// Whether a group may fail on an invalid index.
   func isChecking(_ group: Int) -> Bool { groups[group].anchor.map(checking.contains) ?? false }
 
-  /// The groups in topological order. Groups that may fail on an invalid index come as early as possible, because
-  /// inputs may be overwritten only after them.
+  /// The groups in topological order. Groups that may fail on an invalid index come as early as possible: a run that
+  /// fails must leave its inputs unchanged, so inputs may be overwritten only after these groups.
   func scheduledGroups() -> [Int] {
     var order: [Int] = []
     var seen = Set<Int>()

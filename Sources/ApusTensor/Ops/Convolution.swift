@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// The pass and sizes of a convolution node, on the heap.
+/// The pass (convolution, input gradient or weight gradient) and the sizes of a convolution node; a class, so that the
+/// node stores only a reference.
 final class ConvolutionBox: Sendable {
   let pass: Convolution.Pass
   let geometry: ConvolutionGeometry
@@ -95,7 +96,7 @@ extension Tensor {
 // MARK: - Convolution and its gradients
 
 extension Op {
-  /// Computes `y` from `x` and `w`.
+  /// Computes the convolution `y` of the images `x` with the weights `w`.
   static let convolution: Op = convolutionPass("convolution") { c, box in
     let (x, w, g) = (c.input(0), c.input(1), c.gradient)
     return [

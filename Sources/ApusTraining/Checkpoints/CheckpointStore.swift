@@ -9,9 +9,9 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The open folder of the run; `nil` if it is not open yet.
   private var openFolder: Folder?
-  /// The names of checkpoints, oldest first: all up to the one that `newest` returned, then those that this store has
-  /// written. Newer checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the
-  /// list.
+  /// The names of checkpoints, oldest first: all checkpoints up to the one that `newest` returned, then the checkpoints
+  /// that this store has written. Newer checkpoints that `newest` found damaged are not in the list. `save` keeps the
+  /// last names of the list.
   private var history: [String] = []
 
   private static let name = "checkpoints"
@@ -64,7 +64,7 @@ public struct CheckpointStore: Sendable {
   /// Whether there is a checkpoint of a step.
   func contains(step: Int) throws(TrainingError) -> Bool { try names().contains(CheckpointStore.name(of: step)) }
 
-  /// A checkpoint of the run.
+  /// Reads the last, the best or a given checkpoint of the run.
   ///
   /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the newest undamaged one; not
   ///   called for `.step`.

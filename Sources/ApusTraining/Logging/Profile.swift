@@ -3,8 +3,8 @@ import ApusNN
 import ApusSystem
 import ApusTensor
 
-/// The work that a device ran while it was recorded: each step of the plans (on OpenCL devices each kernel) with its
-/// operations, shape and time.
+/// The work that a device ran while it was recorded: each step (one operation, or several that are fused; on OpenCL
+/// devices each kernel) with its operations, shape and time.
 ///
 /// ```swift
 /// let limits = try DeviceLimits.measured(on: .current)
@@ -80,8 +80,8 @@ public struct Profile: Sendable {
   /// The total time of all records.
   public var seconds: Double { records.reduce(0) { $0 + $1.duration } }
 
-  /// The fraction of the device's limits that is reached: the lower bound on the time divided by the measured time.
-  /// `nil` if the limits are unknown, or if the time or the work is 0.
+  /// The fraction of the device's limits that is reached: the shortest time that the limits allow, divided by the
+  /// measured time. `nil` if the limits are unknown, or if the time or the work is 0.
   public func share(seconds: Double, flops: Double, bytes: Double) -> Double? {
     guard let limits, seconds > 0, flops > 0 || bytes > 0 else { return nil }
     return limits.leastSeconds(flops: flops, bytes: bytes) / seconds

@@ -54,7 +54,7 @@ struct LayerListTests {
     #expect(try LayerList(parsing: list.description) == list)
   }
 
-  /// Texts that are no list of layers. The error names the position of the layer.
+  /// Texts that do not parse as a list of layers. The error names the position of the layer.
   @Test(arguments: [
     ("", 1, "a layer is missing"), ("relu,,relu", 2, "a layer is missing"), ("relu,", 2, "a layer is missing"),
     ("cnov 6 5x5", 1, "unknown layer \"cnov\"; did you mean conv?"), ("conv", 1, "the number of filters is missing"),
@@ -100,8 +100,8 @@ struct LayerListTests {
     #expect(error?.reason.contains(reason) == true, "\(error!)")
   }
 
-  /// The first link (`concat`) concatenates its input `x` and `x + relu(x)`. For `x = [1, −2]`, the result is
-  /// `[1, −2, 2, −2]`.
+  /// `residual` and `concat` are links: layers with branches. The `concat` here concatenates its input `x` and
+  /// `x + relu(x)`. For `x = [1, −2]`, the result is `[1, −2, 2, −2]`.
   @Test func links() throws {
     let list = try LayerList(parsing: "concat (residual (relu)), residual (dense 3 | dense 3 no-bias)")
     let stages = try list.stages(for: [2])
@@ -120,6 +120,7 @@ struct LayerListTests {
     }
   }
 
+  /// Random changes of valid lists may make them invalid, but must not stop the process.
   @Test func noTextTraps() {
     let linked = "residual (conv 2 3x3 pad 1, relu | conv 2 1x1), concat (relu | pool 3 stride 1 pad 1), dense 3"
     let seeds = [lenet, linked, "conv 8 3x5 stride 2x1 pad 1x0 dilation 2x1 groups 2 no-bias, dropout 0.5, dense 3"]

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// The operations that consist of one row of `Kernels/elementwise.def`: one formula.
+  /// The operations that compute one row (formula) of `Kernels/elementwise.def`.
   static let rows: [OpCase] = RowFunction.all.compactMap(\.operation)
 
   static let elementwise: [OpCase] = [
@@ -41,7 +41,7 @@ extension OpCase {
     .unary(
       "tanhShrink", on: 0.3...4, tolerance: .composed(steps: 3, scale: 4), { $0.tanhShrink() }, { $0 - tanh($0) }),
     .unary("threshold", tolerance: .exact, { $0.threshold(0.5, value: -3) }, { $0 > 0.5 ? $0 : -3 }),
-    // Surrogate gradients are compared in the conformance tests of layers.
+    // The conformance tests of layers check the surrogate gradients.
     .unary("unitStep", tolerance: .exact, derivatives: .none, { $0.unitStep() }, { $0 >= 0 ? 1 : 0 }),
     .unary("unitStep(clipped)", tolerance: .exact, derivatives: .none, { $0.unitStep(gradient: .clipped) }) {
       $0 >= 0 ? 1 : 0

@@ -3,8 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// Which steps a plan contains, on a device that computes nothing. For concatenated attention heads, the values on all
-/// devices are tested too.
+/// The steps (operations, fused or alone) of the plan that the planner makes from a graph. The plan goes to a device
+/// that computes nothing. For concatenated attention heads, the values on all devices are tested too.
 @Suite struct FusionTests {
   /// The steps of the plan that computes the tensors of `make`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
@@ -19,9 +19,9 @@ import Testing
     Tensor(Grid(shape) { _ in 1 }, dtype: dtype)
   }
 
-  /// The device computes 16-bit products in `float32`. The update of a weight is the epilogue of the product that
-  /// computes the weight's gradient, despite the casts between product and update. A reduction reads the rounded
-  /// product without a copy.
+  /// The device computes 16-bit products in `float32`. The update of a weight is fused, as an epilogue, with the
+  /// product that computes the weight's gradient, despite the casts between product and update. A reduction reads the
+  /// rounded product without a copy.
   @Test func roundedProductsHaveEpilogues() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -188,8 +188,8 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// The orientation of a product does not depend on the nodes that read it. Otherwise its bits could change, because
-  /// the order of its sums may depend on the orientation.
+  /// Whether the planner computes a product or its transpose (the orientation) does not depend on the nodes that read
+  /// the product. Otherwise the rounding could change, because the order of the sums may depend on the orientation.
   @Test func theOrientationOfAProductDoesNotDependOnItsReaders() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {

@@ -8,8 +8,8 @@ public enum Tolerance: Sendable {
   /// One function: a relative error of `4·2⁻²³` in `float32`, `4·2⁻⁵²` in `float64`, 1e-3 in `float16` and 1.6e-2 in
   /// `bfloat16`; for subnormal numbers, 4 units in the last place.
   case elementwise
-  /// A sum of `terms` products `tᵢ`: `4·√terms·2⁻²⁴·Σ|tᵢ|` in `float32`. `Σ|tᵢ|` is the result of the reference for the
-  /// magnitudes of the inputs, so no product may have a negative constant factor.
+  /// A sum of `terms` products `tᵢ`: `4·√terms·2⁻²⁴·Σ|tᵢ|` in `float32`. The reference computes `Σ|tᵢ|` from the
+  /// absolute values of the inputs; so no product may have a negative constant factor.
   case sum(terms: Int)
   /// Several functions, one after another: `steps` times the error of one function, relative to the result, or to
   /// `scale` if `scale` is larger.
@@ -19,7 +19,7 @@ public enum Tolerance: Sendable {
   ///
   /// - Parameters:
   ///   - expected: the reference's value.
-  ///   - magnitude: the reference's value for the magnitudes of the inputs.
+  ///   - magnitude: the reference's value for the absolute values of the inputs.
   public func bound(_ expected: Double, magnitude: Double, dtype: DType) -> Double {
     guard dtype.isFloatingPoint else { return 0 }
     switch self {

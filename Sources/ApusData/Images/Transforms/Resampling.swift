@@ -11,7 +11,7 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
   /// The mean of the source pixels whose centers are inside the output pixel: Pillow's `BOX`.
   case box
   /// Cubic (Keys, 1981; a = −0.5), with antialiasing: PyTorch's `mode="bicubic", antialias=True`. Pillow's `BICUBIC`
-  /// differs: it also clamps to 0 ... 255 between the two axes.
+  /// differs: it also clamps to 0 ... 255 between the passes along the two axes.
   case bicubic
 
   /// The radius of the filter in pixels of the source. When downsizing with a filter other than `bilinear`, the radius
@@ -35,7 +35,7 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// The word of the filter in a transform text; empty for the default.
+  /// The word that selects the filter in the text of a transform, such as ` box`; empty for the default.
   var suffix: String { self == .antialias ? "" : " " + rawValue }
 }
 

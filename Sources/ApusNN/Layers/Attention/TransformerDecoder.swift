@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The state of a decoder layer during generation: the keys and values of the sequence, and those of the memory (the
-/// encoder's result).
+/// The state of a decoder layer during generation: the keys and values of the sequence and of the memory (the encoder's
+/// result).
 public struct DecoderCache: Sendable {
   /// The keys and values of the sequence.
   public internal(set) var elements: KeyValueCache
