@@ -43,7 +43,7 @@
 
 #define SELECT(m, a, b) ((m) ? (V)(a) : (V)(b))
 
-// The order of minima, maxima and sorting, in which NaN is preferred to every number. The masks are for scalars too.
+// The order of minima, maxima and sorting, in which NaN is preferred to every number. Scalar operands are allowed, too.
 //   IS_MIN(a, b) IS_MAX(a, b)   whether the minimum or maximum of a and b is a
 #define IS_MIN(a, b) (((a) < (b)) | ((a) != (a)))
 #define IS_MAX(a, b) (((a) > (b)) | ((a) != (a)))
@@ -55,7 +55,7 @@
 // over scalars.
 #define OR_PRECEDES_MAX(m, a, b) ((m) | ((a) > (b)) | (((a) != (a)) & ((b) == (b))))
 
-// A mask, for scalars too: whether a floating-point number is neither infinite nor NaN.
+// A mask: whether a floating-point number, in a vector or a scalar, is neither infinite nor NaN.
 #define IS_FINITE(a) ((a) - (a) == 0)
 
 #define EITHER(a, b) (((a) | (b)) != 0)

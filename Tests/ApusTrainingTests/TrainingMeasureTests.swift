@@ -38,7 +38,8 @@ import Testing
     withRandomKey(RandomKey(seed: 4)) { Sequential { Linear(3, 30) } }
   }
 
-  /// With a learning rate of 0, all steps and both evaluations measure the same model.
+  /// With a learning rate of 0, all steps and evaluations measure the same model, so the training metrics and the test
+  /// metrics of the same examples agree.
   @Test(arguments: TestDevice.all) func trainingIsMeasuredAsTestsAre(_ place: TestDevice) throws {
     try withDevice(place.device) {
       let source = ManyClasses(points: try Points(count: 43))

@@ -69,7 +69,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// Transforms the patches of a range of tiles; a patch is the source pixels that a tile reads.
+  /// Transforms the patches of a range of tiles; the patch of a tile consists of the source pixels that the tile reads.
   private func transform(_ tiles: Range<Int>, _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>)
   {
     withUnsafePointer(to: geometry.sourceTiles) { grid in

@@ -2,15 +2,20 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// Consecutive steps of a plan that compute a softmax or log-sum-exp of rows. The steps are the maximum; the shift that
-/// is subtracted (the maximum, or a scalar if the maximum is not finite); the exponentials, if they are stored; their
-/// sum; and the exponentials times the reciprocal of the sum.
+/// Consecutive steps of a plan that compute the softmax or the log-sum-exp of rows. A row consists of the elements that
+/// are reduced to one maximum and one sum. The steps, of which 2, 3 and 5 are optional, compute
+///
+/// 1. the maximum of each row,
+/// 2. the shift that is subtracted from the row: the maximum, or a scalar if the maximum is not finite,
+/// 3. the exponentials of the differences,
+/// 4. the sum of the exponentials,
+/// 5. the exponentials times the reciprocal of the sum.
 struct SoftmaxPattern {
   /// The number of steps, including the maximum.
   private(set) var count = 1
   /// The index of the step that computes the sum.
   private(set) var sum = 0
-  /// The value whose rows are reduced.
+  /// The value whose rows are reduced. Like all values here, it is an index of `Plan.values`.
   let numbers: Int
   let lane: Lane
   /// The number of elements of a row.
@@ -22,7 +27,7 @@ struct SoftmaxPattern {
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
 
-  /// The exponentials if no later step reads them, so that they need not be stored; otherwise `nil`.
+  /// Equals `exponentials` if no later step reads them, so that they need not be stored; otherwise `nil`.
   private(set) var unstored: Int?
 
   /// The values that the steps use when they run as one.
@@ -39,7 +44,7 @@ struct SoftmaxPattern {
   /// Matches the longest pattern at the start of `steps`; `nil` if `steps` do not begin with such a pattern.
   ///
   /// - Parameters:
-  ///   - isLast: whether no step after the step with index `step` reads a value.
+  ///   - isLast: whether no step after the step with index `step` reads `value`.
   ///   - mayAlias: whether two values may share bytes.
   init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
     guard case .reduction(let maximum)? = steps.first, maximum.reducers == [.max],

@@ -1,7 +1,7 @@
 import ApusDevice
 import COpenCL
 
-/// The event of a copy. It is released with the last reference.
+/// The OpenCL event of a copy. `deinit` releases it.
 final class CopyEvent: HostCopy, @unchecked Sendable {
   private let event: cl_event
   private let api: OpenCLFunctions

@@ -194,7 +194,7 @@ struct StepAccesses {
     }
   }
 
-  /// Describes how the lists of a loop differ from those of its body; `nil` if they agree.
+  /// Describes how the inputs, outputs, carried values or slabs of a loop and of its body differ; `nil` if they match.
   private static func mismatch(_ step: Loop) -> String? {
     guard step.inputs.count == step.body.inputCount, step.outputs.count == step.body.outputs.count,
       step.initial.count == step.carried.count, step.slabs.count == step.body.slabs.count
