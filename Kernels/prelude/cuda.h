@@ -15,7 +15,7 @@
 #define GROUP_ID() blockIdx.x
 #define LOCAL_ID() ((int)threadIdx.x)
 #define PREFETCH(pointer)
-// Loads four elements from an address that is a multiple of 16.
+// Loads four elements from an address that is a multiple of 16 bytes.
 #define LOAD_QUAD(p) (*(const float4 *)(p))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")

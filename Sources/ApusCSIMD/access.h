@@ -94,9 +94,9 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
-// Prefetches a block of at least k rows, k rows at a time. A tile of a product takes k steps, one for each term. Each
-// step prefetches a cache line of a different row, so that a tile prefetches one column: a cache line of each of k
-// rows.
+// Prefetches a block of at least k rows, k rows at a time. A tile of a product (a block of results in registers) takes
+// k steps, one for each term. Each step prefetches a cache line of a different row, so that a tile prefetches one
+// column: a cache line of each of k rows.
 typedef struct {
   /// The current k rows, the next column in these rows, and the last k rows of the block.
   const char *rows, *next, *last_rows;

@@ -123,7 +123,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
   }
 }
 
-// Divides the output by the sums, and replaces each row's maximum by its log-sum-exp.
+// Divides each output row by the sum of its weights, and replaces the maximum of the row by the log-sum-exp.
 static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *maxima, void *output) {
   const SCALAR *sum = sums;
   SCALAR *maximum = maxima, *total = output;
@@ -138,7 +138,7 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   }
 }
 
-// Converts the products of a block to weights, and the gradients of the weights to gradients of the products.
+// Converts the products of a block of keys to weights, and the gradients of the weights to gradients of the products.
 static void FN(attention_gradients)(
     const csimd_weights *w, const void *logarithms, const void *dots, void *products, void *gradients) {
   const SCALAR *logarithm = logarithms, *dot = dots;

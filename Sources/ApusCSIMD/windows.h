@@ -6,13 +6,13 @@
 #include "../../Kernels/prelude/indices.h"
 #include "csimd.h"
 
-/// Returns the pixel's position along an axis that a tap reads for result `o`; it may be outside of the image.
+/// Returns the position, along an axis, of the pixel that a tap reads for result `o`; it may be outside of the image.
 static inline __attribute__((unused)) ptrdiff_t
 csimd_pixel_of(const csimd_windows *w, int axis, ptrdiff_t o, ptrdiff_t tap) {
   return o * w->stride[axis] + tap * w->dilation[axis] - w->padding[axis];
 }
 
-/// The results `first ..< last` along an axis for which a tap reads a pixel inside the image, and the pixel `start`
+/// Along one axis: the results `first ..< last` for which a tap reads a pixel inside the image, and the pixel `start`
 /// that it reads for result `first`.
 typedef struct {
   ptrdiff_t first, last, start;
@@ -28,7 +28,8 @@ static inline __attribute__((unused)) csimd_span csimd_span_of(const csimd_windo
   return (csimd_span){first, last, first * stride + shift};
 }
 
-/// Sets `at` to the position that a tap reads for result `o` along an axis; returns whether it is inside the image.
+/// Sets `at` to the position, along an axis, of the pixel that a tap reads for result `o`; returns whether it is inside
+/// the image.
 static inline __attribute__((unused)) int csimd_outer_position(
     const csimd_windows *w, int axis, ptrdiff_t o, ptrdiff_t tap, ptrdiff_t *at) {
   *at = csimd_pixel_of(w, axis, o, tap);

@@ -75,7 +75,7 @@ struct PartTests {
     }
     #expect(try measure(scratch.file("run"), "--part", "all").member("examples") == 50)
     #expect(try measure(scratch.file("run"), "--part", "train").member("examples") == 40)
-    // The verdict compares the file with the training examples of the run.
+    // The bias-variance verdict compares the file with the training examples of the run.
     let judged = try measure(
       scratch.file("run"), "--data", table("other.csv", ["tree", "moss", "moss"]), "--human-error", "0")
     let verdict = try #require(try judged.member("bias_variance", as: [String: Any].self), "\(judged.errors)")

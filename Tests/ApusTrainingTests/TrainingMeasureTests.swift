@@ -106,7 +106,8 @@ import Testing
     }
   }
 
-  /// The measures are evaluated along with the step: no bit of a weight changes, and no plan is added.
+  /// The training measures, such as the accuracy, are evaluated in the plan of the step: they change no bit of the
+  /// weights, and no plan is added.
   @Test(arguments: TestDevice.all) func measuringChangesNoBit(_ place: TestDevice) throws {
     func run(_ objective: Objective) throws -> (digest: String, plans: Int) {
       // No other test uses this device, so all its plans are those of this run.

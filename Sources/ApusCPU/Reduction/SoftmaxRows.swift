@@ -3,19 +3,21 @@ import ApusCSIMD
 import ApusSystem
 
 /// Consecutive steps of a plan that compute the softmax or the log-sum-exp of rows. A row consists of the elements that
-/// are reduced to one maximum and one sum. The steps, of which 2, 3 and 5 are optional, compute
+/// are reduced to one maximum and one sum. The steps compute
 ///
 /// 1. the maximum of each row,
-/// 2. the shift that is subtracted from the row: the maximum, or a scalar if the maximum is not finite,
-/// 3. the exponentials of the differences,
-/// 4. the sum of the exponentials,
-/// 5. the exponentials times the reciprocal of the sum.
+/// 2. optionally, the shift: the maximum, or a scalar if the maximum is not finite,
+/// 3. optionally, the exponentials `exp(x − shift)` of the row's elements `x`,
+/// 4. the sum of these exponentials,
+/// 5. optionally, the exponentials times the reciprocal of the sum.
+///
+/// Without step 2, the shift is the maximum.
 struct SoftmaxPattern {
   /// The number of steps, including the maximum.
   private(set) var count = 1
   /// The index of the step that computes the sum.
   private(set) var sum = 0
-  /// The value whose rows are reduced. Like all values here, it is an index of `Plan.values`.
+  /// The value whose rows are reduced. Like all values here, it is an index into `Plan.values`.
   let numbers: Int
   let lane: Lane
   /// The number of elements of a row.
@@ -23,6 +25,7 @@ struct SoftmaxPattern {
   /// The value with the maximum of each row. Each optional value below is `nil` if the pattern has no step that
   /// computes it.
   let maxima: Int
+  /// The value with the shifts; `scalar` is an index into the plan's scalar bank.
   private(set) var shift: (value: Int, scalar: Int)?
   private(set) var exponentials: Int?
   private(set) var quotients: Int?

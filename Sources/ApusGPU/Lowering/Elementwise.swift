@@ -34,7 +34,7 @@ extension PlanLowering {
     lower(step.program, step.segments.map { (bind(step.program, $0), $0.domain) })
   }
 
-  /// Lowers a program over several domains, each with its own arrays.
+  /// Lowers a program (straight-line elementwise code) over several domains, each with its own arrays.
   mutating func lower(_ program: Program, _ bindings: [(bound: BoundProgram, domain: Shape)]) {
     var groups: [[Int]: [Segment]] = [:]
     var order: [[Int]] = []

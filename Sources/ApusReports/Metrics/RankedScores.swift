@@ -45,7 +45,8 @@ public struct RankedScores: Hashable, Sendable {
     falsePositives = misses
   }
 
-  /// An integer that is ordered like the score. The last bit marks positives, so sorting also moves the truth values.
+  /// An integer that is ordered like the score. Its lowest bit is 1 for a positive, so a score and its truth value are
+  /// sorted together.
   private static func key(_ score: Float, _ isPositive: Bool) -> UInt64 {
     // Adding 0 turns −0 into +0, so that both zeros have the same key.
     let bits = (score + 0).bitPattern

@@ -9,7 +9,7 @@ public struct TableFormat: Hashable, Sendable {
     /// The names of the classes, by index.
     case classes([String])
     /// Numbers `x`, which the model outputs as `(x − mean) / deviation` with the statistics of the training rows.
-    /// Reported errors are in the target's own units, and losses in their square.
+    /// Reported errors are in the target's own units, and losses in the square of these units.
     case numbers(mean: Double, deviation: Double)
   }
 

@@ -20,7 +20,7 @@ struct Evaluator: ~Copyable {
   private var scalars: [Scalar] = []
   /// The inputs of the `stopGradient` nodes in the graph.
   private var detached: [Unmanaged<Node>] = []
-  /// For each node of `order`, whether it keeps its edges, the references to its inputs; empty if no node keeps them.
+  /// For each node of `order`, whether it keeps its edges (the references to its inputs); empty if no node keeps them.
   private var keepsEdges: [Bool] = []
   /// Values to compute with the next plan although no requested value depends on them.
   private var attached: [(node: Node, scope: GradientScope?)] = []

@@ -139,7 +139,7 @@ struct StepAccesses {
 
   var reads: [Access] = []
   var writes: [Access] = []
-  /// Describes a layout that does not fit the domain of its program, or a defect of a loop.
+  /// Describes a layout that does not fit the domain of its program, or a defect of a loop; `nil` if there is neither.
   private(set) var mismatch: String?
 
   init(_ step: Step) {

@@ -21,7 +21,7 @@ public struct KeyValueCache: Sendable {
   /// `[batch, heads, capacity, width]`, zeros after the end.
   public private(set) var values: Tensor
 
-  /// An empty cache.
+  /// Creates an empty cache.
   /// - Parameters:
   ///   - width: the size of values; by default `size`, the size of keys.
   ///   - dtype: `float32` by default.
