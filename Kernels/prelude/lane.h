@@ -14,7 +14,7 @@
 //   WRAPPING(a, op, b)   a op b; integers wrap around
 //   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around; an integer / 0 is 0
 //   LEAST GREATEST   the identity of max, and the identity of min
-//   LANE_BITS        the width of an integer lane
+//   LANE_BITS        the number of bits of an integer lane
 //   ANY_LANE(m)      whether the mask m is true in any element of the vector (integers only)
 //   LANE_IS_FLOAT LANE_IS_INTEGER   0 or 1
 

@@ -39,6 +39,7 @@ import Testing
     }
   }
 
+  /// A message names the operation, the wrong index, its position and the range of valid indices.
   @Test(arguments: TestDevice.all) func messages(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2])

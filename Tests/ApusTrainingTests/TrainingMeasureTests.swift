@@ -78,7 +78,8 @@ import Testing
     }
   }
 
-  /// A unit of 1000 multiplies reported absolute errors by 1000 and reported squared errors by 1000².
+  /// With `.regression(unit: 1000)`, 1 stands for 1000 in the original units: reported absolute errors are multiplied
+  /// by 1000, and reported squared errors by 1000².
   @Test func numbersAreMeasuredInTheirOwnUnits() throws {
     struct Line: ExampleSource {
       let points: Points

@@ -59,6 +59,7 @@ public final class EarlyStopping: TrainingObserver {
 
   public var needsGradientNorm: Bool { measure == .gradientNorm }
 
+  /// `epochsWithoutImprovement`, then `best` and `last` if they are known.
   public var memory: [Double] {
     get {
       guard best != nil || epochsWithoutImprovement > 0 else { return [] }

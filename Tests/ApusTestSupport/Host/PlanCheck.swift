@@ -120,9 +120,9 @@ struct StepAccesses {
     /// `nil` for the whole value, in order.
     var layout: Layout?
     /// Identifies the code that makes the access. For code that runs element by element, this is the index of a segment
-    /// (a domain with its arrays) of an elementwise step, or 0 for an epilogue or a row write. For accesses in any
-    /// other order, it is −1. Code that runs element by element may overwrite elements that it has read itself.
-    /// Segments may run at the same time, so a segment must not overwrite what another segment reads.
+    /// (a domain with its arrays) of an elementwise step, or 0 for the epilogue of a step and for a `rowWrite` step.
+    /// For accesses in any other order, it is −1. Code that runs element by element may overwrite elements that it has
+    /// read itself. Segments may run at the same time, so a segment must not overwrite what another segment reads.
     var segment = -1
 
     func stays(inside count: Int) -> Bool {
