@@ -82,7 +82,8 @@ struct PartTests {
     #expect(verdict["train_examples"] as? Int == 40 && verdict["validation_examples"] as? Int == 3)
   }
 
-  /// The same for texts of language models, whose examples are windows of tokens, and for labelled texts.
+  /// As `filesAreMeasuredWhole`, for texts of language models, whose examples are windows of tokens, and for labelled
+  /// texts.
   @Test func textsAreMeasuredWhole() throws {
     func text(_ name: String, _ count: Int) throws -> String {
       "text:" + (try scratch.write([UInt8](repeating: UInt8(ascii: "a"), count: count), to: name))
