@@ -1,5 +1,6 @@
-// In each lane, multiplies the $block rows at the offsets `$at` by the lane's weights, and adds the products to the
-// lane's vector `$total`. $RESCALE multiplies `$total` first, or is empty.
+// In each lane, adds a weighted sum of $block rows of an operand to the lane's vector `$total`. Row j begins at the
+// offset `$at[j]`, and each lane has its own weight for it in `$weights[j]`. $RESCALE multiplies `$total` first, or is
+// empty.
 //
 // Parameters: $RESCALE, $V, $at, $block, $lane, $length, $memory, $total, $weights.
 for (int c = 0; c < $length; c += 1) {

@@ -1,6 +1,7 @@
-// Scatter-add on a GPU: adds each element of the source to the result, in the row that the element's index selects. A
-// work-item computes one element of the result, so that no two work-items add to the same element. It compares the row
-// of its element with all indices of the element's column:
+// Scatter-add on a GPU: adds each element of the source to the result, at the position along the scatter's axis that
+// the element's index selects. A work-item computes one element of the result, so that no two work-items add to the
+// same element. It compares `own`, the position of its element along this axis, with the indices of all source elements
+// that have the same positions `outer` and `i` along the axes before and after it:
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j, i] = own
 //

@@ -1,5 +1,6 @@
-// The dialect for CUDA C++ under NVRTC. WIDTH is 1; HAS_FLOAT64 is 1. prelude/math.h lists the arithmetic names that a
-// dialect defines; the names for memory and work-items are those of prelude/opencl.h and prelude/one_lane.h.
+// The dialect for CUDA C++ under NVRTC. WIDTH, the number of lanes of a register, is 1; HAS_FLOAT64 is 1.
+// prelude/math.h lists the arithmetic names that a dialect defines. The names for memory and work-items are the same as
+// in prelude/opencl.h and prelude/one_lane.h.
 #define KERNEL extern "C" __global__
 #define GLOBAL
 #define INLINE static __device__ __forceinline__
@@ -14,7 +15,7 @@
 #define GROUP_ID() blockIdx.x
 #define LOCAL_ID() ((int)threadIdx.x)
 #define PREFETCH(pointer)
-// Loads four elements from an address that is a multiple of 16.
+// Loads four elements from an address that is a multiple of 16 bytes.
 #define LOAD_QUAD(p) (*(const float4 *)(p))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")

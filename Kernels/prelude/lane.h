@@ -13,8 +13,8 @@
 //   TRUTH(m)         a mask as a VI of 0 or 1
 //   WRAPPING(a, op, b)   a op b; integers wrap around
 //   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around; an integer / 0 is 0
-//   LEAST GREATEST   the identities of max and min
-//   LANE_BITS        the width of an integer lane
+//   LEAST GREATEST   the identity of max, and the identity of min
+//   LANE_BITS        the number of bits of an integer lane
 //   ANY_LANE(m)      whether the mask m is true in any element of the vector (integers only)
 //   LANE_IS_FLOAT LANE_IS_INTEGER   0 or 1
 
@@ -43,7 +43,7 @@
 
 #define SELECT(m, a, b) ((m) ? (V)(a) : (V)(b))
 
-// The order of minima, maxima and sorting, in which NaN is preferred to every number. The masks are for scalars too.
+// The order of minima, maxima and sorting, in which NaN is preferred to every number. Scalar operands are allowed, too.
 //   IS_MIN(a, b) IS_MAX(a, b)   whether the minimum or maximum of a and b is a
 #define IS_MIN(a, b) (((a) < (b)) | ((a) != (a)))
 #define IS_MAX(a, b) (((a) > (b)) | ((a) != (a)))
@@ -55,7 +55,7 @@
 // over scalars.
 #define OR_PRECEDES_MAX(m, a, b) ((m) | ((a) > (b)) | (((a) != (a)) & ((b) == (b))))
 
-// A mask, for scalars too: whether a floating-point number is neither infinite nor NaN.
+// A mask: whether a floating-point number, in a vector or a scalar, is neither infinite nor NaN.
 #define IS_FINITE(a) ((a) - (a) == 0)
 
 #define EITHER(a, b) (((a) | (b)) != 0)

@@ -1,5 +1,6 @@
-// Overwrites the sum of each chunk (see sums.cl) with the sum of the chunks before it. The upper levels of the cascade
-// compute this sum from the sums of the chunks. $ADD is the sum of a and b, $CARRY is carry.cl.
+// Overwrites the sum of each chunk (see sums.cl) with the sum of all chunks before it on the same line, a vector along
+// the axis of the scan. The sums of the chunks are the terms of the cascade's upper levels (see reduce.def), as if the
+// line were not split into chunks. $ADD is the sum of a and b, $CARRY is carry.cl.
 //
 // Parameters: $ADD, $CARRY, $T, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();

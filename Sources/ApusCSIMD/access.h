@@ -53,8 +53,8 @@ COPY_PART(copy_part_8, uint64_t)
 #define COPY_SOME(type) PASTE(copy_part_, type)
 
 #define CSIMD_CACHE_LINE 64
-// Iterates over the cache lines of a block of memory, row by row: lines that follow each other in memory are prefetched
-// one after the other, even if the elements are later read in another order.
+// Iterates over the cache lines of a block of memory, row by row (see csimd_prefetch_block): lines that follow each
+// other in memory are prefetched one after the other, even if the elements are later read in another order.
 typedef struct {
   csimd_prefetch_block rest;
   // The byte offset in the current row.
@@ -94,14 +94,14 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
-// Prefetches a block of at least k rows, k rows at a time. A tile of a product takes k steps, one for each term. Each
-// step prefetches a cache line of a different row, so that a tile prefetches one column: a cache line of each of k
-// rows.
+// Prefetches a block of at least k rows, k rows at a time. A tile of a product (a block of results in registers) takes
+// k steps, one for each term. Each step prefetches a cache line of a different row, so that a tile prefetches one
+// column: a cache line of each of k rows.
 typedef struct {
   /// The current k rows, the next column in these rows, and the last k rows of the block.
   const char *rows, *next, *last_rows;
-  /// The number of columns of k rows, and the numbers of columns not yet prefetched: of the current k rows, and of the
-  /// whole block.
+  /// `length`: the number of columns of k rows. `left` and `count`: the numbers of columns not yet prefetched, of the
+  /// current k rows and of the whole block.
   size_t length, left, count;
   /// The byte strides of k rows, and of one row.
   size_t distance, step;

@@ -1,5 +1,6 @@
-// Attention weights, computed between the two matrix products of attention: queries · keys, and weights · values.
-// Included once for each floating-point type.
+// Attention weights, computed between the two matrix products of attention: queries · keys, and weights · values. A row
+// of the products or weights belongs to one query, and has one number for each key of a block of keys. Included once
+// for each floating-point type.
 
 #include "../../Kernels/attention/weights.h"
 
@@ -28,7 +29,7 @@ INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   return end<0 ? 0 : end>(int64_t) w->keys ? w->keys : (size_t)end;
 }
 
-// The random words for the weights of a row's keys below `end`, or NULL without dropout.
+// The random words for the weights of a row's keys below `end`, one 32-bit word for each key, or NULL without dropout.
 INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, size_t end) {
   if (w->words == NULL) return NULL;
   philox(end, w->words, w->first_word + row * w->word_row, w->seed, w->counter);
@@ -40,7 +41,8 @@ INLINE MASK FN(attention_kept)(const csimd_weights *w, const uint32_t *words) {
   return MASK_OF(KEEPS(LOAD(VU, words), (int32_t)w->bound));
 }
 
-// The values that are added to the products of a row with 16 keys from `at` on; 0 for keys from `end` on.
+// The values that are added to the scaled dot products of a query with the 16 keys from `at` on; 0 for keys from `end`
+// on.
 INLINE V FN(attention_added)(const csimd_weights *w, size_t at, size_t end, const SCALAR *added) {
   if (w->added_step == 1 && at + LANES <= end) return LOAD(V, added + at);
   SCALAR numbers[LANES];
@@ -76,8 +78,8 @@ INLINE SCALAR FN(attention_total)(V v) {
   return total;
 }
 
-// Converts the products of a block of keys to unnormalized weights; rescales the sums and outputs of the previous keys
-// to the new maxima.
+// Converts the products of a block of keys to unnormalized weights (online softmax): if the maximum of a row grows, its
+// sum and its output over the previous blocks are rescaled to the new maximum.
 static void FN(attention_weights)(const csimd_weights *w, void *products, void *maxima, void *sums, void *output) {
   SCALAR *row = products, *maximum = maxima, *sum = sums, *total = output;
   const uint8_t *mask = w->mask;
@@ -121,7 +123,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
   }
 }
 
-// Divides the output by the sums, and replaces each row's maximum by its log-sum-exp.
+// Divides each output row by the sum of its weights, and replaces the maximum of the row by the log-sum-exp.
 static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *maxima, void *output) {
   const SCALAR *sum = sums;
   SCALAR *maximum = maxima, *total = output;
@@ -136,7 +138,7 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   }
 }
 
-// Converts the products of a block to weights, and the gradients of the weights to gradients of the products.
+// Converts the products of a block of keys to weights, and the gradients of the weights to gradients of the products.
 static void FN(attention_gradients)(
     const csimd_weights *w, const void *logarithms, const void *dots, void *products, void *gradients) {
   const SCALAR *logarithm = logarithms, *dot = dots;
@@ -163,7 +165,7 @@ static void FN(attention_gradients)(
   }
 }
 
-// The dot products of the rows of one array with the rows of another array, row by row.
+// The dot product of each row of one array with the same row of another array.
 static void FN(attention_dots)(
     size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
     void *dots) {

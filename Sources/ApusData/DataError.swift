@@ -2,7 +2,7 @@ import ApusSystem
 
 /// An error in data, with the file, the location in the file and a remedy.
 public enum DataError: Error, Hashable, Sendable {
-  /// An operation on a file or folder failed: the file does not exist, it may not be read, the disk is full, …
+  /// An operation on a file or folder failed: the file does not exist, the user may not read it, the disk is full, …
   case inputOutput(path: String, operation: String, reason: String)
   /// The files of a data set are missing. `remedy` says how to get them.
   case missing(dataset: String, path: String, remedy: String)

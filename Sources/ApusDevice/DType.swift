@@ -6,7 +6,8 @@ public enum DType: UInt8, Sendable, Hashable, CaseIterable {
   case bool, uint8, int8, int32, int64, float16, bfloat16, float32, float64
 }
 
-/// The arithmetic type of a value inside a program. It has nothing to do with the lanes of SIMD vectors.
+/// The arithmetic type of a value inside a program, the elementwise code of a step. It has nothing to do with the lanes
+/// of SIMD vectors.
 public enum Lane: UInt8, Sendable, Hashable, CaseIterable {
   case int32, int64, float32, float64
 }

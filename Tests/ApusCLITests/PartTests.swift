@@ -75,13 +75,15 @@ struct PartTests {
     }
     #expect(try measure(scratch.file("run"), "--part", "all").member("examples") == 50)
     #expect(try measure(scratch.file("run"), "--part", "train").member("examples") == 40)
-    // The verdict compares the file with the training examples of the run.
+    // The bias-variance verdict compares the file with the training examples of the run.
     let judged = try measure(
       scratch.file("run"), "--data", table("other.csv", ["tree", "moss", "moss"]), "--human-error", "0")
     let verdict = try #require(try judged.member("bias_variance", as: [String: Any].self), "\(judged.errors)")
     #expect(verdict["train_examples"] as? Int == 40 && verdict["validation_examples"] as? Int == 3)
   }
 
+  /// As `filesAreMeasuredWhole`, for texts of language models, whose examples are windows of tokens, and for labelled
+  /// texts.
   @Test func textsAreMeasuredWhole() throws {
     func text(_ name: String, _ count: Int) throws -> String {
       "text:" + (try scratch.write([UInt8](repeating: UInt8(ascii: "a"), count: count), to: name))

@@ -5,6 +5,8 @@ import Testing
 @testable import ApusCPU
 
 @Suite struct RecurrentTests {
+  /// With each instruction set, the forward and the backward pass of a recurrent layer agree with the interpreter of
+  /// plans.
   @Test(arguments: availableSets, RecurrentStepCase.all) func bothPasses(_ simd: String, _ item: RecurrentStepCase)
     throws
   {

@@ -5,6 +5,7 @@ import Testing
 
 /// Index errors: the tensors that throw them, and their messages.
 @Suite struct FaultTests {
+  /// A wrong index is an error of the tensors that depend on it, also when they are read again, and of no others.
   @Test(arguments: TestDevice.all) func aFaultBelongsToItsTensors(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let table = Tensor([1, 2, 3, 4] as [Float])
@@ -38,6 +39,7 @@ import Testing
     }
   }
 
+  /// A message names the operation, the wrong index, its position and the range of valid indices.
   @Test(arguments: TestDevice.all) func messages(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// A run makes no step if a trainable parameter would not be trained.
+/// A run throws before its first step if a trainable parameter would not be trained.
 @Suite struct ParameterCheckTests {
   /// A model in which no gradient of the loss reaches the layer `idle` and the parameter `detached`.
   private struct Idle: Layer {

@@ -47,7 +47,8 @@ private struct Holes: ExampleSource {
 @Suite struct PredictionsTests {
   private let run = SmallRun()
 
-  /// Predictions are in the order of the examples, for all sizes of batches and of the last batch.
+  /// Predictions have the outputs and losses of the model, in the order of the examples, for any batch size and any
+  /// size of the last batch; `evaluate` measures the same loss and accuracy.
   @Test func predictionsAgreeWithTheEvaluation() throws {
     try withDevice(run.device) {
       let (model, points) = (run.model(), try Points(count: 43))

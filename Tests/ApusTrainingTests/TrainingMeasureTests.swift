@@ -38,7 +38,8 @@ import Testing
     withRandomKey(RandomKey(seed: 4)) { Sequential { Linear(3, 30) } }
   }
 
-  /// With a learning rate of 0, all steps and both evaluations measure the same model.
+  /// With a learning rate of 0, all steps and evaluations measure the same model, so the training metrics and the test
+  /// metrics of the same examples agree.
   @Test(arguments: TestDevice.all) func trainingIsMeasuredAsTestsAre(_ place: TestDevice) throws {
     try withDevice(place.device) {
       let source = ManyClasses(points: try Points(count: 43))
@@ -77,7 +78,8 @@ import Testing
     }
   }
 
-  /// A unit of 1000 multiplies reported absolute errors by 1000 and reported squared errors by 1000².
+  /// With `.regression(unit: 1000)`, 1 stands for 1000 in the original units: reported absolute errors are multiplied
+  /// by 1000, and reported squared errors by 1000².
   @Test func numbersAreMeasuredInTheirOwnUnits() throws {
     struct Line: ExampleSource {
       let points: Points
@@ -105,7 +107,8 @@ import Testing
     }
   }
 
-  /// The measures are evaluated along with the step: no bit of a weight changes, and no plan is added.
+  /// The training measures, such as the accuracy, are evaluated in the plan of the step: they change no bit of the
+  /// weights, and no plan is added.
   @Test(arguments: TestDevice.all) func measuringChangesNoBit(_ place: TestDevice) throws {
     func run(_ objective: Objective) throws -> (digest: String, plans: Int) {
       // No other test uses this device, so all its plans are those of this run.

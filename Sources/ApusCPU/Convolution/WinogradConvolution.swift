@@ -1,10 +1,11 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The output or the input gradient of a Winograd convolution, see `WinogradGeometry`.
+/// Computes the output of a Winograd convolution, or the gradient of its input; see `WinogradGeometry`.
 ///
-/// With many tiles, each task transforms its own block of tiles, and all tasks share the transformed weights. With many
-/// weights, each task transforms its own panel of weights, and all tasks share the transformed tiles.
+/// A tile consists of 4 × 4 results. With many tiles, each task transforms its own block of tiles, and all tasks share
+/// the transformed weights. With many weights, each task transforms the weights of its own result channels, and all
+/// tasks share the transformed tiles.
 final class WinogradConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -69,7 +70,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// Transforms the patches of a range of tiles; a patch is the source pixels that a tile reads.
+  /// Transforms the patches of a range of tiles; the patch of a tile consists of the source pixels that the tile reads.
   private func transform(_ tiles: Range<Int>, _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>)
   {
     withUnsafePointer(to: geometry.sourceTiles) { grid in
@@ -78,7 +79,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// Transforms the kernels of a panel's result channels, at most 16 channels at a time.
+  /// Transforms the weights of a panel, a range of result channels, at most 16 channels at a time.
   private func transform(
     _ panel: ChannelPanel, _ weights: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, distance: Int
   ) {
@@ -107,7 +108,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// Transforms products to results and runs the epilogue, image by image.
+  /// Transforms products to results and runs the epilogue (the elementwise operations on the results), image by image.
   private func store(
     _ task: WinogradSchedule.Task, _ products: UnsafePointer<Float>, _ tiles: TileEpilogue.Tiles,
     scratch: UnsafeMutableRawPointer

@@ -35,8 +35,8 @@ struct SmallProduct {
     return Columns(panels: kernels.packed(scratch, height: k), count: columns)
   }
 
-  /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. If n is less than the number of columns of b, the
-  /// remaining columns of the last panel are written too.
+  /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. The columns of b are processed in panels of
+  /// `panelWidth`. If n is less than the number of columns of b, all columns of c in the last panel are written.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ b: Columns, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, scratch: UnsafeMutableRawPointer

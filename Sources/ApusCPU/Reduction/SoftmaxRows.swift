@@ -2,15 +2,22 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// Consecutive steps of a plan that compute a softmax or log-sum-exp of rows. The steps are the maximum; the shift that
-/// is subtracted (the maximum, or a scalar if the maximum is not finite); the exponentials, if they are stored; their
-/// sum; and the exponentials times the reciprocal of the sum.
+/// Consecutive steps of a plan that compute the softmax or the log-sum-exp of rows. A row consists of the elements that
+/// are reduced to one maximum and one sum. The steps compute
+///
+/// 1. the maximum of each row,
+/// 2. optionally, the shift: the maximum, or a scalar if the maximum is not finite,
+/// 3. optionally, the exponentials `exp(x − shift)` of the row's elements `x`,
+/// 4. the sum of these exponentials,
+/// 5. optionally, the exponentials times the reciprocal of the sum.
+///
+/// Without step 2, the shift is the maximum.
 struct SoftmaxPattern {
   /// The number of steps, including the maximum.
   private(set) var count = 1
   /// The index of the step that computes the sum.
   private(set) var sum = 0
-  /// The value whose rows are reduced.
+  /// The value whose rows are reduced. Like all values here, it is an index into `Plan.values`.
   let numbers: Int
   let lane: Lane
   /// The number of elements of a row.
@@ -18,11 +25,12 @@ struct SoftmaxPattern {
   /// The value with the maximum of each row. Each optional value below is `nil` if the pattern has no step that
   /// computes it.
   let maxima: Int
+  /// The value with the shifts; `scalar` is an index into the plan's scalar bank.
   private(set) var shift: (value: Int, scalar: Int)?
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
 
-  /// The exponentials if no later step reads them, so that they need not be stored; otherwise `nil`.
+  /// Equals `exponentials` if no later step reads them, so that they need not be stored; otherwise `nil`.
   private(set) var unstored: Int?
 
   /// The values that the steps use when they run as one.
@@ -39,7 +47,7 @@ struct SoftmaxPattern {
   /// Matches the longest pattern at the start of `steps`; `nil` if `steps` do not begin with such a pattern.
   ///
   /// - Parameters:
-  ///   - isLast: whether no step after the step with index `step` reads a value.
+  ///   - isLast: whether no step after the step with index `step` reads `value`.
   ///   - mayAlias: whether two values may share bytes.
   init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
     guard case .reduction(let maximum)? = steps.first, maximum.reducers == [.max],

@@ -29,7 +29,7 @@ extension ImageSize: CustomStringConvertible {
 }
 
 extension Image {
-  /// The extents.
+  /// The height and the width.
   public var size: ImageSize { ImageSize(height: height, width: width) }
 
   /// Creates an image; `body` must write all values.

@@ -8,9 +8,9 @@ final class LoaderQueue: @unchecked Sendable {
   /// The largest number of batches that are being filled or wait for the consumer.
   private let depth: Int
   private var batches: [Batch]
-  /// The next batch to return.
+  /// The number of the next batch that `next` returns.
   private var first: Int
-  /// The batch of the next piece of work.
+  /// The number of the batch of the next piece of work.
   private var current: Int
   /// The position in the epoch at which the next piece of work begins.
   private var position: Int
@@ -25,8 +25,8 @@ final class LoaderQueue: @unchecked Sendable {
     /// The number of images that are not loaded yet.
     var rest: Int
     var isDone = false
-    /// For each position in the epoch whose image is unreadable: the index of the image that replaces it or, if it is
-    /// left out, its own index.
+    /// For each position in the epoch whose image is unreadable: the index of the image that replaces it or, if no
+    /// image replaces it, the index of the unreadable image itself.
     var replacements: [Int: Int32] = [:]
     /// For each of these positions: the unreadable image, and the candidates for its replacement that were unreadable
     /// too.

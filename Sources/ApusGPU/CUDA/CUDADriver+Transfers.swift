@@ -23,7 +23,7 @@ final class CUDAEvent: HostCopy, @unchecked Sendable {
 
   func wait() throws(DeviceError) { try wait("a copy to the host") }
 
-  /// Waits for the work before the event and throws its error.
+  /// Waits for the work before the event, and throws the error of this work.
   /// - Parameter activity: the work, as a noun phrase.
   func wait(_ activity: String) throws(DeviceError) {
     let isCurrent = context.makeCurrent()

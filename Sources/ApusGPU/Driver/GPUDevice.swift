@@ -15,10 +15,10 @@ final class GPUDevice<Driver: GPUDriver>: Device {
 
   /// The state that changes when work is submitted.
   struct Submission {
-    /// The record of the launches since `startProfile`; `nil` while there is no profile.
+    /// The record of the launches since `startProfile`; `nil` while no profile is recorded.
     var profile: LaunchProfile?
-    /// The number of launches of all plans that were prepared so far. The launches of the next plan get tags from this
-    /// number on.
+    /// The number of launches of all plans that were prepared so far. It is also the tag of the next plan's first
+    /// launch: profiles identify launches by their tags, which are consecutive numbers.
     var launchCount = 0
   }
 
@@ -38,7 +38,7 @@ final class GPUDevice<Driver: GPUDriver>: Device {
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
-    // The lock is required because the driver enqueues a fill of new memory.
+    // The lock is required because the driver may enqueue a command that fills the new memory.
     return try submission.withLock { _ throws(DeviceError) in try buffer(byteCount: byteCount) }
   }
 

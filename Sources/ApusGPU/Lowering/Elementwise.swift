@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// A segment of the step, a domain with its arrays, as the rows and columns that a kernel iterates over.
+  /// A segment of the step: a shape (the domain) with arrays of this shape. It is divided into the rows and columns
+  /// that a kernel iterates over.
   private struct Segment {
     var bound: BoundProgram
     var rows: StridedLoop
@@ -33,7 +34,7 @@ extension PlanLowering {
     lower(step.program, step.segments.map { (bind(step.program, $0), $0.domain) })
   }
 
-  /// Lowers a program over several domains, each with its own arrays.
+  /// Lowers a program (straight-line elementwise code) over several domains, each with its own arrays.
   mutating func lower(_ program: Program, _ bindings: [(bound: BoundProgram, domain: Shape)]) {
     var groups: [[Int]: [Segment]] = [:]
     var order: [[Int]] = []
@@ -94,7 +95,7 @@ extension PlanLowering {
       .step(share: share))
   }
 
-  /// Emits the search for the segment of a work-group.
+  /// Emits code that finds the segment to which a work-group belongs.
   private func beginSegments(_ size: Int, _ builder: inout KernelBuilder) {
     guard size > 1 else { return builder.begin("const i64 start = 0;") }
     builder.segmentCount = size

@@ -1,7 +1,7 @@
 import ApusDevice
 import COpenCL
 
-/// The times of launches: times of finished launches, and events of launches that may still be running.
+/// Measured launches: the times of finished launches, and the events of launches that may still be running.
 struct TimedLaunches {
   private(set) var times: [LaunchTime] = []
   private var pending: [(event: cl_event, tag: Int)] = []

@@ -1,7 +1,7 @@
 import ApusDevice
 import COpenCL
 
-/// The event of a copy. It is released with the last reference.
+/// The OpenCL event of a copy. `deinit` releases it.
 final class CopyEvent: HostCopy, @unchecked Sendable {
   private let event: cl_event
   private let api: OpenCLFunctions
@@ -33,7 +33,7 @@ final class CopyEvent: HostCopy, @unchecked Sendable {
 final class PageLockedMemory: @unchecked Sendable {
   private let api: OpenCLFunctions
   private let context: cl_context
-  /// The queue for mapping.
+  /// The queue on which the buffers are mapped and unmapped.
   private let queue: cl_command_queue
 
   init(_ api: OpenCLFunctions, _ context: cl_context, queue: cl_command_queue) {

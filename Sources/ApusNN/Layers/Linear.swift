@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// `y = x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`, to `[batch…, outputs]`.
+/// `y = x · Wᵀ + b` with `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]` and `y: [batch…, outputs]`.
 public struct Linear: Layer {
   /// `W`, `[outputs, inputs]`.
   public let weight: Parameter

@@ -8,6 +8,8 @@ import ApusTensor
 /// u ← max(β₂ · u, |g| + ε)
 /// w ← w − rate / (1 − β₁ᵗ) · m / u
 /// ```
+/// At step `t`, `w` is a parameter and `g` its gradient; `m` is the moving average of the gradients, and `u` the
+/// decaying maximum of their magnitudes.
 public struct Adamax: MomentumRule {
   public static let name = "adamax"
   public var learningRate: Double

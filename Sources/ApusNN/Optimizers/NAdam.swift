@@ -9,6 +9,8 @@ import Glibc
 /// d = √(v / (1 − β₂ᵗ)) + ε
 /// w ← w − rate · ((1 − μₜ) / (1 − μ₁…μₜ) · g / d + μₜ₊₁ / (1 − μ₁…μₜ₊₁) · m / d)
 /// ```
+/// At step `t`, `w` is a parameter and `g` its gradient; `m` and `v` are the moving averages of the gradients and of
+/// their squares. `μ₁…μₜ` is the product of `μ₁` to `μₜ`.
 public struct NAdam: MomentumRule {
   public static let name = "nadam"
   public var learningRate: Double
@@ -54,7 +56,8 @@ public struct NAdam: MomentumRule {
   }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    // The schedule of the momentum, like that of the learning rate, counts attempts, including skipped updates.
+    // The schedule of the momentum counts all attempted steps, including skipped updates, as the schedule of the
+    // learning rate does.
     let attempt = step.attempts
     let (now, next, product) = (friction(attempt), friction(attempt + 1), frictionProduct(attempt))
     let gradientSize = number(rate * (1 - now) / (1 - product))

@@ -36,7 +36,7 @@ struct Plot {
     height = top + body + 44
   }
 
-  /// The elements behind the data.
+  /// The markup behind the data: the legend, the grid and the axes.
   var frame: Markup {
     var markup = legend.markup
     markup += .label("muted", 0, legend.height + 11, TextExtent.fitting(y.axis.label, width))

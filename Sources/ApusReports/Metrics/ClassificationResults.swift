@@ -3,8 +3,8 @@ import Glibc
 
 /// The predictions of a classifier on labelled examples, and their quality.
 ///
-/// Among equal outputs, the class with the lower index ranks higher, as in `argmax`; this also applies to
-/// `topAccuracy`.
+/// The model's outputs are probabilities or logits. Among classes with equal outputs, the class with the lower index
+/// ranks higher, as in `argmax`; this also applies to `topAccuracy`.
 public struct ClassificationResults: Sendable {
   /// The number of classes.
   public let classCount: Int
@@ -12,8 +12,8 @@ public struct ClassificationResults: Sendable {
   public let labels: [Int32]
   /// `[count, classes]`, row-major.
   public let probabilities: [Float]
-  /// The predicted class of each example: the class with the largest output, or for two classes the result of a
-  /// threshold.
+  /// The predicted class of each example: the class with the largest output or, if a threshold was given for two
+  /// classes, class 1 where its probability is at least the threshold.
   public let predicted: [Int32]
   /// The number of classes that rank higher than the true one, for each example.
   public let ranks: [Int32]
@@ -98,14 +98,14 @@ public struct ClassificationResults: Sendable {
     return (predicted, ranks)
   }
 
-  /// `softmax(logits)` of each example, `[count, classes]`. The property `probabilities` of results from the same
-  /// logits has the same bits.
+  /// `softmax(logits)` of each example, `[count, classes]`: the same bits as the property `probabilities` of results
+  /// that are created from these logits.
   public static func probabilities(logits: [Float], classes: Int) -> [Float] { softmax(logits, rows: classes) }
 
   /// The fraction of examples whose predicted class is the true one.
   public var accuracy: Double { confusion.accuracy }
 
-  /// The fraction of examples whose true class is among those with the `k` largest outputs.
+  /// The fraction of examples whose true class is among the `k` classes with the largest outputs.
   public func topAccuracy(_ k: Int) -> Double { Double(ranks.count { $0 < k }) / Double(count) }
 
   /// The mean of `−log p` of the true classes, with `p` clipped to `2⁻⁵² … 1 − 2⁻⁵²`, as scikit-learn clips float64
@@ -141,7 +141,7 @@ public struct ClassificationResults: Sendable {
   }
 }
 
-/// `exp(xᵢ − max) / Σ exp(xⱼ − max)` of each row, with sums in float64.
+/// `exp(xᵢ − max) / Σ exp(xⱼ − max)` of each row of `width` logits, with sums in float64.
 package func softmax(_ logits: [Float], rows width: Int) -> [Float] {
   guard width > 0 else { return [] }
   var result = logits

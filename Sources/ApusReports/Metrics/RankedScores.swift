@@ -1,5 +1,5 @@
-/// The sorted scores of positive and negative examples. For every score as a threshold, the numbers of positives and of
-/// negatives at or above it.
+/// The sorted scores of positive and negative examples and, for every score as a threshold, the numbers of positive and
+/// negative examples with scores at or above it.
 ///
 /// An example is predicted as positive when its score is at or above the threshold. Equal scores share a threshold.
 public struct RankedScores: Hashable, Sendable {
@@ -17,7 +17,7 @@ public struct RankedScores: Hashable, Sendable {
 
   /// Sorts `n` scores, in O(n log n).
   /// - Throws: when a score is not a number.
-  /// - Precondition: there is a truth value for each score.
+  /// - Precondition: `isPositive` has one element for each score.
   public init(scores: [Float], isPositive: [Bool]) throws(MeasureError) {
     guard scores.count == isPositive.count else {
       fatalError("RankedScores: \(scores.count) scores for \(isPositive.count) examples")
@@ -45,7 +45,8 @@ public struct RankedScores: Hashable, Sendable {
     falsePositives = misses
   }
 
-  /// An integer that is ordered like the score. The last bit marks positives, so sorting also moves the truth values.
+  /// An integer that is ordered like the score. Its lowest bit is 1 for a positive, so a score and its truth value are
+  /// sorted together.
   private static func key(_ score: Float, _ isPositive: Bool) -> UInt64 {
     // Adding 0 turns −0 into +0, so that both zeros have the same key.
     let bits = (score + 0).bitPattern

@@ -1,14 +1,15 @@
 import Apus
 import ApusSystem
 
-/// The format of the table that a model was trained on. Checkpoints store it to encode other tables in the same way.
+/// The format of the table that a model was trained on. Checkpoints store it, so that other tables are encoded in the
+/// same way.
 public struct TableFormat: Hashable, Sendable {
   /// The predicted quantity.
   package enum Task: Hashable, Sendable {
     /// The names of the classes, by index.
     case classes([String])
     /// Numbers `x`, which the model outputs as `(x − mean) / deviation` with the statistics of the training rows.
-    /// Reported errors are in the target's own units, and losses in their square.
+    /// Reported errors are in the target's own units, and losses in the square of these units.
     case numbers(mean: Double, deviation: Double)
   }
 
@@ -114,7 +115,7 @@ extension TableFormat {
     return try LoadedTable(data, rows: rows, encoder: encoder)
   }
 
-  /// The table of a source, with the class indices of the model.
+  /// The table of a source; its labels are the model's class indices.
   /// - Parameter isWhole: whether no rows are held out for tests.
   package func data(of source: String, _ settings: RunSettings, isWhole: Bool) throws(DataError) -> TableDataset {
     let split = settings.dataSettings.split

@@ -1,7 +1,8 @@
 import Apus
 
-/// The options of a training run, in the order in which they are listed and stored. Each is also a key of
-/// configurations: `--batch-size` is `batch_size` there. To add an option, add an entry to one of the lists in `all`.
+/// The options of a training run, in the order in which they are listed and stored. Each option is also a key of
+/// configurations such as `config.json`, where `--batch-size` is written `batch_size`. To add an option, add an entry
+/// to one of the lists in `all`.
 package enum RunOptions {
   package static let model = Argument(
     .model, isRequired: false, help: "the model to train; with --layers any name")
@@ -245,7 +246,7 @@ package enum RunOptions {
   static let channels = Option(
     "channels", .choice("N", of: [1, 3]), help: "1 for grayscale, 3 for color (default: the images' own)")
 
-  /// The options that change the size and the channels of the images, and the stem of a model.
+  /// The options that change the size and the channels of the images, and the stem (the first layers) of a model.
   package static let imageShape = [stem.declaration, imageSize.declaration, channels.declaration]
 
   private static let imageOptions: [RunOption] = [

@@ -164,7 +164,8 @@ package struct TrainingRun {
     return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
   }
 
-  /// Reports the device memory that training needs, and throws if the device has less. Nothing is computed for this.
+  /// Reports the device memory that training needs, and throws if the device has less. The training steps are only
+  /// planned for this; the device computes nothing.
   private func stateMemory(_ format: any DataFormat, _ count: Int, on device: ComputeDevice) throws {
     let size = min(settings.batchSize.count ?? count, count)
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)

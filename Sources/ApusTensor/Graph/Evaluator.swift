@@ -20,7 +20,7 @@ struct Evaluator: ~Copyable {
   private var scalars: [Scalar] = []
   /// The inputs of the `stopGradient` nodes in the graph.
   private var detached: [Unmanaged<Node>] = []
-  /// For each node of `order`, whether it keeps its edges; empty if no node keeps them.
+  /// For each node of `order`, whether it keeps its edges (the references to its inputs); empty if no node keeps them.
   private var keepsEdges: [Bool] = []
   /// Values to compute with the next plan although no requested value depends on them.
   private var attached: [(node: Node, scope: GradientScope?)] = []
@@ -152,8 +152,9 @@ struct Evaluator: ~Copyable {
     } enter: { vertex, user in
       let isNew = vertex._withUnsafeGuaranteedRef { enter($0) }
       if let user {
-        // A node that stays pending reads its input again later. Its edge to the input is not counted, so that `bind`
-        // treats the node as a user outside of this evaluation, and the input's value is kept.
+        // A node that stays pending is a view whose value is not stored, so it reads its input again later. Its edge to
+        // the input is not counted: `bind` then treats the node as a user outside of this evaluation, and the input's
+        // value is kept.
         let edge: Int32 = user._withUnsafeGuaranteedRef { $0.staysPending ? 0 : 1 }
         vertex._withUnsafeGuaranteedRef { $0.edges += edge }
       }
@@ -286,7 +287,7 @@ struct Evaluator: ~Copyable {
     }
   }
 
-  /// Whether the host knows that no index of the plan is out of range.
+  /// Whether the host knows that all indices of the plan's gathers and scatters are in range.
   private func areKnown(_ indices: IndexAnalysis) -> Bool {
     guard let requirements = indices.requirements else { return false }
     return requirements.allSatisfy { requirement in

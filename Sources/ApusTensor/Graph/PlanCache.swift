@@ -9,7 +9,7 @@ struct PlanCache: ~Copyable {
     let indices: IndexAnalysis
     /// Whether a run needs the known ranges of its integer inputs (`Node.numbers`): to test `indices.requirements`, or
     /// to derive the ranges of the outputs in `indices.sources`. Also `true` if `indices.requirements` is `nil`:
-    /// then each run must check the indices, because no input ranges are known to make them valid.
+    /// then no input ranges are known that guarantee valid indices, so each run must check the indices.
     let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0

@@ -1,6 +1,6 @@
 import ApusDevice
 
-// Each group has the operations with their gradient rules first, then the methods. The formulas are in
+// Each section has the operations with their gradient rules first, then the methods of `Tensor`. The formulas are in
 // `Kernels/elementwise.def`. In gradient rules, `x` is the input, `y` the result, and `g` the gradient of `y`.
 
 // MARK: - Powers, exponentials and logarithms

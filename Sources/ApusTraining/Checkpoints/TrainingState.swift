@@ -6,8 +6,8 @@ import ApusTensor
 public struct TrainingState: Hashable, Sendable {
   /// The number of finished steps.
   public var step = 0
-  /// The number of training examples. This number, `batchSize` and `seed` determine the batches of every epoch; if the
-  /// classes are balanced, the labels do so too.
+  /// The number of training examples. This number, `batchSize` and `seed` determine the batches of every epoch. With
+  /// sampling that balances the classes, the batches also depend on the labels.
   public var exampleCount: Int
   /// The number of examples in a batch.
   public var batchSize: Int
@@ -32,7 +32,7 @@ public struct TrainingState: Hashable, Sendable {
   public var results = RunResults()
   /// The newest step whose loss was read from the device.
   var lastStep: MeasuredStep?
-  /// The memory of the observers, by their keys.
+  /// The numbers that observers store in checkpoints (`TrainingObserver.memory`), by the key of the observer.
   var observerMemory: [String: [Double]] = [:]
   /// The state of a learning-rate schedule that depends on a metric.
   var scheduleMemory: [Double] = []
@@ -143,8 +143,8 @@ extension TrainingState {
     self.metricsByteCount = metricsByteCount
   }
 
-  /// The memory of the observers, from the member of a state file; empty when the member is missing, `nil` when it is
-  /// malformed.
+  /// Reads the value of `observerMemory` from the member of a state file; empty when the member is missing, `nil` when
+  /// it is malformed.
   private static func observerMemory(_ json: JSON?) -> [String: [Double]]? {
     guard let json else { return [:] }
     guard let object = json.object, object.count <= observerLimit else { return nil }

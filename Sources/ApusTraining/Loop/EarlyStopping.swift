@@ -6,8 +6,8 @@
 /// let trainer = Trainer(model, Adam(), on: train, validating: held, observers: [stopping], options)
 /// print(try trainer.run().stopped ?? "all epochs were needed")
 /// ```
-/// The loss or accuracy is that of the validation examples if the run has any, otherwise that of the training examples.
-/// The gradient norm is always that of the training steps. The measure is checked at the end of each whole epoch. A
+/// The loss or accuracy is measured on the validation examples if the run has any, otherwise on the training examples.
+/// The gradient norm is always measured in the training steps. The measure is checked at the end of each whole epoch. A
 /// resumed run continues to count from the values of its checkpoint.
 public final class EarlyStopping: TrainingObserver {
   /// The measures that can stop a run.
@@ -59,6 +59,7 @@ public final class EarlyStopping: TrainingObserver {
 
   public var needsGradientNorm: Bool { measure == .gradientNorm }
 
+  /// `epochsWithoutImprovement`, then `best` and `last` if they are known.
   public var memory: [Double] {
     get {
       guard best != nil || epochsWithoutImprovement > 0 else { return [] }

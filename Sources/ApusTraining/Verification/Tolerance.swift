@@ -37,7 +37,8 @@ struct Tolerance {
     }
   }
 
-  /// The difference as a fraction of the bound: above 1 the values differ. Equal infinities and NaNs are equal.
+  /// The difference as a fraction of the bound: above 1 the values differ. Infinities with the same sign count as
+  /// equal, and so do two NaNs.
   func share(_ value: Double, _ expected: Double, magnitude: Double) -> Double {
     if value == expected || value.isNaN && expected.isNaN { return 0 }
     guard value.isFinite, expected.isFinite else { return .infinity }

@@ -97,6 +97,7 @@ struct IDXTests {
     #expect(throws: DataError.self) { try IDXArray(parsing: bytes) }
   }
 
+  /// Files with random changes are parsed or refused, and none crashes the process.
   @Test func noInputTraps() {
     let large: [UInt8] = [0, 0, 0x0d, 1, 0, 0, 1, 0] + [UInt8](repeating: 3, count: 1024)
     var accepted = 0

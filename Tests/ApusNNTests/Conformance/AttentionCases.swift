@@ -65,7 +65,7 @@ extension ModuleCase {
     }
   }
 
-  /// Self-attention. As in the script, masks whose first extent is 2, the batch size, are key masks. All others are
+  /// Self-attention. As in `attention.py`, masks whose first extent is 2, the batch size, are key masks. All others are
   /// attention masks.
   private static func selfAttention(
     _ name: String, isCausal: Bool = false, _ make: @escaping @Sendable () -> MultiheadAttention

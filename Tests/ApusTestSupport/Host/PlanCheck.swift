@@ -120,9 +120,9 @@ struct StepAccesses {
     /// `nil` for the whole value, in order.
     var layout: Layout?
     /// Identifies the code that makes the access. For code that runs element by element, this is the index of a segment
-    /// (a domain with its arrays) of an elementwise step, or 0 for an epilogue or a row write. For accesses in any
-    /// other order, it is −1. Code that runs element by element may overwrite elements that it has read itself.
-    /// Segments may run at the same time, so a segment must not overwrite what another segment reads.
+    /// (a domain with its arrays) of an elementwise step, or 0 for the epilogue of a step and for a `rowWrite` step.
+    /// For accesses in any other order, it is −1. Code that runs element by element may overwrite elements that it has
+    /// read itself. Segments may run at the same time, so a segment must not overwrite what another segment reads.
     var segment = -1
 
     func stays(inside count: Int) -> Bool {
@@ -139,7 +139,7 @@ struct StepAccesses {
 
   var reads: [Access] = []
   var writes: [Access] = []
-  /// Describes a layout that does not fit the domain of its program, or a defect of a loop.
+  /// Describes a layout that does not fit the domain of its program, or a defect of a loop; `nil` if there is neither.
   private(set) var mismatch: String?
 
   init(_ step: Step) {
@@ -194,7 +194,7 @@ struct StepAccesses {
     }
   }
 
-  /// Describes how the lists of a loop differ from those of its body; `nil` if they agree.
+  /// Describes how the inputs, outputs, carried values or slabs of a loop and of its body differ; `nil` if they match.
   private static func mismatch(_ step: Loop) -> String? {
     guard step.inputs.count == step.body.inputCount, step.outputs.count == step.body.outputs.count,
       step.initial.count == step.carried.count, step.slabs.count == step.body.slabs.count

@@ -10,12 +10,12 @@ public struct MultiScale: ImageTransform {
   /// The resampling filter.
   public var filter: ResampleFilter
 
-  /// - Precondition: there is a length, and all are positive.
+  /// - Precondition: `lengths` is not empty, and all lengths are positive.
   public init(_ lengths: [Int], filter: ResampleFilter = .antialias) {
     (self.lengths, self.filter) = (lengths, filter)
   }
 
-  /// Parses the arguments after the name.
+  /// Parses the words after the transform's name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.wholeNumbers(in: 1...8_192), filter: words.filter())
   }

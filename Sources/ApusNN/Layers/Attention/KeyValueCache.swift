@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// The keys and values of a growing sequence, which attention reads again for every new element.
+/// The keys and values of a growing sequence, which attention reads again for every new element, such as a token.
 ///
 /// The capacity is fixed. The end of the sequence is a scalar argument of the prepared computation (the plan), not a
 /// constant in it. So the plan that was prepared for one element is reused for the next element.
@@ -21,7 +21,7 @@ public struct KeyValueCache: Sendable {
   /// `[batch, heads, capacity, width]`, zeros after the end.
   public private(set) var values: Tensor
 
-  /// An empty cache.
+  /// Creates an empty cache.
   /// - Parameters:
   ///   - width: the size of values; by default `size`, the size of keys.
   ///   - dtype: `float32` by default.

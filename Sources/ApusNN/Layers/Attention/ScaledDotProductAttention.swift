@@ -18,7 +18,8 @@ import ApusTensor
 ///   - isCausal: whether query `i` attends only to the keys `0 … i + queryOffset`.
 ///   - queryOffset: the number of keys before the first query, a scalar integer. By default it is 0: the first query
 ///     attends to the first key only, for any number of keys, as in PyTorch. With `keys − queries` the last query
-///     attends to all keys. With the keys of a `KeyValueCache` the offset is its `end` before the last `append`.
+///     attends to all keys. With the keys of a `KeyValueCache` the offset is the cache's `end` before the last
+///     `append`.
 ///   - dropout: the dropout rate of attention weights in training.
 ///   - scale: `1 / √size` by default.
 /// - Precondition: queries, keys and values are floating-point, and there is at least one key.

@@ -7,7 +7,7 @@ import ApusTensor
 /// ```
 /// with the activation `f`, and with dropout after `f`, after attention and after `linear2`.
 public struct TransformerEncoderLayer: Layer {
-  /// Attention of the elements to each other.
+  /// Attention of the sequence's elements, such as tokens, to each other.
   public let selfAttn: MultiheadAttention
   /// The first dense layer of the feed-forward block, `[size]` to `[hidden]`.
   public let linear1: Linear
@@ -21,9 +21,9 @@ public struct TransformerEncoderLayer: Layer {
   private let feedForward: FeedForward
 
   /// - Parameters:
-  ///   - size: the size of an element.
+  ///   - size: the number of features of an element (PyTorch's `d_model`).
   ///   - heads: the number of heads, a divisor of `size`.
-  ///   - hidden: the size between the two dense layers.
+  ///   - hidden: the number of features between the two dense layers (PyTorch's `dim_feedforward`).
   ///   - dropout: the dropout rate, also of attention weights.
   ///   - epsilon: the number that `norm1` and `norm2` add to variances.
   ///   - isBatchFirst: whether inputs and results are `[batch, length, size]`, not `[length, batch, size]`.
@@ -127,7 +127,7 @@ public struct TransformerEncoder: Layer {
     }
   }
 
-  /// Empty caches for `batch` sequences of at most `capacity` elements, one for each layer.
+  /// Returns an empty cache for each layer, with room for `batch` sequences of at most `capacity` elements.
   public func makeCaches(
     batch: Int, capacity: Int, dtype: DType? = nil, device: ComputeDevice = .current
   ) -> [KeyValueCache] {
@@ -135,7 +135,8 @@ public struct TransformerEncoder: Layer {
   }
 
   /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, or `[batch, count, size]`
-  /// with `isBatchFirst`, which follow the elements in the caches. Attention is causal; see `MultiheadAttention`.
+  /// with layers that are batch first, which follow the elements in the caches. Attention is causal; see
+  /// `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   /// - Precondition: there is one cache for each layer.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {

@@ -8,7 +8,7 @@ import ApusTensor
 /// n = tanh(W_in xₜ + b_in + r · (W_hn hₜ₋₁ + b_hn))
 /// hₜ = (1 − z) · n + z · hₜ₋₁
 /// ```
-/// `σ` is the sigmoid, and `·` multiplies elements.
+/// At time step `t`, `xₜ` is the input and `hₜ` the state. `σ` is the sigmoid, and `·` multiplies element by element.
 public struct GRU: Module {
   let stack: RecurrentStack
 

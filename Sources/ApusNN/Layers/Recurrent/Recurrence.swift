@@ -21,8 +21,8 @@ enum Recurrence: Sendable {
 
   /// One time step.
   /// - Parameters:
-  ///   - x: the products of the inputs and their weights, plus the biases.
-  ///   - p: the products of `h` and its weights, plus the biases.
+  ///   - x: the products of the inputs and their weights, plus the biases (for a GRU only `b_ih`).
+  ///   - p: the products of `h` and its weights; for a GRU plus `b_hh`.
   ///   - states: the states, each `[batch, size]`.
   func cell(_ x: Tensor, _ p: Tensor, _ states: [Tensor]) -> [Tensor] {
     switch self {
