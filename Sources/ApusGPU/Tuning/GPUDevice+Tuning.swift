@@ -224,7 +224,8 @@ extension GPUDevice {
   }
 
   /// Returns a buffer with pseudorandom values, the same in each run. Floating-point numbers are from −1 to 1 and have
-  /// up to 24 significant bits, so that sums in float32 depend on the order of additions. Integers are from 0 to 127.
+  /// up to 24 significant bits: sums in float32 then depend on the order of additions, so that a kernel with a wrong
+  /// order is found. Integers are from 0 to 127.
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
     var random = SplitMix64(state: 0)
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {

@@ -40,7 +40,7 @@ package struct RegressionReport {
       + (results.r2.map { [("R²", $0.text(places: 4))] } ?? [])
   }
 
-  /// The members of the summary.
+  /// The measures as members of the JSON summary.
   package var json: JSONObject {
     var object: JSONObject = ["target": .string(target)]
     for error in errors { object[error.key] = .number(error.value) }

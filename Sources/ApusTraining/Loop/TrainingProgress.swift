@@ -25,7 +25,7 @@ public struct TrainingProgress: Sendable {
   public let epoch: Int
   /// The learning rate of the last step; in `willStartEpoch` and `willStep`, the rate of the next step.
   public let learningRate: Double
-  /// The number of examples in the steps of this session: of the current call of `Trainer.run()`.
+  /// The number of examples in the steps of this session, which is the current call of `Trainer.run()`.
   public let sessionExampleCount: Int
   /// Whether the run has validation examples.
   public let hasValidation: Bool

@@ -89,7 +89,7 @@ struct CSVTests {
     #expect(lines == [1, 3, 7, 8])
   }
 
-  /// Fields, quotes and line ends may cross the boundaries of chunks.
+  /// The reader reads a file in chunks of 65,536 bytes. Fields, quotes and line ends may cross the chunks' boundaries.
   @Test func theBoundsOfChunksDoNotShow() throws {
     let record = ["x", "a \"quoted\"\r\nfield, of some length", "ü", ""]
     let line = "x,\"a \"\"quoted\"\"\r\nfield, of some length\",ü,\r\n"
