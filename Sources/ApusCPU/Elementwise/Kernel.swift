@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A program over one domain, resolved to functions and layouts for `csimd_run`.
+/// A program (straight-line elementwise code) over one domain, translated to functions and layouts for `csimd_run`.
 final class Kernel {
   let raw: UnsafeMutablePointer<csimd_kernel>
   /// The number of elements of the domain.

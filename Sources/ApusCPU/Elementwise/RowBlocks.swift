@@ -190,7 +190,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The blocks of a plan: each begins as a reduction of rows, to which the steps after and before it are added.
+  /// The blocks of a plan. Each contains a reduction of rows, and steps after and before it that can run with it.
   private func blocks(_ steps: [any CPUStep]) -> [RowBlock] {
     var result: [RowBlock] = []
     for index in steps.indices where index >= (result.last?.steps.upperBound ?? 0) {

@@ -5,7 +5,8 @@ import ApusSystem
 /// A floating-point matrix product `c[m, n] = a[m, k] · b[k, n]`, split into tasks.
 ///
 /// Each result is a sum of accumulation chains, each over `BlockSchedule.depth` elements along k, whatever m, n and the
-/// split are. A chain adds single products or, if a `PairUnit` multiplies bfloat16 elements, pairs of products.
+/// split are. A chain adds single products or, if the CPU has instructions for pairs of bfloat16 elements (`PairUnit`),
+/// pairs of products.
 /// "Rows" are rows of `a`, which are packed to slivers; "columns" are columns of `b`, which are packed to panels.
 struct TiledProduct {
   let m: Int
@@ -66,7 +67,7 @@ struct TiledProduct {
     return sharedColumnsOffset + (schedule.columnPacking == .shared ? kernels.panelByteCount(columns: n, k: k) : 0)
   }
 
-  /// The bytes of the results of one chain.
+  /// The bytes of one chain's partial sums of all results.
   private var chainByteCount: Int { m * n * kernels.lane.byteCount }
 
   /// The results that a task computes; most consecutive tasks read the same columns.
@@ -188,7 +189,7 @@ struct TiledProduct {
     }
   }
 
-  /// The memory to prefetch: the rows of a chain that are packed next, at most `most` rows.
+  /// The memory of `a` to prefetch: at most `most` rows from `row` on, for the chain that begins at `column`.
   private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_prefetch_block {
     // A small factor is in an L2 cache already.
     guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_prefetch_block() }
@@ -199,9 +200,9 @@ struct TiledProduct {
   /// The memory of `b` to prefetch: this task's columns for the chain that begins at row `start` of `b`; after the last
   /// chain, the next task's columns for the first chain.
   ///
-  /// Nothing is prefetched if several tasks read the same columns, or if `b` is small enough for an L2 cache. The task
-  /// must read its columns in place, or must pack them itself, and they must then be few enough to stay in an L2 cache
-  /// until the task packs them.
+  /// Nothing is prefetched if several tasks read the same columns, if `b` is small enough for an L2 cache, or if the
+  /// columns are packed before the task runs. If the task itself packs them, the columns for one chain must be few
+  /// enough to stay in an L2 cache until then.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =
@@ -215,7 +216,7 @@ struct TiledProduct {
       b.moved(row: row, column: first, kernels.lane))
   }
 
-  /// Computes all results of one chain, as `[m, n]`.
+  /// Computes one chain of every result, as partial sums `[m, n]`.
   private func multiplyChain(
     _ chain: Int, _ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ c: UnsafeMutableRawPointer,
     workspace: UnsafeMutableRawPointer

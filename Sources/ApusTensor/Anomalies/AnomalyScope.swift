@@ -26,7 +26,7 @@ public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Runs `body`, which builds the operations of a layer; an anomaly in one of these operations, or in their gradients,
 /// is reported with the name of the layer.
-/// - Parameter layer: the key of the layer in the model, and its type. The closure runs only inside of
+/// - Parameter layer: the key of the layer in the model, and its type; evaluated only inside of
 ///   `detectingAnomalies(_:)` or `namingLayers(_:)`.
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R

@@ -61,7 +61,8 @@ struct CSVTests {
     #expect(ContinuousClock.now - start < .seconds(10))
   }
 
-  /// The callback receives the fraction of the file that has been read; a table is read twice.
+  /// The callback receives the fraction of the file that has been read. A table is read twice: each reading reports one
+  /// fraction below 0.5.
   @Test func progressIsReported() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write(Array(String(repeating: "1,2\n", count: 200_000).utf8), to: "a.csv")
