@@ -33,8 +33,8 @@ extension OpCase {
 
   /// The definition of a transposed convolution. For image `n`, input channel `c`, output channel `k`, input position
   /// `i` and kernel position `r`, it adds `x[n, c, i]·w[c, k, r]` to `y[n, k, o]`, where
-  /// `o = i·stride + r·dilation − before`. In `y`, `k` counts from the first output channel of the group. `extra` is the
-  /// output padding.
+  /// `o = i·stride + r·dilation − before`. In `y`, `k` counts from the first output channel of the group. `extra` is
+  /// the output padding.
   private static func transposeConvolve(
     _ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int, extra: [Int]
   ) -> Grid {
