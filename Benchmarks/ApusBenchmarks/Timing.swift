@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// Milliseconds per execution, over several runs.
+/// Milliseconds per execution of a function, measured in several runs.
 public struct Timing: Hashable, Sendable {
   public var median: Double
   public var minimum: Double

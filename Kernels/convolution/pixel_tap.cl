@@ -1,5 +1,6 @@
 // For the tap with the index `segment`, sets `left[m]` to the address of the pixel that the tap reads for row m of the
 // tile, and `span` to the number of channels. If the pixel is outside of the image, `left[m]` is the address of zeros.
+// pixel_tile.cl computes `down`, `across` and `origin`.
 //
 // Parameters: $A, $imageHeight, $imageWidth, $index, $leftOffset, $leftT, $tapTable, $terms, $tileRows, $zeros.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];

@@ -9,8 +9,8 @@
 
 #include "loops_tiles.h"
 
-// A product with one vector of columns. It reads the rows in place, because each element is used in only one
-// multiply-add, and packing the element would be as much work.
+// A product whose right factor has at most LANES columns, one vector. It reads the rows of the left factor in place,
+// because each element is used in only one multiply-add, and packing the element would be as much work.
 static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
@@ -100,9 +100,9 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
-// Packs rows of a transposed factor, SLIVERS_AT_ONCE slivers at a time: reads each line of the factor once for all of
-// them, in memory order. Slivers are often a multiple of 4 KiB apart, so that their lines map to one L1 cache set,
-// which holds only a few.
+// Packs rows of a transposed factor, SLIVERS_AT_ONCE slivers at a time: reads each line of the factor (its elements for
+// one term) once for all of these slivers, in memory order. Slivers are often a multiple of 4 KiB apart, so that the
+// lines written at the same time map to one L1 cache set, which holds only a few cache lines.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = CEIL_DIVIDE(m, TILE_ROWS);
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {

@@ -1,5 +1,5 @@
-// Copies of float32 rows by inlined vector moves, so that short rows need no call of memcpy each, and copies with
-// non-temporal stores (`stream`).
+// `copy_rows` copies float32 rows by inlined vector moves, without a call of memcpy for each short row. `stream` copies
+// bytes with non-temporal stores.
 
 #define COUNT_UP32 ((VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 
@@ -37,7 +37,7 @@ static void stream(size_t count, const void *source, void *target) {
 }
 
 // Rows shorter than a vector are written as whole vectors, padded with zeros that the next row overwrites; up to
-// 15 elements past the source are read. Gaps between target rows may be overwritten with 0.
+// 15 elements past the end of the source are read. Gaps between target rows may be overwritten with 0.
 static void copy_rows(
     size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride) {
   if (source_stride == count && target_stride == count) {

@@ -1,5 +1,7 @@
-// Packs the weights of convolutions from the stored layout `[result channel][source channel][tap]` to panels of result
-// channels, one panel for each tap, and unpacks weight gradients from panels to the stored layout.
+// `pack_taps` copies the weights of convolutions from the stored layout `[result channel][source channel][tap]` to
+// panels of result channels, one panel for each tap. `unpack_taps` adds partial sums of weight gradients, which are in
+// panels, and stores the result in the stored layout. Columns are result channels, rows are source channels; csimd.h
+// has the formulas.
 
 // The largest number of weights of a result channel that are transposed at a time: 16 source channels of 3 × 3 taps.
 #define TAPS_AT_ONCE 144

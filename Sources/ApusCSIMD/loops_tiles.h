@@ -222,7 +222,7 @@ static void FN(block_multiply)(
   }
 }
 
-// Products whose factors consist of several lines, such as a window of an image and its weights.
+// Products whose factors consist of several lines, such as the pixels of a window and the weights of a convolution.
 static __attribute__((noinline)) void FN(tile_lines)(
     size_t rows, const csimd_lines *lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates) {

@@ -11,7 +11,7 @@ extension FileSystem {
     case other
   }
 
-  /// The kind of the file at a path. It is an error if there is none.
+  /// The kind of the file at a path. It is an error if the file does not exist.
   /// - Parameter followsLinks: whether to return the kind of a symbolic link's target instead of `link`
   package static func kind(of path: String, followsLinks: Bool) throws(FileError) -> Kind {
     var status = stat()

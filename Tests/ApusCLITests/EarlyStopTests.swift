@@ -29,7 +29,7 @@ struct EarlyStopTests {
     try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [String: Any] ?? [:]
   }
 
-  /// The records of a run.
+  /// The lines of a run's `metrics.jsonl`.
   private func metrics(_ name: String) throws -> [[String: Any]] {
     try String(contentsOfFile: scratch.file(name) + "/metrics.jsonl", encoding: .utf8).split(separator: "\n").map {
       try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]

@@ -60,7 +60,7 @@ import Testing
   }
 }
 
-/// Probabilities of 0, and means over the batch.
+/// Losses of probabilities of 0, and the reduction `batchMean`.
 @Suite struct SafeLogTests {
   /// A probability of 0 has a loss of 100, not infinity, and its gradient is finite.
   @Test(arguments: TestDevice.conformance) func certainAndWrong(_ test: TestDevice) throws {
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  /// `batchMean` divides by the number of examples only.
+  /// `batchMean` divides by the number of examples, not by the number of elements.
   @Test func meansOverTheBatch() throws {
     try withDevice(ComputeDevice(backend: ReferenceDevice())) { () throws in
       let (x, t) = (Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]), Tensor.zeros([2, 3]))

@@ -215,7 +215,7 @@ import Testing
     }
   }
 
-  /// Fails at the end of a session.
+  /// Throws an error from `didEnd`, and counts the calls.
   private final class Failing: TrainingObserver {
     let reason: String
     var count = 0

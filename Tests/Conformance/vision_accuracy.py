@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares short training runs of PyTorch and `apus train` on a subset of Fashion-MNIST, with one recipe.
+"""Compares short training runs of PyTorch and `apus train`, with the same settings, on a subset of Fashion-MNIST.
 
 Both sides use the same number of training images: a random sample, stratified by class, that depends on the seed. The
 images are standardized by the mean and standard deviation of the sample. Both sides use Adam with a rate that falls to
@@ -220,7 +220,7 @@ def train_apus(apus, device, recipe, seed, train, test):
 
 
 class Cache:
-    """PyTorch's accuracies by the settings of the training, stored in a file if `path` is not None."""
+    """PyTorch's accuracies, with the settings of the training as keys; stored in a file if `path` is not None."""
 
     def __init__(self, path):
         self.path = path

@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A program over one domain, resolved to functions and layouts for `csimd_run`.
+/// A program (straight-line elementwise code) over one domain, translated to functions and layouts for `csimd_run`.
 final class Kernel {
   let raw: UnsafeMutablePointer<csimd_kernel>
   /// The number of elements of the domain.
@@ -53,7 +53,8 @@ final class Kernel {
     return result
   }
 
-  /// Runs elements `range` of the domain on one thread.
+  /// Runs elements `range` of the domain on one thread. An epilogue reads its step's results from `cores`, which begin
+  /// with element `coreStart` of the domain.
   func run(
     _ range: Range<Int>, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
     cores: UnsafePointer<UnsafeMutableRawPointer?>? = nil, coreStart: Int = 0
@@ -64,8 +65,8 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
-  /// Uses ordinary stores for `values`, since they are soon read again, and disables prefetches, since the arrays that
-  /// the kernel reads are in a cache.
+  /// Uses ordinary instead of non-temporal stores for `values`, since they are soon read again. Disables prefetches,
+  /// since the arrays that the kernel reads are in a cache.
   func keepInCache(_ values: Set<Int>) {
     raw.pointee.is_large = 0
     for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {

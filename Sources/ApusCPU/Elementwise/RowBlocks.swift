@@ -190,7 +190,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The blocks of a plan: each grows around a reduction by rows.
+  /// The blocks of a plan. Each contains a reduction of rows, and steps after and before it that can run with it.
   private func blocks(_ steps: [any CPUStep]) -> [RowBlock] {
     var result: [RowBlock] = []
     for index in steps.indices where index >= (result.last?.steps.upperBound ?? 0) {
@@ -223,7 +223,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The number of rows of a reduction whose kept axes come first; `nil` for other reductions and for empty ones.
+  /// The number of rows of a reduction along the innermost axes; `nil` for other reductions and for empty ones.
   private func rowCount(_ step: Reduction) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let kept = axes.prefix { !step.axes.contains($0) }

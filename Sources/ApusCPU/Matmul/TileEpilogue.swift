@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The epilogue of a product's tiles: a tile is computed in the result or in a scratch buffer, and then the epilogue
-/// runs on the tile.
+/// The epilogue of a product's tiles: a tile is computed in the memory of the result or in a scratch buffer, and then
+/// the epilogue runs on the tile.
 struct TileEpilogue {
   /// The memory in which a tile is computed.
   struct Target {
@@ -39,7 +39,7 @@ struct TileEpilogue {
     fileprivate let frame: RunFrame
     fileprivate let results: UnsafeMutableRawPointer?
 
-    /// Whether tiles are computed in the result.
+    /// Whether tiles are computed in the memory of the result.
     var isInPlace: Bool { results != nil }
 
     /// - Parameters:

@@ -2,10 +2,12 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A floating-point matrix product, split into tasks.
+/// A floating-point matrix product `c[m, n] = a[m, k] · b[k, n]`, split into tasks.
 ///
 /// Each result is a sum of accumulation chains, each over `BlockSchedule.depth` elements along k, whatever m, n and the
-/// split are. A chain adds single products or, if a `PairUnit` multiplies bfloat16 elements, pairs of products.
+/// split are. A chain adds single products or, if the CPU has instructions for pairs of bfloat16 elements (`PairUnit`),
+/// pairs of products.
+/// "Rows" are rows of `a`, which are packed to slivers; "columns" are columns of `b`, which are packed to panels.
 struct TiledProduct {
   let m: Int
   let n: Int
@@ -37,7 +39,7 @@ struct TiledProduct {
   private var columnTasks: Int { ceilDivide(n, columnGrain) }
   var taskCount: Int { rowTasks * columnTasks }
 
-  /// The bytes of a task's packed rows.
+  /// The bytes of a task's packed rows for one chain.
   private var rowByteCount: Int {
     kernels.sliverByteCount(rows: cutsChains ? rowsOfChain : rowGrain, k: min(k, Self.depth))
   }
@@ -65,10 +67,10 @@ struct TiledProduct {
     return sharedColumnsOffset + (schedule.columnPacking == .shared ? kernels.panelByteCount(columns: n, k: k) : 0)
   }
 
-  /// The bytes of the results of one chain.
+  /// The bytes of one chain's partial sums of all results.
   private var chainByteCount: Int { m * n * kernels.lane.byteCount }
 
-  /// The elements of a task; consecutive tasks read the same columns.
+  /// The results that a task computes; most consecutive tasks read the same columns.
   func tile(_ task: Int) -> (rows: Range<Int>, columns: Range<Int>) {
     let (column, row) = task.quotientAndRemainder(dividingBy: rowTasks)
     return (
@@ -125,7 +127,7 @@ struct TiledProduct {
       target + kernels.panelByteCount(columns: first, k: k), height: k)
   }
 
-  /// Packs the rows of one task for one chain.
+  /// Packs the rows of one task for one chain; `part` is `chain · rowTasks + task`.
   private func packRows(_ part: Int, _ a: BlockKernels.Factor, _ target: UnsafeMutableRawPointer) {
     let (block, task) = part.quotientAndRemainder(dividingBy: rowTasks)
     let (rows, terms) = (blockRange(task, size: rowGrain, count: m), blockRange(block, size: Self.depth, count: k))
@@ -173,7 +175,8 @@ struct TiledProduct {
       var (slivers, ahead) = (workspace + Self.markByteCount, csimd_prefetch_block())
       if schedule.rowPacking == .task {
         kernels.packRows(m, k: count, source, slivers)
-        // Prefetch the next chain, or the first chain of the task that this thread most often runs next.
+        // Prefetch the rows for the next chain, or for the first chain of the task that this thread most often runs
+        // next.
         let next = start + Self.depth
         ahead = rowsAhead(next < k ? rows.lowerBound : rows.upperBound, most: m, column: next < k ? next : 0, a)
       } else {
@@ -186,7 +189,7 @@ struct TiledProduct {
     }
   }
 
-  /// The memory to prefetch: the rows of a chain that are packed next, at most `most` rows.
+  /// The memory of `a` to prefetch: at most `most` rows from `row` on, for the chain that begins at `column`.
   private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_prefetch_block {
     // A small factor is in an L2 cache already.
     guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_prefetch_block() }
@@ -194,10 +197,12 @@ struct TiledProduct {
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The memory to prefetch: the rows of the chain that begins at row `start`, in the columns of this task; after the
-  /// last chain, the rows of the first chain, in the columns of the next task. Columns are prefetched if only this task
-  /// reads them from memory. The task must read them in place, or the columns of a chain must be few enough to stay in
-  /// an L2 cache until the task packs them.
+  /// The memory of `b` to prefetch: this task's columns for the chain that begins at row `start` of `b`; after the last
+  /// chain, the next task's columns for the first chain.
+  ///
+  /// Nothing is prefetched if several tasks read the same columns, if `b` is small enough for an L2 cache, or if the
+  /// columns are packed before the task runs. If the task itself packs them, the columns for one chain must be few
+  /// enough to stay in an L2 cache until then.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =
@@ -211,7 +216,7 @@ struct TiledProduct {
       b.moved(row: row, column: first, kernels.lane))
   }
 
-  /// Computes all results of one chain, as `[m, n]`.
+  /// Computes one chain of every result, as partial sums `[m, n]`.
   private func multiplyChain(
     _ chain: Int, _ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ c: UnsafeMutableRawPointer,
     workspace: UnsafeMutableRawPointer

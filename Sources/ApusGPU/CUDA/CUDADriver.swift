@@ -96,7 +96,7 @@ final class CUDAContext: @unchecked Sendable {
   let handle: CUcontext
   let stream: CUstream
   private let device: CUdevice
-  /// Whether memory can be allocated and freed in the order of the stream.
+  /// Whether memory can be allocated and freed in stream order (`cuMemAllocAsync`).
   private let hasPools: Bool
 
   init(_ entry: CUDAEntry) throws(DeviceError) {
@@ -145,7 +145,7 @@ final class CUDAContext: @unchecked Sendable {
     _ = hasPools ? api.cuMemFreeAsync(address, stream) : api.cuMemFree(address)
   }
 
-  /// Allocates page-locked memory; `nil` if there is none.
+  /// Allocates page-locked host memory; `nil` if the allocation fails.
   func pinnedBlock(_ capacity: Int) -> HostBlock? {
     var bytes: UnsafeMutableRawPointer?
     guard makeCurrent(), api.cuMemHostAlloc(&bytes, capacity, 0) == CUDA_SUCCESS, let bytes else { return nil }

@@ -1,7 +1,7 @@
 /// The properties of a device that the source of kernels and the build of programs depend on.
 package struct KernelTarget: Sendable, Hashable {
-  /// The two kinds of kernels. Kernels for CPUs have one work-item per group, which computes in long vectors; kernels
-  /// for GPUs have groups of work-items that share local memory.
+  /// The two kinds of kernels. Kernels for CPUs have one work-item per work-group, which computes in long vectors;
+  /// kernels for GPUs have work-groups of many work-items that share local memory.
   package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
 
   /// The languages of kernel source.
@@ -44,7 +44,7 @@ package struct KernelTarget: Sendable, Hashable {
       case khr = "SUBGROUP_KHR", intel = "SUBGROUP_INTEL", ptx = "SUBGROUP_PTX", cuda = "SUBGROUP_CUDA"
     }
 
-    /// A power of two, at most 256.
+    /// The number of work-items: a power of two, at most 256.
     var size: Int
     var access: Access
   }

@@ -16,7 +16,7 @@ extension PlanLowering {
       strides = operand.layout.strides.map { builder.number($0) }
     }
 
-    /// Returns code that loads the index of element (outer, j, column).
+    /// Returns code that loads element (outer, j, column) of the index array; without a column, element (outer, j, 0).
     func at(_ outer: String, _ j: String, _ column: String?) -> String {
       let inner = column.map { " + (\($0)) * \(strides[2])" } ?? ""
       return "(i64)\(pointer)[\(base) + \(outer) * \(strides[0]) + \(j) * \(strides[1])\(inner)]"

@@ -2,7 +2,7 @@ import ApusDevice
 
 /// How a reduction is split into loops, parts and work-items.
 struct ReductionShape {
-  /// All kept axes, for the arrays of the prologue and of the epilogue.
+  /// All kept axes (the axes that are not reduced), for the arrays of the prologue and of the epilogue.
   var kept: StridedLoop
   /// The kept axes without the innermost.
   var rows: StridedLoop
@@ -16,10 +16,11 @@ struct ReductionShape {
   var isAlong: Bool
   /// The number of parts that the reduced elements are split into.
   var parts = 1
-  /// On a GPU, along the innermost axis: the number of work-items per result, which are a group or, for few elements, a
-  /// sub-group.
+  /// On a GPU, for a reduction along the innermost axis: the number of work-items per result. They are a work-group or,
+  /// for few elements, a sub-group.
   var itemsPerOutput = 256
-  /// On a CPU, across the innermost axis: the number of result vectors that a work-item computes at a time.
+  /// On a CPU, for a reduction across the innermost axis: the number of vectors of results that a work-item computes at
+  /// a time.
   var vectors = 1
   /// The number of the prologue's arrays; the epilogue's arrays follow them.
   var prologueCount: Int

@@ -46,7 +46,7 @@ extension OpenCLEntry {
     }
   }
 
-  /// The tuning file; there are measurements only for CPUs with AVX-512.
+  /// The name of the file of `Kernels/tuning` for this device; there are measurements only for CPUs with AVX-512.
   private var tuningFile: String? {
     let platform = platformText(CL_PLATFORM_NAME)
     guard registerCount == 32 else { return nil }

@@ -65,8 +65,9 @@ extension Plan {
   }
 }
 
-/// Whether the ratios of one kernel's time to another kernel's time show that the first kernel is clearly faster: the
-/// median is at most 0.95, and at least three quarters of the ratios are below 1. Smaller gains are within the noise.
+/// Whether `shares`, the ratios of a kernel's times to another kernel's times, show that the kernel is clearly faster
+/// than the other one: the median is at most 0.95, and at least three quarters of the ratios are below 1. Smaller gains
+/// are within the noise.
 func isClearlyLess(_ shares: [Double]) -> Bool {
   shares.median <= 0.95 && shares.count { $0 < 1 } * 4 >= 3 * shares.count
 }
@@ -153,7 +154,8 @@ private struct Measurement<Driver: GPUDriver> {
   ///
   /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
   /// candidates are compared by the ratios of their times to the times of the first candidate. After three rounds, only
-  /// candidates whose median ratio is at most 1.25 times the least median stay in the comparison.
+  /// candidates whose median ratio is at most 1.25 times the least median stay in the comparison. At the end, the
+  /// fastest candidates, at most three, are compared with the first candidate again.
   private func times(_ candidates: [Candidate]) throws(DeviceError) -> (seconds: [Double], fastest: Int?) {
     guard !candidates.isEmpty else { return ([], nil) }
     var repeats: [Int] = []
@@ -224,7 +226,8 @@ extension GPUDevice {
   }
 
   /// Returns a buffer with pseudorandom values, the same in each run. Floating-point numbers are from −1 to 1 and have
-  /// up to 24 significant bits, so that sums in float32 depend on the order of additions. Integers are from 0 to 127.
+  /// up to 24 significant bits: sums in float32 then depend on the order of additions, so that a kernel with a wrong
+  /// order is found. Integers are from 0 to 127.
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
     var random = SplitMix64(state: 0)
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {

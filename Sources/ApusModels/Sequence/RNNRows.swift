@@ -1,5 +1,5 @@
 extension ImageNetwork {
-  /// A recurrent network with 128 units over the 28 rows of an image, and a dense layer on its last state.
+  /// A recurrent layer with 128 units over the 28 rows of an image, and a dense layer on its last hidden state.
   public static let rnn = ImageNetwork(
     layers: LayerList([
       .rows, .recurrent(.init(.rnn, units: 128)), .dense(units: 10, hasBias: true),

@@ -16,7 +16,7 @@ public struct TransformerLanguageModel: LanguageModel, PositionedEmbeddings {
   /// - Parameter longest: the number of positions.
   /// - Precondition: `heads` divides `width`.
   public init(vocabulary count: Int, width: Int, depth: Int, heads: Int, dropout: Double = 0, longest: Int) {
-    // 0.02 is the deviation of Radford et al.
+    // Radford et al. use a standard deviation of 0.02.
     embedding = Embedding(count, width, initializer: .normal(deviation: 0.02))
     positions = LearnedPositions(
       width, capacity: longest, isBatchFirst: true, initializer: .normal(deviation: 0.02))
@@ -54,7 +54,8 @@ protocol PositionedEmbeddings {
 }
 
 extension PositionedEmbeddings {
-  /// The vectors of tokens `x: [batch, time]` plus those of their positions, after dropout: `[batch, time, width]`.
+  /// The embeddings of tokens `x: [batch, time]` plus the vectors of their positions, after dropout:
+  /// `[batch, time, width]`.
   func embedded(_ x: Tensor) -> Tensor {
     let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
     let positioned = LayerTrace.run("positions", positions, vectors) { positions($0) }

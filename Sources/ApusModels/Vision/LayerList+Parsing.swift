@@ -67,7 +67,7 @@ extension Substring {
     return parts + [self[start...]]
   }
 
-  /// The index of the parenthesis that closes the one at `open`.
+  /// The index of the parenthesis that closes the one at `open`; `nil` if it is missing.
   fileprivate func closing(_ open: Index) -> Index? {
     var depth = 0
     for index in self[open...].indices {

@@ -1,10 +1,10 @@
 import ApusTensor
 
 /// Initializers that preserve the variance of activations or gradients: the standard deviation is
-/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`, where `fan` is one of `fanIn` and `fanOut` (see `Fans`). The
-/// bounds of a uniform distribution are `√3` times its standard deviation.
+/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`, where `fan` is `fanIn` or `fanOut` (see `Fans`). The bounds of
+/// a uniform distribution are `±√3` times its standard deviation.
 extension Initializer {
-  /// Which of the two fans is the `fan` of the variance `gain² / fan`.
+  /// The choice of `fan` in the variance `gain² / fan`.
   public enum Fan: String, Hashable, Sendable, CaseIterable {
     /// `fanIn`: preserves the variance of activations in the forward pass.
     case input
@@ -31,7 +31,7 @@ extension Initializer {
     scaled(isNormal: false) { gain * xavierDeviation($0, form) }
   }
 
-  /// Normal with deviation `gain · √(2 / (fanIn + fanOut))` (Glorot, Bengio, 2010); with the form `.input`
+  /// Normal with the standard deviation `gain · √(2 / (fanIn + fanOut))` (Glorot, Bengio, 2010); with the form `.input`
   /// `gain · √(1 / fanIn)`.
   public static func xavierNormal(gain: Double = 1, form: XavierForm = .average) -> Initializer {
     scaled(isNormal: true) { gain * xavierDeviation($0, form) }
@@ -42,7 +42,7 @@ extension Initializer {
     scaled(isNormal: false) { gain / connections($0, fan).squareRoot() }
   }
 
-  /// Normal with deviation `gain / √fan`; the gain of ReLU makes the variance `2 / fan` (He et al., 2015).
+  /// Normal with the standard deviation `gain / √fan`; the gain of ReLU makes the variance `2 / fan` (He et al., 2015).
   public static func heNormal(gain: Double = Nonlinearity.relu.gain, fan: Fan = .input) -> Initializer {
     scaled(isNormal: true) { gain / connections($0, fan).squareRoot() }
   }
@@ -87,8 +87,8 @@ public enum Nonlinearity: Hashable, Sendable {
   case leakyReLU(slope: Double)
   case selu
 
-  /// The factor on the deviation of weights that compensates for the variance lost in the function: 1 for linear and
-  /// sigmoid, `5/3` for tanh, `√2` for ReLU, `√(2 / (1 + slope²))` for leaky ReLU, `3/4` for SELU (PyTorch's
+  /// The factor of the weights' standard deviation that compensates for the variance lost in the function: 1 for linear
+  /// and sigmoid, `5/3` for tanh, `√2` for ReLU, `√(2 / (1 + slope²))` for leaky ReLU, `3/4` for SELU (PyTorch's
   /// `calculate_gain`).
   public var gain: Double {
     switch self {

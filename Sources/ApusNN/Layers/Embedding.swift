@@ -13,7 +13,7 @@ public struct Embedding: Layer {
 
   /// - Parameters:
   ///   - paddingIndex: the index of a row for padding; the row is initialized with zeros and gets no gradient.
-  ///   - initializer: initializes the table; by default normal with a deviation of 1, as in PyTorch.
+  ///   - initializer: initializes the table; by default normal with a standard deviation of 1, as in PyTorch.
   ///   - updatesRows: whether optimizers update only the rows that a step looks up: see `Parameter.updatesRows`. This
   ///     saves work if a batch uses a small fraction of the table.
   /// - Precondition: `paddingIndex` is in `0 ..< count`.

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// `(x − t)²` for each output `x` and its target `t`, reduced (`torch.nn.MSELoss`).
+/// `(x − t)²` for each output `x` and its target `t`, reduced as `reduction` says (`torch.nn.MSELoss`).
 ///
 /// - Parameters:
 ///   - outputs: any shape.

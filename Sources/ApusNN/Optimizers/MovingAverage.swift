@@ -1,11 +1,11 @@
 import ApusTensor
 
-/// Exponential moving averages in the form `keep · a + share · x`, where `keep` is `β` and `share` is `1 − β`. The form
-/// `a + share · (x − a)` is `Tensor.lerp(to:_:)`.
+/// Exponential moving averages in the form `keep · a + share · x`, where `a` is the average so far, `x` the new value,
+/// `keep` is `β` and `share` is `1 − β`. The form `a + share · (x − a)` is `Tensor.lerp(to:_:)`.
 extension Tensor {
   func averaged(with x: Tensor, keep: Tensor, share: Tensor) -> Tensor { self * keep + x * share }
 
-  /// The average of squares. Its terms are at least 0, so that rounding cannot make it negative.
+  /// The average of squares. Both terms of the sum are at least 0, so rounding cannot make the average negative.
   func averaged(withSquareOf x: Tensor, keep: Tensor, share: Tensor) -> Tensor {
     averaged(with: x * x, keep: keep, share: share)
   }

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Gradient descent with momentum, as `torch.optim.SGD`:
+/// Gradient descent with momentum, as `torch.optim.SGD`. For a parameter `w` with gradient `g` and momentum buffer `m`:
 /// ```text
 /// g ← g + weightDecay · w
 /// m ← momentum · m + (1 − dampening) · g          in the first step m ← g

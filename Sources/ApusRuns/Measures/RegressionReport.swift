@@ -40,7 +40,7 @@ package struct RegressionReport {
       + (results.r2.map { [("R²", $0.text(places: 4))] } ?? [])
   }
 
-  /// The members of the summary.
+  /// The measures as members of the JSON summary.
   package var json: JSONObject {
     var object: JSONObject = ["target": .string(target)]
     for error in errors { object[error.key] = .number(error.value) }
@@ -48,7 +48,7 @@ package struct RegressionReport {
     return object
   }
 
-  /// A number with four decimal places or, below a magnitude of 0.01 and from 10⁹ on, as Swift prints it.
+  /// Four decimal places for 0 and for magnitudes from 0.01 to below 10⁹; otherwise the number as Swift prints it.
   package static func text(_ value: Double) -> String {
     (1e-2..<1e9).contains(value.magnitude) || value == 0 ? value.text(places: 4) : String(value)
   }

@@ -26,7 +26,7 @@ public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Runs `body`, which builds the operations of a layer; an anomaly in one of these operations, or in their gradients,
 /// is reported with the name of the layer.
-/// - Parameter layer: the key of the layer in the model, and its type. The closure runs only inside of
+/// - Parameter layer: the key of the layer in the model, and its type; evaluated only inside of
 ///   `detectingAnomalies(_:)` or `namingLayers(_:)`.
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
@@ -59,8 +59,9 @@ package func expectingOverflow<R>(_ body: () throws -> R) rethrows -> R {
 /// A scope of code whose evaluations are checked or whose layers are tracked. A scope that checks evaluations also
 /// records for which `Purpose` each node was built.
 ///
-/// Nodes do not store their purpose: the scope records the serial of each node that is built inside. The current
-/// purpose is a task-local value, so child tasks may build nodes for different purposes concurrently.
+/// Nodes do not store their purpose: the scope records the serial (the number in the order of creation) of each node
+/// that is built inside. The current purpose is a task-local value, so child tasks may build nodes for different
+/// purposes concurrently.
 final class AnomalyScope: Sendable {
   @TaskLocal private static var taskLocal: AnomalyScope?
   @TaskLocal private static var purpose: Nested?
@@ -105,7 +106,7 @@ final class AnomalyScope: Sendable {
   }
 
   private let stretches = Mutex<[Stretch]>([])
-  /// When there are twice as many stretches, the older half is removed. The newer half is enough for a long training
+  /// When there are `2 · capacity` stretches, the older half is removed. The newer half is enough for a long training
   /// step.
   private static let capacity = 1 << 17
 

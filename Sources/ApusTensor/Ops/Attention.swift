@@ -97,7 +97,7 @@ extension Attention.Geometry {
   }
 }
 
-/// The settings of attention other than queries, keys and values, encoded as integers.
+/// The attributes of an attention node, encoded as integers: the settings, and which optional inputs the node has.
 private struct AttentionParts {
   /// The optional inputs, in order.
   enum Input: CaseIterable {
@@ -144,7 +144,7 @@ extension Tensor {
   /// The caller defines the derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
   /// the last axis of queries, keys and values has at most `attentionLimit` elements.
   ///
-  /// - Parameter added: `[batch, heads, queries, keys]`, added to the scaled products.
+  /// - Parameter added: `[batch, heads, queries, keys]`, added to the scaled products of queries and keys.
   package static func attention(
     _ query: Tensor, _ key: Tensor, _ value: Tensor, added: Tensor?, _ options: AttentionOptions
   ) -> (output: Tensor, whole: Tensor) {

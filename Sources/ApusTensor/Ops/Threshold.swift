@@ -10,8 +10,8 @@ public enum StraightThrough: Hashable, Sendable {
 }
 
 extension Tensor {
-  /// `x` above `bound`, else `value`, in the same shape; NaN stays NaN. Integers keep their type if `value` is a whole
-  /// number.
+  /// `x` where `x > bound`, else `value`, in the same shape; NaN stays NaN. Integers keep their type if `value` is a
+  /// whole number.
   public func threshold(_ bound: Double, value: Double) -> Tensor {
     compared(.lessOrEqual, with: Scalar(bound: bound)).select(literal(Scalar(bound: value)), self)
   }

@@ -6,7 +6,7 @@ public protocol NestedValues {
   associatedtype Leaf: TensorElement
   /// The extents of this level and of all inner levels, taken from the first element of each level.
   var nestedShape: [Int] { get }
-  /// Appends the numbers in row-major order; throws if the length of a list differs from its extent in `shape`.
+  /// Appends the numbers in row-major order; throws if the length of an array differs from its extent in `shape`.
   func append(to values: inout [Leaf], shape: ArraySlice<Int>) throws(ShapeError)
 }
 

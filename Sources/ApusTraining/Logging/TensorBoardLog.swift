@@ -40,7 +40,7 @@ public final class TensorBoardLog: Sendable {
 
   private init(_ events: EventFile, resumingAfter step: Int) {
     self.events = events
-    // The time that a resumed run had spent is not known here: the first record with a time gives no rate.
+    // The time that a resumed run had spent is not known here, so the first record with a time gives no rate.
     if step == 0 { state.withLock { $0.clock = (0, 0) } }
   }
 

@@ -25,7 +25,7 @@ public struct TrainingProgress: Sendable {
   public let epoch: Int
   /// The learning rate of the last step; in `willStartEpoch` and `willStep`, the rate of the next step.
   public let learningRate: Double
-  /// The number of examples in the steps of this session: of the current call of `Trainer.run()`.
+  /// The number of examples in the steps of this session, which is the current call of `Trainer.run()`.
   public let sessionExampleCount: Int
   /// Whether the run has validation examples.
   public let hasValidation: Bool
@@ -44,8 +44,8 @@ public struct TrainingProgress: Sendable {
   /// The newest results on each split.
   public var results: RunResults { state.results }
 
-  /// The results that may influence a run: those of the validation examples if the run has any, otherwise those of the
-  /// training examples. A result that has influenced a run is a biased estimate of the results on new examples, so test
+  /// The results that may influence a run: the validation results if the run has validation examples, otherwise the
+  /// training results. A result that has influenced a run is a biased estimate of the results on new examples, so test
   /// results must not influence a run.
   public var selection: SplitMetrics? { results[selectionSplit] }
 

@@ -61,7 +61,8 @@ struct CSVTests {
     #expect(ContinuousClock.now - start < .seconds(10))
   }
 
-  /// The callback receives the fraction of the file that has been read; a table is read twice.
+  /// The callback receives the fraction of the file that has been read. A table is read twice: each reading reports one
+  /// fraction below 0.5.
   @Test func progressIsReported() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write(Array(String(repeating: "1,2\n", count: 200_000).utf8), to: "a.csv")
@@ -89,7 +90,7 @@ struct CSVTests {
     #expect(lines == [1, 3, 7, 8])
   }
 
-  /// Fields, quotes and line ends may cross the boundaries of chunks.
+  /// The reader reads a file in chunks of 65,536 bytes. Fields, quotes and line ends may cross the chunks' boundaries.
   @Test func theBoundsOfChunksDoNotShow() throws {
     let record = ["x", "a \"quoted\"\r\nfield, of some length", "ü", ""]
     let line = "x,\"a \"\"quoted\"\"\r\nfield, of some length\",ü,\r\n"

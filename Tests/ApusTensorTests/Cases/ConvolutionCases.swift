@@ -16,6 +16,7 @@ private struct Slide: Sendable {
 extension OpCase {
   /// The definition of a convolution: `y[n, k, o] = Σ x[n, c, o·stride + r·dilation − before]·w[k, c, r]` over the
   /// input channels `c` of the group and the kernel positions `r`, for image `n`, output channel `k` and position `o`.
+  /// In `x`, `c` counts from the first input channel of the group.
   private static func convolve(_ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int) -> Grid {
     let spatial = slides.indices.map { slides[$0].count(x.shape[$0 + 2], w.shape[$0 + 2]) }
     return Grid(Shape([x.shape[0], w.shape[0]] + spatial)) { index in
@@ -32,7 +33,8 @@ extension OpCase {
 
   /// The definition of a transposed convolution. For image `n`, input channel `c`, output channel `k`, input position
   /// `i` and kernel position `r`, it adds `x[n, c, i]·w[c, k, r]` to `y[n, k, o]`, where
-  /// `o = i·stride + r·dilation − before`. `extra` is the output padding.
+  /// `o = i·stride + r·dilation − before`. In `y`, `k` counts from the first output channel of the group. `extra` is
+  /// the output padding.
   private static func transposeConvolve(
     _ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int, extra: [Int]
   ) -> Grid {

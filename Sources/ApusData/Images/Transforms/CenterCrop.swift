@@ -6,7 +6,7 @@ public struct CenterCrop: ImageTransform {
 
   /// The output size.
   public var size: ImageSize
-  /// The pixels beyond the edges.
+  /// The values of the pixels beyond the edges of a smaller image.
   public var edges: EdgeMode
 
   public init(_ size: ImageSize, edges: EdgeMode = .constant(0)) {

@@ -8,7 +8,8 @@ import ApusTensor
 /// n = tanh(W_in x + b_in + r · (W_hn h + b_hn))
 /// h′ = (1 − z) · n + z · h
 /// ```
-/// `σ` is the sigmoid, and `·` multiplies elements. See `RNNCell` for when to use a cell.
+/// `x` is the input, `h` the hidden state and `h′` the new hidden state; `σ` is the sigmoid, and `·` multiplies
+/// elements. See `RNNCell` for when to use a cell.
 public struct GRUCell: Module {
   let cell: RecurrentCell
 
