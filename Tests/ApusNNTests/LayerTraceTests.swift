@@ -45,7 +45,8 @@ import Testing
       let (model, x) = (net(), Tensor.zeros([3, 1, 4, 4]))
       let trace = withMode(.inference) { LayerTrace(of: model, on: x) }
       let block = ["conv1", "norm_of_block", "dropout", "tail.0", "tail.1"]
-      // `blocks` are called directly, so the path of a layer without parameters does not contain the name of its block.
+      // `Net` calls its blocks without `LayerTrace.run`, so the blocks are not recorded, and the path of a layer
+      // without parameters does not contain the name of its block.
       let first = block.map { $0 == "dropout" ? $0 : "blocks.0.\($0)" }
       let second = block.map { $0 == "dropout" ? $0 : "blocks.1.\($0)" }
       #expect(trace.layers.map(\.path) == ["stem"] + first + second + ["attention", "lstm", ""])

@@ -15,6 +15,9 @@ extension Interpreter {
 }
 
 /// Reads the operands of a recurrent layer by index, and computes the results of one sequence at a time.
+///
+/// A `row` is the index of a sequence in the batch, a `place` is a time step, and a `line` is the index
+/// `place * batch + row` of a pair of both. `kept` are the values of a forward step that the backward pass needs.
 private struct RecurrentReader {
   private let step: Recurrent
   private let g: Recurrent.Geometry
