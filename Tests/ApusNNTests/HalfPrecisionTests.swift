@@ -85,7 +85,7 @@ import Testing
   }
 
   /// Attention with keys and values that are broadcast over the batch. The fused attention step does not support such
-  /// keys and values, so ordinary operations compute the attention, as accurately as the fused step.
+  /// keys and values, so ordinary operations compute the attention, with the accuracy that 16-bit results allow.
   @Test(arguments: TestDevice.all.filter { $0.extent != .everyShape }, [DType.bfloat16, .float16])
   func attentionOverBroadcastAxes(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in

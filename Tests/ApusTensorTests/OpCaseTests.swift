@@ -36,7 +36,8 @@ extension OpCase {
     }
   }
 
-  /// First and second derivatives in `float64`, which OpenCL devices need not support.
+  /// First and second derivatives equal finite differences. They are computed in `float64`, which OpenCL devices need
+  /// not support.
   @Test(
     arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) },
     OpCase.all.filter { $0.derivatives != .none })

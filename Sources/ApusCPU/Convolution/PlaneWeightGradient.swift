@@ -125,7 +125,7 @@ final class PlaneWeightGradientStep: CPUStep {
       partial + (group * perGroup + channels.lowerBound) * offsets.count)
   }
 
-  /// Copies the gradient's rows to `target`, where they have the row stride of the padded buffer and zeros in the gaps.
+  /// Copies the gradient's rows to `target`, where they have the row stride of the padded buffer and zeros between them.
   private func spread(
     _ first: Int, _ count: Int, _ plane: Int, _ rows: Range<Int>, _ gradient: UnsafeMutableRawPointer,
     _ target: UnsafeMutablePointer<Float>

@@ -206,7 +206,7 @@ struct SumChains {
     levels = SumCascade.levels(of: termCount / Self.chain)
   }
 
-  /// Counts one more term of the sum with index `unit`, after the caller added the term to `sum`, the memory of the sum.
+  /// Counts one more term of the sum with index `unit`. The caller has added the term to `sum`, the memory of the sum.
   /// If the chain in `sum` is full, adds the chain to the first level and sets `sum` to zero. If the chain of the first
   /// level is then full, it is added to the second level, and so on.
   mutating func note(

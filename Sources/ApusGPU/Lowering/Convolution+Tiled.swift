@@ -181,7 +181,8 @@ extension PlanLowering {
       """
   }
 
-  /// Binds a contiguous value. Returns a function from an offset to code that loads the element.
+  /// Makes a contiguous value an argument of the kernel. Returns a function from the offset of an element to code that
+  /// loads the element.
   private func load(_ value: Int, _ dtype: DType, _ builder: inout KernelBuilder) -> (String) -> String {
     let location = location(value: value)
     let pointer = builder.pointer(dtype.storage, slot: location.slot)

@@ -188,7 +188,7 @@ final class CustomCall: Sendable {
     operation.gradient.map { rule in PrecisionScope.run(productType) { rule(gradients, inputs, results) } }
   }
 
-  /// The call for another node; a result list belongs to one node only.
+  /// A copy of the call for another node; a result list belongs to one node only.
   func renewed() -> CustomCall { CustomCall(self) }
 
   /// The words that distinguish calls in plan keys, in addition to the types of inputs and results.
