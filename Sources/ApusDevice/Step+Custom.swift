@@ -9,10 +9,10 @@ public struct Custom: Hashable, Sendable {
   public var count: Int
   /// Integers that the items read, parallel to `kernel.sizeNames`.
   public var sizes: [Int]
-  /// The contiguous values that the items read, parallel to `kernel.inputNames`.
+  /// The contiguous values of the plan that the items read, by index, parallel to `kernel.inputNames`.
   public var inputs: [Int]
-  /// The contiguous values that the items write, parallel to `kernel.resultNames`. No result shares memory with an
-  /// input.
+  /// The contiguous values of the plan that the items write, by index, parallel to `kernel.resultNames`. No result
+  /// shares memory with an input.
   public var results: [Int]
 
   /// Creates a step from its kernel and values.

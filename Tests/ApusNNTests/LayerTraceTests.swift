@@ -5,7 +5,8 @@ import Testing
 @Suite struct LayerTraceTests {
   let device = ComputeDevice(backend: RecordingDevice())
 
-  /// A module that calls its members directly.
+  /// A module that calls its members directly, except `dropout`: a trace finds the names of layers by their parameters,
+  /// and `dropout` has none.
   private struct Block: Layer {
     let conv1 = Conv2d(2, 4, kernel: 3, padding: 1)
     let normOfBlock = BatchNorm(4)

@@ -18,7 +18,8 @@ extension OpCase {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
-  /// All cases are evaluated in one plan, so that an OpenCL device builds their kernels together.
+  /// Operations on special values, such as infinities and NaN. All cases are evaluated in one plan, so that an OpenCL
+  /// device builds their kernels together.
   @Test(arguments: TestDevice.all)
   func specialValuesAreKept(device: TestDevice) throws {
     let cases = SpecialCase.all

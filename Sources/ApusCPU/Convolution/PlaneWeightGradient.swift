@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution with stride 1 on padded planes: the images of single channels (see
-/// `PlaneGeometry`).
+/// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`); a plane is one channel of
+/// one image.
 ///
 /// A strip is a range of rows of a plane. The list of the strips of all images is split into parts; the number of parts
 /// depends only on the shape. For each weight, a part accumulates 16 sums, one for each of 16 neighboring pixels, and
@@ -125,7 +125,7 @@ final class PlaneWeightGradientStep: CPUStep {
       partial + (group * perGroup + channels.lowerBound) * offsets.count)
   }
 
-  /// Copies the gradient's rows to `target`, where they have the row stride of the padded buffer and zeros between them.
+  /// Copies the gradient's rows to `target`, with the row stride of the padded buffer and zeros between the rows.
   private func spread(
     _ first: Int, _ count: Int, _ plane: Int, _ rows: Range<Int>, _ gradient: UnsafeMutableRawPointer,
     _ target: UnsafeMutablePointer<Float>

@@ -5,9 +5,8 @@ extension Table {
   ///
   /// A column is numeric if all its values, except missing ones, are decimal numbers; otherwise it is categorical.
   /// `notes` names the columns that are categorical only because a few of their values are not numbers. White space
-  /// around values is ignored.
-  /// The file is read twice: first for the kinds of the columns, then for the values. The whole text is never in
-  /// memory.
+  /// around values is ignored. The file is read twice: first for the kinds of the columns, then for the values. The
+  /// whole text is never in memory.
   ///
   /// - Throws: an error that names the line when a row does not have as many fields as the first line, a value is not
   ///   of the requested kind, or a number is too large; also when there are no rows, two columns have the same name,

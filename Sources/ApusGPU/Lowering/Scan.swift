@@ -20,8 +20,8 @@ extension PlanLowering {
   }
 
   /// Returns the number of elements of a chunk. A line has at most 1024 chunks, except for sums of more than 2²⁶
-  /// elements. For sums, the size of a chunk is a power of 16, so that the sum of a chunk is one term of a level of the
-  /// cascade, which adds 16 terms at a time.
+  /// elements. A sum is a cascade: it adds 16 terms at a time, and then 16 of these sums at a time. The size of its
+  /// chunks is a power of 16, so that the sum of a chunk is one term of a level of the cascade.
   private func chunkSize(_ step: Scan) -> Int {
     guard step.isSum else { return max(512, ceilDivide(step.extent, 1024)) }
     return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16

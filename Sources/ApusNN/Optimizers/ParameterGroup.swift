@@ -5,7 +5,7 @@ import ApusTensor
 public struct ParameterGroup: Sendable {
   /// Parameters of the optimizer's model; each may be in only one of the optimizer's groups.
   public let parameters: [Parameter]
-  /// The factor on the optimizer's learning rate.
+  /// The factor by which the learning rate is multiplied for this group.
   public var rateFactor: Double
   /// Replaces the learning rate of the optimizer's update rule; `nil` keeps it. `rateFactor` still applies. When a
   /// schedule halves the optimizer's learning rate, the replacement is halved too.
