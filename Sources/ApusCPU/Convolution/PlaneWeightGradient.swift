@@ -6,8 +6,8 @@ import ApusSystem
 /// one image.
 ///
 /// A strip is a range of rows of a plane. The list of the strips of all images is split into parts; the number of parts
-/// depends only on the shape. For each weight, a part accumulates 16 sums, one for each of 16 neighboring pixels, and
-/// adds these sums after its last strip. The results of the parts are added in order.
+/// depends only on the shape. For each weight, a part accumulates 16 sums, one for each lane of a vector of 16 pixels,
+/// and adds these sums after its last strip. The results of the parts are added in order.
 final class PlaneWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -60,8 +60,8 @@ final class PlaneWeightGradientStep: CPUStep {
   private var blockCount: Int { blocksPerGroup * geometry.groups }
   private var tasksPerPart: Int { ceilDivide(blockCount, blockGrain) }
 
-  /// The number of tasks that sum strips. `Int.max` if the epilogue needs temporary memory too: it runs later in tasks
-  /// of its own, so every worker may need memory.
+  /// The number of tasks that sum strips. `Int.max` if the epilogue (the fused elementwise operations) needs temporary
+  /// memory too: it runs later in tasks of its own, so every worker may need memory.
   var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {

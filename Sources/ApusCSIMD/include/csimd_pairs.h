@@ -22,7 +22,7 @@ typedef struct {
   void (*block_multiply)(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);
-  /// Like `lines_multiply` of `csimd_table`; the lengths and strides of lines are in words.
+  /// Like `lines_multiply` of `csimd_table`; the lengths and strides of lines (see `csimd_lines`) are in words.
   void (*lines_multiply)(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
       ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead);

@@ -68,10 +68,10 @@ extension PlanLowering {
     return StridedLoop(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
   }
 
-  /// Fills in `$ROW`, the code of an epilogue for each row, and `$EPILOGUE`, the code for each vector register. A row
-  /// consists of the last axes of the result. The template defines three variables: `output`, the index of the row,
-  /// row-major over the axes before the last ones; `column`, the first column that a register holds; and `count`, the
-  /// number of these columns.
+  /// Fills in the code of an epilogue (the elementwise operations that are fused into the step): `$ROW`, the code for
+  /// each row, and `$EPILOGUE`, the code for each vector register. A row consists of the last axes of the result. The
+  /// template defines three variables: `output`, the index of the row, row-major over the axes before the last ones;
+  /// `column`, the first column that a register holds; and `count`, the number of these columns.
   ///
   /// - Parameter mergingFrom: the first axis of a row, if `canMerge` holds for this axis. Otherwise, or if it is `nil`,
   ///   a row is the last axis.
