@@ -1,4 +1,4 @@
-// The gradients dQ of queries. Each lane computes the gradient of one query. The kernel recomputes the attention
+// The gradients dQ of queries. Each vector lane computes the gradient of one query. The kernel recomputes the attention
 // weights from the log-sum-exps that forward.cl stored.
 //
 //   dots     [batch, heads, queries] in the workspace: for each query, the dot product of its output and the gradient

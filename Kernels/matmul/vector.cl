@@ -17,9 +17,9 @@
 // The lowering fills in other templates: $LEFT is segment.cl or, for windows, convolution/pixel_tap.cl with
 // convolution/pixel_tile.cl as $TILE; $TERMS is one of terms*.cl; $PACK is one of pack_panel*.cl or empty.
 //
-// Rows past the last row repeat the last row and are not stored. One work-item computes some vertically adjacent tiles
-// in some panels. It processes a block of $segmentsPerBlock segments for all these tiles before the next block, so that
-// repeated reads hit a cache. Between blocks, `stage` stores the sums.
+// The rows of a tile past the last row of A repeat the last row and are not stored. One work-item computes some
+// vertically adjacent tiles in some panels. It processes a block of $segmentsPerBlock segments for all these tiles
+// before the next block, so that repeated reads hit a cache. Between blocks, `stage` stores the sums.
 //
 // Parameters: $BATCH, $EPILOGUE, $LEFT, $OUTPUT, $PACK, $PACKED, $RIGHT, $ROW, $T, $TERMS, $TILE, $V, $chunks,
 // $columns, $index, $leftT, $panels, $panelsPerItem, $parts, $rows, $segments, $segmentsPerBlock, $stageTiles,

@@ -7,6 +7,8 @@
 #if CSIMD_REGISTERS >= 32
 #define TRANSPOSE_WIDTH 16
 typedef VF transposed_row;
+// Shuffles each pair of registers of `a` whose indices differ by `distance`. `low` and `high` are the shuffle indices
+// of the two results.
 #define TRANSPOSE_PAIR(distance, low, high)                \
   TRANSPOSE_LOOP for (int i = 0; i < 16; i += 1) {         \
     if (i & distance) continue;                            \
@@ -60,7 +62,7 @@ INLINE void load_rows(size_t rows, const float *source, ptrdiff_t stride, const 
 
 // Transposes `rows` (at most TRANSPOSE_WIDTH) rows of TRANSPOSE_WIDTH words in stages. The first stage shuffles
 // elements between rows that are 1 row apart, the next stages between rows that are 2, 4, … rows apart. Each row of the
-// target is written as TRANSPOSE_WIDTH words, one row after the other.
+// target has TRANSPOSE_WIDTH words; the rows are `step` elements apart.
 INLINE void transpose_block(
     size_t rows, const float *source, ptrdiff_t stride, const float *ahead, float *target, size_t step) {
   transposed_row a[TRANSPOSE_WIDTH];
@@ -69,8 +71,8 @@ INLINE void transpose_block(
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
 
-// The address to prefetch while word `i` of k is read: later words of the same rows, or the first words of the next
-// rows.
+// The address to prefetch while word `i` of the `k` words of each row is read: later words of the same rows, or the
+// first words of the next rows.
 INLINE const float *prefetch_address(size_t rows, const float *source, ptrdiff_t stride, size_t i, size_t k) {
   size_t at = i + PREFETCH_NUMBERS;
   return at < k ? source + at : source + (ptrdiff_t)rows * stride + (at - k);

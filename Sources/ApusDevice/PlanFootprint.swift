@@ -20,7 +20,7 @@ extension Device {
   /// By default, exactly the requested size.
   public func footprint(ofBuffer byteCount: Int) -> Int { byteCount }
 
-  /// By default, the plan's slabs for each run.
+  /// By default, the plan's slabs (scratch memory) for each run.
   public func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint { PlanFootprint(perRun: plan.slabs) }
 
   /// By default, the device's memory that is not in use.

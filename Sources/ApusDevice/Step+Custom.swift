@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A user-defined operation: items that are computed independently, in any order and concurrently, from contiguous
-/// values.
+/// A user-defined operation on contiguous values. Its work is divided into items, which are computed independently, in
+/// any order and concurrently.
 public struct Custom: Hashable, Sendable {
   /// The kernel that computes an item.
   public var kernel: CustomKernel
@@ -9,10 +9,10 @@ public struct Custom: Hashable, Sendable {
   public var count: Int
   /// Integers that the items read, parallel to `kernel.sizeNames`.
   public var sizes: [Int]
-  /// The contiguous values that the items read, parallel to `kernel.inputNames`.
+  /// The contiguous values of the plan that the items read, by index, parallel to `kernel.inputNames`.
   public var inputs: [Int]
-  /// The contiguous values that the items write, parallel to `kernel.resultNames`. No result shares memory with an
-  /// input.
+  /// The contiguous values of the plan that the items write, by index, parallel to `kernel.resultNames`. No result
+  /// shares memory with an input.
   public var results: [Int]
 
   /// Creates a step from its kernel and values.
@@ -94,9 +94,9 @@ public struct CustomItems {
   public let range: Range<Int>
   /// The sizes, parallel to the kernel's names of sizes.
   public let sizes: [Int]
-  /// The inputs as a whole, independent of the range.
+  /// The whole inputs, not only the elements that the range reads.
   public let inputs: [Array]
-  /// The results as a whole.
+  /// The whole results.
   public let results: [Array]
 
   /// Creates a range of items of a step.

@@ -5,7 +5,7 @@ package final class Monitor: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 2)
 
-  /// The events that threads wait for: room for another item, or a finished result.
+  /// The events that threads wait for: room for another item in a queue, or a finished result.
   package enum Event: Int {
     case room = 0
     case result = 1

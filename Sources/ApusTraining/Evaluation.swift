@@ -3,7 +3,7 @@ import ApusTensor
 
 /// The results of a model on a set of examples.
 public struct Evaluation: Hashable, Sendable {
-  /// The mean of the examples' losses, in the objective's unit.
+  /// The mean of the examples' losses, multiplied by the objective's `lossUnit`.
   public var loss: Double
   /// The fraction of examples, or of their elements, that are correct; `nil` if the objective defines no `hits`.
   public var accuracy: Double?

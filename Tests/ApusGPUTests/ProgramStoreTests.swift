@@ -51,11 +51,13 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
+  /// Lists of different texts have different keys, even if the texts are equal when joined.
   @Test func keysCoverAllParts() {
     let keys = [["a", "b"], ["ab", ""], ["a", "b", ""], ["b", "a"]].map(ProgramStore.key)
     #expect(Set(keys).count == keys.count)
   }
 
+  /// A damaged file, or the file of another key, counts as a cache miss.
   @Test func damageIsAMiss() throws {
     try withDirectory { directory in
       let store = try #require(ProgramStore(directory: directory))
@@ -83,6 +85,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
+  /// The store does not use a directory that other users of the group can write to.
   @Test func unsafeDirectoriesAreNotUsed() throws {
     try withDirectory { directory in
       try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)

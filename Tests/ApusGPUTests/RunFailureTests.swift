@@ -35,7 +35,8 @@ import Testing
     return buffer
   }
 
-  /// Runs the plan. Returns the error, whether the run says that it may have overwritten its inputs, and the table.
+  /// Runs the plan in replays of its recorded launches. After `replaysLeft` replays, the next one fails; `nil` for no
+  /// failure. Returns the error, whether the run says that it may have overwritten its inputs, and the table.
   private func outcome(
     _ indices: [Int32], replaysLeft: Int? = nil, areIndicesKnown: Bool = false
   ) throws -> (error: DeviceError?, hasOverwritten: Bool, table: [Float]) {

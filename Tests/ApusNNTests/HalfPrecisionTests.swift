@@ -84,8 +84,8 @@ import Testing
     }
   }
 
-  /// Attention with keys and values that are broadcast over the batch. The fused step does not support them, and the
-  /// unfused definition loses no digits.
+  /// Attention with keys and values that are broadcast over the batch. The fused attention step does not support such
+  /// keys and values, so ordinary operations compute the attention, with the accuracy that 16-bit results allow.
   @Test(arguments: TestDevice.all.filter { $0.extent != .everyShape }, [DType.bfloat16, .float16])
   func attentionOverBroadcastAxes(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in

@@ -5,7 +5,8 @@ import Testing
 @Suite struct LayerTraceTests {
   let device = ComputeDevice(backend: RecordingDevice())
 
-  /// A module that calls its members directly.
+  /// A module that calls its members directly, except `dropout`: a trace finds the names of layers by their parameters,
+  /// and `dropout` has none.
   private struct Block: Layer {
     let conv1 = Conv2d(2, 4, kernel: 3, padding: 1)
     let normOfBlock = BatchNorm(4)
@@ -45,7 +46,8 @@ import Testing
       let (model, x) = (net(), Tensor.zeros([3, 1, 4, 4]))
       let trace = withMode(.inference) { LayerTrace(of: model, on: x) }
       let block = ["conv1", "norm_of_block", "dropout", "tail.0", "tail.1"]
-      // `blocks` are called directly, so the path of a layer without parameters does not contain the name of its block.
+      // `Net` calls its blocks without `LayerTrace.run`, so the blocks are not recorded, and the path of a layer
+      // without parameters does not contain the name of its block.
       let first = block.map { $0 == "dropout" ? $0 : "blocks.0.\($0)" }
       let second = block.map { $0 == "dropout" ? $0 : "blocks.1.\($0)" }
       #expect(trace.layers.map(\.path) == ["stem"] + first + second + ["attention", "lstm", ""])

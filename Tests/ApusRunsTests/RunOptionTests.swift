@@ -71,8 +71,8 @@ import Testing
     #expect(compared > 5)
   }
 
-  /// Options that are for other models or data, combinations that exclude each other, an invalid value and an unknown
-  /// key.
+  /// The errors for options of other models or data, for combinations that exclude each other, for an invalid value and
+  /// for an unknown key.
   @Test(
     arguments: [
       ("char-lstm", ["stem": "small"], "--stem is for models of images, char-lstm takes text"),

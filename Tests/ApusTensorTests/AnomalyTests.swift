@@ -5,7 +5,7 @@ import Foundation
 import Synchronization
 import Testing
 
-/// The error names the first operation that produces NaN or an infinity.
+/// The error of `detectingAnomalies` names the first operation that produces NaN or an infinity.
 @Suite struct AnomalyTests {
   /// All devices but OpenCL devices with `gpu` kernels (`everyShape`): detection does not depend on the kernel class,
   /// so the `cpu` kernels are enough.

@@ -6,7 +6,7 @@ import Testing
 @testable import ApusTensor
 
 /// User-defined operations: several inputs and results, gradients, reuse of plans, 16-bit types, invalid source,
-/// missing code, and the errors of wrong calls and rules.
+/// missing code, and the errors for wrong calls and wrong gradient rules.
 @Suite struct CustomOperationTests {
   private static let x = (0..<12).map { Float(($0 * 7) % 11) / 4 - 1 }
 
@@ -96,7 +96,8 @@ import Testing
     }
   }
 
-  /// If the operation has no code for a device, the call reports an error that names the device.
+  /// If the operation has no code for a device, the call reports an error that names the device. The preparation of a
+  /// plan with such an operation reports an error that names the operation.
   @Test func missingCode() throws {
     let types: @Sendable ([TensorType]) throws(ShapeError) -> [TensorType] = { inputs throws(ShapeError) in
       [inputs[0]]
@@ -147,7 +148,8 @@ import Testing
     }
   }
 
-  /// The results of a gradient rule must fit the inputs, for every kind of rule.
+  /// The gradients that a rule returns must match the inputs in count, shape and type. This holds for the rules of
+  /// `CustomOperation` and of both forms of `withGradient`.
   @Test func mistakesOfRulesAreNamed() {
     withDevice(TestDevice.reference.device) {
       let x = Tensor.zeros([2, 3])

@@ -18,7 +18,8 @@ extension OpCase {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
-  /// All cases are evaluated in one plan, so that an OpenCL device builds their kernels together.
+  /// Operations on special values, such as infinities and NaN. All cases are evaluated in one plan, so that an OpenCL
+  /// device builds their kernels together.
   @Test(arguments: TestDevice.all)
   func specialValuesAreKept(device: TestDevice) throws {
     let cases = SpecialCase.all
@@ -36,7 +37,8 @@ extension OpCase {
     }
   }
 
-  /// First and second derivatives in `float64`, which OpenCL devices need not support.
+  /// First and second derivatives equal finite differences. They are computed in `float64`, which OpenCL devices need
+  /// not support.
   @Test(
     arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) },
     OpCase.all.filter { $0.derivatives != .none })

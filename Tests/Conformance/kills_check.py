@@ -145,8 +145,8 @@ class Check:
         return False
 
     def run(self, name, recipe, kills):
-        """Makes `kills` kills of runs of one kind. Checks that each run ends with the right weights and leaves nothing
-        but checkpoints in its folder `checkpoints`. Returns the number of kills."""
+        """Kills runs of one kind, `kills` times in all. Checks that each run ends with the right weights and leaves
+        nothing but checkpoints in its folder `checkpoints`. Returns the number of kills."""
         whole, _ = self.digest(self.words(recipe, self.folder / f"{name}-whole"))
         # The first run may have to build kernels. The second run takes as long as the later runs, so it is timed.
         again, seconds = self.digest(self.words(recipe, self.folder / f"{name}-again"))

@@ -23,7 +23,7 @@ extension ConvolutionGeometry {
   /// (a) for 1 × 1 kernels: a stride skips most of the copied pixels;
   /// (b) for stride 1 with input channels too few to fill a vector: the channels-first method for them
   /// (`ConvolutionMethod.planes`) fills its vectors with pixels. Case (b) applies to the output and, if the kernel has
-  /// at most nine taps, to the weight gradient.
+  /// at most nine taps (positions), to the weight gradient.
   fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
     if kernel.wrappedProduct == 1 { return true }
     guard inputChannels < Self.leastVectorChannels, stride == SIMD3(1, 1, 1) else { return false }

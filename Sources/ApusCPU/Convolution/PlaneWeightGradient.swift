@@ -2,11 +2,12 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
+/// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`); a plane is one channel of
+/// one image.
 ///
-/// The list of strips is split into parts; the number of parts depends only on the shape. Each part accumulates 16 sums
-/// for each weight, one for each of 16 neighboring pixels, and adds these sums at its end. The results of the parts are
-/// added in order.
+/// A strip is a range of rows of a plane. The list of the strips of all images is split into parts; the number of parts
+/// depends only on the shape. For each weight, a part accumulates 16 sums, one for each lane of a vector of 16 pixels,
+/// and adds these sums after its last strip. The results of the parts are added in order.
 final class PlaneWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -59,8 +60,8 @@ final class PlaneWeightGradientStep: CPUStep {
   private var blockCount: Int { blocksPerGroup * geometry.groups }
   private var tasksPerPart: Int { ceilDivide(blockCount, blockGrain) }
 
-  /// The number of tasks that sum strips; `Int.max` if the epilogue, which runs later in tasks of its own, also uses
-  /// temporary memory of the workers.
+  /// The number of tasks that sum strips. `Int.max` if the epilogue (the fused elementwise operations) needs temporary
+  /// memory too: it runs later in tasks of its own, so every worker may need memory.
   var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {
@@ -124,7 +125,7 @@ final class PlaneWeightGradientStep: CPUStep {
       partial + (group * perGroup + channels.lowerBound) * offsets.count)
   }
 
-  /// Copies the gradient's rows to `target`, where they have the row stride of the padded buffer and zeros in the gaps.
+  /// Copies the gradient's rows to `target`, with the row stride of the padded buffer and zeros between the rows.
   private func spread(
     _ first: Int, _ count: Int, _ plane: Int, _ rows: Range<Int>, _ gradient: UnsafeMutableRawPointer,
     _ target: UnsafeMutablePointer<Float>

@@ -2,11 +2,13 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
+/// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`. The row `k` of the result, for one
+/// `o`, is `result[o, k, …]`.
 ///
-/// A task computes a range of rows of the result. It traverses all indices, or only those of its rows if the indices
-/// are sorted, and adds the terms of its rows. One task adds all terms of a result, so the order of summation does not
-/// depend on the split into tasks. Long floating-point sums are cascades of short chains of additions (`SumChains`).
+/// A task computes a range of rows of the result. It traverses all indices or, if the indices are sorted, only the
+/// indices of its rows, and adds the terms of its rows. One task adds all terms of an element, so the order of
+/// summation does not depend on the split into tasks. Long floating-point sums are cascades of short chains of
+/// additions (`SumChains`).
 final class ScatterAddStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -204,7 +206,7 @@ struct SumChains {
     levels = SumCascade.levels(of: termCount / Self.chain)
   }
 
-  /// Counts one more term of the sum with index `unit`. `sum` is the address of this sum, to which the term was added.
+  /// Counts one more term of the sum with index `unit`. The caller has added the term to `sum`, the memory of the sum.
   /// If the chain in `sum` is full, adds the chain to the first level and sets `sum` to zero. If the chain of the first
   /// level is then full, it is added to the second level, and so on.
   mutating func note(

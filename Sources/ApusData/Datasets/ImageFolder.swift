@@ -80,8 +80,8 @@ extension ImageFolder {
     return try FolderListing(path)
   }
 
-  /// Holds out a fraction of each class. If `train` is the only folder and has subfolders, its subfolders are the
-  /// classes.
+  /// Holds out fractions of each class for validation and the test. If `train` is the only folder and has subfolders,
+  /// its subfolders are the classes.
   private static func split(_ listing: FolderListing, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let folders = try listing.folders(in: "")
     let hasClasses = try folders == ["train"] ? !listing.folders(in: "train").isEmpty : false

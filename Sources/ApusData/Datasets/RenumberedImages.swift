@@ -2,10 +2,10 @@
 public struct RenumberedImages: ImageSource {
   /// The images with their original class numbers.
   public let source: any ImageSource
-  /// The class of each image.
+  /// The new class number of each image.
   public let labels: [Int32]
 
-  /// - Parameter numbers: the new number of each class.
+  /// - Parameter numbers: the new number of each class, by its original number.
   /// - Precondition: every label of the source is an index of `numbers`.
   public init(_ source: any ImageSource, _ numbers: [Int32]) {
     self.source = source

@@ -4,9 +4,9 @@ extension Table {
   /// Reads a file of delimiter-separated values, plain or compressed by gzip.
   ///
   /// A column is numeric if all its values, except missing ones, are decimal numbers; otherwise it is categorical.
-  /// `notes` names the columns that are categorical because of only a few values. White space around values is ignored.
-  /// The file is read twice: first for the kinds of the columns, then for the values. The whole text is never in
-  /// memory.
+  /// `notes` names the columns that are categorical only because a few of their values are not numbers. White space
+  /// around values is ignored. The file is read twice: first for the kinds of the columns, then for the values. The
+  /// whole text is never in memory.
   ///
   /// - Throws: an error that names the line when a row does not have as many fields as the first line, a value is not
   ///   of the requested kind, or a number is too large; also when there are no rows, two columns have the same name,
@@ -15,7 +15,7 @@ extension Table {
     try self.init(path, options) { () throws(DataError) in try CSVReader(path: path, delimiter: options.delimiter) }
   }
 
-  /// Reads separated values in memory. `path` names the source in errors.
+  /// Parses delimiter-separated values that are already in memory. `path` names the source in errors.
   public init(
     parsing bytes: [UInt8], path: String = "memory", options: TableOptions = TableOptions()
   ) throws(DataError) {
@@ -97,7 +97,7 @@ private struct TableSurvey {
     var contents = [ColumnContents](repeating: ColumnContents(), count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
-    // In the first pass, the budget counts only the rows, not the categories.
+    // In the first pass, the memory budget counts only the rows, not the names of the categories.
     var budget = GrowingBudget(path)
     let rowByteCount = rowByteCount
     func look(at record: CSVReader.Record) throws(DataError) {
@@ -232,7 +232,7 @@ private struct ColumnBuilder {
     }
   }
 
-  /// An estimate of the memory that a category takes in the list and in the lookup table, in addition to its text.
+  /// An estimate of the memory that a category takes in `categories` and `codesByCategory`, without its text.
   private static let categoryByteCount = 96
 
   private mutating func code(

@@ -39,8 +39,8 @@ public final class ImageLoader: @unchecked Sendable {
     /// The next readable image in epoch order, cyclically, replaces the image. Batches stay full, as training requires.
     /// If 100 images in a row, or all images of the epoch, cannot be read, the last of them causes an error.
     case replaced
-    /// Zeros replace the image, and `LoadedBatch.missing` has its index. Evaluation then covers the readable images
-    /// alone.
+    /// Zeros replace the image, and `LoadedBatch.missing` has the index of the image in the batch. Evaluation then
+    /// covers the readable images alone.
     case leftOut
   }
 
@@ -52,7 +52,7 @@ public final class ImageLoader: @unchecked Sendable {
     public var error: DataError
   }
 
-  /// The seconds that `next` took: waiting for the threads, or loading if there are no threads.
+  /// The seconds that all calls of `next` took: waiting for the threads, or loading if there are no threads.
   public private(set) var waitedSeconds = 0.0
   /// The number of distinct unreadable images in the batches returned so far.
   public var badCount: Int { bad.count }

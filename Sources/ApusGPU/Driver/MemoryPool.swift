@@ -3,8 +3,9 @@ import ApusSystem
 import Glibc
 import Synchronization
 
-/// The padding of every block in bytes. Kernels read whole registers of 16 elements even where fewer remain. With a
-/// stride of 2, a register has every second of 32 elements; 32 elements of 8 bytes have 256 bytes.
+/// The number of padding bytes at the end of every block of device memory. Kernels read whole vector registers of 16
+/// elements even where fewer remain. With a stride of 2, a register has every second of 32 elements; 32 elements of 8
+/// bytes have 256 bytes.
 let blockSlack = 256
 
 /// A pool of device memory blocks that are reused by size.
@@ -34,7 +35,7 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
 
     mutating func evict(above limit: Int) {
       guard counts.pooled > limit else { return }
-      // Releasing a block frees it.
+      // The memory of an evicted block is freed with its last reference, so the closure need not free it.
       free.evict(above: limit) { _ in }
       counts.pooled = free.byteCount
     }

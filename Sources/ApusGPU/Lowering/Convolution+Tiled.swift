@@ -28,7 +28,7 @@ extension PlanLowering {
     let rowTiles = ceilDivide(rows, tile.rows)
     let columnTiles = ceilDivide(columns, tile.columns)
     // A long sum for few results is split into parts to occupy the device. The split determines the bits of the sum, so
-    // the split does not depend on the tile.
+    // the split does not depend on the tile size, which may differ between devices.
     let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64) * g.groups
     let parts = step.pass == .weightGradient ? max(1, min(64, depth / 1024, 512 / squares)) : 1
     let partSize = ceilDivide(depth, parts)
@@ -181,7 +181,8 @@ extension PlanLowering {
       """
   }
 
-  /// Binds a contiguous value. Returns a function from an offset to code that loads the element.
+  /// Makes a contiguous value an argument of the kernel. Returns a function from the offset of an element to code that
+  /// loads the element.
   private func load(_ value: Int, _ dtype: DType, _ builder: inout KernelBuilder) -> (String) -> String {
     let location = location(value: value)
     let pointer = builder.pointer(dtype.storage, slot: location.slot)

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A matrix in memory.
+/// A matrix, or a batch of matrices, in the memory block with the index `slot`.
 struct Matrix {
   var slot: Int
   var offset: Int
@@ -32,8 +32,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the epilogue, which is code for each row and code for each register. The kernel defines `output` (the
-  /// index of the result row), `column` and `count`.
+  /// Fills in `$ROW` and `$EPILOGUE` of the template of a matrix product; see `fillEpilogue`. A row is the last axis.
   func epilogue(
     _ step: Matmul, _ template: inout KernelTemplate, _ builder: inout KernelBuilder, core: String = "core"
   ) {
@@ -69,9 +68,10 @@ extension PlanLowering {
     return StridedLoop(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
   }
 
-  /// Fills in `$ROW` and `$EPILOGUE` of a template. A row consists of the last axes of the result. The template defines
-  /// three variables: `output`, the index of the row, row-major over the axes before them; `column`, the first column
-  /// that a register holds; and `count`, the number of these columns.
+  /// Fills in the code of an epilogue (the elementwise operations that are fused into the step): `$ROW`, the code for
+  /// each row, and `$EPILOGUE`, the code for each vector register. A row consists of the last axes of the result. The
+  /// template defines three variables: `output`, the index of the row, row-major over the axes before the last ones;
+  /// `column`, the first column that a register holds; and `count`, the number of these columns.
   ///
   /// - Parameter mergingFrom: the first axis of a row, if `canMerge` holds for this axis. Otherwise, or if it is `nil`,
   ///   a row is the last axis.

@@ -5,7 +5,9 @@ extension PlanLowering {
   mutating func lower(_ step: Scan) {
     let lines = step.outer * step.inner
     guard lines * step.extent > 0 else { return }
-    // A line is a vector along the axis. If there are few long lines, they are split into chunks to occupy the device.
+    // A line is a vector along the axis. If there are few long lines, they are split into chunks to occupy the device:
+    // the first launch computes the total of each chunk, the second the start value of each chunk, and the third scans
+    // the chunks.
     let isSplit = lines < (isCPU ? 2 : 4096) && step.extent > 4096
     let chunkSize = isSplit ? self.chunkSize(step) : step.extent
     let chunks = ceilDivide(step.extent, chunkSize)
@@ -18,8 +20,8 @@ extension PlanLowering {
   }
 
   /// Returns the number of elements of a chunk. A line has at most 1024 chunks, except for sums of more than 2²⁶
-  /// elements. For sums, the size of a chunk is a power of 16, so that the sum of a chunk is one term of a level of the
-  /// cascade.
+  /// elements. A sum is a cascade: it adds 16 terms at a time, and then 16 of these sums at a time. The size of its
+  /// chunks is a power of 16, so that the sum of a chunk is one term of a level of the cascade.
   private func chunkSize(_ step: Scan) -> Int {
     guard step.isSum else { return max(512, ceilDivide(step.extent, 1024)) }
     return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16
@@ -27,8 +29,8 @@ extension PlanLowering {
 
   private var localSize: Int { isCPU ? 1 : 256 }
 
-  /// Returns a template with the values that several kernels use. The elements of the kernel are registers if
-  /// `isVector`, else scalars.
+  /// Returns a template with the values that several kernels use. The kernel computes with vector registers if
+  /// `isVector`, else with scalars.
   private func filled(
     _ file: String, _ step: Scan, chunks: Int, isVector: Bool, _ builder: inout KernelBuilder
   ) -> KernelTemplate {

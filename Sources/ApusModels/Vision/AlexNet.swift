@@ -11,8 +11,8 @@ import ApusTensor
 /// local response normalization follows the first and the second convolution.
 ///
 /// For small images the first two convolutions are 3 × 3 with stride 1, pooling windows are 2 × 2, and the first dense
-/// layer reads 2 × 2 pixels. Weights are initialized by PyTorch's default, as in torchvision; the 2012 paper
-/// initializes them differently.
+/// layer reads feature maps of 2 × 2, not 6 × 6. Weights are initialized by PyTorch's default, as in torchvision; the
+/// 2012 paper initializes them differently.
 public struct AlexNet: Layer {
   let features: Sequential
   let avgpool: AdaptiveAvgPool2d
@@ -23,7 +23,7 @@ public struct AlexNet: Layer {
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
   ///   - dropout: the dropout rate before each of the two dense layers with 4,096 outputs.
-  ///   - stem: the stem for the size of the images.
+  ///   - stem: the form of the first layers, for large or for small images.
   public init(
     columns: Int = 1, channels: Int = 3, classes: Int = 1000, dropout: Double = 0.5, stem: ImageStem = .imageNet
   ) {

@@ -9,7 +9,7 @@ import Synchronization
 /// ```
 /// The model above has the same initial values in every process and on every device. The scope of
 /// `withRandomKey` is task-local: it ends with the closure, other tasks do not see it, and child tasks of a task group
-/// or `async let` share its source.
+/// or `async let` draw from the same source.
 ///
 /// Outside of such a scope, all threads draw from one source of the process, so that models can be built without a
 /// scope. The source starts at `RandomKey(seed: 0)`, so a process that draws in the same order gets the same numbers in

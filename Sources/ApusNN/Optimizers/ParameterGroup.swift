@@ -5,14 +5,14 @@ import ApusTensor
 public struct ParameterGroup: Sendable {
   /// Parameters of the optimizer's model; each may be in only one of the optimizer's groups.
   public let parameters: [Parameter]
-  /// The factor on the optimizer's learning rate.
+  /// The factor by which the learning rate is multiplied for this group.
   public var rateFactor: Double
-  /// The group's replacement for the rule's learning rate; `nil` for the rule's. `rateFactor` still applies. When a
+  /// Replaces the learning rate of the optimizer's update rule; `nil` keeps it. `rateFactor` still applies. When a
   /// schedule halves the optimizer's learning rate, the replacement is halved too.
   public var learningRate: Double?
-  /// The group's replacement for the rule's weight decay; `nil` for the rule's.
+  /// Replaces the weight decay of the update rule; `nil` keeps it.
   public var weightDecay: Double?
-  /// The constraint that each update applies to the new values, in the same plan; `nil` for none.
+  /// The constraint that each update applies to the new values; `nil` for none.
   public var constraint: (any Constraint)?
 
   public init(

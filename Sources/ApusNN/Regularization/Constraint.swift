@@ -1,9 +1,9 @@
 import ApusTensor
 
-/// A constraint on the values of a parameter. The plan of an optimizer's update projects the new values to the
-/// constraint.
+/// A constraint on the values of a parameter. Each update of the optimizer projects the new values onto the values that
+/// the constraint allows, in the same plan (the compiled steps of the update).
 public protocol Constraint: Sendable {
-  /// Projects the value to the constraint, in the same shape and type.
+  /// Projects `value` onto the allowed values, in the same shape and type.
   ///
   /// - Parameter number: makes a scalar tensor whose value may change from step to step without a new plan.
   func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor
@@ -59,6 +59,6 @@ public struct ClippedWeights: Constraint {
 }
 
 extension Tensor {
-  /// The norms of the rows, with the axes kept.
+  /// The L2 norm of each row; the reduced axes are kept with extent 1.
   fileprivate var rowNorms: Tensor { norm(axes: rank > 1 ? Array(1..<rank) : nil, keepingAxes: true) }
 }

@@ -35,7 +35,7 @@ extension HeatMap {
       legend: ("share of the row, right and wrong", keys))
   }
 
-  /// `3 %`, `0.4 %`
+  /// The fraction as text: `3 %`, `0.4 %`.
   private static func percent(_ share: Double) -> String {
     share.percent(places: share > 0 && share < 0.0995 ? 1 : 0, space: "\u{a0}").replacing(".0\u{a0}", with: "\u{a0}")
   }

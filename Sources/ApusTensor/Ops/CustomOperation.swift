@@ -188,10 +188,10 @@ final class CustomCall: Sendable {
     operation.gradient.map { rule in PrecisionScope.run(productType) { rule(gradients, inputs, results) } }
   }
 
-  /// The call for another node; a result list belongs to one node only.
+  /// A copy of the call for another node; a result list belongs to one node only.
   func renewed() -> CustomCall { CustomCall(self) }
 
-  /// The words that distinguish calls in plan keys, in addition to the types of inputs and results.
+  /// The 64-bit words that distinguish calls in a `PlanKey`, in addition to the types of inputs and results.
   var words: [UInt64] { [operation.kernel.number, UInt64(count)] + sizes.map { UInt64(bitPattern: Int64($0)) } }
 }
 

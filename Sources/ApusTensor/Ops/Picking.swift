@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: the source, and integer indices in the shape of the source without the axis. Attributes: the axis, and an
-  /// `IndexLabel`.
+  /// Picks one element along an axis for every position of the other axes; see `Tensor.picking`. Inputs: the source,
+  /// and integer indices in the shape of the source without the axis. Attributes: the axis, and an `IndexLabel`.
   ///
   /// The gradient is an elementwise selection, which is fused into adjacent steps: for a cross-entropy, into the step
   /// of the softmax. The selection compares every position of the axis with an index, so for a long axis the gradient

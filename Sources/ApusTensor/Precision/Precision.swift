@@ -3,7 +3,8 @@ import Synchronization
 
 /// The element types that operations on `float32` tensors are computed in.
 public struct Precision: Hashable, Sendable {
-  /// The 16-bit type of the factors and results of products; `nil` if operations compute in the types of their inputs.
+  /// The 16-bit type of the factors and results of matrix products and convolutions; `nil` if operations compute in the
+  /// types of their inputs.
   public let productType: DType?
 
   private init(_ productType: DType?) { self.productType = productType }
@@ -38,8 +39,8 @@ public struct Precision: Hashable, Sendable {
 /// | family | input and output types |
 /// |---|---|
 /// | matrix products, convolutions, products of inputs and weights in recurrent layers | 16 bits, sums in `float32` |
-/// | sequences of recurrent layers | unchanged; inside, `float32`, as one fused operation |
-/// | attention | 16 bits; inside, `float32`, as one fused operation |
+/// | time steps of recurrent layers (one fused operation) | the types of their inputs; `float32` inside the operation |
+/// | attention (one fused operation) | 16 bits; `float32` inside the operation |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and similar | `float32` |
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
 /// | all others | the types of their inputs; if two types differ, the wider one |

@@ -18,8 +18,9 @@ public struct ValueStatistics: Sendable {
   public var zeroShare: Double
   /// The number of elements that are NaN or infinite.
   public var nonFiniteCount: Int
-  /// The fraction of dead units, whose output is 0 for every example and position. For example, a rectifier whose
-  /// inputs are all negative passes on neither values nor gradients. `nil` if the units are unknown, as for parameters.
+  /// The fraction of dead units. A unit is dead if its output is 0 for every example and position. For example, a
+  /// rectifier whose inputs are all negative passes on neither values nor gradients. `nil` if the units are unknown, as
+  /// for parameters.
   public var deadShare: Double?
   /// The number of elements in bins of equal width.
   public var histogram: Histogram

@@ -27,8 +27,8 @@ import Testing
       case .zeros: #expect(values.allSatisfy { $0 == 0 }, "\(entry.key)")
       case .ones: #expect(values.allSatisfy { $0 == 1 }, "\(entry.key)")
       case .random(let expected, let bound):
-        // The bounds are five standard deviations. For n normal numbers of variance v, the standard deviation is √(v/n)
-        // for the mean and v · √(2/n) for the variance.
+        // The tolerances are five standard deviations. For n normal numbers of variance v, the mean has the standard
+        // deviation √(v/n), and the variance has the standard deviation v · √(2/n).
         #expect(abs(mean) <= 5 * (expected / count).squareRoot(), "\(entry.key): mean \(mean)")
         #expect(abs(variance / expected - 1) <= 5 * (2 / count).squareRoot(), "\(entry.key): \(variance), \(expected)")
         if let bound { #expect(values.allSatisfy { abs($0) <= bound * 1.000001 }, "\(entry.key)") }

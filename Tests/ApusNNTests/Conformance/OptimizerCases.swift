@@ -17,7 +17,7 @@ struct OptimizerCase: Sendable {
     self.clip = clip
   }
 
-  /// Every optimizer, as in `Tests/Conformance/optimizers.py`.
+  /// All cases, with the names and settings of `Tests/Conformance/optimizers.py`, which writes the fixture.
   static let all = gradientDescent + adam + adaptive + others
 
   private static let gradientDescent = [

@@ -58,8 +58,8 @@ extension OpCase {
     _ values: [Double], _ expected: [Double], _ magnitudes: [Double], _ dtype: DType, _ type: DType
   ) -> String? {
     for (place, value) in values.enumerated() {
-      // The type of the result sets the tolerance, so comparisons are exact. A floating-point result that is wider than
-      // the inputs gets the tolerance of the inputs' type.
+      // The type of the result sets the tolerance, so the `bool` results of comparisons must be exact. A floating-point
+      // result that is wider than the inputs gets the tolerance of the inputs' type.
       let unit = type.isFloatingPoint && dtype.isFloatingPoint && dtype.byteCount < type.byteCount ? dtype : type
       let bound = tolerance.bound(expected[place], magnitude: magnitudes[place], dtype: unit)
       let isRight =

@@ -5,7 +5,7 @@ import Synchronization
 /// A device that forwards calls to another device, except those for profiles, tuning and footprints; `fail(_:)` makes
 /// one call fail.
 public final class FailingDevice: Device, Sendable {
-  /// The call that fails, once.
+  /// The call that fails; later calls succeed again.
   public enum Failure: Sendable {
     /// The allocation that follows `after` successful allocations.
     case allocation(after: Int)

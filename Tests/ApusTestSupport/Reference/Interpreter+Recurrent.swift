@@ -15,6 +15,9 @@ extension Interpreter {
 }
 
 /// Reads the operands of a recurrent layer by index, and computes the results of one sequence at a time.
+///
+/// `row` is the index of a sequence in the batch, `place` is a time step, and `line` is `place * batch + row`. `kept`
+/// are the values of a time step that the forward pass stores for the backward pass.
 private struct RecurrentReader {
   private let step: Recurrent
   private let g: Recurrent.Geometry

@@ -1,7 +1,7 @@
 import Apus
 import Testing
 
-/// The Swift examples of Documentation/GettingStarted.md, word for word. `BookTests` compares them.
+/// The Swift examples of Documentation/GettingStarted.md, word for word. `BookTests` compares the two files.
 @Suite struct GettingStartedExamples {
   @Test func exclusiveOr() throws {
     try withDevice(.named("cpu")) { () throws in
