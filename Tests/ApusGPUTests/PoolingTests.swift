@@ -5,6 +5,7 @@ import Testing
 
 @DeviceThread @Suite struct PoolingTests {
   struct Case: CustomTestStringConvertible {
+    /// The number of images times channels.
     var planes: Int
     var input: SIMD3<Int>
     var window: SIMD3<Int>
@@ -30,7 +31,8 @@ import Testing
       padding: SIMD3(1, 1, 0), dilation: SIMD3(1, 1, 2), dtype: .float16),
   ]
 
-  /// Calls `body` with the offsets of an output and of each element of its window, in order.
+  /// Calls `body` for each output element, with its offset and the offsets of the input elements in its window, without
+  /// the padding.
   private func windows(_ item: Case, _ body: (Int, [Int]) -> Void) {
     let o = item.output
     for position in 0..<item.planes * o.wrappedProduct {

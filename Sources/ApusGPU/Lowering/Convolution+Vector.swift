@@ -9,7 +9,7 @@ private let largestPreparedByteCount = 64 << 20
 /// keeps in private memory.
 private let stageWidth = 1024
 
-/// The maximum number of elements of prepared channels in the private array of a work-item.
+/// The size, in elements, of the private array in which a work-item prepares the channels of an image.
 private let privateSize = 8192
 
 /// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input. A
@@ -24,7 +24,7 @@ private struct PlaneTiling {
     case preparedInItem
   }
 
-  /// The numbers of channels per group of the results (`rows`) and of the images that are read (`channels`).
+  /// The numbers of channels in one group: `rows` of the results, `channels` of the images that are read.
   let rows, channels: Int
   let image: PreparedImage
   let images: Images
@@ -77,7 +77,8 @@ private struct PlaneTiling {
   var positionCount: Int { (output.y - 1) * image.target.z + output.z }
 }
 
-/// One of the two factors whose products a gradient of weights sums.
+/// One of the two arrays whose products are summed to the gradient of the weights: the input or the gradient of the
+/// output.
 private struct GradientFactor {
   let image: PreparedImage
   let isInPlace: Bool
@@ -110,7 +111,8 @@ private struct GradientBlocking {
 
   /// - Parameters:
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
-  ///   - items: the number of work-items if each computed all tiles: one for each group and part.
+  ///   - items: the number of work-items if each computed all tiles: one for each group and part. A part is a range of
+  ///     images; the gradients of the parts are added up at the end.
   ///   - enough: with at least this number of work-items, all cores are busy.
   ///   - imageBytes: the bytes of one image, in both factors together.
   init(

@@ -25,13 +25,13 @@ public protocol UpdateRule: Sendable {
   ///   - rate: the parameter's initial learning rate.
   func initialValue(of name: String, rate: Double) -> Double
 
-  /// The formula of one step.
+  /// The formula of one update.
   ///
   /// - Parameters:
   ///   - step: the number of the update.
-  ///   - rate: the learning rate of the step.
-  ///   - number: makes a scalar tensor, in the parameter's type. Its value may change from step to step without a new
-  ///     plan.
+  ///   - rate: the learning rate of the update.
+  ///   - number: makes a scalar tensor, in the parameter's type. Its value may change from update to update without a
+  ///     new plan.
   /// - Returns: a function that computes the new value of a parameter; see `ParameterUpdate`.
   func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate
 }

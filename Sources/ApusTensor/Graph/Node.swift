@@ -149,7 +149,8 @@ final class Node: @unchecked Sendable {
   /// The first input, without counting a reference.
   var firstEdge: Unmanaged<Node>? { first }
 
-  /// Whether the node is a `stopGradient` that the user requested.
+  /// Whether the node was made by `Tensor.stopGradient()`. The inputs of custom gradient rules are also `stopGradient`
+  /// nodes, but have attributes.
   @inline(__always) var isDetaching: Bool {
     guard UInt(bitPattern: opReference.toOpaque()) == Node.detaching else { return false }
     if case .none = attributes { return true }
@@ -173,7 +174,8 @@ final class Node: @unchecked Sendable {
     self.second = nil
     self.third = nil
     if !others.isEmpty { self.others = [] }
-    // In a training step, each input has other references or no edges, so the `pending` list of each call stays empty.
+    // In a training step, each input has other references or no edges, so the `pending` list of each call below stays
+    // empty.
     Node.disconnect(first)
     if let second { Node.disconnect(second) }
     if let third { Node.disconnect(third) }

@@ -46,14 +46,14 @@ package struct RowList {
 }
 
 extension Tensor {
-  /// The tensor with the rows in `list` replaced by `rows`. If nothing else needs the tensor, only these rows are
-  /// written.
+  /// The tensor with `rows` in place of the rows at the indices of `list`. If nothing else needs the tensor, only these
+  /// rows are written.
   package func writing(_ rows: Tensor, at list: RowList) -> Tensor {
     Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)
   }
 
-  /// The rows in which a pending gradient may be nonzero, if the gradient is a sum of gradients of lookups; `nil` if
-  /// the gradient has other terms, or if no row is looked up.
+  /// The rows that may be nonzero in this tensor, which must be the gradient of an embedding table and not yet
+  /// computed. Returns `nil` if the gradient has terms other than gradients of row lookups, or if no row is looked up.
   package func lookedUpRows() -> RowList? {
     var parts: [(rows: Tensor, indices: Tensor)] = []
     guard rank > 0, collect(&parts) else { return nil }
@@ -75,8 +75,8 @@ extension Tensor {
     return RowList(indices: isUsed.select(first, shape[0]), rows: sums)
   }
 
-  /// Follows a gradient through sums, scalar factors and casts back to the lookups that it comes from. Returns `false`
-  /// if another operation is on the way.
+  /// Follows a gradient through sums, scalar factors and casts back to the lookups that it comes from, and appends the
+  /// rows and indices of each lookup to `parts`. Returns `false` if another operation is on the way.
   private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
     var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
     while let (node, change) = stack.popLast() {

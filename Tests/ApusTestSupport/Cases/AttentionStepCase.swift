@@ -114,6 +114,6 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
   static let tolerance: Float = 4e-6
   public var passes: [Attention.Pass] { [.forward, .backward] }
 
-  /// Describes, for each pass, the first element that differs between `device` and the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the reference device.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 }
