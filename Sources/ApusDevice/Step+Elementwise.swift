@@ -80,9 +80,9 @@ public struct Scan: Hashable, Sendable {
   public var isReversed: Bool
   /// The element type of source and result.
   public var dtype: DType
-  /// A contiguous value `[outer, extent, inner]`.
+  /// The index into `Plan.values` of a contiguous array `[outer, extent, inner]`.
   public var source: Int
-  /// A contiguous value of the source's shape.
+  /// The index into `Plan.values` of a contiguous array of the source's shape.
   public var result: Int
 
   /// Creates a scan from its sizes and values.

@@ -20,7 +20,7 @@ public struct Predictions: Sendable {
   public var outputs: [Float]
   /// The number of outputs per example.
   public var width: Int
-  /// The loss of each example, in the objective's unit.
+  /// The loss of each example, multiplied by `Objective.lossUnit`.
   public var losses: [Float]
   /// The targets of the examples.
   public var targets: Targets

@@ -113,7 +113,8 @@ import Testing
   }
 }
 
-/// A plan whose steps over rows are separated by unrelated steps unless `isTogether`.
+/// A plan with the steps of a softmax over rows. Unless `isTogether`, unrelated steps separate them, which prevents
+/// their fusion.
 private struct RowPlan {
   var builder = PlanBuilder()
   private let domain: Shape
