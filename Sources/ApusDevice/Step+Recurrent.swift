@@ -14,16 +14,16 @@ import ApusSystem
 ///
 /// The result of a pass is a concatenation:
 ///
-/// - `forward` reads `input: [times, batch, G · size]`, states, `weight: [size, G · size]`, and for `gru` a bias. The
+/// - `forward` reads `x: [times, batch, G · size]`, states, `weight: [size, G · size]`, and for `gru` a bias. The
 ///   result is `h: [times, batch, size]`, the last `h` (and `c`), and, if `keeps`, the kept values, which the backward
 ///   pass reads.
 /// - `backward` reads states, `weight: [G · size, size]`, the result of `forward` with kept values, and the gradients
-///   of `h` and of the last states. The result is the gradients of the input and of the initial states; for `gru` also
-///   the gradients of the biased product `p + b`, `[times, batch, 3 · size]`.
+///   of `h` and of the last states. The result is the gradients of `x` and of the initial states; for `gru` also the
+///   gradients of the biased product `p + b`, `[times, batch, 3 · size]`.
 ///
 /// The kept values of each time step and sequence are `i f g o c` for `lstm`, and `r z n` and `pₙ + bₙ` for `gru`.
 /// At a time step at which the mask of a sequence is false, the states of the sequence do not change, its kept values
-/// are 0 (except `c`), and the gradient of its input is 0. The result of a sequence does not depend on the other
+/// are 0 (except `c`), and the gradient of its `x` is 0. The result of a sequence does not depend on the other
 /// sequences of the batch or on their number.
 ///
 /// An operand is an index into `Plan.values`; the elements of that value are contiguous.

@@ -2,7 +2,8 @@ import ApusNN
 import ApusReports
 import ApusTensor
 
-/// A model's outputs for some examples, with their targets, on the host and in the examples' order.
+/// A model's outputs for some examples and the targets of these examples, in host memory and in the order of the
+/// examples.
 public struct Predictions: Sendable {
   /// The targets of the examples.
   public enum Targets: Hashable, Sendable {
@@ -12,7 +13,7 @@ public struct Predictions: Sendable {
     case numbers([Float])
   }
 
-  /// The indices of the examples in their source, without those that could not be read and were left out.
+  /// The index of each example in the source. Examples that could not be read are left out.
   public var examples: [Int]
   /// The number of examples.
   public var count: Int { losses.count }

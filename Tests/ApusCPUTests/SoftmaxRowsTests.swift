@@ -17,7 +17,7 @@ import Testing
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
     var storesExponentials: Bool { self != .sums }
-    /// Whether later steps read the exponentials.
+    /// Whether the exponentials are an output of the plan, as if later steps read them.
     var isReadLater: Bool { self != .softmax }
   }
 

@@ -31,8 +31,8 @@ import Testing
       padding: SIMD3(1, 1, 0), dilation: SIMD3(1, 1, 2), dtype: .float16),
   ]
 
-  /// Calls `body` for each output element, with its offset and the offsets of the input elements in its window, without
-  /// the padding.
+  /// For each output element, calls `body` with the element's offset and the offsets of the input elements in the
+  /// element's window, in order. Padding elements are left out.
   private func windows(_ item: Case, _ body: (Int, [Int]) -> Void) {
     let o = item.output
     for position in 0..<item.planes * o.wrappedProduct {

@@ -8,9 +8,9 @@ import ApusSystem
 ///
 /// A tap is one position of the convolution kernel. The windows of results that read the same taps are the rows of a
 /// strided matrix; such results are a row of pixels, a column of pixels, or one pixel of several images. This matrix is
-/// multiplied, without a copy, by panels of packed weights. Taps outside of the image are skipped, so nothing is
-/// padded. If the factors are multiplied in bfloat16 pairs, the source is first copied into 32-bit words, each with two
-/// channels.
+/// multiplied, without a copy, by the packed weights, one panel (some result channels) at a time. Taps outside of the
+/// image are skipped, so nothing is padded. If the factors are multiplied in bfloat16 pairs, the source is first copied
+/// into 32-bit words, each with two channels.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

@@ -78,9 +78,9 @@ struct WindowGeometry {
   var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
 }
 
-/// The lines of the source and of the weights that a result reads; a line is a run of contiguous elements. One
-/// description applies to all results of a rectangle of pixels (an axis segment in `y` by one in `x`), which read the
-/// same taps.
+/// The lines of the source and of the weights that a result reads; a line is a run of contiguous elements. All results
+/// whose rows are in segment `y` and whose columns are in segment `x` read the same taps, so one description of the
+/// lines applies to them.
 struct WindowLines {
   private let lines: csimd_lines
   /// The row of the first tap within a panel (the packed weights of some result channels).

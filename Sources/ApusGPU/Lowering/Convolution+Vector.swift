@@ -13,7 +13,7 @@ private let stageWidth = 1024
 private let privateSize = 8192
 
 /// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input. A
-/// plane is one depth of one channel.
+/// plane has the rows and columns of one channel at one depth.
 private struct PlaneTiling {
   /// The location from which work-items read the channels of an image.
   enum Images {
@@ -97,7 +97,8 @@ private struct GradientFactor {
   var preparedCount: Int { isInPlace ? 0 : channels * image.stride }
 }
 
-/// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks.
+/// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks. For each group,
+/// the gradient is a matrix with a row for each output channel, and a column for each tap of each input channel.
 private struct GradientBlocking {
   /// The number of tiles per work-item and the number of work-items, first vertically, then horizontally.
   let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
@@ -337,7 +338,8 @@ extension PlanLowering {
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, largestPreparedByteCount / perImage))
     let pieces = ceilDivide(g.batch, imagesPerPiece)
     // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. A piece with
-    // several images has at least two parts, so that shapes share the kernel that adds up the parts.
+    // several images has at least two parts, so that convolutions of different shapes share the kernel that adds up the
+    // parts.
     let partsPerPiece = min(imagesPerPiece, max(2, ceilDivide(16, tiles * pieces)))
     let imagesPerPart = ceilDivide(imagesPerPiece, partsPerPiece)
     let parts = (0..<pieces).map { piece in

@@ -30,7 +30,7 @@ public struct MeasuredSubset: Sendable {
 }
 
 extension Run {
-  /// Trains on growing subsets of the training examples, and returns the errors by the number of examples, as
+  /// Trains on growing subsets of the training examples, and returns the errors for each number of examples, as
   /// `apus learning-curve` does.
   ///
   /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds, so that it starts

@@ -188,7 +188,7 @@ final class Node: @unchecked Sendable {
     while let next = pending.popLast() { disconnect(next, &pending) }
   }
 
-  /// Releases one edge. If this was the last reference to the node, its edges are moved to `pending`.
+  /// Releases one edge to a node. If this was the last reference to the node, its edges are moved to `pending`.
   private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
     edge._withUnsafeGuaranteedRef { _ = $0.consumerCount.subtract(1, ordering: .relaxed) }
     // The edges of a node with other references are not read: an evaluation may be cutting them.

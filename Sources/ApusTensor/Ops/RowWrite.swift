@@ -32,9 +32,10 @@ extension Op {
         })))
 }
 
-/// A list of distinct rows of an array.
+/// A list of distinct rows of an array. Its length is the number of lookups; if lookups read the same row, the entries
+/// at the end are unused.
 package struct RowList {
-  /// The indices in ascending order, `int64` `[count]`; unused entries at the end hold the number of rows of the array.
+  /// The indices in ascending order, `int64` `[count]`; unused entries hold the number of rows of the array.
   package let indices: Tensor
   /// The rows at these indices, `[count, …]`; zeros for unused entries.
   package let rows: Tensor
@@ -52,8 +53,8 @@ extension Tensor {
     Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)
   }
 
-  /// The rows that may be nonzero in this tensor, which must be the gradient of an embedding table and not yet
-  /// computed. Returns `nil` if the gradient has terms other than gradients of row lookups, or if no row is looked up.
+  /// For a gradient that is not computed yet: the rows that may be nonzero, if the gradient consists only of gradients
+  /// of row lookups, as for an embedding table. Returns `nil` for another tensor, or if no row is looked up.
   package func lookedUpRows() -> RowList? {
     var parts: [(rows: Tensor, indices: Tensor)] = []
     guard rank > 0, collect(&parts) else { return nil }

@@ -79,7 +79,7 @@ public struct MemoryLimit: Hashable, Sendable {
       Double(memory.largestByteCount) / Double(max(1, largestByteCount)))
   }
 
-  /// Whether both the sum of the bytes and the largest allocation are within the limits.
+  /// Whether both the peak memory and the largest allocation are within the limits.
   public func fits(_ memory: TrainingMemory) -> Bool { share(memory) <= 1 }
 
   /// The largest batch size that fits, below the batch size of `refused`, which does not fit.

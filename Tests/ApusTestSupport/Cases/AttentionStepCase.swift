@@ -25,8 +25,9 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// The sizes cover whole and partial registers of 1 or 16 queries, and whole and partial blocks of 4 or 8 keys.
-  /// Random words come in Philox blocks of four; some rows of attention weights begin in the middle of such a block.
+  /// The sizes cover whole and partial vector registers of 1 or 16 queries (one in each lane), and whole and partial
+  /// blocks of 4 or 8 keys. Random words come in Philox blocks of four; some rows of attention weights begin in the
+  /// middle of such a block.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
