@@ -1,8 +1,8 @@
 public import Kernels
 
-/// A program that runs over a list of segments. A segment is a shape to run over (the domain) with its input and result
-/// arrays. A strided copy is a program without instructions; an optimizer's update of all parameters is one step with a
-/// segment for each parameter.
+/// A program (a list of elementwise instructions) that runs over each of several segments. A segment is a shape to run
+/// over (the domain) with its input and result arrays. A strided copy is a program without instructions; an optimizer's
+/// update of all parameters is one step with a segment for each parameter.
 public struct Elementwise: Hashable, Sendable {
   /// The program that runs for each element.
   public var program: Program

@@ -63,9 +63,9 @@ public struct Recurrent: Hashable, Sendable {
     public var states: Int { kind == .lstm ? 2 : 1 }
     /// The number of kept values for each state element and time step.
     public var kept: Int { kind == .lstm ? 5 : kind == .gru ? 4 : 0 }
-    /// The number of elements of one state of all sequences.
+    /// The number of elements of one state in all sequences.
     public var stateCount: Int { batch * size }
-    /// The number of elements of one state over all time steps.
+    /// The number of elements of one state in all sequences and time steps.
     public var sequenceCount: Int { times * stateCount }
     /// The offset of the last states in the result of the forward pass.
     public var lastStart: Int { sequenceCount }
@@ -76,8 +76,8 @@ public struct Recurrent: Hashable, Sendable {
     /// The offset of the gradients of the biased product in the result of the backward pass.
     public var productGradientStart: Int { gates * sequenceCount + states * stateCount }
 
-    /// The multiply-adds of the products of the states and the weight in a pass; `Int.max` on overflow. The products of
-    /// the inputs and their weights are a separate operation.
+    /// The number of multiply-adds in a pass, for the products of the states and the weight; `Int.max` on overflow.
+    /// Another step of the plan computes the products of the inputs and their weights.
     public var multiplyAdds: Int { sequenceCount.saturatingProduct(gates * size) }
 
     /// The number of elements of the result of a pass.

@@ -2,8 +2,8 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// An attention step. Operands are stored as `[batch, rows, heads, size + 2]`, where a row is a query or a key. The
-/// heads of a row are next to each other, as projections produce them. The last two elements of each head are not used.
+/// A test case for an attention step. Operands are stored as `[batch, rows, heads, size + 2]`, where a row has all
+/// heads of one query, key or value, as projections produce them. The last two elements of each head are not used.
 public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Attention.Geometry
   private let isCausal: Bool
