@@ -17,7 +17,7 @@ import Testing
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
     var storesExponentials: Bool { self != .sums }
-    /// Whether the exponentials are an output of the plan, as if later steps read them.
+    /// Whether the exponentials, if they are stored, are an output of the plan.
     var isReadLater: Bool { self != .softmax }
   }
 

@@ -50,6 +50,8 @@ import Testing
     }
   }
 
+  /// Each pass agrees with a direct computation in `Double`: the outputs, the gradients of the input and, for `select`,
+  /// the elements of `v` at the positions of the maxima of `x`.
   @Test(arguments: cases.indices, [Pooling.Kind.maximum, .average])
   func passes(_ index: Int, _ kind: Pooling.Kind) throws {
     let item = Self.cases[index]

@@ -20,7 +20,7 @@ private struct PlaneTiling {
     case inPlace
     /// In the workspace, where another kernel prepared them.
     case prepared
-    /// In a private array that each work-item prepares.
+    /// In a private array, in which each work-item prepares them itself.
     case preparedInItem
   }
 

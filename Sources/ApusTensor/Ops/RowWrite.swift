@@ -32,8 +32,8 @@ extension Op {
         })))
 }
 
-/// A list of distinct rows of an array. Its length is the number of lookups; if lookups read the same row, the entries
-/// at the end are unused.
+/// A list of distinct rows of an array. Its length is the number of lookups; if several lookups read the same row, some
+/// entries at the end are unused.
 package struct RowList {
   /// The indices in ascending order, `int64` `[count]`; unused entries hold the number of rows of the array.
   package let indices: Tensor

@@ -71,8 +71,8 @@ public struct MemoryLimit: Hashable, Sendable {
       byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
   }
 
-  /// Training needs a fraction of the total memory, and its largest allocation is a fraction of the largest possible
-  /// one. Returns the larger of the two fractions: training fits if the result is at most 1.
+  /// The fraction of the total memory that training needs, or the fraction of the largest possible allocation that its
+  /// largest allocation needs, whichever is larger. Training fits if the result is at most 1.
   func share(_ memory: TrainingMemory) -> Double {
     max(
       Double(memory.byteCount) / Double(max(1, byteCount)),

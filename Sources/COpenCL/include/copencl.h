@@ -68,7 +68,7 @@ const char *_Nonnull copencl_failure(void);
 /// The descriptor of a builder's end of the socket.
 #define COPENCL_BUILDER_SOCKET 3
 
-/// The header of a job for a builder. After it follow the build options, the names of the kernels and the source, each
+/// The header of a job for a builder, followed by the build options, the names of the kernels and the source, each
 /// terminated by a zero byte. The parameters of a kernel are memory objects and then one `int`; the kernel does nothing
 /// if the `int` is negative. The builder launches each kernel with such an `int`, because only a launch forces the
 /// compiler to finish the kernel. The answer is one byte: 1 if everything was built.
