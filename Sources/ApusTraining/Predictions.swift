@@ -32,7 +32,7 @@ public struct Predictions: Sendable {
   /// The outputs as probabilities: their softmax, `[count, width]`.
   public var probabilities: [Float] { softmax(outputs, rows: width) }
 
-  /// The measures of a classifier.
+  /// The metrics of a classifier, such as its accuracy.
   /// - Parameter threshold: for two classes, the smallest probability of class 1 at which class 1 is predicted. `nil`
   ///   predicts the more likely class.
   /// - Throws: `unmeasurable` when the targets are not classes of the model, or outputs are not finite.
@@ -45,7 +45,7 @@ public struct Predictions: Sendable {
     }
   }
 
-  /// The measures of a regression.
+  /// The metrics of a regression, such as R².
   /// - Throws: `unmeasurable` when the targets are classes, or a value is not finite.
   public func regression() throws(TrainingError) -> RegressionResults {
     guard case .numbers(let numbers) = targets else {

@@ -157,8 +157,8 @@ import Testing
     #expect(steps.count == 4 && steps.allSatisfy { $0.order == .channelsFirst })
   }
 
-  /// Operations on channels-last images: reductions over various axes, including the channels, broadcasting with
-  /// tensors of fewer axes, and operations that depend on the order of the axes.
+  /// Operations on channels-last images agree with the reference device: reductions over various axes, including the
+  /// channels, broadcasting with tensors of fewer axes, and operations that depend on the order of the axes.
   @Test func orderedReductionsAndBroadcasts() throws {
     func results(_ device: ComputeDevice) throws -> [[Double]] {
       try withDevice(device) { () throws in
