@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Recurrent layers compute the same results for a batch of sequences with different lengths as for each sequence alone.
+/// Recurrent layers give the same results for a batch of sequences with different lengths as for each sequence alone.
 @Suite struct PackedSequenceTests {
   enum Kind: String, CaseIterable, Sendable { case rnn, lstm, gru }
 
