@@ -1,4 +1,5 @@
-// Measures the processor's peak rate of multiply-adds: independent chains in registers, without memory accesses.
+// Measures the processor's peak rate of multiply-adds. Each thread computes several independent chains of multiply-adds
+// in registers, without memory accesses.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>

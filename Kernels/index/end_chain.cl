@@ -1,5 +1,5 @@
-// Counts the term that was just added to `sum`, the lowest level of a cascade (see reduce.def). After every $chain
-// terms, moves `sum` to the upper levels. $CARRY is scan/carry.cl.
+// `sum` is the lowest level of a cascade of sums (see reduce.def). Counts the term that was just added to `sum`; after
+// every $chain terms, moves `sum` to the upper levels. $CARRY is scan/carry.cl.
 //
 // Parameters: $CARRY, $chain, $lane.
 terms += 1;

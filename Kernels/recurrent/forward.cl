@@ -3,7 +3,8 @@
 //
 //   input   [times, batch, gates, size]      weight [size, gates, size]
 //   result  states [times, batch, size], the last states [states, batch, size] and, if the backward pass needs them,
-//           gates and other values [times, batch, kept, size], where kept is 4 for a GRU and 5 for an LSTM
+//           gates and other values [times, batch, kept, size], where states is 2 for an LSTM (h and c) and otherwise 1,
+//           and kept is 4 for a GRU and 5 for an LSTM
 //
 // Before each time step, the whole group has written the previous states. Other groups write adjacent elements at the
 // same time, so loads of states must not read more elements than they need (`EXACT`). $rows sequences share a load of

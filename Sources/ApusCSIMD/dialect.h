@@ -1,6 +1,7 @@
-// The *dialect* of C: the definitions of the names that Kernels/prelude/math.h lists. Vectors have 16 elements on every
-// instruction set, so that reductions have the same order everywhere. Before an isa_*.c file includes this file, it
-// defines CSIMD_HAS_FMA and, if the instruction set has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512 (see loops.h).
+// The *dialect* of C: the C definitions of the names that Kernels/prelude/math.h lists. Sources that C, OpenCL C and
+// CUDA share use these names. Vectors have 16 elements on every instruction set, so that reductions have the same order
+// everywhere. Before an isa_*.c file includes this file, it defines CSIMD_HAS_FMA and, if the instruction set has them,
+// CSIMD_HAS_F16C and CSIMD_HAS_AVX512 (see loops.h).
 
 #include <math.h>
 #include <stddef.h>

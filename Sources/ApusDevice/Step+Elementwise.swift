@@ -1,8 +1,8 @@
 public import Kernels
 
-/// A program that runs over a list of segments. A segment is a shape to run over (the domain) with its input and result
-/// arrays. A strided copy is a program without instructions; an optimizer's update of all parameters is one step with a
-/// segment for each parameter.
+/// A program (a list of elementwise instructions) that runs over each of several segments. A segment is a shape to run
+/// over (the domain) with its input and result arrays. A strided copy is a program without instructions; an optimizer's
+/// update of all parameters is one step with a segment for each parameter.
 public struct Elementwise: Hashable, Sendable {
   /// The program that runs for each element.
   public var program: Program
@@ -80,9 +80,9 @@ public struct Scan: Hashable, Sendable {
   public var isReversed: Bool
   /// The element type of source and result.
   public var dtype: DType
-  /// A contiguous value `[outer, extent, inner]`.
+  /// The index into `Plan.values` of a contiguous array `[outer, extent, inner]`.
   public var source: Int
-  /// A contiguous value of the source's shape.
+  /// The index into `Plan.values` of a contiguous array of the source's shape.
   public var result: Int
 
   /// Creates a scan from its sizes and values.

@@ -2,8 +2,9 @@ import ApusSystem
 
 /// A recurrent layer over a whole sequence, in one direction: a matrix product and a cell for each time step.
 ///
-/// Earlier steps compute `x`, the product of the inputs and their weights plus the bias. Gates are concatenated in
-/// PyTorch's order. `G` is the number of gates, and `p = hₜ₋₁ · W` is the product of the state and the weight:
+/// Earlier steps of the plan compute `x`, the product of the inputs and their weights plus the bias. Gates are
+/// concatenated in PyTorch's order. `G` is the number of gates, `p = hₜ₋₁ · W` is the product of the state and the
+/// weight, and `b` is the bias that a `gru` adds to `p`:
 ///
 /// - `tanh`, `relu`: 1 gate, `hₜ = tanh(xₜ + p)` or `hₜ = relu(xₜ + p)` (Elman, 1990).
 /// - `lstm`: 4 gates, `(i, f, g, o) = (σ, σ, tanh, σ)(xₜ + p)`, `cₜ = f · cₜ₋₁ + i · g`, `hₜ = o · tanh cₜ` (Gers et
@@ -13,17 +14,19 @@ import ApusSystem
 ///
 /// The result of a pass is a concatenation:
 ///
-/// - `forward` reads `input: [times, batch, G · size]`, states, `weight: [size, G · size]`, and for `gru` a bias. The
+/// - `forward` reads `x: [times, batch, G · size]`, states, `weight: [size, G · size]`, and for `gru` a bias. The
 ///   result is `h: [times, batch, size]`, the last `h` (and `c`), and, if `keeps`, the kept values, which the backward
 ///   pass reads.
 /// - `backward` reads states, `weight: [G · size, size]`, the result of `forward` with kept values, and the gradients
-///   of its outputs. The result is the gradients of the input and of the states; for `gru` also the gradients of the
-///   biased product `p + b`, `[times, batch, 3 · size]`.
+///   of `h` and of the last states. The result is the gradients of `x` and of the initial states; for `gru` also the
+///   gradients of the biased product `p + b`, `[times, batch, 3 · size]`.
 ///
 /// The kept values of each time step and sequence are `i f g o c` for `lstm`, and `r z n` and `pₙ + bₙ` for `gru`.
-/// Where the mask is false for a sequence, its states do not change, the kept values are 0 (except `c`), and the
-/// gradient of the input is 0. All values are contiguous. The result of a sequence does not depend on the other
+/// At a time step at which the mask of a sequence is false, the states of the sequence do not change, its kept values
+/// are 0 (except `c`), and the gradient of its `x` is 0. The result of a sequence does not depend on the other
 /// sequences of the batch or on their number.
+///
+/// An operand is an index into `Plan.values`; the elements of that value are contiguous.
 public struct Recurrent: Hashable, Sendable {
   /// The kind of a cell.
   public enum Kind: Int, Hashable, Sendable {
@@ -60,9 +63,9 @@ public struct Recurrent: Hashable, Sendable {
     public var states: Int { kind == .lstm ? 2 : 1 }
     /// The number of kept values for each state element and time step.
     public var kept: Int { kind == .lstm ? 5 : kind == .gru ? 4 : 0 }
-    /// The number of elements of one state of all sequences.
+    /// The number of elements of one state in all sequences.
     public var stateCount: Int { batch * size }
-    /// The number of elements of one state over all time steps.
+    /// The number of elements of one state in all sequences and time steps.
     public var sequenceCount: Int { times * stateCount }
     /// The offset of the last states in the result of the forward pass.
     public var lastStart: Int { sequenceCount }
@@ -73,8 +76,8 @@ public struct Recurrent: Hashable, Sendable {
     /// The offset of the gradients of the biased product in the result of the backward pass.
     public var productGradientStart: Int { gates * sequenceCount + states * stateCount }
 
-    /// The multiply-adds of the products of the states and the weight in a pass; `Int.max` on overflow. The products of
-    /// the inputs and their weights are a separate operation.
+    /// The number of multiply-adds in a pass, for the products of the states and the weight; `Int.max` on overflow.
+    /// Another step of the plan computes the products of the inputs and their weights.
     public var multiplyAdds: Int { sequenceCount.saturatingProduct(gates * size) }
 
     /// The number of elements of the result of a pass.

@@ -1,5 +1,5 @@
-// Formats numbers for messages. The functions are members of `Int` and `Double`, so that other modules can use them
-// without importing this module.
+// Formats numbers for messages. The functions are members of `Int` and `Double`, because Swift finds members even in
+// files that do not import this module.
 
 extension Int {
   /// A size in bytes: `512 B`, `3.1 GiB`.

@@ -3,12 +3,13 @@ import ApusTensor
 
 /// Inference of a model over all examples, in order.
 ///
-/// The last batch is padded with copies of its first example, so that all batches run the same plan. The copies and the
-/// examples that could not be read are not counted. The results of batch `i` are read while batch `i + 1` runs.
+/// The last batch is padded with copies of its first example, so that all batches run the same plan. The results of
+/// these copies, and of examples that could not be read, are not used. The results of batch `i` are read while batch
+/// `i + 1` runs.
 struct InferenceBatches {
   let model: any Layer
   let source: any ExampleSource
-  /// The requested size, which `size` limits to the number of examples.
+  /// The requested batch size, which `size` limits to the number of examples.
   let batchSize: Int
 
   /// The number of examples in every batch, padding included.
@@ -17,8 +18,8 @@ struct InferenceBatches {
   /// Runs all batches.
   /// - Parameters:
   ///   - read: maps a batch's outputs and targets to the tensors that are read back.
-  ///   - take: receives the readings of these tensors; the positions in the batch, ascending, of the examples that
-  ///     count; and the index of the example at position 0 of the batch.
+  ///   - take: receives the readings (pending copies to the host) of these tensors; the positions in the batch,
+  ///     ascending, of the examples whose results are used; and the index of the example at position 0 of the batch.
   func run(
     read: (_ outputs: Tensor, _ targets: Tensor) -> [Tensor],
     take: (_ readings: [Reading], _ positions: [Int], _ start: Int) throws -> Void

@@ -2,7 +2,8 @@ import ApusNN
 import ApusReports
 import ApusTensor
 
-/// A model's outputs for some examples, with their targets, on the host and in the examples' order.
+/// A model's outputs for some examples and the targets of these examples, in host memory and in the order of the
+/// examples.
 public struct Predictions: Sendable {
   /// The targets of the examples.
   public enum Targets: Hashable, Sendable {
@@ -12,7 +13,7 @@ public struct Predictions: Sendable {
     case numbers([Float])
   }
 
-  /// The indices of the examples in their source, without those that could not be read and were left out.
+  /// The index of each example in the source. Examples that could not be read are left out.
   public var examples: [Int]
   /// The number of examples.
   public var count: Int { losses.count }
@@ -20,7 +21,7 @@ public struct Predictions: Sendable {
   public var outputs: [Float]
   /// The number of outputs per example.
   public var width: Int
-  /// The loss of each example, in the objective's unit.
+  /// The loss of each example, multiplied by `Objective.lossUnit`.
   public var losses: [Float]
   /// The targets of the examples.
   public var targets: Targets
@@ -31,7 +32,7 @@ public struct Predictions: Sendable {
   /// The outputs as probabilities: their softmax, `[count, width]`.
   public var probabilities: [Float] { softmax(outputs, rows: width) }
 
-  /// The measures of a classifier.
+  /// The metrics of a classifier, such as its accuracy.
   /// - Parameter threshold: for two classes, the smallest probability of class 1 at which class 1 is predicted. `nil`
   ///   predicts the more likely class.
   /// - Throws: `unmeasurable` when the targets are not classes of the model, or outputs are not finite.
@@ -44,7 +45,7 @@ public struct Predictions: Sendable {
     }
   }
 
-  /// The measures of a regression.
+  /// The metrics of a regression, such as R².
   /// - Throws: `unmeasurable` when the targets are classes, or a value is not finite.
   public func regression() throws(TrainingError) -> RegressionResults {
     guard case .numbers(let numbers) = targets else {

@@ -13,7 +13,8 @@ bool csha256_has_instructions(void) {
 }
 
 // The instructions keep the state as two registers, from the highest lane to the lowest: (a, b, e, f) and
-// (c, d, g, h). Four other registers hold the last 16 words of the message schedule, the words of four rounds each.
+// (c, d, g, h). Four other registers hold the last 16 words of the message schedule; each holds the words of four
+// rounds.
 __attribute__((target("sha,sse4.1,ssse3"))) void csha256_compress_instructions(
     uint32_t state[8], const void *blocks, size_t count) {
   const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);

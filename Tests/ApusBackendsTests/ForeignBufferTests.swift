@@ -3,8 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The devices refuse a buffer or a plan of the reference device, which stands for another device. All report the same
-/// errors.
+/// Each device refuses a buffer or a plan that belongs to another device, here the reference device. All devices report
+/// the same errors.
 @Suite struct ForeignBufferTests {
   private let reason = "the buffer belongs to another device"
 

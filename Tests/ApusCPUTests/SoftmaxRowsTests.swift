@@ -17,7 +17,7 @@ import Testing
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
     var storesExponentials: Bool { self != .sums }
-    /// Whether later steps read the exponentials.
+    /// Whether the exponentials, if they are stored, are an output of the plan.
     var isReadLater: Bool { self != .softmax }
   }
 
@@ -113,7 +113,8 @@ import Testing
   }
 }
 
-/// A plan whose steps over rows are separated by unrelated steps unless `isTogether`.
+/// A plan with the steps of a softmax over rows. Unless `isTogether`, unrelated steps separate them, which prevents
+/// their fusion.
 private struct RowPlan {
   var builder = PlanBuilder()
   private let domain: Shape

@@ -5,6 +5,7 @@ import Testing
 
 @DeviceThread @Suite struct PoolingTests {
   struct Case: CustomTestStringConvertible {
+    /// The number of images times channels.
     var planes: Int
     var input: SIMD3<Int>
     var window: SIMD3<Int>
@@ -30,7 +31,8 @@ import Testing
       padding: SIMD3(1, 1, 0), dilation: SIMD3(1, 1, 2), dtype: .float16),
   ]
 
-  /// Calls `body` with the offsets of an output and of each element of its window, in order.
+  /// For each output element, calls `body` with the element's offset and the offsets of the input elements in the
+  /// element's window, in order. Padding elements are left out.
   private func windows(_ item: Case, _ body: (Int, [Int]) -> Void) {
     let o = item.output
     for position in 0..<item.planes * o.wrappedProduct {
@@ -48,6 +50,8 @@ import Testing
     }
   }
 
+  /// Each pass agrees with a direct computation in `Double`: the outputs, the gradients of the input and, for `select`,
+  /// the elements of `v` at the positions of the maxima of `x`.
   @Test(arguments: cases.indices, [Pooling.Kind.maximum, .average])
   func passes(_ index: Int, _ kind: Pooling.Kind) throws {
     let item = Self.cases[index]

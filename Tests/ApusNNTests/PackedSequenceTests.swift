@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Batches of sequences with different lengths agree with runs of the single sequences.
+/// Recurrent layers give the same results for a batch of sequences with different lengths as for each sequence alone.
 @Suite struct PackedSequenceTests {
   enum Kind: String, CaseIterable, Sendable { case rnn, lstm, gru }
 
@@ -77,8 +77,8 @@ import Testing
     }
   }
 
-  /// On each device, outputs and states of a batch have the same bits as in runs of the single sequences, because an
-  /// element of a product does not depend on the other rows of the product. Gradients agree except for rounding.
+  /// On each device, outputs and states of a batch have the same bits as in runs of the single sequences, because a row
+  /// of a matrix product does not depend on the other rows. Gradients agree except for rounding.
   @Test(arguments: TestDevice.conformance, Kind.allCases)
   func aBatchEqualsItsSequencesOneByOne(_ test: TestDevice, _ kind: Kind) throws {
     try withDevice(test.device) { () throws in

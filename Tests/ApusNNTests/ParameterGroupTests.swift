@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Rates, decays and constraints of groups; penalties; accumulated batches; averages of weights.
+/// Learning rates, weight decays and constraints of parameter groups; penalties; gradients accumulated over batches;
+/// averages of weights.
 @Suite struct ParameterGroupTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 

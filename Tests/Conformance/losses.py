@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes losses.safetensors (see fixture.py): losses. After adding a case, run the script again and commit the file."""
+"""Writes losses.safetensors (see fixture.py): PyTorch's losses and their gradients. After adding a case, run the script
+again and commit the file."""
 
 import torch
 import torch.nn.functional as F

@@ -1,6 +1,6 @@
 import ApusRuns
 
-/// Scripts for shell completion, generated from the declarations.
+/// Scripts for shell completion, generated from the options and arguments that the commands declare.
 enum Completions {
   static func bash(_ commands: [any Command.Type]) -> String {
     var cases: [String] = []

@@ -6,10 +6,11 @@ import ApusSystem
 /// can also be computed from channels-first images. Results that must be channels-first are transposed while they are
 /// in a cache.
 ///
-/// If results read the same taps, their windows are the rows of a strided matrix. These results are a row of pixels, a
-/// column of pixels, or one pixel of several images. The windows are multiplied in place by panels of the weights. Taps
-/// outside of the image are skipped, so nothing is padded. If the factors are multiplied in bfloat16 pairs, the source
-/// is first copied into 32-bit words, each with two channels.
+/// A tap is one position of the convolution kernel. The windows of results that read the same taps are the rows of a
+/// strided matrix; such results are a row of pixels, a column of pixels, or one pixel of several images. This matrix is
+/// multiplied, without a copy, by the packed weights, one panel (some result channels) at a time. Taps outside of the
+/// image are skipped, so nothing is padded. If the factors are multiplied in bfloat16 pairs, the source is first copied
+/// into 32-bit words, each with two channels.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -52,7 +53,8 @@ final class WindowConvolutionStep: CPUStep {
     sharedByteCount = weights.byteCount + wordCount * MemoryLayout<Float>.size
   }
 
-  /// The source of a run. For bfloat16 pairs, the source is copied to words, which are stored after the packed weights.
+  /// Returns the elements that the windows read. For bfloat16 pairs, the source is copied to words, which are stored
+  /// after the packed weights.
   private func source(_ context: borrowing RunContext) -> UnsafePointer<Float> {
     let numbers = UnsafePointer(context.pointer(source, as: Float.self))
     guard let pairs else { return numbers }

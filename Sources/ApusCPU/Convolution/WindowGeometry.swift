@@ -6,7 +6,7 @@ import ApusSystem
 /// output's gradient. The results are divided into phases (see `Phase`): the output and the weight gradient have one
 /// phase, the input gradient has one for each pixel position modulo the stride.
 struct WindowGeometry {
-  /// Images `[height, width, channels]`, or `[channels, height, width]` if `isPlanar`.
+  /// The extents of an image `[height, width, channels]`, or `[channels, height, width]` if `isPlanar`.
   struct Extent {
     var height: Int
     var width: Int
@@ -20,7 +20,8 @@ struct WindowGeometry {
     var image: Int { height * width * channels }
   }
 
-  /// Results whose positions differ by multiples of the stride, and which read taps at the same relative offsets.
+  /// Results whose positions differ by multiples of the stride, and which read taps at the same relative offsets. A tap
+  /// is one position of the convolution kernel.
   struct Phase {
     let y: WindowAxis
     let x: WindowAxis
@@ -78,10 +79,11 @@ struct WindowGeometry {
 }
 
 /// The lines of the source and of the weights that a result reads; a line is a run of contiguous elements. All results
-/// of a rectangle read the same taps, so that they share a description of their lines.
+/// whose rows are in segment `y` and whose columns are in segment `x` read the same taps, so one description of the
+/// lines applies to them.
 struct WindowLines {
   private let lines: csimd_lines
-  /// The row, within a panel of weights, of the first tap.
+  /// The row of the first tap within a panel (the packed weights of some result channels).
   private let firstRow: Int
 
   init(_ phase: WindowGeometry.Phase, y: WindowAxis.Segment, x: WindowAxis.Segment, _ source: WindowGeometry.Extent) {
@@ -109,7 +111,7 @@ struct WindowLines {
     self.lines = lines
   }
 
-  /// The lines for a panel with `width` columns, and their start offset in the panel.
+  /// The lines for a panel with `width` columns (result channels), and the offset at which they start in the panel.
   func inPanel(width: Int) -> (lines: csimd_lines, start: Int) {
     var lines = lines
     lines.b.0 *= width

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// Functions of two instructions that ApusCSIMD computes in one loop. The loop rounds the result of the first
-/// instruction, as two loops would.
+/// Pairs of elementwise instructions that ApusCSIMD computes in one loop over a row (contiguous elements). The loop
+/// rounds the result of the first instruction, as two loops would.
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"
@@ -22,8 +22,8 @@ extension Program {
   /// Returns the instructions after fusion. Two instructions become a `FusedRow` if nothing else reads the result of
   /// the first; in the returned array, `nil` then takes the place of the first.
   ///
-  /// - Parameter isUniform: whether a register is the same for all elements. A product of two such registers runs only
-  ///   once and is not fused.
+  /// - Parameter isUniform: whether a register has the same value for all elements. A product of two such registers is
+  ///   computed only once and is not fused.
   func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
     var result: [LoopInstruction?] = instructions.map { LoopInstruction(instruction: $0) }
     /// The index of the instruction that computes `register`, if this instruction is an unfused `row` and only one
@@ -73,15 +73,15 @@ extension Argument {
   }
 }
 
-/// The sums that a reducer of ApusCSIMD computes, with the program fused into the reducer.
+/// The reducers of ApusCSIMD that compute the summands themselves, in the loop that adds them up.
 enum FusedSum: String {
   case difference = "sum_difference"
   case squaredDifference = "sum_squared_difference"
   case expDifference = "sum_exp_difference"
 }
 
-/// Sums whose program is fused into the reducers: either squared differences (alone or together with the differences),
-/// or exponentials of differences.
+/// A reduction whose elementwise program is fused into the reducers. It sums either squared differences (alone or
+/// together with the differences), or exponentials of differences.
 struct JoinedSum {
   let reducers: [FusedSum]
   /// The program that computes the minuends and subtrahends.
@@ -90,7 +90,8 @@ struct JoinedSum {
   /// Fuses a reduction; `nil` if the reduction has another form, or if the subtrahend is not constant along a row. A
   /// row consists of the elements that are reduced to one result.
   ///
-  /// - Parameter arguments: the reduction's arguments over the axes of a row; `nil` for a reduction by columns.
+  /// - Parameter arguments: the reduction's arguments over the axes of a row; `nil` for a reduction by columns, whose
+  ///   inner loop runs over the results.
   init?(_ step: Reduction, over arguments: [Argument]?) {
     let program = step.prologue
     guard step.reducers.allSatisfy({ $0 == .sum }), let lane = program.instructions.first?.lane,

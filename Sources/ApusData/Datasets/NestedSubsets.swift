@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// Nested subsets of examples: the subset of size `n` is the first `n` examples of one order.
+/// Nested subsets of examples: all examples have one fixed order, and the subset of size `n` is the first `n` of them.
 ///
 /// If the examples have classes, each subset has nearly the class proportions of the whole set. The `m` examples of a
 /// class are shuffled; number `j` of them, counted from 0, has the sort key `(2j + 1) / (2m)`, as in the apportionment

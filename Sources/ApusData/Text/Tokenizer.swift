@@ -20,8 +20,8 @@ public protocol Tokenizer: Sendable {
   /// Restores the tokenizer from `json`; `nil` when `json` is invalid.
   init?(_ json: JSON)
 
-  /// Learns from a text.
-  /// - Parameter size: the largest number of tokens.
+  /// Learns a vocabulary from a text.
+  /// - Parameter size: the maximum number of tokens in the vocabulary.
   init(learning text: String, size: Int)
 }
 

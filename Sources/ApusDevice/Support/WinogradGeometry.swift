@@ -1,8 +1,8 @@
 import ApusSystem
 
 /// The tiles of a Winograd convolution F(4 × 4, 3 × 3) with stride 1 and channels last, see
-/// `Kernels/prelude/winograd.h`. For each tile of 4 × 4 results and each pair of channels, 36 multiply-adds, one in
-/// each of 36 matrix products, replace 144 multiply-adds.
+/// `Kernels/prelude/winograd.h`. For each tile of 4 × 4 results and each pair of a source and a result channel, 36
+/// multiply-adds, one in each of 36 matrix products, replace 144 multiply-adds.
 ///
 /// The error is about `5·10⁻⁶` of the largest result, ten times the error of direct sums. The tolerance that the tests
 /// allow for sums with the same number of terms is several times larger.
@@ -33,10 +33,10 @@ package struct WinogradGeometry: Sendable {
   /// The patch of source pixels that a tile reads begins this many pixels above (`down`) and to the left (`across`) of
   /// the tile's first result.
   package let lead: (down: Int, across: Int)
-  /// Whether the taps are flipped, as for the gradient of the input.
+  /// Whether the kernel is flipped along both axes, as for the gradient of the input.
   package let isFlipped: Bool
 
-  /// The geometry of a pass. It is `nil` if the taps are not 1 × 3 × 3, if the stride or the dilation is not 1, if the
+  /// The geometry of a pass. It is `nil` if the kernel is not 1 × 3 × 3, if the stride or the dilation is not 1, if the
   /// depth is padded, if there are several groups, or if there are few channels. The tiles divide the result of the
   /// pass; for the weight gradient, they divide the output of the forward convolution.
   package init?(_ g: ConvolutionGeometry, pass: Convolution.Pass) {

@@ -9,22 +9,22 @@ private let largestPreparedByteCount = 64 << 20
 /// keeps in private memory.
 private let stageWidth = 1024
 
-/// The maximum number of elements of prepared channels in the private array of a work-item.
+/// The size, in elements, of the private array in which a work-item prepares the channels of an image.
 private let privateSize = 8192
 
 /// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input. A
-/// plane is one depth of one channel.
+/// plane has the rows and columns of one channel at one depth.
 private struct PlaneTiling {
   /// The location from which work-items read the channels of an image.
   enum Images {
     case inPlace
     /// In the workspace, where another kernel prepared them.
     case prepared
-    /// In a private array that each work-item prepares.
+    /// In a private array, in which each work-item prepares them itself.
     case preparedInItem
   }
 
-  /// The numbers of channels per group of the results (`rows`) and of the images that are read (`channels`).
+  /// The numbers of channels in one group: `rows` of the results, `channels` of the images that are read.
   let rows, channels: Int
   let image: PreparedImage
   let images: Images
@@ -77,7 +77,8 @@ private struct PlaneTiling {
   var positionCount: Int { (output.y - 1) * image.target.z + output.z }
 }
 
-/// One of the two factors whose products a gradient of weights sums.
+/// One of the two arrays whose products are summed to the gradient of the weights: the input or the gradient of the
+/// output.
 private struct GradientFactor {
   let image: PreparedImage
   let isInPlace: Bool
@@ -96,7 +97,8 @@ private struct GradientFactor {
   var preparedCount: Int { isInPlace ? 0 : channels * image.stride }
 }
 
-/// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks.
+/// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks. For each group,
+/// the gradient is a matrix with a row for each output channel, and a column for each tap of each input channel.
 private struct GradientBlocking {
   /// The number of tiles per work-item and the number of work-items, first vertically, then horizontally.
   let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
@@ -110,7 +112,8 @@ private struct GradientBlocking {
 
   /// - Parameters:
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
-  ///   - items: the number of work-items if each computed all tiles: one for each group and part.
+  ///   - items: the number of work-items if each computed all tiles: one for each group and part. A part is a range of
+  ///     images; the gradients of the parts are added up at the end.
   ///   - enough: with at least this number of work-items, all cores are busy.
   ///   - imageBytes: the bytes of one image, in both factors together.
   init(
@@ -335,7 +338,8 @@ extension PlanLowering {
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, largestPreparedByteCount / perImage))
     let pieces = ceilDivide(g.batch, imagesPerPiece)
     // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. A piece with
-    // several images has at least two parts, so that shapes share the kernel that adds up the parts.
+    // several images has at least two parts, so that convolutions of different shapes share the kernel that adds up the
+    // parts.
     let partsPerPiece = min(imagesPerPiece, max(2, ceilDivide(16, tiles * pieces)))
     let imagesPerPart = ceilDivide(imagesPerPiece, partsPerPiece)
     let parts = (0..<pieces).map { piece in

@@ -57,8 +57,8 @@ extension PlanLowering {
     template[name + "Offset"] = builder.number(location.offset)
   }
 
-  /// Returns the loop over the taps of the windows, with `use` as the code for each tap. If `reading` is true, the loop
-  /// loads the elements of the tap, which `use` can read as `value` and `valid`.
+  /// Returns the loop over the taps (positions) of a vector of windows, with `use` as the code for each tap. If
+  /// `reading` is true, the loop loads the tap's elements as `value`, and `valid` masks the elements inside the input.
   private func windows(_ shared: KernelTemplate, use: String, reading: Bool = true) -> String {
     var window = shared.with(file: "pooling/window.cl")
     if reading {

@@ -80,7 +80,7 @@ public func generateTokens<Model: LanguageModel>(
       var seen = 0
       for position in 0..<count {
         if seen + unread.count > capacity {
-          // The memory is full: reset it and read the last `capacity / 2` tokens again.
+          // The model's memory of previous tokens is full: reset it and read the last `capacity / 2` tokens again.
           memory = model.memory(batch: 1, capacity: capacity)
           unread = all.suffix(max(1, capacity / 2))
           seen = 0

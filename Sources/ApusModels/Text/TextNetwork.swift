@@ -6,7 +6,7 @@ public struct TextNetwork: Hashable, Sendable {
   /// The layers between the embeddings and the outputs.
   public enum Core: Hashable, Sendable {
     case lstm
-    /// Attention with `heads` heads.
+    /// Transformer blocks with `heads` attention heads each.
     case transformer(heads: Int)
   }
 

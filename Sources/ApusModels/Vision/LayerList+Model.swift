@@ -2,8 +2,8 @@ import ApusNN
 import ApusTensor
 
 extension LayerList {
-  /// The model of the list for an input, `[channels, height, width]` or `[features]`. The model takes batches of such
-  /// inputs, `[batch, …]`.
+  /// The model with the layers of the list. `input` is the size of one input, `[channels, height, width]` or
+  /// `[features]`; the model takes batches of such inputs, `[batch, …]`.
   /// - Throws: `LayerListError`, with the first layer that does not fit.
   public func model(for input: [Int]) throws(LayerListError) -> Sequential {
     Sequential(try stages(for: input).map(\.module))

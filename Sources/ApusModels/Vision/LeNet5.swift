@@ -1,6 +1,7 @@
 extension ImageNetwork {
   /// LeNet-5 (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition", 1998) in its
-  /// modern form: ReLU instead of tanh, max pooling instead of trained averages, a dense output.
+  /// modern form: ReLU instead of tanh, max pooling instead of trained averages, and a dense output layer instead of
+  /// radial basis functions.
   public static let lenet5 = ImageNetwork(
     layers: LayerList([
       .convolution(.init(filters: 6, kernel: .init(5, 5), padding: .init(2, 2))), .activation(.relu),

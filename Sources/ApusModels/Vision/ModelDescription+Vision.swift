@@ -1,7 +1,8 @@
 import ApusNN
 
 extension ModelDescription {
-  /// Published convolutional and attention networks. By default they have the stem that fits the size of the images.
+  /// Published convolutional and attention networks. By default they have the stem (the first layers) that fits the
+  /// size of the images.
   static let vision: [ModelDescription] = [
     published("alexnet", "AlexNet: five convolutions and three dense layers") {
       AlexNet(channels: $0[0], classes: $1, stem: $2)

@@ -1,7 +1,8 @@
 import ApusTensor
 
 extension Module {
-  /// Converts all parameters and all floating-point statistics to another type: PyTorch's `model.double()`.
+  /// Converts all parameters and all floating-point statistics (PyTorch's buffers) to another type, as PyTorch's
+  /// `model.double()`.
   ///
   /// ```swift
   /// model.convert(to: .float64)
@@ -16,7 +17,8 @@ extension Module {
   /// `float16` and `bfloat16` are for inference: they need half the memory, but rounding would lose small updates.
   /// Mixed precision trains with 16-bit types and keeps parameters in `float32`, see `Optimizer`.
   ///
-  /// Optimizers, averages and values that were created before the conversion keep the old type: create them again.
+  /// Optimizers, model averages and tensors that were created from the model before the conversion keep the old type:
+  /// create them again.
   /// - Precondition: `dtype` is floating-point.
   public func convert(to dtype: DType) {
     guard dtype.isFloatingPoint else { fatalError("convert: \(dtype) is not floating-point") }

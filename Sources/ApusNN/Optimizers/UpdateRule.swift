@@ -4,7 +4,7 @@ import ApusTensor
 /// equal formulas of all parameters into one step of the plan.
 ///
 /// The documentation of the rules writes `w` for the parameter, `g` for its gradient, `rate` for the learning rate of
-/// the step, and `t` for the number of the update; the first update is 1.
+/// the update, and `t` for the number of the update; the first update is 1.
 public protocol UpdateRule: Sendable {
   /// The name of the rule in options and checkpoints, for example `adam`.
   static var name: String { get }
@@ -15,7 +15,7 @@ public protocol UpdateRule: Sendable {
   /// The strength of weight decay; each rule documents the form it uses.
   var weightDecay: Double { get set }
 
-  /// The names of the rule's state tensors of each parameter.
+  /// The names of the state tensors that the rule has for each parameter.
   var stateNames: [String] { get }
 
   /// The initial value of a state tensor; 0 by default.
@@ -25,13 +25,13 @@ public protocol UpdateRule: Sendable {
   ///   - rate: the parameter's initial learning rate.
   func initialValue(of name: String, rate: Double) -> Double
 
-  /// The formula of one step.
+  /// The formula of one update.
   ///
   /// - Parameters:
   ///   - step: the number of the update.
-  ///   - rate: the learning rate of the step.
-  ///   - number: makes a scalar tensor, in the parameter's type. Its value may change from step to step without a new
-  ///     plan.
+  ///   - rate: the learning rate of the update.
+  ///   - number: makes a scalar tensor, in the parameter's type. Its value may change from update to update without a
+  ///     new plan.
   /// - Returns: a function that computes the new value of a parameter; see `ParameterUpdate`.
   func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate
 }

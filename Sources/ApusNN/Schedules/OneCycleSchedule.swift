@@ -50,7 +50,7 @@ public struct OneCycleSchedule: Schedule {
     return value(step, total, hasThreePhases ? [high, low, high, high] : [high, low, high])
   }
 
-  /// Interpolates between the values at the ends of the phases.
+  /// Interpolates between `corners`: the value at the start of the run, then the value at the end of each phase.
   private func value(_ step: Int, _ total: Int, _ corners: [Double]) -> Double {
     let rise = riseShare * Double(total) - 1
     let ends =

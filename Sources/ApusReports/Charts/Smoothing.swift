@@ -1,4 +1,4 @@
-/// How a noisy line is smoothed.
+/// How a noisy curve of a chart is smoothed.
 public enum Smoothing: Hashable, Sendable {
   /// An exponential moving average with the weight `w` in `0 ..< 1`: `s_t = w s_{t-1} + (1 − w) y_t` for the numbers
   /// `y_t`, with `s_0 = 0`. The result is `s_t / (1 − wᵗ)`, which corrects the bias of the start (Kingma, Ba: "Adam",

@@ -1,9 +1,9 @@
 import Apus
 
-/// The conversion of images to inputs of one size. Checkpoints store it, so that other images are converted in the same
-/// way.
+/// The conversion of images to inputs of one size. Checkpoints store it, so that evaluation and prediction convert
+/// images as training did.
 package struct ImageReading: Hashable, Sendable {
-  /// `[channels, height, width]`
+  /// The size of an input, `[channels, height, width]`.
   package var size: [Int]
   /// The transforms, such as resizing and cropping, that change every image to an input.
   package var transform: ImagePipeline

@@ -6,7 +6,7 @@ public struct LearningCurveOptions: Sendable {
   public var fractions = [0.1, 0.2, 0.4, 0.7, 1]
   /// The number of runs for each fraction, at least 1.
   public var repeats = 3
-  /// The folder for the numbers, the chart and a page; `nil` for none.
+  /// The folder for the files with the numbers, the chart and an HTML page; `nil` writes no files.
   public var output: String?
 
   /// The fraction of examples that is held out for validation if the settings give none and the data have no validation
@@ -30,7 +30,7 @@ public struct MeasuredSubset: Sendable {
 }
 
 extension Run {
-  /// Trains on growing subsets of the training examples, and returns the errors by the number of examples, as
+  /// Trains on growing subsets of the training examples, and returns the errors for each number of examples, as
   /// `apus learning-curve` does.
   ///
   /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds, so that it starts
@@ -80,7 +80,7 @@ package struct LearningCurveRuns {
   }
 
   /// Trains and measures all runs on the current device.
-  /// - Parameter adapt: Sets options that do not change the results, such as progress.
+  /// - Parameter adapt: Sets options that do not change the results, such as the display of progress.
   package func measure(
     _ body: (MeasuredSubset) throws -> Void, adapt: (inout TrainingOptions) -> Void = { _ in }
   ) throws -> LearningCurve {

@@ -45,8 +45,8 @@ package struct FusedOperation: Sendable {
   ) -> [Tensor?] {
     let indices = gradients.indices.filter { gradients[$0] != nil }
     guard !indices.isEmpty else { return inputs.map { _ in nil } }
-    // `second` differentiates `definition` with respect to the inputs. So no gradient flows back through `results`,
-    // which `forward` computed from the inputs.
+    // `second` differentiates `definition`, a function of the inputs. So all gradients flow directly to the inputs, and
+    // none flows through `results`, which `forward` computed from them.
     let arguments = gradients.compactMap(\.self) + inputs + constants + results
     let (count, others, all) = (indices.count + inputs.count, constants.count, arguments.count)
     return withGradient(arguments) { seconds, arguments, _ in

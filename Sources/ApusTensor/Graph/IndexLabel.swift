@@ -1,7 +1,7 @@
 import ApusDevice
 import Synchronization
 
-/// Properties of the indices that an operation reads, encoded as the last of its integer attributes.
+/// Properties of the index tensor that an operation reads, encoded as the last integer attribute of the operation.
 package struct IndexLabel: Hashable, Sendable {
   private static let names = Mutex<(list: [String], numbers: [String: Int])>(([], [:]))
 
@@ -9,8 +9,8 @@ package struct IndexLabel: Hashable, Sendable {
   let word: Int
 
   /// - Parameters:
-  ///   - operation: The layer or operation that errors name, as the user wrote it.
-  ///   - countsFromEnd: Whether the extent was added to negative indices.
+  ///   - operation: The name of the layer or operation for error messages, as in the user's code.
+  ///   - countsFromEnd: Whether the extent of the indexed axis was added to negative indices.
   ///   - isKnown: Whether all indices are in range by construction.
   ///   - ascends: Whether the indices ascend by construction.
   package init(_ operation: String, countsFromEnd: Bool = false, isKnown: Bool = false, ascends: Bool = false) {
@@ -30,7 +30,7 @@ package struct IndexLabel: Hashable, Sendable {
   var isKnown: Bool { word & 2 != 0 }
   var ascends: Bool { word & 4 != 0 }
 
-  /// The description of the indices for a step; `shape` is the shape of the index tensor.
+  /// The description of the indices for a step of a plan; `shape` is the shape of the index tensor.
   func indexing(_ shape: Shape) -> Indexing {
     Indexing(operation: operation, shape: shape, countsFromEnd: countsFromEnd, isKnown: isKnown)
   }

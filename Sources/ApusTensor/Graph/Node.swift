@@ -149,7 +149,8 @@ final class Node: @unchecked Sendable {
   /// The first input, without counting a reference.
   var firstEdge: Unmanaged<Node>? { first }
 
-  /// Whether the node is a `stopGradient` that the user requested.
+  /// Whether the node was made by `Tensor.stopGradient()`. The inputs of custom gradient rules are also `stopGradient`
+  /// nodes, but have attributes.
   @inline(__always) var isDetaching: Bool {
     guard UInt(bitPattern: opReference.toOpaque()) == Node.detaching else { return false }
     if case .none = attributes { return true }
@@ -173,7 +174,8 @@ final class Node: @unchecked Sendable {
     self.second = nil
     self.third = nil
     if !others.isEmpty { self.others = [] }
-    // In a training step, each input has other references or no edges, so the `pending` list of each call stays empty.
+    // In a training step, each input has other references or no edges, so the `pending` list of each call below stays
+    // empty.
     Node.disconnect(first)
     if let second { Node.disconnect(second) }
     if let third { Node.disconnect(third) }
@@ -186,7 +188,7 @@ final class Node: @unchecked Sendable {
     while let next = pending.popLast() { disconnect(next, &pending) }
   }
 
-  /// Releases one edge. If this was the last reference to the node, its edges are moved to `pending`.
+  /// Releases one edge to a node. If this was the last reference to the node, its edges are moved to `pending`.
   private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
     edge._withUnsafeGuaranteedRef { _ = $0.consumerCount.subtract(1, ordering: .relaxed) }
     // The edges of a node with other references are not read: an evaluation may be cutting them.

@@ -65,7 +65,7 @@ extension Op {
   }
 }
 
-/// The attributes of a recurrent layer as integers.
+/// The attributes of `recurrent` and `recurrentGradient`, which the graph stores as integers.
 private struct RecurrentParts {
   var kind: Recurrent.Kind
   var times: Int

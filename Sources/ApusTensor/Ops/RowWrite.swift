@@ -32,9 +32,10 @@ extension Op {
         })))
 }
 
-/// A list of distinct rows of an array.
+/// A list of distinct rows of an array. Its length is the number of lookups; if several lookups read the same row, some
+/// entries at the end are unused.
 package struct RowList {
-  /// The indices in ascending order, `int64` `[count]`; unused entries at the end hold the number of rows of the array.
+  /// The indices in ascending order, `int64` `[count]`; unused entries hold the number of rows of the array.
   package let indices: Tensor
   /// The rows at these indices, `[count, …]`; zeros for unused entries.
   package let rows: Tensor
@@ -46,14 +47,14 @@ package struct RowList {
 }
 
 extension Tensor {
-  /// The tensor with the rows in `list` replaced by `rows`. If nothing else needs the tensor, only these rows are
-  /// written.
+  /// The tensor with `rows` in place of the rows at the indices of `list`. If nothing else needs the tensor, only these
+  /// rows are written.
   package func writing(_ rows: Tensor, at list: RowList) -> Tensor {
     Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)
   }
 
-  /// The rows in which a pending gradient may be nonzero, if the gradient is a sum of gradients of lookups; `nil` if
-  /// the gradient has other terms, or if no row is looked up.
+  /// For a gradient that is not computed yet: the rows that may be nonzero, if the gradient consists only of gradients
+  /// of row lookups, as for an embedding table. Returns `nil` for another tensor, or if no row is looked up.
   package func lookedUpRows() -> RowList? {
     var parts: [(rows: Tensor, indices: Tensor)] = []
     guard rank > 0, collect(&parts) else { return nil }
@@ -75,8 +76,8 @@ extension Tensor {
     return RowList(indices: isUsed.select(first, shape[0]), rows: sums)
   }
 
-  /// Follows a gradient through sums, scalar factors and casts back to the lookups that it comes from. Returns `false`
-  /// if another operation is on the way.
+  /// Follows a gradient through sums, scalar factors and casts back to the lookups that it comes from, and appends the
+  /// rows and indices of each lookup to `parts`. Returns `false` if another operation is on the way.
   private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
     var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
     while let (node, change) = stack.popLast() {

@@ -36,8 +36,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The sums of the rows of each segment: `y[s] = Σ x[j]` over the `j` with `ids[j] = s`, added in order; zeros for an
-  /// empty segment. The gradient of a row is the gradient of its segment.
+  /// The sums of the rows of each segment: `y[s] = Σ x[j]` over the `j` with `ids[j] = s`, added in ascending order of
+  /// `j`; zeros for an empty segment. The gradient of a row is the gradient of its segment.
   ///
   /// - Parameters:
   ///   - ids: `[rows]`, ascending integers in `0 ..< count`.

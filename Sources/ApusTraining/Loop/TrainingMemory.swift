@@ -71,15 +71,15 @@ public struct MemoryLimit: Hashable, Sendable {
       byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
   }
 
-  /// Training needs a fraction of the total memory, and its largest allocation is a fraction of the largest possible
-  /// one. Returns the larger of the two fractions: training fits if the result is at most 1.
+  /// The fraction of the total memory that training needs, or the fraction of the largest possible allocation that its
+  /// largest allocation needs, whichever is larger. Training fits if the result is at most 1.
   func share(_ memory: TrainingMemory) -> Double {
     max(
       Double(memory.byteCount) / Double(max(1, byteCount)),
       Double(memory.largestByteCount) / Double(max(1, largestByteCount)))
   }
 
-  /// Whether both the sum of the bytes and the largest allocation are within the limits.
+  /// Whether both the peak memory and the largest allocation are within the limits.
   public func fits(_ memory: TrainingMemory) -> Bool { share(memory) <= 1 }
 
   /// The largest batch size that fits, below the batch size of `refused`, which does not fit.

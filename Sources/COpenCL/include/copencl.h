@@ -68,9 +68,10 @@ const char *_Nonnull copencl_failure(void);
 /// The descriptor of a builder's end of the socket.
 #define COPENCL_BUILDER_SOCKET 3
 
-/// The header of a job for a builder. It is followed by the options, the names of the kernels and the source, each
+/// The header of a job for a builder, followed by the build options, the names of the kernels and the source, each
 /// terminated by a zero byte. The parameters of a kernel are memory objects and then one `int`; the kernel does nothing
-/// if the `int` is negative. The answer is one byte: 1 if everything was built.
+/// if the `int` is negative. The builder launches each kernel with such an `int`, because only a launch forces the
+/// compiler to finish the kernel. The answer is one byte: 1 if everything was built.
 typedef struct COpenCLJob {
   /// The number of work-items in a work-group.
   cl_uint local_size;
@@ -86,7 +87,7 @@ int copencl_can_start_builders(void);
 
 /// Starts `/proc/self/exe` as a builder for a device, with this environment. The builder's only descriptors are the
 /// socket and the three standard descriptors, which refer to /dev/null. The started process forks the builder and
-/// exits; the caller must wait for `process`. Returns 0 or an error of `posix_spawn`.
+/// exits; `process` receives its ID, and the caller must wait for it. Returns 0 or an error of `posix_spawn`.
 int copencl_start_builder(int socket, int device, char *_Nullable const *_Nonnull environment, int *_Nonnull process);
 
 #endif

@@ -179,6 +179,7 @@ struct TableDatasetTests {
     #expect(mistake.contains("too few to hold some out (the column \"y\"") && mistake.contains("\"none\" in line 20"))
   }
 
+  /// `csv:FILE` names a table, here one that is compressed with gzip. Names of other data sets are refused.
   @Test func sourcesAreNamed() throws {
     let scratch = try ScratchDirectory()
     let rows = (0..<10).map { "\($0),\($0 % 2 == 0 ? "even" : "odd")\n" }.joined()

@@ -3,7 +3,7 @@ import FoundationXML
 
 @testable import ApusReports
 
-/// The elements that a strict XML parser finds in a text.
+/// The elements that a strict XML parser finds in a chart or a page.
 final class Elements: NSObject, XMLParserDelegate {
   struct Box {
     var left, right, top, bottom: Double

@@ -175,7 +175,7 @@ import Testing
     #expect(ranking.bestYouden == ranking.point(at: 0.8))
   }
 
-  /// With a hundred thousand scores, a quadratic algorithm would need 10¹⁰ comparisons.
+  /// A hundred thousand scores are ranked in a short time; a quadratic algorithm would need 10¹⁰ comparisons.
   @Test func manyScoresAreSortedOnce() throws {
     let scores = (0..<100_000).map { Float(($0 * 7919) % 99_991) }
     let ranking = try RankedScores(scores: scores, isPositive: scores.map { $0 > 50_000 })

@@ -89,9 +89,9 @@ import Testing
   }
 
   /// A convolution that reads channels-first images at no cost (`readsChannelsFirst`) causes no copy of its input or
-  /// result. It is `.mixed` if an operation that keeps channels-last order reads its result, and stays `.channelsFirst`
-  /// if the result is only returned. With `ifChained`, it is `.mixed` only if another convolution follows; otherwise it
-  /// stays `.channelsFirst`.
+  /// result. Its order is `.mixed` (channels-first images, channels-last result) if an operation that keeps
+  /// channels-last order reads the result, and `.channelsFirst` if the result is only returned. If the device prefers
+  /// channels last only `.ifChained`, the order is `.mixed` only if another convolution follows.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       let isNarrow = geometry.inputChannels <= 4
@@ -122,8 +122,8 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
-  /// `ifChained` also works without the `.mixed` form (`readsChannelsFirst` is false): channels-first images are
-  /// converted only if another forward convolution follows.
+  /// The preference `.ifChained` also works without the order `.mixed` (`readsChannelsFirst` is false): channels-first
+  /// images are converted only if another forward convolution follows.
   @Test func stridedPixelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       .init(geometry.kernel.z == 1 ? .ifChained : .always)
@@ -157,8 +157,8 @@ import Testing
     #expect(steps.count == 4 && steps.allSatisfy { $0.order == .channelsFirst })
   }
 
-  /// Operations on channels-last images: reductions over various axes, including the channels, broadcasting with
-  /// tensors of fewer axes, and operations that depend on the order of the axes.
+  /// Operations on channels-last images agree with the reference device: reductions over various axes, including the
+  /// channels, broadcasting with tensors of fewer axes, and operations that depend on the order of the axes.
   @Test func orderedReductionsAndBroadcasts() throws {
     func results(_ device: ComputeDevice) throws -> [[Double]] {
       try withDevice(device) { () throws in

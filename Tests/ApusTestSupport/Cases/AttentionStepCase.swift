@@ -2,8 +2,8 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// An attention step. Operands are stored as `[batch, rows, heads, size + 2]`, where a row is a query or a key. The
-/// heads of a row are next to each other, as projections produce them. The last two elements of each head are not used.
+/// A test case for an attention step. Operands are stored as `[batch, rows, heads, size + 2]`, where a row has all
+/// heads of one query, key or value, as projections produce them. The last two elements of each head are not used.
 public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Attention.Geometry
   private let isCausal: Bool
@@ -25,8 +25,9 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// The sizes cover whole and partial registers of 1 or 16 queries, and whole and partial blocks of 4 or 8 keys.
-  /// Random words come in Philox blocks of four; some rows of attention weights begin in the middle of such a block.
+  /// The sizes cover whole and partial vector registers of 1 or 16 queries (one in each lane), and whole and partial
+  /// blocks of 4 or 8 keys. Random words come in Philox blocks of four; some rows of attention weights begin in the
+  /// middle of such a block.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
@@ -114,6 +115,6 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
   static let tolerance: Float = 4e-6
   public var passes: [Attention.Pass] { [.forward, .backward] }
 
-  /// Describes, for each pass, the first element that differs between `device` and the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the reference device.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 }

@@ -1,7 +1,8 @@
 import ApusDevice
 import Foundation
 
-/// A fused step with a forward and a backward pass, on float32 inputs.
+/// A test case for a fused step of a plan that has a forward and a backward pass, such as attention. The inputs are
+/// float32.
 protocol StepCase {
   associatedtype Pass: RawRepresentable<String>
   var passes: [Pass] { get }
@@ -27,8 +28,8 @@ extension StepCase {
     }
   }
 
-  /// Describes, for each pass, the first element that differs between `device` and the interpreter. The backward pass
-  /// uses the forward result of the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the reference device. The backward
+  /// pass uses the forward result of the reference device.
   func firstProblems(on device: any Device) throws -> [String] {
     let reference = ReferenceDevice()
     var forward: [Float]?

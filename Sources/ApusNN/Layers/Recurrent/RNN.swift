@@ -40,7 +40,7 @@ public struct RNN: Module {
   }
 
   /// The overload for an array literal of lengths, which would otherwise be interpreted as a tensor. Shapes and results
-  /// are as above.
+  /// are the same as in the overload for an optional array.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
     self(x, state: state, lengths: Optional(lengths))
   }

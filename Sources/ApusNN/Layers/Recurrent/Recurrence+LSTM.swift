@@ -6,8 +6,8 @@ import ApusTensor
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
 /// ```
-/// `xₜ` is time step `t` of `projected`. `hₜ₋₁ · Wᵀ` is a matrix product; elsewhere `·` multiplies elements. Each
-/// function applies to a quarter of the sum.
+/// `xₜ` is time step `t` of `projected`, the products of the inputs and their weights plus the biases. `hₜ₋₁ · Wᵀ` is a
+/// matrix product; elsewhere `·` multiplies elements. Each function applies to a quarter of the sum.
 ///
 /// - Parameters: see `Recurrence.callAsFunction`; `h` and `c` are the states before the first time step.
 /// - Returns: `h` at all time steps, the last `h` and the last `c`. Then `c` and the gates at all time steps, which the
