@@ -3,9 +3,9 @@ import Synchronization
 
 @testable import ApusGPU
 
-/// A driver without a device. It reveals callers that rely on more than the contract of ``GPUDriver``. Work stays in a
-/// queue until a call needs its results, and the host memory of a transfer is overwritten when the transfer is
-/// released. Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
+/// A simulated driver, without a device. It reveals callers that rely on more than the contract of ``GPUDriver``: work
+/// stays in a queue until a call needs its results, and the host memory of a transfer is overwritten when the transfer
+/// is released. Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
 final class ModelDriver: GPUDriver, Sendable {
   /// The bytes of a `Memory`. Work in the queue keeps the bytes alive, but not the `Memory`.
   final class Contents: @unchecked Sendable {

@@ -63,7 +63,7 @@ def outcome(apus, words):
         text = errors.read(1 << 20)
     memory = usage.ru_maxrss * 1024
     code = os.waitstatus_to_exitcode(status)
-    # Processor time, since other processes may share the processor.
+    # The limit applies to processor time, because other processes may use the processor too.
     used = usage.ru_utime + usage.ru_stime
     if not done or used > SECONDS:
         return f"took {used:.1f} s of the processor, {seconds:.1f} s in all", used, memory

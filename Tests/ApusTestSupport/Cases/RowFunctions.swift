@@ -153,7 +153,7 @@ extension RowFunction {
     .binary(.normal, hasLoopTest: true, nil, { a, _ in 0.5 * erfc(-a / 2.0.squareRoot()) }),
   ]
 
-  /// Comparisons and tests.
+  /// Comparisons, predicates of one number, and logical operations.
   private static let tests: [RowFunction] = [
     .comparison(
       .equal, named: ".==", { $0 .== $1 }, { $0 == $1 },
