@@ -46,7 +46,8 @@ ALWAYS_INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
   return (1 - *z) * *n + *z * h;
 }
 
-// dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h`. `p` is replaced by its gradient.
+// dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h` without the terms from the gates'
+// products with `h`. `p` is replaced by its gradient.
 ALWAYS_INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
   V dn = dh * (1 - *z) * TANH_DERIVATIVE(*n);
   V dz = dh * (h - *n) * SIGMOID_DERIVATIVE(*z);

@@ -66,7 +66,7 @@ INLINE void FN(softmax_pass)(
             &lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &maximum[k], &sum[k], keeps, divides, streams);
   }
   if (i == n && groups <= CSIMD_CHAIN) {
-    // Up to CSIMD_CHAIN groups of four vectors are one chain (see loops_reduce.h). Its sums are in registers.
+    // The row is one chain (at most CSIMD_CHAIN groups of four vectors), so the accumulators in registers suffice.
     FN(fold_max)(FN(chain_max)(maximum), next_maximum);
     FN(fold_sum)(FN(chain_sum)(sum), total);
     return;

@@ -31,8 +31,8 @@ struct csimd_pool {
   // csimd_pool_run, and its generation is its number. The job's fields stay valid while a worker is inside; a worker
   // that wakes up late finds the job closed.
   _Alignas(64) _Atomic uint64_t state;
-  // The job is not in the cache line of `state`, which other cores poll: each write to that line would first have to
-  // take it from these cores.
+  // The job's fields are not in the cache line of `state`, which other cores poll: each write to that line would first
+  // have to take it from these cores.
   _Alignas(64) csimd_task task;
   void *context;
   // The number of workers that run tasks of the job.

@@ -42,7 +42,8 @@ final class ModelDriver: GPUDriver, Sendable {
     init(_ launches: [Launch<Module>], _ loops: [LaunchLoop]) { (self.launches, self.loops) = (launches, loops) }
   }
 
-  /// One launch of a kernel: the contents of its memories, the offset in the geometry, and the number of work-items.
+  /// One launch of a kernel: the contents of its memories, the offset of its numbers in the geometry (see `Launch`),
+  /// and the number of work-items.
   typealias Kernel = @Sendable (_ memories: [Contents], _ offset: Int, _ count: Int) -> Void
 
   /// Host memory of a transfer. Only one owner uses it at a time.

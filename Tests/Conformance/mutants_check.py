@@ -6,7 +6,7 @@ Each such file is a mutant. On a mutant, the command has to exit with 0, 1, 64, 
 memory and 10 seconds of processor time, and write at most 20 KiB to standard error, without control characters other
 than tabs and line feeds.
 Image formats run in batches, since one process reads many images. A failing batch is halved until the failing mutants
-are found. They are kept in DIR. Needs only Python.
+are found. Failing mutants are kept in DIR. Needs only Python.
 """
 
 import argparse

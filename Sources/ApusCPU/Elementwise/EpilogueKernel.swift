@@ -7,7 +7,8 @@ import ApusSystem
 final class EpilogueKernel {
   /// The program; `nil` if the only core result is stored unchanged and contiguously.
   let kernel: Kernel?
-  /// The destination of an unchanged core result: a value, and the offset of the first element in it.
+  /// The destination of an unchanged core result: a value (array) of the plan, and the offset of the first element in
+  /// this array.
   private let plain: (value: Int, offset: Int)?
   /// A value of the core result's size that the epilogue overwrites and does not read, so that the core result may be
   /// computed in the memory of this value.

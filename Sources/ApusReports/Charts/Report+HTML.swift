@@ -1,5 +1,5 @@
 extension Report {
-  /// The page as one HTML file.
+  /// The report as one HTML file, without scripts and without links to other files.
   public func html() -> String {
     let main = header + contents + sections.enumerated().map { section($0.element, $0.offset) }.joined()
     let head = Markup.element("title", .text(title)) + .element("style", .style) + .element("style", .pageStyle)

@@ -181,7 +181,7 @@ extension Tensor {
   /// The tensor itself if it is floating-point, else its values as `float32`.
   var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
 
-  /// A scalar of this tensor's type, whose value is a constant of the plan.
+  /// A scalar of this tensor's type. Its value is compiled into the plan, unlike the value of a `literal`.
   func constant(_ value: Double) -> Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }
