@@ -7,7 +7,7 @@ protocol Command: Sendable {
   static var summary: String { get }
   /// Further text of the help page, between the usage and the options; may be empty.
   static var discussion: String { get }
-  /// The options, flags and arguments of the command, the arguments in the order of their positions.
+  /// The options, flags and arguments of the command. The arguments are in the order of their positions.
   static var declarations: [Declaration] { get }
   static func run(_ arguments: Arguments) throws
 }

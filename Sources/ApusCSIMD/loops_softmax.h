@@ -75,7 +75,7 @@ INLINE void FN(softmax_pass)(
     maxima.part[k] = maximum[k];
     sums.part[k] = sum[k];
   }
-  // A maximum does not depend on the order, so all its elements count as one chain.
+  // The order of the elements does not change a maximum, so all of them count as one chain.
   maxima.groups = 1;
   sums.groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {

@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The epilogue of a step. It stores the core results (the results of the step before its epilogue) unchanged, or runs
-/// a program on them.
+/// The epilogue of a step, which is fused with the step. It stores the core results (the results of the step before its
+/// epilogue) unchanged, or runs an elementwise program on them.
 final class EpilogueKernel {
   /// The program; `nil` if the only core result is stored unchanged and contiguously.
   let kernel: Kernel?

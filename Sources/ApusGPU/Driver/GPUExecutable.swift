@@ -27,7 +27,8 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   var runCount = 0
   let bank: GPUBuffer<Driver>
   let geometry: GPUBuffer<Driver>
-  /// The scalars in `bank` (numbers that a run passes, such as learning rates), as 8-byte entries.
+  /// The contents of `bank`: the scalars of the last run as 8-byte entries. Scalars are numbers that a run passes, such
+  /// as learning rates.
   var bankContents: [UInt64] = []
 
   /// - Parameter isStepwise: whether launches are started one at a time. The launches of a loop are started together

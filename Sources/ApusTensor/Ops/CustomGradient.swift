@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// A user-defined gradient rule. It runs in the same precision as the function whose gradient it computes.
+/// A user-defined gradient rule. It runs in the precision (`withPrecision`) that was set when the rule was created, so
+/// in the same precision as the function whose gradient it computes.
 final class CustomGradient: Sendable {
   private let productType = PrecisionScope.productType
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
