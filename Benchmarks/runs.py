@@ -1,4 +1,5 @@
-"""Runs `apus bench` and the scripts of the peers, and parses the lines that they print."""
+"""Runs `apus bench` and the scripts of the peers (other libraries, such as PyTorch), and parses the lines that they
+print."""
 
 import datetime
 import json
@@ -68,7 +69,8 @@ def quietest(run) -> Lines:
 
 
 def speed(line: dict) -> float:
-    """The rate of the median run, or the number of executions per millisecond if the line has no rate."""
+    """The rate of the median run, or the number of executions per millisecond if the line has no rate. The rate in the
+    line is the rate of the fastest run."""
     rate = line.get("gflops", line.get("gbytes_per_second", line.get("images_per_second")))
     return rate * line["min_ms"] / line["median_ms"] if rate else 1 / line["median_ms"]
 
@@ -108,10 +110,10 @@ class Apus:
 
 @dataclass
 class Peer:
-    """A script in `Peers`, run by a Python in which the peer is installed. `kinds` maps each kind of benchmark to the
-    patterns of the problems that the script supports (for `step`, to the names of the workloads). A form is a way to
-    run the peer, such as eager or compiled. `forms` maps a kind to the names of the forms; a kind without an entry has
-    one form, which has no name."""
+    """A library to compare with. A script in `Peers` measures it, run by a Python in which the library is installed.
+    `kinds` maps each kind of benchmark to the patterns of the problems that the script supports (for `step`, to the
+    names of the workloads). A form is a way to run the library, such as eager or compiled. `forms` maps a kind to the
+    names of the forms; a kind without an entry has one form, which has no name."""
 
     name: str
     python: str

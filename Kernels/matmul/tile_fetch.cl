@@ -1,7 +1,8 @@
 // A work-group copies tiles of both factors to local memory. This file loads a work-item's share of one factor's tile
-// to registers: $pieces runs of $quad elements. The elements of a run are consecutive terms of one row or column, or
-// one term of consecutive rows or columns. `along` is the first term of a run, and `across` the first row (of A) or
-// column (of B) of the run, both counted from the start of the tile. Elements outside of the matrix are zeros.
+// to registers: $pieces runs of $quad elements. The elements of a run are consecutive terms (positions along the
+// summed axis) of one row or column, or one term of consecutive rows or columns. `along` is the first term of a run,
+// and `across` the first row (of A) or column (of B) of the run, both counted from the start of the tile. Elements
+// outside of the matrix are zeros.
 //
 // Parameters: $LOAD, $across, $along, $end, $extent, $index, $items, $line, $lines, $next, $pieces, $quad, $tileLine.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {

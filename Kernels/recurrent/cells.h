@@ -3,7 +3,7 @@
 //
 // For each gate, a cell function gets a sum of two terms: the gate's input, and the product of the previous state and
 // the gate's weights. It replaces this sum by the value of the gate. A gradient function gets the values of the gates,
-// and replaces each value by the gradient of the gate's sum. `dh` is the gradient of the new state.
+// and replaces each value by the gradient of the gate's sum. `dh` is the gradient of the new hidden state h.
 
 // The derivatives of tanh and of the sigmoid function, from their values.
 #undef TANH_DERIVATIVE
@@ -37,8 +37,8 @@ ALWAYS_INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh,
   return result;
 }
 
-// n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. On entry, `n` is the input of the gate n without its
-// product, and `p` is this product with its bias.
+// n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. On entry, `n` is only the input of the gate n. `p` is the
+// product of the previous state and the gate's weights, plus the bias of this product.
 ALWAYS_INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
   *r = FN(sigmoid)(*r);
   *z = FN(sigmoid)(*z);
@@ -46,7 +46,8 @@ ALWAYS_INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
   return (1 - *z) * *n + *z * h;
 }
 
-// dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h`. `p` is replaced by its gradient.
+// dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h` without the terms from the gates'
+// products with `h`. `p` is replaced by its gradient.
 ALWAYS_INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
   V dn = dh * (1 - *z) * TANH_DERIVATIVE(*n);
   V dz = dh * (h - *n) * SIGMOID_DERIVATIVE(*z);

@@ -2,8 +2,8 @@
 // row, the exponentials of the current row and their sum, and the quotients of the previous row. So the loop reads and
 // writes memory all the time; with separate loops, memory would be idle during the exponentials.
 //
-// Each row is computed with the operations of `max`, `exp_difference`, `sum` and `multiply`, in their order, so that
-// the results have the same bits as those of four separate loops.
+// The loop does the same arithmetic in the same order as the four loops `max`, `exp_difference`, `sum` and `multiply`
+// one after another, so its results have the same bits.
 
 // The prefetch distance, in bytes.
 #define ROWS_AHEAD 32768
@@ -16,7 +16,8 @@ typedef struct {
 } FN(softmax_lines);
 
 /// Processes one vector of each row and updates the accumulators. With `keeps`, it stores the exponentials; with
-/// `divides`, it writes the quotients of the previous row.
+/// `divides`, it writes the quotients of the previous row, and with `streams` it writes them by non-temporal stores.
+/// `shift` is subtracted from the current row; `scale` is 1 / sum of the previous row.
 INLINE void FN(softmax_vector)(
     const FN(softmax_lines) * at, size_t byte, V shift, V scale, V *maximum, V *sum, int keeps, int divides,
     int streams) {
@@ -65,7 +66,7 @@ INLINE void FN(softmax_pass)(
             &lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &maximum[k], &sum[k], keeps, divides, streams);
   }
   if (i == n && groups <= CSIMD_CHAIN) {
-    // A single chain needs no accumulator in memory.
+    // The row is one chain (at most CSIMD_CHAIN groups of four vectors), so the accumulators in registers suffice.
     FN(fold_max)(FN(chain_max)(maximum), next_maximum);
     FN(fold_sum)(FN(chain_sum)(sum), total);
     return;
@@ -74,7 +75,7 @@ INLINE void FN(softmax_pass)(
     maxima.part[k] = maximum[k];
     sums.part[k] = sum[k];
   }
-  // A maximum does not depend on the order, so all its elements count as one chain.
+  // The order of the elements does not change a maximum, so all of them count as one chain.
   maxima.groups = 1;
   sums.groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {
@@ -124,7 +125,8 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
       memcpy((char *)rows->maxima + r * BYTES_OF(V), &top, BYTES_OF(V));
       if (rows->shifts) memcpy((char *)rows->shifts + r * BYTES_OF(V), &shift, BYTES_OF(V));
       if (total == total || is_again) break;
-      // The row may contain a NaN, which is then the maximum.
+      // The row may contain a NaN. `row_max` then returns NaN as the maximum. The quotients of the previous row are
+      // already written.
       FN(row_max)(n, &(csimd_operand){row, 1}, &top, NULL);
       divides = 0;
     }

@@ -27,11 +27,12 @@ struct share {
 };
 
 struct csimd_pool {
-  // generation · 2^17 + (1 << 16 while a job accepts workers) + number of workers inside the job. The job's
-  // fields stay valid while a worker is inside; a worker that wakes up late finds the job closed.
+  // generation · 2^17 + (2^16 while a job accepts workers) + number of workers inside the job. A job is one call of
+  // csimd_pool_run, and its generation is its number. The job's fields stay valid while a worker is inside; a worker
+  // that wakes up late finds the job closed.
   _Alignas(64) _Atomic uint64_t state;
-  // The job is not in the cache line of `state`, which other cores poll: each write to that line would first have to
-  // take it from these cores.
+  // The job's fields are not in the cache line of `state`, which other cores poll: each write to that line would first
+  // have to take it from these cores.
   _Alignas(64) csimd_task task;
   void *context;
   // The number of workers that run tasks of the job.

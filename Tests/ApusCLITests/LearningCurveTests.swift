@@ -20,7 +20,8 @@ struct LearningCurveTests {
 
   private func records(_ run: Invocation) throws -> [JSON] { try run.lines.map { try JSON(parsing: Array($0.utf8)) } }
 
-  /// Trains once for each size and seed on the examples that are not held out; the files contain the printed records.
+  /// The command trains once for each size and seed, on examples that are not held out. The files that it writes
+  /// contain the printed records.
   @Test func sizesAndSeeds() throws {
     let output = scratch.file("curve")
     let run = try Invocation(

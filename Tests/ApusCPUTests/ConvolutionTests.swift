@@ -5,6 +5,8 @@ import Testing
 @testable import ApusCPU
 
 @Suite struct ConvolutionTests {
+  /// Each vector is `[depth, height, width]`. `padding` is before the image in each axis, `behind` after it (negative
+  /// values crop the image).
   static func geometry(
     batch: Int, groups: Int = 1, _ inputs: Int, _ outputs: Int, input: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = [1, 1, 1], padding: SIMD3<Int> = [0, 0, 0], behind: SIMD3<Int>? = nil,
@@ -41,8 +43,8 @@ import Testing
     geometry(batch: 2, 1, 19, input: [2, 9, 10], kernel: [1, 1, 1]),
     geometry(batch: 2, 5, 1, input: [1, 12, 13], kernel: [1, 1, 1]),
     geometry(batch: 2, 8, 6, input: [1, 16, 16], kernel: [1, 1, 1], padding: [0, 1, 1], behind: [0, -1, -1]),
-    // Depthwise 3 × 3 kernels: a last vector or tile that overlaps the one before it, images of few rows, and images in
-    // several strips of rows.
+    // Depthwise 3 × 3 kernels: a last vector or tile that overlaps the one before it, images of few rows, and images
+    // that are split into several strips of rows.
     geometry(batch: 2, groups: 5, 5, 5, input: [1, 7, 37], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, groups: 3, 3, 3, input: [2, 5, 18], kernel: [1, 3, 3]),
     geometry(batch: 1, groups: 2, 2, 2, input: [1, 260, 300], kernel: [1, 3, 3], padding: [0, 2, 1]),
@@ -54,7 +56,7 @@ import Testing
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
     // 1 × 1 kernels with at least twice as many input channels as output channels. The weight gradient is computed
-    // transposed. The cases have several blocks of pixels, several groups, and a single block of pixels.
+    // transposed. In this order, the cases have several blocks of pixels, several groups, and a single block of pixels.
     geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
     geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
@@ -82,8 +84,8 @@ import Testing
     geometry(batch: 0, 16, 16, input: [1, 4, 4], kernel: [1, 3, 3]),
   ]
 
-  /// Winograd geometries: tasks that are blocks of tiles or blocks of channels; tiles that extend beyond the image; and
-  /// weight gradients that are summed in parts (ranges of tiles) or in blocks of channels.
+  /// Winograd geometries. The cases cover tasks of threads that are blocks of tiles or blocks of channels; tiles that
+  /// extend beyond the image; and weight gradients that are summed in parts (ranges of tiles) or in blocks of channels.
   static let transformed: [ConvolutionGeometry] = [
     geometry(batch: 9, 32, 48, input: [1, 8, 8], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, 64, 32, input: [1, 13, 22], kernel: [1, 3, 3], padding: [0, 1, 1]),
@@ -225,7 +227,7 @@ import Testing
     for threads in [2, 5] { #expect(try run(geometry, pass, threads: threads, order: .channelsLast).result == one) }
   }
 
-  /// Whether a convolution method exists for this order of the images.
+  /// Whether the CPU device has a method for this pass with images in this order.
   private static func reads(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType = .float32
   ) -> Bool {
@@ -293,8 +295,8 @@ import Testing
   }
 
   /// With the order `mixed`, the input is channels-first and the output is channels-last. The test runs all geometries
-  /// of `channelsLast` that can be read in this order. For many of them, the device would choose another order
-  /// (`readsPlanes`).
+  /// of `channelsLast` that can be read in this order. For many of them, `readsPlanes` is false, so the device would
+  /// choose another order.
   @Test(arguments: passes(.mixed, [.output, .weightGradient]))
   func mixedOrderMatchesScalarCode(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     for simd in availableSets {
@@ -312,7 +314,7 @@ import Testing
   static let planes: [(ConvolutionGeometry, Convolution.Pass)] =
     [Convolution.Pass.output, .weightGradient].flatMap { pass in
       let fewChannels = channelsLast.filter { $0.inputChannels <= 4 && $0.kernel.z >= 5 }
-      // The result of the first geometry exceeds the caches, and its rows do not begin at cache lines.
+      // The result of the first of these geometries exceeds the caches, and its rows do not begin at cache lines.
       let others = [
         geometry(batch: 1, 2, 96, input: [1, 219, 114], kernel: [1, 1, 5], stride: [1, 2, 1]),
         geometry(batch: 5, 6, 32, input: [1, 14, 14], kernel: [1, 5, 5]),

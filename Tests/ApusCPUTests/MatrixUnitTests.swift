@@ -6,10 +6,11 @@ import Testing
 
 @testable import ApusCPU
 
-/// Whether this machine multiplies bfloat16 numbers on tile registers.
+/// Whether this machine multiplies bfloat16 numbers on tile registers (Intel AMX).
 private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) != nil } ?? false
 
-/// Products of bfloat16 factors on AMX add in the order of `chain` below, with the same bits for any number of threads.
+/// Matrix products of bfloat16 numbers on AMX are summed in the order of `chain` below. They have the same bits for any
+/// number of threads.
 @Suite(.enabled(if: hasTiles, "this processor has no AMX-BF16")) struct MatrixUnitTests {
   private func device(threads: Int) throws -> ComputeDevice {
     ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 32, pairs: .matrix))
@@ -70,7 +71,8 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
     for other in results.dropFirst() { #expect(other == results[0]) }
   }
 
-  /// Products of fewer than 32 rows may be computed without tile registers.
+  /// Compares elements of products with sums in the order of `chain`. Products of fewer than 32 rows are left out,
+  /// because they may be computed without tile registers.
   @Test(arguments: sizes.filter { $0.0 >= 32 }) func productsAddInOrder(_ m: Int, _ n: Int, _ k: Int) throws {
     let (a, b) = (numbers([m, k], seed: 1), numbers([k, n], seed: 2))
     let result = try products(a, b)[0]

@@ -3,9 +3,9 @@ import Synchronization
 
 @testable import ApusGPU
 
-/// A driver without a device. It reveals callers that rely on more than the contract of ``GPUDriver``. Work stays in a
-/// queue until a call needs its results, and the host memory of a transfer is overwritten when the transfer is
-/// released. Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
+/// A simulated driver, without a device. It reveals callers that rely on more than the contract of ``GPUDriver``: work
+/// stays in a queue until a call needs its results, and the host memory of a transfer is overwritten when the transfer
+/// is released. Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
 final class ModelDriver: GPUDriver, Sendable {
   /// The bytes of a `Memory`. Work in the queue keeps the bytes alive, but not the `Memory`.
   final class Contents: @unchecked Sendable {
@@ -42,7 +42,8 @@ final class ModelDriver: GPUDriver, Sendable {
     init(_ launches: [Launch<Module>], _ loops: [LaunchLoop]) { (self.launches, self.loops) = (launches, loops) }
   }
 
-  /// One launch of a kernel: the contents of its memories, the offset in the geometry, and the number of work-items.
+  /// One launch of a kernel: the contents of its memories, the offset of its numbers in the geometry (see `Launch`),
+  /// and the number of work-items.
   typealias Kernel = @Sendable (_ memories: [Contents], _ offset: Int, _ count: Int) -> Void
 
   /// Host memory of a transfer. Only one owner uses it at a time.

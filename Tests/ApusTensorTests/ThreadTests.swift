@@ -20,8 +20,8 @@ import Testing
     }
   }
 
-  /// While a thread records gradients, an evaluation on another thread does not evaluate the values that wait for the
-  /// next evaluation (`evaluateWithNext`).
+  /// A thread that records gradients defers a value to its next evaluation (`evaluateWithNext`). An evaluation on
+  /// another thread does not evaluate this value.
   @Test func attachedValuesWaitForTheirScope() throws {
     let device = TestDevice.reference.device
     let x = try eval(Tensor([1, 2, 3] as [Float], device: device))

@@ -129,7 +129,7 @@ import Testing
 
   // MARK: - README and CONTRIBUTING
 
-  /// `.ci/run` runs the first line of README.md that contains `swift test`.
+  /// `.ci/run` takes its test command from README.md: the first line that contains `swift test`.
   @Test func theReadmeHasTheTestCommand() throws {
     let readme = try text("README.md").components(separatedBy: "\n")
     let line = readme.first { $0.contains("swift test ") }

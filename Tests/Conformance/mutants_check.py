@@ -6,7 +6,7 @@ Each such file is a mutant. On a mutant, the command has to exit with 0, 1, 64, 
 memory and 10 seconds of processor time, and write at most 20 KiB to standard error, without control characters other
 than tabs and line feeds.
 Image formats run in batches, since one process reads many images. A failing batch is halved until the failing mutants
-are found. They are kept in DIR. Needs only Python.
+are found. Failing mutants are kept in DIR. Needs only Python.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def outcome(apus, words):
         text = errors.read(1 << 20)
     memory = usage.ru_maxrss * 1024
     code = os.waitstatus_to_exitcode(status)
-    # Processor time, since other processes may share the processor.
+    # The limit applies to processor time, because other processes may use the processor too.
     used = usage.ru_utime + usage.ru_stime
     if not done or used > SECONDS:
         return f"took {used:.1f} s of the processor, {seconds:.1f} s in all", used, memory

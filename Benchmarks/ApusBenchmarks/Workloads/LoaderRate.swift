@@ -68,8 +68,8 @@ private struct SyntheticImages: ImageSource {
 
   /// Gray (127) plus noise of seven octaves. An octave has four grids of random numbers, interpolated linearly to
   /// 256x256 pixels. The first grid is added to all three channels. Each of the other three is added to one channel,
-  /// with 0.4 of the amplitude of the first grid. The grids of an octave have twice as many cells along each axis as
-  /// those of the previous octave, and a smaller amplitude.
+  /// with 0.4 of the amplitude of the first grid. From each octave to the next, the grids have twice as many cells
+  /// along each axis, and a smaller amplitude.
   private static func image(_ number: Int) -> Image {
     let side = 256
     var values = [Double](repeating: 127, count: 3 * side * side)

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Reports on standard error how much of a large file has been read; a file that is read quickly causes no message.
 final class ReadingReport: Sendable {
-  /// The number of seconds between two messages, and from the start of a file to its first message.
+  /// The minimum number of seconds between two messages, and from the start of a file to its first message.
   private static let interval = 3.0
 
   private struct State {
@@ -24,7 +24,7 @@ final class ReadingReport: Sendable {
     (self.now, self.write) = (now, write)
   }
 
-  /// Records that a fraction of a file has been read, and writes a message if one is due.
+  /// Records that the fraction `share` of a file has been read, and writes a message if one is due.
   @Sendable func note(_ path: String, _ share: Double) {
     let isDue = state.withLock { state in
       let time = now()

@@ -4,8 +4,9 @@ import ApusCSIMD
 extension WinogradGeometry {
   private static let leastTiles = 32
 
-  /// The geometry of a pass; `nil` if the pass has no Winograd form, its channels do not fill whole vectors, it has
-  /// fewer than `leastTiles` tiles, or it saves too few multiplications (see `overhead`).
+  /// The geometry of a pass (the output or one of the two gradients) that is worth computing with Winograd transforms.
+  /// `nil` if the pass has no Winograd form, its channels do not fill whole vectors, it has fewer than `leastTiles`
+  /// tiles, or it saves too few multiplications (see `overhead`).
   static func profitable(_ g: ConvolutionGeometry, pass: Convolution.Pass) -> WinogradGeometry? {
     guard let geometry = WinogradGeometry(g, pass: pass), geometry.source.channels % 16 == 0,
       geometry.results.channels % 16 == 0, geometry.tileCount >= leastTiles

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// Copies strided pieces into one array, which may be filled with a number first. The pieces are the segments of an
-/// elementwise step whose program has no instructions.
+/// Copies strided arrays (pieces) into parts of one array, which may be filled with a number first. The copies are one
+/// elementwise step: each piece is a segment, and the program has no instructions.
 final class CopyStep: CPUStep {
   let workspaceByteCount: Int
   private let fill: ElementwiseStep?

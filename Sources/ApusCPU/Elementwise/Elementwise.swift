@@ -1,19 +1,20 @@
 import ApusDevice
 import ApusSystem
 
-/// Runs a program over its segments, that is, over several domains, each with its own operands (`Binding`). The split
-/// into tasks depends only on the shapes.
+/// Runs an elementwise program on one or more segments. A segment is an index space (domain) with its own operands
+/// (`Binding`). The split into tasks depends only on the shapes.
 final class ElementwiseStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   private let kernels: [Kernel]
   /// The index of each kernel's first task, followed by the number of all tasks.
   private let firstTasks: [Int]
-  /// The estimated cost of the step: `Σ count · weight` over the kernels.
+  /// The estimated cost of the step: for each kernel, its number of elements times the cost of one element.
   let weight: Int
-  /// Segments that only move elements.
+  /// Segments that only copy elements, from arrays that are contiguous along another axis than the result.
   private let transposes: [Transposition]
+  /// Segments that only copy elements, in contiguous rows.
   private let rowCopies: [RowCopy]
-  /// Kernels of segments that read and write along different axes.
+  /// Kernels of other segments with arguments that are contiguous along another axis than the results.
   private let tiled: [TiledKernel]
 
   init(_ step: Elementwise, _ builder: StepBuilder) throws(DeviceError) {

@@ -2,12 +2,13 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The epilogue of a step. It stores the core results (the results of the step before its epilogue) unchanged, or runs
-/// a program on them.
+/// The epilogue of a step, which is fused with the step. It stores the core results (the results of the step before its
+/// epilogue) unchanged, or runs an elementwise program on them.
 final class EpilogueKernel {
   /// The program; `nil` if the only core result is stored unchanged and contiguously.
   let kernel: Kernel?
-  /// The destination of an unchanged core result: a value, and the offset of the first element in it.
+  /// The destination of an unchanged core result: a value (array) of the plan, and the offset of the first element in
+  /// this array.
   private let plain: (value: Int, offset: Int)?
   /// A value of the core result's size that the epilogue overwrites and does not read, so that the core result may be
   /// computed in the memory of this value.

@@ -6,7 +6,7 @@ struct PlainCopy {
   let source: Int
   let result: Int
   let dtype: DType
-  /// The domain of the merged axes.
+  /// The shape of the copied elements, with merged axes.
   let shape: Shape
   /// The layouts of the source and of the result over `shape`.
   let from: Layout

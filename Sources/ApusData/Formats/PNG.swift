@@ -7,7 +7,7 @@ enum PNG {
 
   /// Decodes a file; `Image.init(contentsOf:limits:)` lists the conversions.
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
-    // The stream for libpng has been checked and contains only the chunks that define the pixels.
+    // `PNGChunks` checks the file and keeps only the chunks that define the pixels. libpng reads these chunks.
     let stream = try PNGChunks(bytes, path: path)
     let header = stream.header
     try limits.check(height: header.height, width: header.width, path: path, format: "PNG")

@@ -8,9 +8,9 @@ struct LoaderWork: Sendable {
   /// The start of each batch in `examples`, then the end of the last batch.
   let bounds: [Int]
   let labels: [Int32]
-  /// For each position, how often its image occurred earlier in the epoch; empty if no image occurs twice.
+  /// For each position in `examples`, how often its image occurs at earlier positions; empty if no image occurs twice.
   private let repetitions: [Int32]
-  /// The source, if its images can be copied from memory unchanged.
+  /// The source, if its images can be copied from memory unchanged; otherwise `nil`.
   private let planes: ImageSet?
 
   /// An image that cannot be read.
@@ -60,14 +60,15 @@ struct LoaderWork: Sendable {
   /// The number of consecutive unreadable images after which the search for a replacement ends.
   private static let longestSearch = 100
 
-  /// Writes the image of a position in the epoch.
+  /// Writes the image of a position in `examples`.
   ///
   /// If the image cannot be read, `options.badImages` decides. With `.refused`, the error is thrown. With `.replaced`,
-  /// the next readable image in epoch order, cyclically, is written, with the random numbers of the unreadable image;
-  /// after 100 unreadable images, or if all are unreadable, the last error is thrown. With `.leftOut`, zeros are
-  /// written.
+  /// the next readable image in epoch order, cyclically, is written. Its transforms use the random numbers of the
+  /// unreadable image. After 100 unreadable images, or if all are unreadable, the last error is thrown. With
+  /// `.leftOut`, zeros are written.
   ///
-  /// - Returns: the index of the image that was written, or that is left out, and the images that could not be read.
+  /// - Returns: the index of the image that was written (with `.leftOut`, of the unreadable image), and the images that
+  ///   could not be read.
   func load(_ position: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
     var failures: [Failure] = []
     while true {
@@ -128,7 +129,7 @@ struct LoaderWork: Sendable {
     .unsupported(path: source.name(of: Int(example)), format: "image", reason: reason, remedy: remedy)
   }
 
-  /// Selects how a batch is mixed; `nil` without mixing.
+  /// Selects how the images of a batch are mixed (mixup or cutmix); `nil` without mixing.
   func mix(_ batch: Int) -> MixPlan? {
     let ways = options.pipeline.mixing
     guard !ways.isEmpty else { return nil }

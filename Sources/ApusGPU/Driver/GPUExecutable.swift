@@ -3,29 +3,32 @@ import ApusDevice
 /// A plan whose kernels are built and whose launches are recorded.
 final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let recording: Driver.Recording
-  /// The cost of each launch, and the tag of the first launch. Profiles identify launches by their tags
-  /// (`LaunchTime.tag`). The tags of a plan are consecutive numbers.
+  /// The cost of each launch.
   let costs: [StepCost]
+  /// The tag of the first launch. Profiles identify launches by their tags (`LaunchTime.tag`). The tags of a plan are
+  /// consecutive numbers.
   let firstTag: Int
   let slots: SlotTable
   let scalars: [Lane]
   /// Sizes of the plan's slabs (memory for intermediate values), then of the workspace.
   let scratchSizes: [Int]
-  /// The number of launches up to the last check of indices, and the number of launches before the first one that
-  /// overwrites an input.
+  /// The number of launches up to the last one that checks indices.
   let checkedLaunches: Int
+  /// The number of launches before the first one that overwrites an input.
   let preservingLaunches: Int
   /// The ranges of launches that are started together: `checkedRanges` in a run that checks indices, `uncheckedRanges`
   /// in a run that does not.
   let checkedRanges: [Range<Int>]
   let uncheckedRanges: [Range<Int>]
-  /// The launches that read indices. Site `i` stores the number `i + 1` in the fault register.
+  /// The launches that read indices. If an index is invalid at site `i`, the kernel writes `i + 1` to the fault
+  /// register, memory that the host reads after the checks.
   let sites: [IndexSite]
   let kernels: [KernelSource]
   var runCount = 0
   let bank: GPUBuffer<Driver>
   let geometry: GPUBuffer<Driver>
-  /// The scalars in `bank` (numbers that a run passes, such as learning rates), as 8-byte entries.
+  /// The contents of `bank`: the scalars of the last run as 8-byte entries. Scalars are numbers that a run passes, such
+  /// as learning rates.
   var bankContents: [UInt64] = []
 
   /// - Parameter isStepwise: whether launches are started one at a time. The launches of a loop are started together

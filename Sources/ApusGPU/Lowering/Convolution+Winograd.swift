@@ -2,12 +2,12 @@ import ApusDevice
 import ApusSystem
 
 extension WinogradGeometry {
-  /// The minimum number of multiply-adds of the direct sums. With fewer, the additional launches would take longer than
-  /// the multiply-adds that Winograd saves.
+  /// The minimum number of multiply-adds of the direct convolution. With fewer, the additional launches would take
+  /// longer than the multiply-adds that Winograd saves.
   private static let leastProducts = 1 << 24
 
-  /// Returns the geometry of a pass. Returns `nil` if Winograd tiles cannot compute the pass. Also returns `nil` if an
-  /// estimate from the multiply-adds of both methods says that direct sums take less time.
+  /// Returns the geometry of a pass. Returns `nil` if Winograd tiles cannot compute the pass, or if direct convolution
+  /// is estimated to take less time. The estimate compares the multiply-adds of both methods.
   /// - Parameter panelWidth: the multiple to which the number of result channels is padded.
   static func profitable(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, _ dtype: DType, panelWidth: Int
@@ -140,7 +140,8 @@ extension PlanLowering {
     launch(builder, groups: items, .step(flops: 2 * tiling.grid.productCount))
   }
 
-  /// Emits the transforms of all weights; a work-item transforms those of some source channels (terms) for a panel.
+  /// Emits a kernel that transforms all weights. A work-item transforms the weights between a block of source channels
+  /// (terms) and the result channels of one panel.
   private mutating func transformWeights(_ step: Convolution, _ tiling: WinogradTiling) {
     let lane = step.dtype.lane
     let blocks = ceilDivide(tiling.grid.source.channels, width)
@@ -166,7 +167,7 @@ extension PlanLowering {
     )
   }
 
-  /// Emits the transforms of all patches; a work-item transforms some tiles.
+  /// Emits a kernel that transforms all patches. A work-item transforms the patches of some tiles.
   private mutating func transformPatches(_ step: Convolution, _ tiling: WinogradTiling) {
     let lane = step.dtype.lane
     let tilesPerItem = max(1, 2048 / tiling.grid.source.channels)

@@ -53,8 +53,8 @@ struct BoundStridedLoop {
     strides = loop.strides.map { row in row.map { builder.number($0) } }
   }
 
-  /// Emits variables with the offsets of all arrays at the row-major index `position`, each added to its entry of
-  /// `bases`; returns their names.
+  /// Emits a variable for each array: the array's offset at the row-major index `position`, plus the array's entry of
+  /// `bases`. Returns the names of the variables.
   func offsets(at position: String, bases: [String], _ builder: inout KernelBuilder) -> [String] {
     guard !extents.isEmpty else { return bases }
     var coordinates = [String](repeating: position, count: extents.count)

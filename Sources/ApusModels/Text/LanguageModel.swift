@@ -4,14 +4,15 @@ import ApusTensor
 /// A model that predicts the next token at each position of a text: integers `[batch, time]` to logits
 /// `[batch, time, vocabulary]`.
 public protocol LanguageModel: Layer {
-  /// The state of the model after the tokens read so far.
+  /// The state of the model after the tokens read so far, such as the hidden states of recurrent layers or a key-value
+  /// cache.
   associatedtype Memory: Sendable
 
   /// The initial memory, for `batch` texts, with a capacity of `capacity` tokens for each text.
   func memory(batch: Int, capacity: Int) -> Memory
 
   /// Reads further tokens.
-  /// - Parameter tokens: integers `[batch, time]`, the tokens after those in the memory.
+  /// - Parameter tokens: integers `[batch, time]`, the tokens that follow the tokens read so far.
   /// - Returns: logits `[batch, vocabulary]` for the next token.
   func read(_ tokens: Tensor, _ memory: inout Memory) -> Tensor
 

@@ -42,7 +42,7 @@ public struct ImageNetwork: Hashable, Sendable {
 }
 
 extension ImageNetwork {
-  /// The model, by default with the default input and classes of the network. It takes
+  /// The model. By default, `input` and `classes` are the network's own `inputSize` and `classes`. The model takes
   /// `[batch, channels, height, width]` and returns `[batch, classes]`, or `[batch, …]` if the last layer of a chain is
   /// not dense.
   ///

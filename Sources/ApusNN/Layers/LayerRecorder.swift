@@ -1,7 +1,7 @@
 import ApusTensor
 import Synchronization
 
-/// Records the runs of layers, for `LayerTrace` and `LSUV`.
+/// Records the runs (calls) of layers, for `LayerTrace` and `LSUV`.
 final class LayerRecorder: Sendable {
   /// A module that is running.
   struct Frame: Sendable {

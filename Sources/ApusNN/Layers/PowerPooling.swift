@@ -5,8 +5,8 @@ import ApusTensor
 /// `out = ⌊(in − window) / stride⌋ + 1`. A single example is `[channels, spatial…]`, and its result has no batch axis
 /// either.
 ///
-/// With `p = 1` the result is the sum; as `p` tends to infinity, the result tends to the maximum. Unless `p` is 1, the
-/// gradient of a window whose sum is 0 is 0.
+/// With `p = 1` the result is the sum; as `p` tends to infinity, the result tends to the maximum. If `p` is not 1 and
+/// the sum of a window is 0, the window's gradient is 0.
 public struct LPPool<let rank: Int>: Layer {
   /// The exponent `p`.
   public let power: Double

@@ -53,6 +53,7 @@ struct ClassChoice {
     return reduced(losses, reduction)
   }
 
+  /// Reduces losses. Ignored targets add 0, and a mean divides by the sum of the other targets' weights.
   /// - Parameter losses: weighted losses.
   func reduced(_ losses: Tensor, _ reduction: LossReduction) -> Tensor {
     let zero = Tensor.number(0, dtype: losses.dtype, device: losses.device)

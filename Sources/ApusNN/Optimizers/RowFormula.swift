@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// The update rule restricted to the rows of a parameter that have a gradient.
+/// The update rule restricted to the rows (slices along axis 0) of a parameter that have a gradient.
 struct RowFormula {
   let apply: ParameterUpdate
   /// `bool` of shape `[]`: whether the update is applied; `nil` if the update is always applied.
@@ -19,8 +19,9 @@ struct RowFormula {
     return written[0]
   }
 
-  /// The update for a gradient that is not a pending sum of gradients of lookups, so that `lookedUpRows` finds no rows.
-  /// It is computed for the whole parameter and kept only for the rows whose gradient has a nonzero element.
+  /// The update if `lookedUpRows` finds no rows, because the gradient has terms other than gradients of embedding
+  /// lookups, or is already evaluated. The update is computed for the whole parameter, but kept only for the rows whose
+  /// gradient has a nonzero element.
   private func masked(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
     var isUsed = gradient .!= 0
     if value.rank > 1 { isUsed = isUsed.any(axes: Array(1..<value.rank), keepingAxes: true) }

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The number of consecutive updates that a loss scaler has skipped. The host reads the device's counter one update
-/// late, so that it hardly ever waits for the device.
+/// The number of consecutive updates that a loss scaler has skipped. The device counts all skipped updates. The host
+/// reads this counter one update late, so that it hardly ever waits for the device.
 struct SkippedUpdates {
   /// After this many skipped updates with the default backoff factor of ½, the scale is 2⁻²⁰ times its earlier value.
   /// If gradients are still not finite, the scale is not the cause.
@@ -38,7 +38,7 @@ struct SkippedUpdates {
 }
 
 extension LossScaler {
-  /// Finds the first operation in the computation of a loss or its scaled gradients that produces NaN or infinity.
+  /// Computes a loss and its scaled gradients, and finds the first operation that produces NaN or infinity.
   /// - Throws: `OptimizerError.skippedUpdates` with that operation, if there is one.
   func reportAnomaly(of parameters: [Parameter], _ loss: () throws -> Tensor) throws {
     do {

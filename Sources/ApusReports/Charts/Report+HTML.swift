@@ -1,5 +1,5 @@
 extension Report {
-  /// The page as one HTML file.
+  /// The report as one HTML file, without scripts and without links to other files.
   public func html() -> String {
     let main = header + contents + sections.enumerated().map { section($0.element, $0.offset) }.joined()
     let head = Markup.element("title", .text(title)) + .element("style", .style) + .element("style", .pageStyle)
@@ -82,11 +82,11 @@ extension Report {
       "figure", ["class": figure.isWide ? "wide" : "half", "data-name": .text(figure.name)], content)
   }
 
-  /// Drawings for several widths of the page, of which the browser shows one. Letters have the same size in all
+  /// One drawing for each range of page widths; the browser shows the one that fits. Text has the same size in all
   /// drawings.
   ///
-  /// The CSS classes `n`, `m` and `w` of `pageStyle` are for narrow, medium and wide pages. The widest page has 1136
-  /// pixels without its padding. Of two figures side by side, with a gap of 24 pixels, each has 556 pixels.
+  /// The CSS classes `n`, `m` and `w` of `pageStyle` are for narrow, medium and wide pages. The widest page is 1136
+  /// pixels wide without its padding. Two figures side by side, with a gap of 24 pixels, are then 556 pixels wide each.
   private func drawings(_ figure: Figure) -> Markup {
     let sizes: [(name: String, width: Double)] =
       figure.isWide ? [("fig n", 358), ("fig m", 560), ("fig w", 1136)] : [("fig n", 358), ("fig m w", 556)]
@@ -100,7 +100,7 @@ extension Report {
     }.joined()
   }
 
-  /// The drawing, in a scrolling box if the drawing is wider than `room`. If it were reduced, it would be illegible.
+  /// The drawing, in a scrolling box if it is wider than `room`: text that is scaled down to fit would be too small.
   private static func box(_ drawing: Drawing, _ label: String, _ name: String, room: Double) -> Markup {
     guard drawing.width > room + 1 else { return drawing.inline(label, name) }
     return .element("div", ["class": "scroll"], drawing.inline(label, name + " natural"))

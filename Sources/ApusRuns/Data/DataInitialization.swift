@@ -6,7 +6,8 @@ public enum DataInitialization: String, CaseIterable, Sendable {
   /// Layer-sequential unit variance (see `LSUV`): weights start orthonormal, and each layer's weights are scaled until
   /// its outputs for the first batch have a variance of about 1.
   case lsuv
-  /// Trains each dense or convolutional layer except the last to reconstruct its inputs.
+  /// Trains each dense or convolutional layer except the last as the encoder of an autoencoder, which reconstructs the
+  /// layer's inputs.
   case autoencoder
 
   /// The number of training steps for each layer with `autoencoder`.

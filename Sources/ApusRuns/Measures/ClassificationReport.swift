@@ -1,6 +1,6 @@
 import Apus
 
-/// The measures of a classifier, as text and as JSON.
+/// The measures (metrics) of a classifier, as text and as JSON.
 package struct ClassificationReport {
   package let results: ClassificationResults
   package let format: any DataFormat
@@ -19,7 +19,7 @@ package struct ClassificationReport {
   }
 
   private var isBinary: Bool { results.classCount == 2 }
-  /// The text for a ratio of 0 to 0.
+  /// The text for a measure that is undefined, such as a ratio of 0 to 0.
   static let undefined = "-"
 
   // MARK: - Text

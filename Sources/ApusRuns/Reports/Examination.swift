@@ -23,7 +23,7 @@ package struct Examination {
   /// The indices of the examined examples in the data, by position.
   private let numbers: [Int]
 
-  /// The maximum number of examined examples, which limits the time that a page takes.
+  /// The maximum number of examined examples. It limits the time that a report takes.
   package static let limit = 20_000
   private static let batchSize = 256
 

@@ -1,8 +1,9 @@
 import ApusDevice
 
 extension BackwardPass {
-  /// Reports an output or an input that is not floating-point. Reports an input if an evaluation has released its
-  /// gradient path, because its gradient would silently be zero. With `.refused`, also reports an unused input.
+  /// Reports an output or an input that is not floating-point. Reports an input if an evaluation has released the part
+  /// of the graph that leads from it to the output, because its gradient would silently be zero. If `unused` is
+  /// `.refused`, also reports an input that the output does not depend on.
   func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
     for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
       return ShapeError("gradients", "\(tensor.dtype) tensors have no gradients; use cast(to: .float32)").report()
@@ -18,7 +19,7 @@ extension BackwardPass {
     }
   }
 
-  /// Reports one of `values` if an evaluation has released the gradient path that led to it from the loss. If
+  /// Reports one of `values` if an evaluation has released the part of the graph that led from it to the loss. If
   /// `mayBeUnrelated` is `false`, also reports a loss that depends on none of `values`.
   func check(loss: Tensor, of values: [Tensor], _ operation: String, mayBeUnrelated: Bool) {
     let unreached = values.indices.filter { !isReached($0) }
@@ -45,7 +46,7 @@ extension BackwardPass {
     return order[last].takeUnretainedValue().device.withEvaluator { _ in reasonForMissingPath(to: nodes) }
   }
 
-  /// - Parameter nodes: The serials of the input's node and, if the input is a view, of the nodes that it views.
+  /// - Parameter nodes: The serial numbers of the input's node and, if the input is a view, of the nodes that it views.
   private func reasonForMissingPath(to nodes: Set<UInt64>) -> String? {
     var flows = Array(repeating: false, count: order.count)
     flows[order.count - 1] = true
@@ -71,7 +72,7 @@ extension BackwardPass {
 }
 
 extension Node {
-  /// The serials of this node and of the nodes of which it is a view.
+  /// The serial numbers of this node and, if it is a view, of the nodes that it views.
   fileprivate var sourceSerials: Set<UInt64> {
     device.withEvaluator { _ in
       var found: Set<UInt64> = [serial]

@@ -57,7 +57,7 @@ public struct PendingOperation: Sendable {
         op: node.op, inputs: OpInputs(list: inputs), attributes: node.attributes.renewed(),
         type: TensorType(node.shape, node.dtype), device: .passUnretained(device))
     }
-    // Scalars stay scalars: some steps read them only from the numbers that are passed to each run, not from memory.
+    // Scalars stay scalars: some steps take them only as arguments of a run, not from a tensor in memory.
     let nodes = zip(self.inputs, inputs).map { original, input in
       original.node.op === Op.scalar ? copy(original.node, []) : input.node
     }

@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// A user-defined gradient rule. It runs in the same precision as the function whose gradient it computes.
+/// A user-defined gradient rule. It runs in the precision (`withPrecision`) that was set when the rule was created, so
+/// in the same precision as the function whose gradient it computes.
 final class CustomGradient: Sendable {
   private let productType = PrecisionScope.productType
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
@@ -24,7 +25,7 @@ final class MultiResultCustomGradient: Sendable {
     self.rule = rule
   }
 
-  /// The rule for another node; a result list belongs to one node only.
+  /// A copy of a rule for another node. It has its own result list, because a result list belongs to one node.
   init(renewing other: MultiResultCustomGradient) {
     results = ResultList(other.results.types)
     productType = other.productType
@@ -43,14 +44,14 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .view { .reshape($0.shape) })
 
-  /// The value of the input as a new node. Gradients with respect to several tensors are taken with respect to their
-  /// aliases, so that the gradient of one tensor does not flow through another.
+  /// The value of the input as a new node. To differentiate with respect to several tensors, one of which may be
+  /// computed from another, take their aliases: the gradient of one alias does not flow on to another.
   static let alias: Op = Op(
     name: "alias",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .unary { g, _, _ in g }, lower: .view { .reshape($0.shape) })
 
-  /// Inputs: the result, then the inputs of the gradient rule. The value is that of the first input.
+  /// Inputs: the result, then the inputs of the gradient rule. The value is the result.
   static let customGradient: Op = Op(
     name: "customGradient",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
@@ -78,8 +79,8 @@ extension Op {
 }
 
 extension [Tensor?] {
-  /// The gradients of a user-defined rule, checked against the inputs of the operation; reports a mismatch and returns
-  /// `nil`.
+  /// These gradients, which a user-defined rule returned, if each fits its input; otherwise reports an error and
+  /// returns `nil`.
   func fitting(_ inputs: [Tensor], _ operation: String) -> [Tensor?]? {
     guard count == inputs.count else {
       ShapeError(operation, "the rule returns \(count) gradients for \(inputs.count) inputs").report()
@@ -163,7 +164,7 @@ public func withGradient(
 ///
 /// `function` is called once; the gradient repeats the operations that `function` built from `inputs`. Other tensors
 /// that `function` uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on
-/// `inputs`, so the repeated operations use the same ones.
+/// `inputs`: they are not computed again, so the repeated operations use the same numbers.
 /// - Parameter inputs: the tensors that the recomputed values depend on.
 /// - Returns: the result of `function`, in its shape and type.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {

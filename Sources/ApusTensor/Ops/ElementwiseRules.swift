@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// A function of one value, defined by a row of `elementwise.def`. If the row exists only for floating-point numbers,
-  /// the `Tensor` method converts integers and `bool` to `float32` first.
+  /// A function of one value, defined by a row (a macro entry) of `elementwise.def`. If the row exists only for
+  /// floating-point numbers, the `Tensor` method converts integers and `bool` to `float32` first.
   static func function(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
     Op(
       name: row.name,
@@ -107,8 +107,9 @@ extension DType {
     return first
   }
 
-  /// The type to which both types are promoted, by PyTorch's rule: floating-point before integer before `bool`, then
-  /// the wider one; `float16` with `bfloat16` gives `float32`, `uint8` with `int8` gives `int32`.
+  /// The type to which both types are promoted, by PyTorch's rule: a floating-point type if there is one, otherwise an
+  /// integer type if there is one. Of two such types, it is the wider one; `float16` with `bfloat16` gives `float32`,
+  /// and `uint8` with `int8` gives `int32`.
   public static func promoted(_ left: DType, _ right: DType) -> DType {
     if left == right { return left }
     if left.isFloatingPoint || right.isFloatingPoint {
@@ -180,7 +181,7 @@ extension Tensor {
   /// The tensor itself if it is floating-point, else its values as `float32`.
   var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
 
-  /// A scalar of this tensor's type, whose value is a constant of the plan.
+  /// A scalar of this tensor's type. Its value is compiled into the plan, unlike the value of a `literal`.
   func constant(_ value: Double) -> Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }
@@ -192,7 +193,7 @@ extension Tensor {
     literal(value.number, isTruth: Number.dtype == .bool)
   }
 
-  /// A scalar operand for this tensor, for a number as a `Scalar`.
+  /// As the other `literal`, for a number that is given as a `Scalar`.
   /// - Parameter isTruth: whether the number is a Boolean.
   func literal(_ number: Scalar, isTruth: Bool = false) -> Tensor {
     var type = dtype
@@ -210,7 +211,7 @@ extension Tensor {
     compared(op, with: value.number, isTruth: Number.dtype == .bool)
   }
 
-  /// Compares with a number as a `Scalar`.
+  /// Compares with a number that is given as a `Scalar`.
   func compared(_ op: Op, with number: Scalar, isTruth: Bool = false) -> Tensor {
     guard dtype.isInteger, case .integer = number, number.converted(to: dtype) != number else {
       return Tensor.binary(op, self, literal(number, isTruth: isTruth))

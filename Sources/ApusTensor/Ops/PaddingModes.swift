@@ -16,8 +16,8 @@ extension Tensor {
   /// The tensor with `before` elements added before and `after` elements after each axis; `mode` says which elements.
   /// Each extent becomes `before + extent + after`.
   ///
-  /// - Parameter amounts: one pair for each axis. The numbers are not negative, at most the extent of the axis for
-  ///   `circular`, and less than that extent for `reflect`. `replicate` needs an axis with elements.
+  /// - Parameter amounts: one pair for each axis. The numbers are not negative. For `circular`, they are at most the
+  ///   extent of the axis; for `reflect`, they are less than this extent. `replicate` cannot pad an axis of extent 0.
   public func padded(by amounts: [(before: Int, after: Int)], mode: PaddingMode) -> Tensor {
     if mode == .zeros { return padded(by: amounts) }
     guard amounts.count == rank else {

@@ -63,7 +63,8 @@ final class CheckpointSchedule: TrainingObserver {
     return (step, memory[1])
   }
 
-  /// The step of the best epoch, from the observer memory of a state; `nil` if the state has none.
+  /// The step of the best epoch. It is read from a training state, which stores the `memory` of this observer; `nil` if
+  /// the state stores none.
   static func bestStep(_ state: TrainingState) -> Int? {
     SelectionMeasure.allCases.lazy.compactMap { best(state.observerMemory[name($0)] ?? [])?.step }.first
   }

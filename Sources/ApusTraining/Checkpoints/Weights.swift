@@ -4,7 +4,7 @@ import ApusSystem
 import ApusTensor
 
 extension ModelState {
-  /// Parameters and statistics in the form that a file stores.
+  /// Parameters and statistics (such as the running means of batch normalization) in the form that a file stores.
   func stored() throws(DeviceError) -> [Safetensors.StoredTensor] {
     try eval(entries.map(\.value))
     var result: [Safetensors.StoredTensor] = []
@@ -29,8 +29,8 @@ extension ModelState {
 
   /// Loads all parameters and statistics from a safetensors file. An error leaves the model as it is.
   ///
-  /// - Parameter isKept: returns whether the parameter or statistic with this key keeps the model's value, instead of
-  ///   getting the file's.
+  /// - Parameter isKept: returns whether the parameter or statistic with this key keeps its value in the model, instead
+  ///   of getting the value in the file.
   /// - Throws: `mismatch` when a tensor is missing, has another shape or type, or is not part of the model, and the
   ///   errors of reading the file.
   public func load(

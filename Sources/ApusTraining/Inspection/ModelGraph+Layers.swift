@@ -49,8 +49,8 @@ extension ModelGraph {
       output: Array(output.shape.dropFirst()), parameterCount: 0, sources: sources)
   }
 
-  /// The operations without those that supply constants, only change the shape or type, or select or pad elements.
-  /// Consecutive repetitions are listed once.
+  /// The names in `operations`, except operations that supply constants, only change the shape or type, or select or
+  /// pad elements. Consecutive repetitions are listed once.
   private static func names(of operations: [String]) -> [String] {
     let silent: Set<String> = [
       "reshape", "transpose", "broadcast", "slice", "constant", "scalar", "cast", "leaf", "index", "pad",

@@ -12,8 +12,8 @@ enum CRC32C {
     ~bytes.reduce(~UInt32(0)) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
   }
 
-  /// The checksum as records contain it: rotated by 15 bits, plus a constant. So the checksum of a record that contains
-  /// checksums is unrelated to these checksums.
+  /// The checksum as records contain it: rotated by 15 bits, plus a constant. Otherwise, the checksum of data followed
+  /// by the data's own checksum would be the same for all data.
   static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
     let value = checksum(bytes)
     return (value >> 15 | value << 17) &+ 0xa282_ead8

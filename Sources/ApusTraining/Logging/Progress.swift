@@ -56,9 +56,9 @@ public struct Progress {
     public var totalEpochs: Int
     /// The loss of the epoch so far, if it is known.
     public var loss: Double?
-    /// Measures of the epoch so far, the most important first: `accuracy`.
+    /// Measures of the epoch so far, the most important first, for example `accuracy`.
     public var measures: [(name: String, value: Double)] = []
-    /// The measures of the last evaluation, if there was one: `test accuracy`.
+    /// The measures of the last evaluation, if there was one, for example `test accuracy`.
     public var evaluated: [(name: String, value: Double)] = []
     /// The number of examples in the steps of this session.
     public var examples: Int
@@ -114,6 +114,7 @@ public struct Progress {
     String(repeating: " ", count: max(0, min(drawnWidth, columns) - text.displayWidth))
   }
 
+  /// The fields of the line:
   /// `epoch 2/5  step 731/2345  loss 0.4213  accuracy 0.8531  512.0 steps/s  65536 examples/s  3s left`
   private func fields(_ status: Status, _ now: Double) -> [StatusLine.Field] {
     typealias Field = StatusLine.Field
@@ -140,7 +141,7 @@ public struct Progress {
   }
 }
 
-/// `45s`, `3m12s`, `2h05m`.
+/// A duration as text: `45s`, `3m12s`, `2h05m`.
 func duration(_ seconds: Double) -> String {
   let total = seconds.wholeSeconds
   func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

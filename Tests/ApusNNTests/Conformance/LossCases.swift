@@ -6,6 +6,7 @@ struct LossCase: Sendable {
   let function: String
   /// Whether another case uses the same kernels. If so, devices that build kernels skip this case.
   var sharesKernels = false
+  /// Computes the loss from the tensors of the case in the fixture.
   let value: @Sendable ([Tensor]) -> Tensor
 
   init(_ name: String, of function: String, _ value: @escaping @Sendable ([Tensor]) -> Tensor) {
@@ -14,7 +15,7 @@ struct LossCase: Sendable {
     self.value = value
   }
 
-  /// Every loss, as in `Tests/Conformance/losses.py`.
+  /// The cases of every loss. `Tests/Conformance/losses.py` computes their expected values, under the same names.
   static let all =
     crossEntropies + likelihoods + regressions + binary + margins + distances + alignments
 

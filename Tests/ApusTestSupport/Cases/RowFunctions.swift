@@ -149,11 +149,11 @@ extension RowFunction {
         if b == -1 { return 0 &- a }
         return a % b != 0 && (a < 0) != (b < 0) ? a / b - 1 : a / b
       }),
-    // In `float32`, the second operand of the loop is `exp(−a²/2)`.
+    // The normal distribution function of `a`. In `float32`, the second operand of the loop is `exp(−a²/2)`.
     .binary(.normal, hasLoopTest: true, nil, { a, _ in 0.5 * erfc(-a / 2.0.squareRoot()) }),
   ]
 
-  /// Comparisons and tests.
+  /// Comparisons, predicates of one number, and logical operations.
   private static let tests: [RowFunction] = [
     .comparison(
       .equal, named: ".==", { $0 .== $1 }, { $0 == $1 },

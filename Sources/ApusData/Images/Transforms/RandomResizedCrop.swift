@@ -1,5 +1,5 @@
-/// Crops a region of random area and aspect ratio, and resizes it to one size: torchvision's `RandomResizedCrop`, the
-/// crop of Inception (Szegedy et al., 2014).
+/// Crops a region of random area and aspect ratio, and resizes it to a fixed size. This is torchvision's
+/// `RandomResizedCrop`, the crop of Inception (Szegedy et al., 2014).
 public struct RandomResizedCrop: ImageTransform {
   public static let name = "resized-crop"
   public static let usage = "resized-crop SIZE [scale A B] [ratio A B] [bilinear|box|bicubic]"
@@ -65,7 +65,7 @@ public struct RandomResizedCrop: ImageTransform {
 }
 
 extension ClosedRange<Double> {
-  /// ` name 0.1 0.5`, or an empty text for the default range.
+  /// The range as words of a transform, ` name 0.1 0.5`; empty for the default range.
   func words(_ name: String, unless usual: ClosedRange<Double>) -> String {
     self == usual ? "" : " \(name) \(lowerBound.short) \(upperBound.short)"
   }

@@ -6,7 +6,7 @@ enum SequenceLengths {
   /// Integers `[batch]`, which may depend on other tensors. They are checked on the device.
   case computed(Tensor)
 
-  /// `[time, batch, 1]`: whether a sequence has an element at a time step.
+  /// A mask `[count, batch, 1]`: whether a sequence has an element at a time step. `count` is the number of time steps.
   func mask(count: Int, device: ComputeDevice) -> Tensor {
     switch self {
     case .known(let lengths):
@@ -14,13 +14,13 @@ enum SequenceLengths {
       return Tensor(flags, shape: [count, lengths.count, 1], device: device)
     case .computed(let lengths):
       let times = Tensor.indices([count], axis: 0, device: device)
-      // Looking up the last time step detects lengths outside 1 … count.
+      // `rows` reports indices out of range, and so lengths outside 1 … count.
       let last = times.rows(at: lengths.cast(to: .int64) - 1, for: "a sequence length minus 1")
       return times.reshaped(to: [count, 1, 1]) .<= last.reshaped(to: [1, lengths.elementCount, 1])
     }
   }
 
-  /// Describes lengths that do not fit the number of time steps or the batch; `nil` if the lengths fit.
+  /// The error message if the lengths do not fit `count` time steps or a batch of `batch` sequences; otherwise `nil`.
   func problem(count: Int, batch: Int) -> String? {
     switch self {
     case .known(let lengths):
