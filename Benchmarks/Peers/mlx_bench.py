@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Products, convolutions and small training steps of `apus bench` in MLX. Install: pip install 'mlx[cpu]'"""
+"""Matrix products, convolutions and small training steps of `apus bench` in MLX. Install: pip install 'mlx[cpu]'"""
 
 import ctypes.util
 import os

@@ -14,7 +14,7 @@ rates = []
 
 
 def gemm(name):
-    """Reports the peak as the rate of the product. The peak is measured once, for all products."""
+    """Reports the time that the product would take at the peak rate of the processor. The peak is measured once."""
     m, n, k = map(int, name.split("x"))
     threads = min(options.threads, 64)
     operations = peak(threads, ctypes.c_long(1))

@@ -42,7 +42,7 @@ struct GrowingBudget {
     throw .tooLarge(
       source: source,
       reason:
-        "up to line \(line) it needs more than the limit of \(limit.byteText), an eighth of the memory that "
+        "the lines up to \(line) need more memory than the limit of \(limit.byteText), an eighth of the memory that "
         + "this process may use",
       remedy: "use fewer rows or columns")
   }

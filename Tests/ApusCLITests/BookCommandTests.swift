@@ -38,7 +38,7 @@ import Testing
     .filter { $0.hasPrefix("apus ") }
   }
 
-  @Test func theBookHasCommands() throws {
+  @Test func theDocumentationHasCommands() throws {
     var (runCount, checkedCount, tableCount) = (0, 0, 0)
     for path in Self.files {
       runCount += try Self.commands(path, in: "sh").count

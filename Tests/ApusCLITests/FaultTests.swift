@@ -81,7 +81,7 @@ struct FaultTests {
     let other = try scratch.write([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2, 3, 4], to: "small")
     let small = try Invocation("predict", output, images.testImages, other)
     #expect(small.status == 65 && small.output.isEmpty, "\(small.errors)")
-    #expect(small.errors.contains("images of 1x1x2, the model takes 1x28x28"), "\(small.errors)")
+    #expect(small.errors.contains("images of 1x1x2, but the model takes 1x28x28"), "\(small.errors)")
     for command in ["evaluate", "predict"] {
       let run = try Invocation([command, scratch.file("nothing")] + (command == "predict" ? [other] : []))
       #expect(run.status == 74 && run.errors.contains("cannot read a run: it does not exist"), "\(run.errors)")

@@ -199,7 +199,7 @@ struct TableTests {
   }
 
   /// Ignored columns may be absent when the model is used, and files need no header.
-  @Test func columnsAreLeftOutOrHaveNoNames() throws {
+  @Test func ignoredColumnsAndFilesWithoutHeader() throws {
     let (_, path) = try model(houses, "few", epochs: 1, ["--ignore-columns", "town,age"])
     for text in ["area\n50\n", "town,area\nRome,50\n", "area,price\n50,1\n"] {
       let seen = try Invocation("predict", path, scratch.write(Array(text.utf8), to: "few.csv"), "--device", "cpu")
@@ -251,12 +251,12 @@ struct TableTests {
     let short = try scratch.write(Array("a,y\n1,2.5\n".utf8), to: "short.csv")
     let csv = ["--data", "csv:\(houses)"]
     let cases: [([String], Int32, String)] = [
-      (["mlp", "--target", "price", "--data", "synthetic"], 64, "--target is for tables, synthetic is images"),
+      (["mlp", "--target", "price", "--data", "synthetic"], 64, "--target is for tables, but synthetic is images"),
       (["mlp", "--missing-indicators", "--data", "nothing"], 64, "nothing"),
       (["mlp", "--image-size", "8"] + csv, 64, "--image-size is for images"),
       (["mlp", "--test-share", "0"] + csv, 64, "no other rows to test with"),
       (["mlp", "--scaling", "log"] + csv, 64, "--scaling"),
-      (["mlp", "--class-weights", "balanced"] + csv, 64, "--class-weights is for classes, the target \"price\""),
+      (["mlp", "--class-weights", "balanced"] + csv, 64, "--class-weights is for classes, but the target \"price\""),
       (["mlp", "--label-smoothing", "0.1"] + csv, 64, "--label-smoothing is for classes"),
       (["mlp", "--classes", "3"] + csv, 64, "--classes is for classes"),
       (["mlp", "--target", "pric"] + csv, 65, "it has no column \"pric\""),

@@ -124,7 +124,7 @@ struct TextTests {
         scratch.file("few"),
       ]
         + sizes)
-    #expect(few.status == 0 && few.errors.contains("a larger --vocabulary-size knows more"), "\(few.errors)")
+    #expect(few.status == 0 && few.errors.contains("a larger --vocabulary-size covers more words"), "\(few.errors)")
     let rest = try train(["--resume", scratch.file("tuned"), "--steps", "4"])
     #expect(rest.status == 0, "\(rest.errors)")
   }
@@ -149,13 +149,13 @@ struct TextTests {
   @Test func mistakes() throws {
     let short = try scratch.write(Array("0123456789 0123456789".utf8), to: "short.txt")
     let cases: [([String], Int32, String)] = [
-      (["lenet5", "--width", "8"], 64, "--width is for models of text, lenet5 takes images"),
+      (["lenet5", "--width", "8"], 64, "--width is for models of text, but lenet5 takes images"),
       (["char-lstm", "--classes", "3"], 64, "--classes is for classifiers"),
       (
         ["lstm", "--data", "synthetic", "--initialize", "autoencoder"], 65,
         "layers before the last layer; the model has none"
       ),
-      (["char-lstm", "--layers", "dense 3"], 64, "--layers makes models of images, char-lstm takes text"),
+      (["char-lstm", "--layers", "dense 3"], 64, "--layers makes models of images, but char-lstm takes text"),
       (["char-lstm", "--data", "synthetic"], 65, "it has images, but the model needs text"),
       (["text-lstm", "--data", "text:\(text)"], 65, "it has text, but the model needs labelled texts"),
       (["char-lstm", "--tokenizer", "chars"], 64, "--tokenizer"),

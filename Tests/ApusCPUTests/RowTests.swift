@@ -163,7 +163,7 @@ import Testing
   }
 
   @Test(arguments: availableSets)
-  func floatRemainderAndTests(simd: String) throws {
+  func floatRemainderAndPredicates(simd: String) throws {
     let (a, b) = Self.pairs
     let remainder = try find("remainder", .float32, simd)
     let quotient = try find("floorDivide", .float32, simd)

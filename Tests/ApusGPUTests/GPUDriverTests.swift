@@ -11,7 +11,7 @@ private protocol DriverContract {
   func workOutlivesItsMemory() throws
   func transfersOwnTheirBytes() throws
   func loopsShiftTheGeometry() throws
-  func timesNameTheirLaunches() throws
+  func timesHaveTheTagsOfTheirLaunches() throws
   func programsAreBuiltOrReported() throws
 }
 
@@ -145,7 +145,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(try values(source, 64) == [Int32](repeating: (1 << 12) - 1, count: 64))
   }
 
-  func timesNameTheirLaunches() throws {
+  func timesHaveTheTagsOfTheirLaunches() throws {
     let memories = try (0..<3).map { _ in try driver.allocate(byteCount: 512) }
     let recording = try driver.record([launch(tag: 70), launch(tag: 71)], loops: [])
     func replay(_ range: Range<Int>) throws { try driver.replay(recording, range, memories: memories) }
@@ -261,8 +261,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     for contract in try Self.contracts() { try contract.loopsShiftTheGeometry() }
   }
 
-  @Test func timesNameTheirLaunches() throws {
-    for contract in try Self.contracts() { try contract.timesNameTheirLaunches() }
+  @Test func timesHaveTheTagsOfTheirLaunches() throws {
+    for contract in try Self.contracts() { try contract.timesHaveTheTagsOfTheirLaunches() }
   }
 
   @Test func programsAreBuiltOrReported() throws {

@@ -52,7 +52,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
   }
 
   /// Lists of different texts have different keys, even if the texts are equal when joined.
-  @Test func keysCoverAllParts() {
+  @Test func differentTextListsHaveDifferentKeys() {
     let keys = [["a", "b"], ["ab", ""], ["a", "b", ""], ["b", "a"]].map(ProgramStore.key)
     #expect(Set(keys).count == keys.count)
   }

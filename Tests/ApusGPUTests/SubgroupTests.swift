@@ -67,7 +67,7 @@ import Testing
   /// With sub-groups of 32, a work-item reduces a row of at most 32 elements, a sub-group a row of at most 1024, and a
   /// work-group a longer row.
   @Test(arguments: [(32, false, false), (33, true, false), (1024, true, false), (1025, true, true)])
-  func sizesDecideWhoReduces(_ count: Int, shifts: Bool, shares: Bool) throws {
+  func sizesDecideBetweenItemSubgroupAndGroup(_ count: Int, shifts: Bool, shares: Bool) throws {
     var builder = PlanBuilder()
     let input = builder.input([Double](repeating: 1, count: 3 * count), .float32)
     let output = builder.output(3, .float32)

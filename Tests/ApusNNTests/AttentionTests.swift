@@ -33,7 +33,7 @@ import Testing
   }
 
   /// Second derivatives agree with central differences in `float64`.
-  @Test(arguments: kinds) func secondDerivativesAreThoseOfDifferences(_ kind: String) throws {
+  @Test(arguments: kinds) func secondDerivativesEqualFiniteDifferences(_ kind: String) throws {
     let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
     try withDevice(device) { () throws in
       let inputs = AttentionTests.inputs(kind)
@@ -115,7 +115,7 @@ import Testing
   }
 
   /// Anomaly detection finds no infinities in masked elements, neither in the fused step nor in the unfused definition.
-  @Test func masksAreNoAnomalies() throws {
+  @Test func anomalyDetectionIgnoresMaskedElements() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }
       let x = AttentionTests.numbers([2, 3, 4], 0).cast(to: .float32)

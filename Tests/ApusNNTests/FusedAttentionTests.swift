@@ -166,7 +166,7 @@ import Testing
   }
 
   /// The bits of results do not depend on the number of threads.
-  @Test func bitsAreThoseOfOneThread() throws {
+  @Test func threadsChangeNoBit() throws {
     let found = try [1, 2, 3].map { threads in
       let device = ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 30))
       return try withDevice(device) { () throws in try results(FusedAttentionTests.large[5], .float32, isFused: true) }

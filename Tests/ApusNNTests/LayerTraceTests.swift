@@ -41,7 +41,7 @@ import Testing
 
   private func net() -> Net { Net(outside: Captured(head: Linear(6, 5))) }
 
-  @Test func namesAreThoseOfTheState() {
+  @Test func pathsEqualStateKeys() {
     withDevice(device) {
       let (model, x) = (net(), Tensor.zeros([3, 1, 4, 4]))
       let trace = withMode(.inference) { LayerTrace(of: model, on: x) }

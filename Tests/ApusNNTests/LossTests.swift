@@ -63,7 +63,7 @@ import Testing
 /// Losses of probabilities of 0, and the reduction `batchMean`.
 @Suite struct SafeLogTests {
   /// A probability of 0 has a loss of 100, not infinity, and its gradient is finite.
-  @Test(arguments: TestDevice.conformance) func certainAndWrong(_ test: TestDevice) throws {
+  @Test(arguments: TestDevice.conformance) func aProbabilityOfZeroHasAFiniteLoss(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let p = Tensor([0, 1, 0.25, 0.75] as [Float], shape: [2, 2])
       let losses = crossEntropy(fromProbabilities: p, Tensor([0, 1] as [Int32]), reduction: .none)

@@ -27,7 +27,7 @@ import Testing
     return try (0..<steps).map { _ in try optimizer.minimize { crossEntropy(net(x), classes) }.scalar() }
   }
 
-  @Test(arguments: TestDevice.conformance) func lossesAgreeWithThoseOfFloat32(target: TestDevice) throws {
+  @Test(arguments: TestDevice.conformance) func lossesAgreeWithFloat32(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
       let expected = try withDevice(device) { try Self.losses(.float32, steps: 5) }
       let types: [DType] = target.extent == .everything ? [.float16, .bfloat16] : [.float16]
@@ -162,7 +162,7 @@ import Testing
   }
 
   /// `valueAndGradients` returns the gradients of the unscaled loss.
-  @Test func gradientsAreThoseOfTheLossItself() throws {
+  @Test func gradientsBelongToTheUnscaledLoss() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))
       let (_, gradients) = try run.optimizer.valueAndGradients {
@@ -262,7 +262,7 @@ import Testing
   }
 
   /// An overflow that loss scaling handles is no anomaly. An overflow in the loss itself is an anomaly.
-  @Test func anomaliesAreThoseThatReachTheWeights() throws {
+  @Test func onlyAnomaliesThatReachTheWeightsCount() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 0x1p18))
       try detectingAnomalies { try run.step() }

@@ -32,7 +32,7 @@ private final class Owner: Module {
 @Suite struct ModuleTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
-  @Test func keysAreThoseOfPyTorch() {
+  @Test func keysEqualPyTorch() {
     withDevice(device) {
       let state = Net().state
       #expect(
@@ -74,7 +74,7 @@ private final class Owner: Module {
   }
 
   /// Two modules that refer to each other: each parameter is found once.
-  @Test func modulesThatHoldEachOtherEnd() {
+  @Test func cyclesOfModulesAreVisitedOnce() {
     withDevice(device) {
       let (one, two) = (Owner(), Owner())
       one.other = two
@@ -359,7 +359,7 @@ private final class Owner: Module {
   }
 
   /// Layers with `inMode(.inference)` run in inference mode during training, also in a checkpointed function.
-  @Test func aModeOfItsOwn() throws {
+  @Test func layersInModeKeepTheirMode() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
         let norm = BatchNorm(1)

@@ -29,7 +29,7 @@ import Testing
   }
 
   /// If the momentum is `nil`, the running mean is the average of the means of all batches.
-  @Test func cumulativeAveragesWeighBatchesAlike() throws {
+  @Test func cumulativeAveragesGiveBatchesEqualWeight() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let norm = BatchNorm(1, momentum: nil)
       for value in [3, 7, 20] as [Float] {
@@ -42,7 +42,7 @@ import Testing
   }
 
   /// Inference needs one value per channel, training needs two, and an empty batch gives an empty result.
-  @Test func singleValues() throws {
+  @Test func smallestBatchesOfEachMode() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (batch, instance) = (BatchNorm(3), InstanceNorm(3, tracksStatistics: true))
       #expect(try withMode(.inference) { batch(.ones([1, 3])) }.array().count == 3)
@@ -76,7 +76,7 @@ import Testing
   }
 
   /// With momentum 1, a running value far from the new value is replaced without a rounding error.
-  @Test func runningValuesFollowWithoutDifference() throws {
+  @Test func momentumOneReplacesRunningValuesExactly() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let norm = BatchNorm(1, momentum: 1)
       norm.runningVar!.value = Tensor([3e8] as [Float])
@@ -104,7 +104,7 @@ import Testing
   }
 
   /// A `GroupNorm` with one group equals a `LayerNorm`, and with one group per channel it equals an `InstanceNorm`.
-  @Test(arguments: devices) func groupNormsEndsAreOtherNorms(_ test: TestDevice) throws {
+  @Test(arguments: devices) func groupNormEqualsLayerNormOrInstanceNorm(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 4)
       let x = Tensor.normal([2, 4, 3, 3], key: &key)

@@ -36,7 +36,7 @@ import Testing
     let refused = #expect(throws: OptionError.self) { try run.errors() }
     #expect(refused?.message == "mlp is a regression model; try apus evaluate")
     let tiles = #expect(throws: OptionError.self) { try run.predictTiles([table], overlap: 0) }
-    #expect(tiles?.message == "--tile-overlap is for images, the model takes \(run.format.examplesName)")
+    #expect(tiles?.message == "--tile-overlap is for images, but the model takes \(run.format.examplesName)")
   }
 
   @Test func largeImagesArePredictedByTiles() throws {

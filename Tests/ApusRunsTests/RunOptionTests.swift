@@ -75,15 +75,15 @@ import Testing
   /// for an unknown key.
   @Test(
     arguments: [
-      ("char-lstm", ["stem": "small"], "--stem is for models of images, char-lstm takes text"),
+      ("char-lstm", ["stem": "small"], "--stem is for models of images, but char-lstm takes text"),
       (
         "vit-b-16", ["stem": "small"],
         "--stem is for published networks with two stems, vit-b-16 has one form for all image sizes"
       ),
-      ("char-lstm", ["validation": 0.1], "--validation is for images and tables, char-lstm takes text"),
-      ("mlp", ["width": 8], "--width is for models of text, mlp takes images"),
-      ("mlp", ["target": "c"], "--target is for tables, fashion-mnist is images"),
-      ("mlp", ["data": "csv:t.csv", "augment": "flip"], "--augment is for images, csv:t.csv is a table"),
+      ("char-lstm", ["validation": 0.1], "--validation is for images and tables, but char-lstm takes text"),
+      ("mlp", ["width": 8], "--width is for models of text, but mlp takes images"),
+      ("mlp", ["target": "c"], "--target is for tables, but fashion-mnist is images"),
+      ("mlp", ["data": "csv:t.csv", "augment": "flip"], "--augment is for images, but csv:t.csv is a table"),
       ("mlp", ["epochs": 1, "steps": 1], "--epochs and --steps exclude each other"),
       ("mlp", ["weights": "w", "initialize": "lsuv"], "--initialize and --weights exclude each other"),
       ("mlp", ["replace_head": true], "--replace-head needs --weights"),

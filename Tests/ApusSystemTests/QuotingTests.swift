@@ -80,7 +80,7 @@ struct FileSystemTests {
     #expect(HostAllocation.isPossible(1 << 24) && !HostAllocation.isPossible(1 << 46))
   }
 
-  @Test func listsEndWithTheWord() {
+  @Test func theWordPrecedesTheLastItem() {
     #expect([String]().list("or") == "")
     #expect(["a"].list("or") == "a")
     #expect(["a", "b"].list("and") == "a and b")

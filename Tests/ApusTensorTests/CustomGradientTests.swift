@@ -4,7 +4,7 @@ import Testing
 
 /// Custom gradients, gradient checkpointing, seeds (PyTorch's `grad_outputs`), and gradients that are zero or an error.
 @Suite struct CustomGradientTests {
-  @Test func aRuleReplacesThoseInside() throws {
+  @Test func aCustomRuleReplacesTheRulesInside() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Double])
       // The function rounds and doubles. The rule passes on 10 times the gradient.
@@ -46,7 +46,7 @@ import Testing
 
   /// Tensors that a checkpointed function captures get gradients, also through other captured tensors that depend on
   /// them.
-  @Test func checkpointsOfMoreThanTheirInputs() throws {
+  @Test func capturedTensorsOfCheckpointsGetGradients() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (x, w) = (Tensor([1, 2, 3] as [Float]), Tensor([2, 0, 1] as [Float]))
       let scaled = w * 5
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test func aSeedWeighsTheResult() throws {
+  @Test func aSeedScalesTheGradient() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2] as [Float])
       let found = gradients(of: x * x, withRespectTo: [x], seed: Tensor([1, 10] as [Float]))

@@ -79,7 +79,7 @@ import Testing
   }
 
   /// Invalid source gives an error with the operation's name and the compiler's message, and the device stays usable.
-  @Test func wrongText() throws {
+  @Test func invalidSourceIsReported() throws {
     let wrong = CustomOperation(
       "askew", inputs: ["x"], results: ["y"], types: { inputs throws(ShapeError) in [inputs[0]] },
       text: "y[i] = not_a_function(x[i]);", gradient: nil)

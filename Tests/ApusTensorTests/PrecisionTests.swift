@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test func gradientsHaveTheTypeOfWhatTheyBelongTo() throws {
+  @Test func gradientsHaveTheTypeOfTheirTensor() throws {
     try withDevice(TestDevice.reference.device) { () throws -> Void in
       let x = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
       let w = Tensor([0.5, -1, 0.25, 2] as [Float], shape: [2, 2])

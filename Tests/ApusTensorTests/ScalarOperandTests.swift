@@ -98,7 +98,7 @@ import Testing
     #expect(throws: ShapeError.self) { try checkingShapes { Tensor([[1, 2], [3]]) } }
     let ragged: [[Float]] = [[1], [2, 3]]
     let error = #expect(throws: ShapeError.self) { try checkingShapes { Tensor(ragged) } }
-    #expect(error.map { "\($0)" }?.contains("nested lists differ in length: 1 and 2") == true)
+    #expect(error.map { "\($0)" }?.contains("nested arrays differ in length: 1 and 2") == true)
   }
 
   @Test func oneAxisOrSeveral() throws {

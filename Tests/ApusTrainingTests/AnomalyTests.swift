@@ -127,7 +127,7 @@ import Testing
   }
 
   /// Anomaly detection changes the training loss by less than 10⁻⁵, and a run with it prepares at most eight plans.
-  @Test func checkedRunsAreLikeOthers() throws {
+  @Test func anomalyDetectionKeepsTheLoss() throws {
     var run = SmallRun()
     try withDevice(run.device) { () throws -> Void in
       let plain = try run.trainer().run()

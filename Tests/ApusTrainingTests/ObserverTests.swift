@@ -150,7 +150,7 @@ import Testing
   }
 
   /// If observers stop a run at the end of an epoch, the record of the epoch contains the first reason.
-  @Test func theLineOfTheEpochHasTheReason() throws {
+  @Test func theEpochRecordContainsTheFirstStopReason() throws {
     try SmallRun().inDirectory { run, path in
       let observers = [Requester(.stop(reason: "first"), after: 6), Requester(.stop(reason: "second"), after: 6)]
       let result = try trainer(run, observers).run()
@@ -237,7 +237,7 @@ import Testing
     #expect(observers.map(\.count) == [1, 1])
   }
 
-  @Test func aMemoryThatCannotBeStoredOrRestoredIsAnError() throws {
+  @Test func observerStateThatCannotBeStoredOrRestoredIsAnError() throws {
     try SmallRun().inDirectory { run, path in
       let error = #expect(throws: TrainingError.self) { try trainer(run, [UnrestoredObserver(.nan)]).run() }
       #expect(error?.description.contains("the memory of the observer UnrestoredObserver") == true, "\(error!)")

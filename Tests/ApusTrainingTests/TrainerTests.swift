@@ -126,7 +126,7 @@ private struct Line: ExampleSource {
 
   /// Each epoch reports the examples per second of this epoch alone: the times of the epochs sum to the time of all
   /// steps.
-  @Test func ratesAreThoseOfTheEpoch() throws {
+  @Test func ratesFollowTheEpoch() throws {
     try SmallRun().inDirectory { run, path in
       let result = try run.trainer().run()
       let lines = try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8).split(separator: "\n")

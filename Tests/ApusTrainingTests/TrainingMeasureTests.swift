@@ -64,7 +64,7 @@ import Testing
   }
 
   /// Penalties, class weights and label smoothing change the minimized loss, but not the reported training loss.
-  @Test func lossesOfTrainingAreThoseOfTests() throws {
+  @Test func trainingLossesAreComputedAsTestLosses() throws {
     try withDevice(SmallRun().device) {
       let source = ManyClasses(points: try Points(count: 43))
       let model = self.model()

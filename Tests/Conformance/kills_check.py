@@ -172,7 +172,7 @@ class Check:
             if leftovers:
                 self.failures.append(f"{name}: left over in {run}: {leftovers}")
         print(
-            f"{name}: {done} kills of {runs} runs of {seconds:.1f} s, {at_once} ahead of the first checkpoint; "
+            f"{name}: {done} kills of {runs} runs of {seconds:.1f} s, {at_once} before the first checkpoint; "
             f"weights {whole[:16]}",
             flush=True,
         )
@@ -184,7 +184,7 @@ def main():
     parser.add_argument("--kills", type=int, default=300, help="the number of kills, for all kinds together")
     parser.add_argument("--apus", default=".build/release/apus", help="the command")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of the moments of the kills")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the random times of the kills")
     options = parser.parse_args()
     options.apus = os.path.abspath(options.apus)
     with tempfile.TemporaryDirectory(prefix="apus-kills-") as folder:

@@ -11,6 +11,6 @@ extension Run {
   /// Throws an error if one of these options for classifiers is given, but the model is not a classifier.
   func checkClassifier(_ declarations: [Declaration], _ arguments: Arguments) throws(OptionError) {
     guard !format.isClassifier, let given = declarations.first(where: { arguments.contains($0) }) else { return }
-    throw OptionError("--\(given.name) is for classifiers, \(settings.model.name) is \(format.modelName)")
+    throw OptionError("--\(given.name) is for classifiers, but \(settings.model.name) is \(format.modelName)")
   }
 }

@@ -63,7 +63,7 @@ enum Completions {
         let value = option.role == .flag ? "" : ":\(option.placeholder):\(zshAction(option.completion))"
         specs.append("'\(option.repeats ? "*" : "")--\(option.name)[\(zshText(option.help))]\(value)'")
       }
-      specs.append("'--help[show the page of the command]'")
+      specs.append("'--help[show the help of the command]'")
       return "    \(command.name)) _arguments \\\n      " + specs.joined(separator: " \\\n      ") + " ;;"
     }
     return """

@@ -25,8 +25,8 @@ enum SummaryCommand: Command {
   static let discussion = """
     Multiply-accumulate operations and bytes of activations are counted for the forward pass of one example. The memory
     of training is planned for a whole step on the device, and nothing is allocated. If the --batch-size does not fit,
-    the exit code is 1 and the message gives the largest size that fits. A run accepts only --batch-size and --device, a
-    file neither of them; the other options are for named models and --layers.
+    the exit code is 1 and the message gives the largest size that fits. For a run, only --batch-size, --device and
+    --json are accepted; for a file, only --json.
     """
 
   static func run(_ arguments: Arguments) throws {

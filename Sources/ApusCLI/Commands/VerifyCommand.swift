@@ -28,7 +28,7 @@ enum VerifyCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     guard let names = arguments[devices], names.count > 1 else {
-      throw OptionError("--devices needs two or more, for example --devices cpu,opencl")
+      throw OptionError("--devices needs two or more devices, for example --devices cpu,opencl")
     }
     for device in names where ValueKind.device.parse(device) == nil {
       throw OptionError("--devices: \(device.quoted()) is not \(ValueKind.device.expectation)")

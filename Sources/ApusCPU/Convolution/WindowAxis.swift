@@ -54,7 +54,7 @@ struct WindowAxis {
   /// - Precondition: the stride or the dilation is 1.
   init(inputGradientOf g: ConvolutionGeometry, axis: Int, phase: Int) {
     let (stride, dilation, padding) = (g.stride[axis], g.dilation[axis], g.padding[axis])
-    precondition(stride == 1 || dilation == 1, "windows with a stride and a dilation have no phases")
+    precondition(stride == 1 || dilation == 1, "the input gradient needs a stride or a dilation of 1")
     let firstTap = stride == 1 ? 0 : (phase + padding) % stride
     let taps = Array(Swift.stride(from: firstTap, to: g.kernel[axis], by: stride)).reversed() as [Int]
     self.init(

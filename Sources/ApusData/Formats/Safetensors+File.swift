@@ -51,7 +51,7 @@ extension Safetensors {
     // safetensors file starts with these bytes.
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {
       throw .unsupported(
-        path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is loaded",
+        path: path, format: "PyTorch", reason: "it is a Python pickle, and loading a pickle can run arbitrary code",
         remedy: "convert it once in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)")
     }
     guard count <= maximumHeaderByteCount else {

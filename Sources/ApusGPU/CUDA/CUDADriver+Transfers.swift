@@ -12,7 +12,7 @@ final class CUDAEvent: HostCopy, @unchecked Sendable {
     var event: CUevent?
     try context.check(context.api.cuEventCreate(&event, flags), "the creation of an event")
     (self.event, self.context) = (event!, context)
-    try context.check(context.api.cuEventRecord(event, context.stream), "the record of an event")
+    try context.check(context.api.cuEventRecord(event, context.stream), "recording an event")
   }
 
   deinit { if context.makeCurrent() { _ = context.api.cuEventDestroy(event) } }

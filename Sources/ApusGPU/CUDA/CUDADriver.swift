@@ -70,7 +70,7 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
   }
 
   /// Makes the context current on this thread.
-  func enter() throws(DeviceError) { try check(api.cuCtxSetCurrent(context.handle), "a call of the driver") }
+  func enter() throws(DeviceError) { try check(api.cuCtxSetCurrent(context.handle), "making the context current") }
 
   var freeByteCount: Int? {
     var (available, total) = (0, 0)

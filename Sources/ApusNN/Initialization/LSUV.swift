@@ -36,7 +36,7 @@ public struct LSUV: Sendable {
   /// - Precondition: `tolerance` is above 0, `maximumSteps` not negative.
   public init(tolerance: Double = 0.1, maximumSteps: Int = 10, startsOrthogonal: Bool = true) {
     guard tolerance > 0, maximumSteps >= 0 else {
-      fatalError("LSUV: the tolerance \(tolerance) must be above 0, and \(maximumSteps) steps 0 or more")
+      fatalError("LSUV: tolerance \(tolerance) must be above 0, and maximumSteps \(maximumSteps) must be 0 or more")
     }
     self.tolerance = tolerance
     self.maximumSteps = maximumSteps

@@ -28,7 +28,7 @@ struct DataSlices {
     if let path { slices += try DataSlices.read(path, data) }
     for name in columns {
       guard let (features, rows) = data.table else {
-        throw refuse("slice \(name)", "only tables have columns, \(data.source) is \(data.format.examplesName)")
+        throw refuse("slice \(name)", "only tables have columns, but \(data.source) is \(data.format.examplesName)")
       }
       guard let column = features[name] else {
         let known = features.columns.map(\.name)

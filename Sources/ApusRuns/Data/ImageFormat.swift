@@ -115,7 +115,7 @@ extension ImageFormat {
     guard let own, reading.transform.isEmpty, own != size else { return }
     func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }
     throw .unsupported(
-      path: path, format: "image", reason: "images of \(text(own)), the model takes \(text(size))",
+      path: path, format: "image", reason: "images of \(text(own)), but the model takes \(text(size))",
       remedy: "use images of \(text(size)), or train a model for images of \(text(own))")
   }
 }

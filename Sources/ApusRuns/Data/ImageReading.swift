@@ -58,7 +58,7 @@ package struct ImageReading: Hashable, Sendable {
     guard augmentation.outputSize(wanted) == wanted else {
       let found = augmentation.outputSize(wanted).map { "resizes images to \($0)" } ?? "gives images of different sizes"
       throw .unsupported(
-        path: source, format: "data", reason: "--augment \(found), the model takes \(wanted)",
+        path: source, format: "data", reason: "--augment \(found), but the model takes \(wanted)",
         remedy: "end --augment with crop \(wanted) or resize \(wanted)")
     }
     return ImagePipeline(transform.transforms + augmentation.transforms, mixing: augmentation.mixing)

@@ -97,7 +97,7 @@ extension TableFormat {
     case .classes(_, let names): task = .classes(names)
     case .numbers:
       if let option = settings.classOption {
-        throw OptionError("--\(option) is for classes, the target \(data.target.quoted()) holds numbers")
+        throw OptionError("--\(option) is for classes, but the target \(data.target.quoted()) holds numbers")
       }
       let statistics = data.targetStatistics ?? (0, 1)
       task = .numbers(mean: statistics.mean, deviation: statistics.standardDeviation)

@@ -155,7 +155,7 @@ extension TextNetwork {
     if share > 0.25 {
       Diagnostics.write(
         "\(source): \(Int(100 * share)) % of its tokens are unknown to the "
-          + (known == nil ? "tokenizer; a larger --vocabulary-size knows more" : "weights' tokenizer"))
+          + (known == nil ? "tokenizer; a larger --vocabulary-size covers more words" : "weights' tokenizer"))
     }
     return tokenizer
   }

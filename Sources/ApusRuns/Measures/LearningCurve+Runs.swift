@@ -64,7 +64,7 @@ package struct LearningCurveRuns {
   package init(_ settings: RunSettings, _ options: LearningCurveOptions) throws {
     (self.settings, self.options) = (settings, options)
     guard case .images = settings.model.kind else {
-      throw OptionError("learning curves are for images and tables, \(settings.model.name) takes text")
+      throw OptionError("learning curves are for images and tables, but \(settings.model.name) takes text")
     }
     if settings.dataSettings.split.validation == 0 {
       guard settings.dataSettings.split.test + LearningCurveOptions.validationShare < 1 else {

@@ -87,15 +87,15 @@ extension RunOption.Topic {
     let takesText = settings.text != nil
     switch self {
     case .run: return nil
-    case .data: return takesText ? "is for images and tables, \(model) takes text" : nil
-    case .text: return takesText ? nil : "is for models of text, \(model) takes images"
+    case .data: return takesText ? "is for images and tables, but \(model) takes text" : nil
+    case .text: return takesText ? nil : "is for models of text, but \(model) takes images"
     case .image:
-      if takesText { return "is for models of images, \(model) takes text" }
-      return settings.isTable ? "is for images, \(settings.data) is a table" : nil
+      if takesText { return "is for models of images, but \(model) takes text" }
+      return settings.isTable ? "is for images, but \(settings.data) is a table" : nil
     case .table:
       if settings.isTable { return nil }
       // For an unknown source, `find` throws.
-      return "is for tables, \(settings.data) is \(try DatasetDescription.find(settings.data).description.contentName)"
+      return "is for tables, but \(settings.data) is \(try DatasetDescription.find(settings.data).description.contentName)"
     }
   }
 }

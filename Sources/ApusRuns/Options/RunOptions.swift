@@ -136,7 +136,7 @@ package enum RunOptions {
           "initial weights from the data: lsuv (unit variances) or autoencoder (layers learn to reconstruct their "
           + "inputs)"),
       \.initialization),
-    RunOption(Flag("replace-head", help: "with --weights: the last layer is initialized"), \.replacesHead),
+    RunOption(Flag("replace-head", help: "with --weights: initialize the last layer instead of loading it"), \.replacesHead),
     RunOption(classes, \.classes),
     RunOption(saveEvery, \.saveEvery).changeable,
     RunOption(
@@ -264,7 +264,7 @@ package enum RunOptions {
     RunOption(
       Option(
         "workers", .nonNegativeCount(upTo: 256),
-        help: "threads that read and transform images; results do not depend on it"),
+        help: "threads that read and transform images; results do not depend on their number"),
       \.image.workers
     ).changeable,
     RunOption(

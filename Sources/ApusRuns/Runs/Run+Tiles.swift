@@ -85,7 +85,7 @@ extension Run {
   /// - Throws: `OptionError` if the model does not take images, or if the overlap is not smaller than a tile.
   package func tileFormat(overlap: Int) throws(OptionError) -> ImageFormat {
     guard let own = format as? ImageFormat else {
-      throw OptionError("--tile-overlap is for images, the model takes \(format.examplesName)")
+      throw OptionError("--tile-overlap is for images, but the model takes \(format.examplesName)")
     }
     guard overlap < min(own.imageSize.height, own.imageSize.width) else {
       throw OptionError(

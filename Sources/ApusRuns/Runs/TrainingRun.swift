@@ -171,7 +171,7 @@ package struct TrainingRun {
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
     Diagnostics.write("training takes \(memory)")
     if settings.precision != .float32, !device.speedsUp(settings.precision) {
-      let other = device.speedsUp(.mixed(.bfloat16)) ? "; it has instructions for those of mixed-bfloat16" : ""
+      let other = device.speedsUp(.mixed(.bfloat16)) ? "; for the products of mixed-bfloat16, it has instructions" : ""
       Diagnostics.write(
         "\(device.info.identifier) computes the products of --precision \(settings.precision.name) as float32 "
           + "products, which saves no time\(other)")

@@ -115,7 +115,7 @@ public struct RunSettings: Sendable {
     if initialization != nil, weights != nil { throw OptionError("--initialize and --weights exclude each other") }
     if replacesHead, weights == nil { throw OptionError("--replace-head needs --weights") }
     if classes != nil, case .language = model.kind {
-      throw OptionError("--classes is for classifiers, \(model.name) is a language model")
+      throw OptionError("--classes is for classifiers, but \(model.name) is a language model")
     }
     let split = dataSettings.split
     guard split.test + split.validation < 1 else {
@@ -211,7 +211,7 @@ extension ModelDescription {
     case nil: break
     case .images(let network)?: size = network.inputSize
     case .language?, .texts?:
-      throw OptionError("--layers makes models of images, \(name ?? "") takes text")
+      throw OptionError("--layers makes models of images, but \(name ?? "") takes text")
     }
     return ModelDescription(
       name: name ?? unnamed, summary: "a chain of layers",

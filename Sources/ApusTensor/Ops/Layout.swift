@@ -33,7 +33,7 @@ extension Tensor {
       let known = target.elementCount
       guard target.isValid, known == 0 || elementCount % known == 0 else {
         ShapeError(
-          "reshape", "no extent for -1 gives \(shape) the \(elementCount) elements of \(self.shape)"
+          "reshape", "cannot infer the -1 in \(shape): \(self.shape) has \(elementCount) elements"
         )
         .report()
         return self

@@ -173,7 +173,7 @@ struct MNISTDirectoryTests {
     #expect(try failure(directory(images: labels)).contains("uint8 of rank 1, expected uint8 of rank 3"))
   }
 
-  @Test func bothSetsHaveOneSize() throws {
+  @Test func trainingAndTestImagesMustHaveOneSize() throws {
     let tall: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 10, 20, 30, 40]
     #expect(try failure(directory(testImages: tall)).contains("1x2, test images 2x1"))
   }

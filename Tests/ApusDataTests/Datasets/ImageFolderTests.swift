@@ -79,7 +79,7 @@ struct ImageFolderTests {
   }
 
   /// Without a folder `test`, the images of `val` are the test examples.
-  @Test func valIsTheTestSplitWithoutAFolderTest() throws {
+  @Test func valIsTheTestSplitIfThereIsNoTestFolder() throws {
     let scratch = try folder(["train/a/1.png", "train/b/1.png", "val/b/2.png"])
     let data = try ImageDataset.load("image-folder:\(scratch.path)")
     #expect(names(data.test, scratch) == ["val/b/2.png"] && data.validation == nil)
@@ -88,7 +88,7 @@ struct ImageFolderTests {
     #expect(split.validation?.labels == [0, 0, 0, 1, 1, 1] && split.train.labels.count == 14)
   }
 
-  @Test func classesAloneAreSplit() throws {
+  @Test func foldersWithoutTestOrValAreSplit() throws {
     let paths = (0..<15).map { "a/\($0).png" } + (0..<10).map { "b/\($0).png" }
     for prefix in ["", "train/"] {
       let scratch = try folder(paths.map { prefix + $0 })

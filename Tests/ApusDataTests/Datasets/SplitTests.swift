@@ -25,7 +25,7 @@ struct SplitTests {
   /// With a test share of 0.3, the classes have quotas of 15, 9.3, 2.1, 0.3 and 33.3 test examples. The floors sum to
   /// 59, and the class with the largest remainder gives the 60th. Three classes have the remainder 0.3: the class with
   /// one example gives none, and between the other two, rounding errors decide.
-  @Test func classesGiveByLargestRemainders() {
+  @Test func testCountsFollowLargestRemainders() {
     let labels = labels([50, 31, 7, 1, 111])
     let split = Split(labels: labels, SplitOptions(test: 0.3, seed: 1))
     #expect(counts(split.test, labels, 5) == [15, 9, 2, 0, 34] || counts(split.test, labels, 5) == [15, 10, 2, 0, 33])
@@ -74,7 +74,7 @@ struct SplitTests {
 struct ClassBalanceTests {
   /// The expected weights of classes 0, 1 and 3 are those of scikit-learn:
   /// `compute_class_weight("balanced", classes=[0, 1, 3], y=[0, 0, 0, 1, 1, 3, 0, 0])`.
-  @Test func weightsAreThoseOfScikitLearn() {
+  @Test func weightsEqualScikitLearn() {
     let balance = ClassBalance(labels: [0, 0, 0, 1, 1, 3, 0, 0], classCount: 4)
     #expect(balance.counts == [5, 2, 0, 1])
     let expected = [0.5333333333333333, 1.3333333333333333, 0, 2.6666666666666665]

@@ -18,7 +18,7 @@ struct TableEncoderTests {
 
   /// Every scaling, imputation and encoding agrees with scikit-learn within two units in the last place of `float32`,
   /// or within 2⁻²⁴ if that is more.
-  @Test func featuresAreThoseOfScikitLearn() throws {
+  @Test func featuresEqualScikitLearn() throws {
     var worst: Float = 0
     let cases = fixture.cases.filter { $0 != "table" }
     #expect(cases.count == 13)
@@ -45,7 +45,7 @@ struct TableEncoderTests {
     print("TableEncoder: worst difference to scikit-learn \(worst) of 2")
   }
 
-  @Test func weightsOfClassesAreThoseOfScikitLearn() throws {
+  @Test func classWeightsEqualScikitLearn() throws {
     guard case .classes(let labels, let names) = data.targets else { throw FixtureMissing() }
     #expect(names == ["no", "perhaps", "yes"])
     let weights = ClassBalance(labels: train.map { labels[Int($0)] }, classCount: 3).weights

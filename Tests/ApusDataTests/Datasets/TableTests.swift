@@ -180,7 +180,7 @@ struct TableDatasetTests {
   }
 
   /// `csv:FILE` names a table, here one that is compressed with gzip. Names of other data sets are refused.
-  @Test func sourcesAreNamed() throws {
+  @Test func compressedTablesAreLoadedByName() throws {
     let scratch = try ScratchDirectory()
     let rows = (0..<10).map { "\($0),\($0 % 2 == 0 ? "even" : "odd")\n" }.joined()
     let path = try scratch.write(gzipped(Array("a,y\n\(rows)".utf8)), to: "t.csv.gz")

@@ -51,7 +51,7 @@ struct CSVTests {
   }
 
   /// A very long line of a compressed file is not read into memory as a whole.
-  @Test func aLineWithoutEnd() throws {
+  @Test func veryLongLinesAreRefusedEarly() throws {
     let piece = gzipped([UInt8](repeating: UInt8(ascii: "x"), count: 1 << 24))
     let start = ContinuousClock.now
     #expect(throws: DataError.self) { try Table(parsing: (0..<64).flatMap { _ in piece }, path: "a.csv.gz") }
@@ -91,7 +91,7 @@ struct CSVTests {
   }
 
   /// The reader reads a file in chunks of 65,536 bytes. Fields, quotes and line ends may cross the chunks' boundaries.
-  @Test func theBoundsOfChunksDoNotShow() throws {
+  @Test func recordsMayCrossChunkBoundaries() throws {
     let record = ["x", "a \"quoted\"\r\nfield, of some length", "ü", ""]
     let line = "x,\"a \"\"quoted\"\"\r\nfield, of some length\",ü,\r\n"
     for start in 0..<line.utf8.count {

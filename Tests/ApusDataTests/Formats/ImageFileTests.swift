@@ -26,7 +26,7 @@ struct ImageFileTests {
     return Image(height: height, width: width, channels: channels, pixels: pixels)
   }
 
-  @Test func pixelsAreThoseOfPillow() throws {
+  @Test func pixelsEqualPillows() throws {
     let fixture = try Fixture("images")
     #expect(fixture.cases.count == 24)
     for name in fixture.cases {
@@ -139,7 +139,7 @@ struct ImageFileTests {
       refused?.description.contains("its 65 scans of 6000x6000 pixels are more than the limit of 1073741824") == true)
   }
 
-  @Test func whatIsTooLargeIsNotDecoded() throws {
+  @Test func tooLargeImagesAreNotDecoded() throws {
     let fixture = try Fixture("images")
     for name in ["png-rgb", "jpeg-420"] {
       let error = #expect(throws: DataError.self) {

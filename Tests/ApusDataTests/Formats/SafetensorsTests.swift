@@ -130,7 +130,7 @@ struct SafetensorsTests {
   }
 
   /// The encoded bytes of three arrays are those that `safetensors.numpy.save` 0.8.0 writes for these arrays.
-  @Test func bytesAreThoseOfTheLibrary() {
+  @Test func bytesEqualTheSafetensorsLibrary() {
     let header =
       #"{"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"#
       + #""b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"#

@@ -26,7 +26,7 @@ struct ImageTilesTests {
 
   /// Two tiles of width 6 in an image of width 10. Both tiles contain columns 4 and 5. With a minimum overlap of 1, the
   /// weight of the first tile is 2/3 in column 4 and 1/3 in column 5.
-  @Test func overlapsAreWeighed() {
+  @Test func overlapsAreWeighted() {
     let tiles = ImageTiles(ImageSize(height: 1, width: 10), tile: ImageSize(height: 1, width: 6), overlap: 0)
     #expect(tiles.origins.map(\.left) == [0, 4])
     let wide = ImageTiles(ImageSize(height: 1, width: 10), tile: ImageSize(height: 2, width: 6), overlap: 1)

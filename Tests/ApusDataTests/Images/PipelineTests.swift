@@ -81,7 +81,7 @@ struct PipelineTests {
     #expect(try result(text, of: image, example: 1) != first)
   }
 
-  @Test func sizesAreThoseAnnounced() throws {
+  @Test func outputsHaveTheAnnouncedSizes() throws {
     for channels in [1, 3] {
       for (height, width) in [(40, 50), (50, 40), (7, 9), (1, 1), (1, 60), (300, 2)] {
         let image = ImageFileTests.scene(height, width, channels)

@@ -291,7 +291,7 @@ struct ImageLoaderTests {
     #expect(left().isEmpty)
   }
 
-  @Test func statisticsAreThoseOfThePixels() throws {
+  @Test func statisticsEqualTheStatisticsOfAllPixels() throws {
     let options = try options("resize 16", workers: 2)
     let all = try PixelStatistics(of: source, options: options)
     var pixels: [UInt8] = []

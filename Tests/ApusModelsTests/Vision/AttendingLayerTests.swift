@@ -40,7 +40,7 @@ import Testing
     return (layer, try fixture.tensor(name, "input.0"))
   }
 
-  @Test func mapsAreThoseOfPyTorch() throws {
+  @Test func mapsEqualPyTorch() throws {
     let fixture = try Fixture("vision")
     try withDevice(.named("cpu")) { () throws in
       let (block, blockInput) = try loaded(SqueezeExcitation(6, reduction: 2), "squeeze-excitation", fixture)

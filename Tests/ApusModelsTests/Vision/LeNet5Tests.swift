@@ -3,7 +3,7 @@ import ApusTestSupport
 import Testing
 
 @Suite struct LeNet5Tests {
-  @Test func keysAndShapesAreThoseOfPyTorch() throws {
+  @Test func keysAndShapesEqualPyTorch() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let state = try ImageNetwork.lenet5.model().state
       let expected: [(String, Shape)] = [

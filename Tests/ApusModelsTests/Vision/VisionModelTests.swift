@@ -6,7 +6,7 @@ import Testing
 /// Image networks: parameter counts, keys, summaries, small images and invalid sizes. The outputs and gradients of
 /// ResNet, DenseNet, VGG and AlexNet are compared with those that `Tests/Conformance/vision.py` computed in PyTorch.
 @Suite struct VisionModelTests {
-  @Test func parameterCountsAreThePublishedOnes() throws {
+  @Test func parameterCountsEqualThePublishedOnes() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       func count(_ model: any Layer) -> Int { model.parameters.reduce(0) { $0 + $1.value.elementCount } }
       #expect(count(ResNet()) == 11_689_512)
@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  @Test func keysAreThoseOfTorchvision() throws {
+  @Test func keysEqualTorchvision() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let keys = ResNet().state.entries.map(\.key)
       for key in ["conv1.weight", "bn1.running_mean", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias", "fc.bias"] {

@@ -66,7 +66,7 @@ import Testing
     ]
   }()
 
-  @Test(arguments: expected.indices, devices) func momentsAreThoseOfTheFormula(_ index: Int, _ test: TestDevice) throws
+  @Test(arguments: expected.indices, devices) func momentsFollowTheFormula(_ index: Int, _ test: TestDevice) throws
   {
     let expected = InitializerTests.expected[index]
     try withDevice(test.device) { () throws in

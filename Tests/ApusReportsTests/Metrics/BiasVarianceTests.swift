@@ -14,7 +14,7 @@ import Testing
   }
 
   /// The first five examples are those of Machine Learning Yearning, chapters 20 to 22, with the diagnoses of the book.
-  @Test func verdictsAreThoseOfTheBook() {
+  @Test func verdictsFollowTheBook() {
     #expect(verdict(0.01, 0.11) == .variance)
     #expect(verdict(0.15, 0.16) == .bias)
     #expect(verdict(0.15, 0.30) == .both)

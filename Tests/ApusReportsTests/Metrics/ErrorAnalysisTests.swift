@@ -130,7 +130,7 @@ import Testing
   }
 
   /// Any bytes give a sheet or an error.
-  @Test func noBytesTrap() {
+  @Test func anyBytesGiveASheetOrAnError() {
     var state: UInt64 = 1
     let letters = Array("example,true\n\r\"';\t1=\u{e9}".utf8)
     for _ in 0..<2000 {

@@ -36,7 +36,7 @@ import Testing
   }
 
   /// Fitted power laws agree with those of SciPy's `curve_fit`, which gets the same bounds for the parameters.
-  @Test func fitsEqualThoseOfSciPy() throws {
+  @Test func fitsEqualSciPy() throws {
     let fixture = try MetricsFixture()
     let names = fixture.cases(with: "law")
     #expect(names.count == 4)

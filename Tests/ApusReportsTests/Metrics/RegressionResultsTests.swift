@@ -36,7 +36,7 @@ import Testing
     #expect(results.residuals == [1, -2, 0, 4] && results.maximumError == 4)
   }
 
-  @Test func whatIsNotFiniteIsRefused() {
+  @Test func emptyAndNonFiniteInputsAreRefused() {
     #expect(throws: MeasureError(reason: "there are no examples")) {
       try RegressionResults(predicted: [], targets: [])
     }

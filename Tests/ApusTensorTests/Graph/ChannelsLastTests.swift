@@ -150,7 +150,7 @@ import Testing
   }
 
   /// A device without a preference for channels last keeps channels first.
-  @Test func onlyWhereItIsWanted() throws {
+  @Test func channelsFirstStaysWithoutAPreference() throws {
     let device = RecordingDevice()
     _ = try withDevice(ComputeDevice(backend: device)) { () throws in try eval(Network()()) }
     let steps = device.lastSteps.compactMap { if case .convolution(let step) = $0 { step } else { nil } }

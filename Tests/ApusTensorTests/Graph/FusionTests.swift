@@ -148,7 +148,7 @@ import Testing
   }
 
   /// A reshape after an epilogue does not separate the epilogue from its product.
-  @Test func reshapesLeaveAnEpilogueWhereItIs() throws {
+  @Test func aReshapeDoesNotPreventAnEpilogue() throws {
     let steps = try steps {
       let product = (input([8, 6]).matmul(input([6, 4])) + input([4])).relu()
       return [product.reshaped(to: [2, 4, 4]).matmul(input([2, 4, 3]))]
@@ -183,7 +183,7 @@ import Testing
     #expect(steps.count == 3)
   }
 
-  @Test func transposedMatricesAreReadAsTheyLie() throws {
+  @Test func transposedMatricesAreReadInPlace() throws {
     let steps = try steps { [input([6, 8]).transposed().matmul(input([4, 6]).transposed())] }
     #expect(steps.count == 1)
   }

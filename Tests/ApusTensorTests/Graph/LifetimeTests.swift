@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func whatIsHeldIsNotOverwritten() throws {
+  @Test func heldTensorsAreNotOverwritten() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       var x = vector(4, 3)
       let held = x

@@ -82,7 +82,7 @@ import Testing
   }
 
   /// The rate of this session does not include earlier sessions.
-  @Test func theRateIsThatOfTheSession() {
+  @Test func theRateCountsThisSessionOnly() {
     let screen = Screen(200)
     var progress = progress(screen, firstStep: 700)
     var status = status
@@ -92,7 +92,7 @@ import Testing
     #expect(line.contains(" 15.5 steps/s  1984 examples/s  1m44s left"), "\(line)")
   }
 
-  @Test func widthsAreThoseOnTheScreen() {
+  @Test func displayWidthsCountTerminalColumns() {
     let cases = [
       ("abc", 3), ("█░", 2), ("é", 1), ("e\u{301}", 1), ("日本", 4), ("👍", 2), ("👨‍👩‍👧", 2), ("ー", 2), ("\u{7}", 0), ("–", 1),
     ]
@@ -100,7 +100,7 @@ import Testing
     #expect("日本語".prefix(displayWidth: 5) == "日本" && "abc".prefix(displayWidth: 0) == "")
   }
 
-  @Test func theLeastImportantFieldGoesFirst() {
+  @Test func theLeastImportantFieldIsDroppedFirst() {
     let line = StatusLine([.init("a", rank: 0), .init("bb", rank: 2), .init("cc", rank: 2), .init("d", rank: 1)])
     #expect(line.fitted(to: 12) == "a  bb  cc  d")
     #expect(line.fitted(to: 11) == "a  bb  d" && line.fitted(to: 7) == "a  d" && line.fitted(to: 3) == "a")
