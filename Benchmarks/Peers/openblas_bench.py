@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The matrix products of `apus bench` in OpenBLAS, with OpenBLAS's own threads. Install: apt-get install libopenblas-dev"""
+"""The matrix products of `apus bench` in OpenBLAS, with its own threads.
+
+Install: apt-get install libopenblas-dev
+"""
 
 import ctypes
 import ctypes.util

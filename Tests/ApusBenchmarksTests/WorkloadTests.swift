@@ -57,7 +57,7 @@ struct WorkloadTests {
   }
 
   /// Every printed workload name is accepted as an argument.
-  @Test func namesAreRead() throws {
+  @Test func workloadNamesRoundTrip() throws {
     for name in Gemm.standardNames { #expect(try Gemm(name).name == name) }
     for name in Conv.standardNames { #expect(try Conv(name).name == name) }
     #expect(try Conv("N1C1H4W4K1R3S3").name == "N1C1H4W4K1R3S3P0U1D1G1")

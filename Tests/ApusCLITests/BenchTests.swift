@@ -35,7 +35,7 @@ struct BenchTests {
     #expect(try number(operations[0], "gbytes_per_second") > 0)
   }
 
-  @Test func imagesOfALoader() throws {
+  @Test func loaderReportsImagesPerSecond() throws {
     let result = try Invocation("bench", "loader", "--problem", "jpeg256-crop224", "--runs", "1", "--device", "cpu")
     #expect(result.status == 0 && result.lines.count == 2 && result.lines[1].contains("images/s"), "\(result.output)")
     let misspelt = try Invocation("bench", "loader", "--problem", "jpeg256-crop225")

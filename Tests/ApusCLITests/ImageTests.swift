@@ -199,7 +199,7 @@ struct ImageTests {
     #expect(none.status == 64, "\(none.errors)")
   }
 
-  @Test func foldersThatAreWrong() throws {
+  @Test func linksAndUnknownClassesAreErrors() throws {
     try FileManager.default.createSymbolicLink(
       atPath: scratch.file("pictures/train/red/out.png"), withDestinationPath: "/etc/hostname")
     let left = try Invocation(words("left"))

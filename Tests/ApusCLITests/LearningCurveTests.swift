@@ -58,7 +58,7 @@ struct LearningCurveTests {
     (["--repeats", "0"], "--repeats"), (["--save-every", "3"], "--save-every"),
     (["--test-share", "0.9"], "--test-share"),
   ])
-  func wrongWordsAreRefused(_ more: [String], _ part: String) throws {
+  func invalidOptionsAreRefused(_ more: [String], _ part: String) throws {
     let run = try Invocation(words(more))
     #expect(run.status == 64 && run.errors.contains(part), "\(run.errors)")
   }

@@ -160,7 +160,7 @@ import Testing
     }
   }
 
-  @Test func specials() throws {
+  @Test func convertsAndSelectsSpecialNumbers() throws {
     var builder = PlanBuilder()
     let x = builder.input([-3, -0.5, 0, .nan, 1e20, -1e20, 2.7, .infinity], .float32)
     let integers = builder.output(8, .int32)

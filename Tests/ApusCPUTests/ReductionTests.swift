@@ -66,7 +66,7 @@ import Testing
   /// A reducer's functions `row` and `deviation_row`, which reduce a whole array in one call, give the same bits as
   /// `begin`, `take` and `finish`.
   @Test(arguments: availableSets, [0, 16, 48, 64, 80, 777, 1008, 1024, 1040, 4096])
-  func wholeRowsHaveTheBitsOfStates(simd: String, count: Int) throws {
+  func rowFunctionsEqualStateFunctions(simd: String, count: Int) throws {
     let loops = try #require(csimd_open(simd))
     var random = TestNumbers(seed: UInt64(count + 1))
     // Vector loads may read beyond the last element, so the array has 64 more elements.

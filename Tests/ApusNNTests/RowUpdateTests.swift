@@ -69,7 +69,7 @@ import Testing
 
   /// If gradients are accumulated, or the table is read in other ways than by lookups, rows with a zero gradient stay
   /// unchanged too.
-  @Test func wholeGradientsLeaveRowsWithoutOne() throws {
+  @Test func denseGradientsLeaveRowsWithZeroGradient() throws {
     for device in TestDevice.conformance {
       try withDevice(device.reopened()) { () throws in
         let layer = Embedding(weight: Parameter(Tensor(Self.start), updatesRows: true))
@@ -100,7 +100,7 @@ import Testing
   }
 
   /// The memory and work of a step depend on the number of rows that are looked up, not on the size of the table.
-  @Test func aStepCostsItsRows() throws {
+  @Test func costDependsOnTheLookedUpRows() throws {
     let recording = RecordingDevice()
     try withDevice(ComputeDevice(backend: recording)) { () throws in
       let layer = Embedding(10_000, 4, updatesRows: true)

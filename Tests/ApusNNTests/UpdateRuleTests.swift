@@ -102,7 +102,7 @@ import Testing
 
   /// Every schedule in the catalog gives factors from 0 to 1 for runs of 1 to `Int.max` steps, with and without a
   /// warm-up of 5 steps, which is longer than the shortest runs.
-  @Test func schedulesAcceptAnyLength() throws {
+  @Test func scheduleFactorsAreInRangeForAnyLength() throws {
     for name in scheduleNames {
       for warmup in [0, 5] {
         let schedule = try learningRateSchedule(name, warmup: warmup)

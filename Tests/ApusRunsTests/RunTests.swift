@@ -22,7 +22,7 @@ private final class Stopper: TrainingObserver {
   init() throws { fixture = try RunFixture(steps: 6, trainCount: 2000) }
 
   /// A run can be trained, evaluated, resumed and copied from Swift.
-  @Test func runsAreValues() throws {
+  @Test func runsAreTrainedEvaluatedAndResumed() throws {
     let path = fixture.scratch.file("run")
     let (run, result) = try Run.train(fixture.settings(), output: path, observers: [Stopper(after: 4)])
     #expect(result.steps == 4 && result.stopped == "enough" && run.progress.steps == 4)
@@ -91,7 +91,7 @@ private final class Stopper: TrainingObserver {
       (["early_stop": "accuracy:target=0.9", "task": "regression"], "early stopping"),
       (["keep": "best=accuracy"], "the best checkpoint"),
     ] as [(JSONObject, String)])
-  func numbersHaveNoAccuracy(_ options: JSONObject, _ purpose: String) throws {
+  func regressionHasNoAccuracy(_ options: JSONObject, _ purpose: String) throws {
     let rows = (0..<40).map { "\($0 % 9),\(Double($0 % 9) * 2 + 0.25)" }
     let table = try fixture.scratch.write(Array((["a,b"] + rows).joined(separator: "\n").utf8), to: "t.csv")
     let path = fixture.scratch.file("run")

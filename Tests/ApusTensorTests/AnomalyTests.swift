@@ -22,7 +22,8 @@ import Testing
     return nil
   }
 
-  @Test(arguments: AnomalyTests.devices) func theFirstAnomalyIsReportedWithoutItsConsequences(target: TestDevice) throws {
+  @Test(arguments: AnomalyTests.devices) func theFirstAnomalyIsReportedWithoutItsConsequences(target: TestDevice) throws
+  {
     try withDevice(target.device) { () throws in
       let x = Tensor([1, 2, 4, 0, 0, 1] as [Float], shape: [2, 3])
       let y = (x * 2).log()

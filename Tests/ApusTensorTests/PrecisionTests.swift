@@ -38,7 +38,7 @@ import Testing
     ("maxPooled", { $0.reshaped(to: [1, 1, 2, 2]).maxPooled([2, 2]) }),
   ]
 
-  @Test func familiesChooseTheirTypes() throws {
+  @Test func operationsChooseResultTypes() throws {
     try withDevice(TestDevice.reference.device) { () throws -> Void in
       let x = Tensor([0.5, 0.25, 0.75, 0.125] as [Float], shape: [2, 2])
       for type in narrow {

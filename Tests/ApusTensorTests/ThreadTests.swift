@@ -22,7 +22,7 @@ import Testing
 
   /// A thread that records gradients defers a value to its next evaluation (`evaluateWithNext`). An evaluation on
   /// another thread does not evaluate this value.
-  @Test func attachedValuesWaitForTheirScope() throws {
+  @Test func otherThreadsDoNotEvaluateDeferredValues() throws {
     let device = TestDevice.reference.device
     let x = try eval(Tensor([1, 2, 3] as [Float], device: device))
     let found = try recordingGradients {

@@ -66,13 +66,13 @@ def outcome(apus, words):
     # The limit applies to processor time, because other processes may use the processor too.
     used = usage.ru_utime + usage.ru_stime
     if not done or used > SECONDS:
-        return f"took {used:.1f} s of the processor, {seconds:.1f} s in all", used, memory
+        return f"took {used:.1f} s of processor time, {seconds:.1f} s of wall time", used, memory
     if code not in ALLOWED or b"Fatal error" in text:
         return f"ended with {code}: {text[-300:]!r}", used, memory
     if memory > MEMORY:
         return f"took {memory >> 20} MiB", used, memory
     if len(text) > 16_384 + 4096 or re.search(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]", text):
-        return f"its message: {text[:300]!r}", used, memory
+        return f"output on standard error is too long or has control characters: {text[:300]!r}", used, memory
     return None, used, memory
 
 

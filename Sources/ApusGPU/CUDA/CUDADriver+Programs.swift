@@ -41,7 +41,8 @@ extension CUDADriver {
     let compiler = entry.libraries.compiler
     var program: nvrtcProgram?
     guard compiler.nvrtcCreateProgram(&program, source.text, source.name, 0, nil, nil) == NVRTC_SUCCESS else {
-      throw .launchFailed(device: info.identifier, kernel: "the build of \(source.name)", reason: "NVRTC failed")
+      throw .launchFailed(
+        device: info.identifier, kernel: "the build of \(source.name)", reason: "nvrtcCreateProgram failed")
     }
     defer { _ = compiler.nvrtcDestroyProgram(&program) }
     let options = Self.buildOptions(architecture: entry.architecture)

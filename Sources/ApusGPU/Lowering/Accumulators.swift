@@ -167,7 +167,7 @@ struct Accumulators {
   /// Combines the elements of each register in a tree; the first element becomes the result.
   func fold(_ builder: inout KernelBuilder) {
     guard builder.target.width > 1 else { return }
-    precondition(builder.target.width == 16, "LOWERED_8 to LOWERED_1 are for 16 lanes")
+    precondition(builder.target.width == 16, "fold needs 16 lanes")
     for span in [8, 4, 2, 1] {
       builder.block("") { builder in
         for register in registers() {

@@ -28,7 +28,9 @@ extension LayerList.Link {
   /// Reads a link, such as `residual (list | list)`.
   /// - Parameter parser: a parser of the link's words, for error messages.
   fileprivate init(_ text: Substring, _ parser: inout LayerParser, _ depth: Int) throws(LayerListError) {
-    guard depth < LayerList.deepest else { throw parser.failure("links are nested more than \(LayerList.deepest) deep") }
+    guard depth < LayerList.deepest else {
+      throw parser.failure("links are nested more than \(LayerList.deepest) deep")
+    }
     let trimmed = text.trimmed
     let name = trimmed.prefix { $0 != "(" }.trimmed
     guard let kind = Kind(rawValue: String(name)) else {

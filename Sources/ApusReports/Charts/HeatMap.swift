@@ -100,8 +100,7 @@ private struct HeatMapLayout {
     columnNames = map.columns.names.map { TextExtent.fitting($0, limit, size: size) }
     let longest = columnNames.map { TextExtent.width($0, size: size) }.max() ?? 0
     isTurned = longest > cell - 4
-    let title = TextExtent.width(map.rows.title)
-    left = max((rowNames.map { TextExtent.width($0, size: size) }.max() ?? 0) + 8, min(title + 8, limit))
+    left = HeatMapLayout.left(map, size, limit)
     top = 20 + (isTurned ? longest + 8 : size + 8)
   }
 
@@ -109,11 +108,16 @@ private struct HeatMapLayout {
   private static func fit(_ map: HeatMap, _ width: Double, _ limit: Double) -> (size: Double, cell: Double) {
     let count = Double(max(map.columns.names.count, 1))
     for (size, enough) in [(TextExtent.size, 16.0), (TextExtent.small, 12.5), (9, least)] {
-      let names = map.rows.names.map { TextExtent.width(TextExtent.fitting($0, limit, size: size), size: size) }
-      let cell = (width - 10 - (names.max() ?? 0)) / count
+      let cell = (width - 2 - left(map, size, limit)) / count
       if cell >= enough { return (size, min(cell, most)) }
     }
     return (9, least)
+  }
+
+  /// The distance of the first column from the left edge: the room for the names and for the title of the rows.
+  private static func left(_ map: HeatMap, _ size: Double, _ limit: Double) -> Double {
+    let names = map.rows.names.map { TextExtent.width(TextExtent.fitting($0, limit, size: size), size: size) }
+    return max((names.max() ?? 0) + 8, min(TextExtent.width(map.rows.title) + 8, limit))
   }
 
   func drawing() -> Drawing {

@@ -27,7 +27,7 @@ public enum DataInitialization: String, CaseIterable, Sendable {
       }
     case .autoencoder:
       guard let chain = model as? Sequential else {
-        throw ModelError.misfit("--initialize autoencoder takes chains of layers, which \(settings.model.name) is not")
+        throw ModelError.misfit("--initialize autoencoder needs a chain of layers; \(settings.model.name) is not one")
       }
       let rule = try optimizerRule("adam", learningRate: 1e-3)
       let pretraining = LayerwisePretraining(

@@ -95,7 +95,8 @@ extension RunOption.Topic {
     case .table:
       if settings.isTable { return nil }
       // For an unknown source, `find` throws.
-      return "is for tables, but \(settings.data) is \(try DatasetDescription.find(settings.data).description.contentName)"
+      return
+        "is for tables, but \(settings.data) is \(try DatasetDescription.find(settings.data).description.contentName)"
     }
   }
 }

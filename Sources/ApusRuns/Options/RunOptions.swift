@@ -136,7 +136,8 @@ package enum RunOptions {
           "initial weights from the data: lsuv (unit variances) or autoencoder (layers learn to reconstruct their "
           + "inputs)"),
       \.initialization),
-    RunOption(Flag("replace-head", help: "with --weights: initialize the last layer instead of loading it"), \.replacesHead),
+    RunOption(
+      Flag("replace-head", help: "with --weights: initialize the last layer instead of loading it"), \.replacesHead),
     RunOption(classes, \.classes),
     RunOption(saveEvery, \.saveEvery).changeable,
     RunOption(

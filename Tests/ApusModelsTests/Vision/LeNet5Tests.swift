@@ -42,7 +42,7 @@ import Testing
   /// A training step has two bounds: one on the number of steps in its plan, and one on the host's time, in
   /// `hostUnits`, from building the graph until the device has the plan. The bounds are twice the measured values.
   @Test(arguments: [("sgd", 100.0), ("momentum", 120), ("adam", 160)])
-  func aStepStaysInItsBudget(_ name: String, _ bound: Double) throws {
+  func stepCountAndHostTimeAreBounded(_ name: String, _ bound: Double) throws {
     let backend = RecordingDevice()
     let device = ComputeDevice(backend: backend)
     try withDevice(device) { () throws in

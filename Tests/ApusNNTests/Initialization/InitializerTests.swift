@@ -66,8 +66,7 @@ import Testing
     ]
   }()
 
-  @Test(arguments: expected.indices, devices) func momentsFollowTheFormula(_ index: Int, _ test: TestDevice) throws
-  {
+  @Test(arguments: expected.indices, devices) func momentsFollowTheFormula(_ index: Int, _ test: TestDevice) throws {
     let expected = InitializerTests.expected[index]
     try withDevice(test.device) { () throws in
       func draw(_ seed: UInt64) throws -> [Float] {

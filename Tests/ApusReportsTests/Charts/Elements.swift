@@ -21,7 +21,8 @@ final class Elements: NSObject, XMLParserDelegate {
   /// The rectangles, whose `text` is "rect", and the texts, whose extents are estimated.
   private(set) var boxes: [Box] = []
   private var open: [(name: String, attributes: [String: String], text: String)] = []
-  private var shift = (x: [0.0], y: [0.0], isTurned: [false])
+  /// Whether each open element, or an element around it, is rotated.
+  private var rotations = [false]
 
   init(parsing text: String) throws {
     super.init()
@@ -41,8 +42,8 @@ final class Elements: NSObject, XMLParserDelegate {
     names.append(name)
     addresses += [attributes["href"], attributes["src"]].compactMap { $0 }
     open.append((name, attributes, ""))
-    let isTurned = shift.isTurned.last! || attributes["transform"]?.contains("rotate") == true
-    shift.isTurned.append(isTurned)
+    let isTurned = rotations.last! || attributes["transform"]?.contains("rotate") == true
+    rotations.append(isTurned)
     if name == "rect", let width = Double(attributes["width"] ?? ""), let height = Double(attributes["height"] ?? "") {
       let (x, y) = (Double(attributes["x"] ?? "0") ?? 0, Double(attributes["y"] ?? "0") ?? 0)
       boxes.append(Box(left: x, right: x + width, top: y, bottom: y + height, text: "rect", isTurned: isTurned))
@@ -56,7 +57,7 @@ final class Elements: NSObject, XMLParserDelegate {
 
   func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
     let (_, attributes, text) = open.removeLast()
-    let isTurned = shift.isTurned.removeLast()
+    let isTurned = rotations.removeLast()
     guard name == "text", let x = Double(attributes["x"] ?? ""), let y = Double(attributes["y"] ?? "") else { return }
     let style = (attributes["class"] ?? "").split(separator: " ")
     let size = style.contains("tiny") ? 9 : style.contains("small") ? 10.5 : 12
