@@ -28,7 +28,7 @@ INLINE VF WIDE(cosh_f32)(VF a) {
   return e + 0.25f / e;
 }
 
-// log1p(t + extra), including the rounding error of the sum.
+// log1p(t + extra), corrected for the rounding error of the sum.
 INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
   VF sum = t + extra;
   return WIDE(log1p_pair)(sum, WIDE(sum_error)(t, extra, sum));

@@ -110,7 +110,8 @@ struct BenchTests {
     func remove() { try? FileManager.default.removeItem(at: folder) }
   }
 
-  /// PoCL builds one kernel at a time per process, so helper processes build in parallel. The next run builds nothing.
+  /// PoCL builds one kernel at a time per process, so Apus starts helper processes that build kernels in parallel. A
+  /// second run builds nothing, because it finds the programs in the cache.
   @Test(
     .enabled(
       if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1,

@@ -1,8 +1,9 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Lowers a loop. If all iterations use the same kernels, the launches of the body are added once, as a `LaunchLoop`:
-  /// between iterations, only offsets change, which are numbers in the geometry.
+  /// Lowers a loop. If all iterations use the same kernels, the launches of the body are added once, as a `LaunchLoop`.
+  /// Between iterations only offsets change: numbers in the geometry, the buffer from which the kernels read them. Each
+  /// offset must change by the same amount after every iteration.
   mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
     copyInitial(step)
     let order = step.order
@@ -48,7 +49,8 @@ extension PlanLowering {
     return inner
   }
 
-  /// Adds launches that run `count` times, with numbers that increase by `step` each time.
+  /// Adds the launches of a loop's body, to run `count` times, and the geometry of each iteration, whose numbers
+  /// increase by `step` from one iteration to the next.
   private mutating func append(_ body: PlanLowering, count: Int, step: [Int64]) {
     let (firstLaunch, base) = (launches.count, geometry.count)
     needWorkspace(body.workspaceByteCount)

@@ -1,7 +1,8 @@
 import ApusSystem
 import ApusDevice
 
-/// For each problem, the name of the kernel shape (variant) that was measured to be the fastest; see ``KernelChoice``.
+/// The name of the kernel shape (variant) that was measured to be the fastest, for each problem: a kernel family with
+/// element types and a class of sizes; see ``KernelChoice``.
 ///
 /// The text has one line `problem = name` per problem; empty lines and lines that begin with `#` are ignored.
 struct TuningTable: Hashable, Sendable {

@@ -20,7 +20,7 @@ public struct HeatMap: Chart {
     }
   }
 
-  /// A shade and its meaning.
+  /// An entry of the legend: a shade and its meaning.
   public struct Key: Hashable, Sendable {
     /// The strength of the shade, in `0 ... 1`.
     public var shade: Double

@@ -96,7 +96,8 @@ extension MultiheadAttention {
 
   // MARK: Additional keys
 
-  /// Appends the learned key and the zero key, if the layer has them. No mask hides these keys.
+  /// Appends the learned key (PyTorch's `bias_k`) and the zero key (PyTorch's `add_zero_attn`), if the layer has them.
+  /// No mask hides these keys.
   private func extended(_ heads: AttentionHeads, _ masks: inout AttentionMasks) -> AttentionHeads {
     guard biasK != nil || addsZeroKey else { return heads }
     var heads = heads
