@@ -12,6 +12,7 @@ INLINE VF WIDE(tanh_f32)(VF a) {
   return WITH_SIGN_OF(SELECT_F(t < 0.625f, near, far), a);
 }
 
+// sinh t = e − 1 / (4e) and cosh t = e + 1 / (4e) with e = exp(t) / 2, which overflows only where the results do.
 INLINE VF WIDE(sinh_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   VF s = a * a;

@@ -51,8 +51,8 @@ static void join_lines(size_t rows, size_t width, const float *lines, float *wor
       STORE(VF, words + c, joined(LOAD(VF, lines + c), LOAD(VF, lines + width + c)));
 }
 
-// The number of elements along k that are transposed at a time, into a sliver (packed rows of `a`) or a panel (packed
-// columns of `b`).
+// The number of elements along k, the inner dimension of the product, that are transposed at a time into a sliver
+// (packed rows of `a`) or a panel (packed columns of `b`).
 #define LINES_AT_ONCE 64
 
 // `target[i·step + r]` becomes the word of `source[r·stride + 2i]` and `source[r·stride + 2i + 1]`, for r < rows (at

@@ -7,8 +7,8 @@ public struct Indexing: Hashable, Sendable {
   public var shape: Shape?
   /// Whether the extent of the indexed axis was added to negative indices; errors report the original index.
   public var countsFromEnd: Bool
-  /// Whether the indices need no check: they are in range for all inputs, or an earlier step of the plan reads the same
-  /// indices.
+  /// Whether the indices need no check: they are in range for all inputs, or an earlier step of the plan checks the
+  /// same indices.
   public var isKnown: Bool
 
   /// Creates the properties; by default, nothing is known about the indices.
@@ -70,7 +70,8 @@ package struct IndexList: Sendable {
   }
 
   /// The first index in row-major order that is out of range or out of order.
-  /// - Parameter read: returns the element of the value at an offset, in elements.
+  /// - Parameter read: returns the index at an offset, in elements, from the start of the value that contains the
+  ///   indices.
   package func firstFault(_ read: (Int) -> Int) -> IndexFault? {
     let layout = indices.layout
     let isShared = layout.strides[2] == 0

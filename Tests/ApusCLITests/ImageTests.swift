@@ -95,7 +95,7 @@ struct ImageTests {
   /// mixup and cutmix.
   @Test(arguments: [[], ["--augment", "flip, mixup, cutmix"]]) func sameBits(mixing: [String]) throws {
     func digest(_ words: [String]) throws -> String? {
-      // An option may be given only once.
+      // `words` has `--augment` already, and an option may be given only once.
       var words = words
       if !mixing.isEmpty, let place = words.firstIndex(of: "--augment") { words.removeSubrange(place...place + 1) }
       let run = try Invocation(words + mixing)

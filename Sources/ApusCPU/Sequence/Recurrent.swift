@@ -27,7 +27,8 @@ struct RecurrentRows {
   /// Bytes of one state vector.
   var byteCount: Int { geometry.size * lane.byteCount }
 
-  /// Calls `body` for each task, with a range of sequences, the frame of the run, and the workspace of the worker.
+  /// Calls `body` for each task, with a range of sequences, the frame of the run (the addresses of the plan's values),
+  /// and the workspace of the worker.
   func run(_ context: borrowing RunContext, _ body: (Range<Int>, RunFrame, UnsafeMutableRawPointer) -> Void) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let count = max(context.pool.threadCount, ceilDivide(geometry.batch, Self.limit))

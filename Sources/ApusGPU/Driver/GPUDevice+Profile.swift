@@ -3,7 +3,7 @@ import ApusSystem
 
 /// The launches that ran during a profile.
 struct LaunchProfile {
-  /// The cost of each launch of each plan that ran, by the tag of the launch.
+  /// The cost of each launch of each plan that ran, by the tag with which the driver reports the time of the launch.
   private var costs: [Int: StepCost] = [:]
   fileprivate var records: [StepRecord] = []
 

@@ -1,9 +1,9 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Lowers a loop. If all iterations use the same kernels, the launches of the body are added once, as a `LaunchLoop`.
-  /// Between iterations only offsets change: numbers in the geometry, the buffer from which the kernels read them. Each
-  /// offset must change by the same amount after every iteration.
+  /// Lowers a loop. If all iterations use the same kernels, and each offset changes by the same amount after every
+  /// iteration, the launches of the body are added once, as a `LaunchLoop`. The offsets are numbers in the geometry, a
+  /// buffer that the kernels read.
   mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
     copyInitial(step)
     let order = step.order
@@ -18,8 +18,8 @@ extension PlanLowering {
       start.kernels == next.kernels && start.kernels == end.kernels
       && end.geometry == zip(start.geometry, difference).map { $0 + iterations * $1 }
     if isRegular { return append(start, count: order.count, step: difference) }
-    // The kernels of the iterations differ, since the index width of a kernel may depend on offsets: lower each
-    // iteration separately.
+    // The iterations use different kernels, for example because the index width of a kernel depends on offsets, or the
+    // offsets change irregularly: lower each iteration separately.
     for position in order { append(try lowered(step, at: position, device: device), count: 1, step: []) }
   }
 

@@ -110,8 +110,8 @@ extension PlanLowering {
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
   /// Reserves the workspace from byte `first` on. The reserved memory contains counts of terms, then block numbers,
-  /// then the blocks. Each sum has one count and one block number; if the elements of a row share an index, each piece
-  /// of a row that a work-item owns has them. Each block has room for the upper levels of one sum or one row.
+  /// then the blocks. There is one count and one block number for each sum or, if the elements of a row share an index,
+  /// for each piece of a row that a work-item owns. Each block has room for the upper levels of one sum or one row.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, finish: String) {
@@ -213,7 +213,7 @@ extension PlanLowering {
 }
 
 extension ScatterAdd {
-  /// Whether a sum may have more terms than a chain, in a floating-point type, for which the order of additions matters.
+  /// Whether a sum may have more terms than a chain, in a floating-point type, where the order of additions matters.
   fileprivate var hasChains: Bool { dtype.lane.dtype.isFloatingPoint && count > Accumulators.chain }
 
   /// The number of levels above the chains, for a sum of all sources.

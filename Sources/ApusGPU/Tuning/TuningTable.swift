@@ -49,7 +49,7 @@ extension TuningTable {
 // MARK: - Tables of this machine
 
 extension TuningTable {
-  /// Must change whenever a change of kernels may make another shape the fastest.
+  /// Must change whenever a change of kernels may make another kernel shape the fastest.
   private static let version = "tuning 2"
 
   private static func key(_ target: KernelTarget) -> String {

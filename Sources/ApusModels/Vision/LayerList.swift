@@ -128,7 +128,7 @@ public struct LayerList: Hashable, Sendable {
     case leakyRelu = "leaky-relu"
   }
 
-  /// A layer of the list, with its sizes.
+  /// A layer of the list, with its settings.
   public enum Layer: Hashable, Sendable {
     case convolution(Convolution)
     case pooling(Pooling)

@@ -5,7 +5,7 @@ import ApusTensor
 /// state.
 struct StepOrigin: Sendable {
   private let statistics: [(box: ValueBox, former: FormerValue)]
-  /// Strong references to the former statistics, which keep evaluations from reusing their memory.
+  /// Strong references that keep evaluations from reusing the memory of the former statistics.
   private let held: [Tensor]
   private let source = RandomSource.current
   private let key: RandomKey
