@@ -6,7 +6,7 @@ struct Invocation {
   let output: String
   let errors: String
 
-  /// The lines of the output.
+  /// The lines of the output that are not empty.
   var lines: [Substring] { output.split(separator: "\n") }
 
   /// Runs `apus` with an empty standard input and without a kernel cache. With a cache, the command would ask the

@@ -89,7 +89,8 @@ extension MultiheadAttention {
     return heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])
   }
 
-  /// Applies the output projection to `[batch, heads, queries, size / heads]`.
+  /// Joins the heads, `[batch, heads, queries, size / heads]`, to the shape of `query`, and applies the output
+  /// projection.
   func joined(_ heads: Tensor, _ query: Tensor) -> Tensor {
     outProj(heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3]).reshaped(to: query.shape))
   }
