@@ -1,5 +1,5 @@
-// The variant of convolution/vector.cl for small images. A work-item copies the input channels of one convolution
-// group of one image to a private array and computes all results of the group.
+// The variant of convolution/vector.cl for small images. For one image and one convolution group, a work-item copies
+// the input channels to a private array and computes all results.
 //
 // Parameters: $BLOCK, $IMAGE, $T, $blocks, $channels, $chunkSize, $chunks, $firstImage, $groups, $imageStride, $index,
 // $planeStride, $planes, $positionCount, $preparedSize, $targetH.

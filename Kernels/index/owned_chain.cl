@@ -1,7 +1,7 @@
-// Counts one more term of the partial sum with the index `at`, which is in memory. After every $chain terms, adds the
-// partial sum to the upper levels of its cascade (see reduce.def) and sets the partial sum to zero. The first time,
-// allocates a block of memory for these levels. Unlike scan/carry.cl, reads and writes only levels that change, since
-// the levels are in memory and not in registers.
+// Counts one more term of the partial sum with the index `at`. After every $chain terms, adds the partial sum to the
+// upper levels of its cascade (see reduce.def) and sets the partial sum to zero. The first time, allocates a block of
+// memory for these levels. Unlike scan/carry.cl, reads and writes only levels that change, since partial sums and
+// levels are in memory and not in registers.
 //
 // Parameters: $V, $blocks, $chain, $counts, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch,
 // $until, $upper, $zero.

@@ -1,6 +1,6 @@
 // The gradient of the input of a pooling, on a CPU. A plane is one channel of one example. A work-item computes some
 // planes, one after the other: it iterates over the windows of a plane, adds up their gradients in the workspace, and
-// applies the epilogue to the sums.
+// applies the epilogue, the fused elementwise operations, to the sums.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $WINDOWS, $dtype, $gradient, $gradientOffset, $index, $inputVolume, $laneType,
 // $outputD, $outputH, $outputW, $planes, $planesPerItem, $rowCount, $rowLength, $stageStride, $workspace, $zero.

@@ -12,6 +12,7 @@ INLINE VF WIDE(tanh_f32)(VF a) {
   return WITH_SIGN_OF(SELECT_F(t < 0.625f, near, far), a);
 }
 
+// sinh t = e − 1 / (4e) and cosh t = e + 1 / (4e) with e = exp(t) / 2, which overflows only where the results do.
 INLINE VF WIDE(sinh_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   VF s = a * a;
@@ -28,7 +29,7 @@ INLINE VF WIDE(cosh_f32)(VF a) {
   return e + 0.25f / e;
 }
 
-// log1p(t + extra), including the rounding error of the sum.
+// log1p(t + extra), corrected for the rounding error of the sum.
 INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
   VF sum = t + extra;
   return WIDE(log1p_pair)(sum, WIDE(sum_error)(t, extra, sum));

@@ -11,7 +11,8 @@ extension CPUDevice {
   }
 
   /// The smaller of two numbers: the device's limit minus the used bytes, and the memory that the system has left plus
-  /// the cached blocks. The system may have less than the limit, since other processes use its memory too.
+  /// the freed blocks that the device keeps for reuse. The system may have less than the limit, since other processes
+  /// use its memory too.
   public var availableByteCount: Int {
     memory.available(limit: info.memoryByteCount, free: HostSystem.availableByteCount)
   }

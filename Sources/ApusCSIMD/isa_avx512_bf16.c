@@ -18,15 +18,16 @@
 #define FN(name) name##_pairs
 #define V VF
 #define SCALAR float
-// `a` and `b` are words of two bfloat16 numbers. The instruction adds the products of the upper halves to `c`, rounds,
-// and adds the products of the lower halves.
+// Each lane of `a` and `b` is a 32-bit word that holds two bfloat16 numbers. The instruction adds the product of the
+// two upper halves to the lane of `c` and rounds the sum, then adds the product of the two lower halves.
 #define MULTIPLY_ADD(a, b, c) ((VF)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
 #include "loops_tiles.h"
 
-// A float32 number whose value is a bfloat16 value has zeros in its lower 16 bits.
+// Packs pairs of bfloat16 values into words, `first` into the upper halves. Both vectors store the values as float32,
+// whose lower 16 bits are zeros.
 INLINE VF joined(VF first, VF second) { return AS_F(AS_U(first) | AS_U(second) >> 16); }
 
-// Joins 32 numbers to 16 words: each number at an even index with the number after it.
+// Joins 32 numbers into 16 words: each number at an even index with the number after it.
 INLINE VF joined_numbers(const float *numbers) {
   VF a = LOAD(VF, numbers), b = LOAD(VF, numbers + LANES);
   VF first = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -50,11 +51,13 @@ static void join_lines(size_t rows, size_t width, const float *lines, float *wor
       STORE(VF, words + c, joined(LOAD(VF, lines + c), LOAD(VF, lines + width + c)));
 }
 
-// The number of elements along k that are transposed into a sliver or panel at a time.
+// The number of elements along k, the inner dimension of the product, that are transposed at a time into a sliver
+// (packed rows of `a`) or a panel (packed columns of `b`).
 #define LINES_AT_ONCE 64
 
-// `target[i·step + r] = (source[r·stride + 2i], source[r·stride + 2i + 1])` for r < rows (at most 16) and 2i < k. Up to
-// 15 words past each row of the target are overwritten before the next row is written.
+// `target[i·step + r]` becomes the word of `source[r·stride + 2i]` and `source[r·stride + 2i + 1]`, for r < rows (at
+// most 16) and 2i < k. For odd k, the last words have 0 as their second number. Each store writes 16 words, up to 15
+// past the end of a row of the target; the next row is stored later, so its words are correct.
 static void transpose_pairs(size_t rows, size_t k, const float *source, ptrdiff_t stride, float *target, size_t step) {
   _Alignas(64) float lines[LINES_AT_ONCE * LANES];
   for (size_t i = 0; i < k; i += LINES_AT_ONCE) {
@@ -72,7 +75,8 @@ static void transpose_pairs(size_t rows, size_t k, const float *source, ptrdiff_
   }
 }
 
-// Joins `count` elements of two lines into words. If `second` is NULL, the second line is zeros.
+// Joins the elements of two lines (`count` contiguous elements at one index of k) into words. If `second` is NULL, the
+// second line is zeros.
 INLINE VF joined_rows(const float *first, const float *second, size_t count) {
   VF a = (VF)(0), b = (VF)(0);
   if (count == LANES) {
@@ -103,7 +107,7 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
     FOR_SLIVERS(m, {
       float *to = (float *)slivers + first * words + i * rows;
       VF both = joined_rows(line + first, next ? next + first : NULL, first + LANES <= m ? LANES : rows);
-      // The elements past a line belong to later lines of the sliver, which are written afterwards.
+      // A store of 16 words also overwrites words of later lines of the sliver. These lines are written afterwards.
       if ((words - i) * rows >= LANES) STORE(VF, to, both);
       else COPY_SOME(VF)(to, &both, rows);
     })

@@ -1,15 +1,14 @@
 /// The properties of the indices of a gather or scatter, in addition to their layout.
 public struct Indexing: Hashable, Sendable {
-  /// The name of the layer or operation that errors report, as the user wrote it; if `nil`, errors report the names of
-  /// the step's operations.
+  /// The layer or operation that the user called, which errors name; if `nil`, errors name the operations of the step.
   public var operation: String?
-  /// The shape of the index tensor, from which errors compute the position of an index; if `nil`, the position is the
-  /// offset of the index.
+  /// The shape of the index tensor, in which errors report the position of an index; if `nil`, errors report the offset
+  /// of the index.
   public var shape: Shape?
-  /// Whether the extent was added to negative indices; errors report the original index.
+  /// Whether the extent of the indexed axis was added to negative indices; errors report the original index.
   public var countsFromEnd: Bool
-  /// Whether the indices need no check: they are in range for all inputs, or an earlier step of the plan reads the same
-  /// indices.
+  /// Whether the indices need no check: they are in range for all inputs, or an earlier step of the plan checks the
+  /// same indices.
   public var isKnown: Bool
 
   /// Creates the properties; by default, nothing is known about the indices.
@@ -27,9 +26,9 @@ public struct Indexing: Hashable, Sendable {
 public struct IndexFault: Hashable, Sendable {
   /// The index as the user passed it.
   public var value: Int
-  /// The position of the index in the index tensor; only the offset if the shape of the index tensor is not known.
+  /// The position of the index in the index tensor; `[offset]` if the shape of the index tensor is not known.
   public var position: [Int]
-  /// The extent of the axis.
+  /// The extent of the indexed axis.
   public var extent: Int
   /// Whether negative indices count from the end.
   public var countsFromEnd: Bool
@@ -57,7 +56,7 @@ extension IndexFault: CustomStringConvertible {
 
 /// The indices that a step reads.
 package struct IndexList: Sendable {
-  /// The operand of the indices, over `[outer, count, inner]`.
+  /// The operand that contains the indices, with a layout of shape `[outer, count, inner]`.
   package let indices: Operand
   package let extent: Int
   package let isSorted: Bool
@@ -71,7 +70,8 @@ package struct IndexList: Sendable {
   }
 
   /// The first index in row-major order that is out of range or out of order.
-  /// - Parameter read: returns the element of the value at an offset, in elements.
+  /// - Parameter read: returns the index at an offset, in elements, from the start of the value that contains the
+  ///   indices.
   package func firstFault(_ read: (Int) -> Int) -> IndexFault? {
     let layout = indices.layout
     let isShared = layout.strides[2] == 0

@@ -61,7 +61,8 @@ struct WorkloadTests {
     for name in Gemm.standardNames { #expect(try Gemm(name).name == name) }
     for name in Conv.standardNames { #expect(try Conv(name).name == name) }
     #expect(try Conv("N1C1H4W4K1R3S3").name == "N1C1H4W4K1R3S3P0U1D1G1")
-    // The weights of a depthwise convolution have one channel for each filter.
+    // The weights of a depthwise convolution have only one channel for each filter. Without groups, the weights of this
+    // convolution would be too large.
     let channels = 1 << 20
     #expect(try Conv("N1C\(channels)H3W3K\(channels)R3S3G\(channels)").passes.count == 3)
     #expect(throws: ProblemError.self) { try Conv("N1C\(channels)H3W3K\(channels)R3S3") }

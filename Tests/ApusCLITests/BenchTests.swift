@@ -59,8 +59,8 @@ struct BenchTests {
     #expect(step.status == 64 && step.errors.contains("is not for step"), "\(step.errors)")
   }
 
-  /// Each workload runs in a separate process, so that other workloads do not affect its first step and its peak
-  /// memory.
+  /// Each workload runs in a separate process, so that other workloads affect neither the time of its first step nor
+  /// its peak memory.
   @Test func stepsReportTimesAndPeakMemory() throws {
     let lines = try lines("step", "mlp-b128-adam,lenet5-b128-sgd", "--device", "cpu", "--runs", "1")
     #expect(lines.map { $0["problem"] as? String } == ["mlp-b128-adam", "lenet5-b128-sgd"])
@@ -86,8 +86,8 @@ struct BenchTests {
     }
   }
 
-  /// Runs of one matrix product with kernel caches in a temporary folder. Each run returns the log lines that count the
-  /// built programs.
+  /// Runs of one matrix product with kernel caches in a temporary folder. `programs()` runs the product once, and
+  /// returns the log lines that count the programs from the cache and the built programs.
   private struct CachedRuns {
     let folder = FileManager.default.temporaryDirectory.appending(path: "apus-built-\(UUID().uuidString)")
 
@@ -110,7 +110,8 @@ struct BenchTests {
     func remove() { try? FileManager.default.removeItem(at: folder) }
   }
 
-  /// PoCL builds one kernel at a time per process, so helper processes build in parallel. The next run builds nothing.
+  /// PoCL builds one kernel at a time per process, so Apus starts helper processes that build kernels in parallel. A
+  /// second run builds nothing, because it finds the programs in the cache.
   @Test(
     .enabled(
       if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1,

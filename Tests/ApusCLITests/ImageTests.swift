@@ -52,7 +52,8 @@ struct ImageTests {
     #expect(events.count == 1 && events[0].hasPrefix("events.out.tfevents."))
   }
 
-  /// A large image, red on the left and blue on the right, is predicted in tiles of the model's 16 pixels.
+  /// A large image, red on the left and blue on the right, is predicted in tiles of 16 × 16 pixels, the input size of
+  /// the model.
   @Test func largeImagesArePredictedByTiles() throws {
     #expect(try Invocation(words("run", steps: 60)).status == 0)
     let pixels = (0..<40 * 70 * 3).map { place -> UInt8 in
@@ -94,7 +95,7 @@ struct ImageTests {
   /// mixup and cutmix.
   @Test(arguments: [[], ["--augment", "flip, mixup, cutmix"]]) func sameBits(mixing: [String]) throws {
     func digest(_ words: [String]) throws -> String? {
-      // An option may be given only once.
+      // `words` has `--augment` already, and an option may be given only once.
       var words = words
       if !mixing.isEmpty, let place = words.firstIndex(of: "--augment") { words.removeSubrange(place...place + 1) }
       let run = try Invocation(words + mixing)
@@ -133,8 +134,8 @@ struct ImageTests {
     #expect(try counted.status == 0 && counted.member("skipped_images") == 1, "\(counted.errors)")
   }
 
-  /// Evaluation leaves out test images that cannot be read, and names all others correctly. An argument of `predict`
-  /// that cannot be read is an error.
+  /// Evaluation leaves out test images that cannot be read, and reports the right file names for all others. An
+  /// argument of `predict` that cannot be read is an error.
   @Test func badTestImagesAreLeftOut() throws {
     let path = scratch.file("pictures/test/green/4.png")
     let whole = try Data(contentsOf: URL(filePath: path))

@@ -6,11 +6,11 @@ struct Invocation {
   let output: String
   let errors: String
 
-  /// The lines of the output.
+  /// The lines of the output that are not empty.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `apus` with an empty standard input and without a kernel cache. To store a kernel in a cache, the command
-  /// asks the driver for its binary, and some drivers then build the kernel again.
+  /// Runs `apus` with an empty standard input and without a kernel cache. With a cache, the command would ask the
+  /// driver for the binary of each kernel, and some drivers would build the kernel a second time to return the binary.
   init(
     _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], output path: String? = nil
   ) throws {

@@ -33,7 +33,7 @@ struct TextTests {
     )
     #expect(abs((perplexity ?? 0) / exp(loss ?? 9) - 1) < 1e-9)
     let bits = try #require(try run.member("test_bits_per_character", as: Double.self))
-    // The character tokenizer gives one token for each character. The other tokenizers give fewer tokens.
+    // The ratio is the number of tokens per character: 1 for the character tokenizer, less for the other tokenizers.
     let ratio = bits * log(2) / (loss ?? 0)
     #expect(tokenizer == "character" ? abs(ratio - 1) < 1e-9 : ratio > 0 && ratio < 1)
 

@@ -64,6 +64,7 @@ import Testing
     }
   }
 
+  /// Averaged momentum with the rate `η` and the momentum `μ` equals SGD with this momentum at the rate `(1 − μ) · η`.
   @Test func averagedMomentumIsMomentumAtAShareOfTheRate() throws {
     try withDevice(device) { () throws in
       let averaged = try losses(AveragedMomentum(learningRate: 0.05, momentum: 0.8))
@@ -116,6 +117,8 @@ import Testing
     }
   }
 
+  /// Checkpoints store the memory of a schedule. A new schedule with this memory continues like the old one, also
+  /// inside of a `WarmUpSchedule`.
   @Test func plateausRememberAcrossCheckpoints() {
     var one = ReduceOnPlateau(patience: 1, cooldown: 2)
     for metric in [3.0, 2, 2, 2, 2, 2, 2] { one.observe(metric) }

@@ -62,6 +62,7 @@ import Testing
     }
   }
 
+  /// Nodes are released one after another: a recursive release would overflow the stack.
   @Test func aChainOfAMillionPendingNodesIsReleased() {
     let device = ComputeDevice(backend: RecordingDevice())
     withDevice(device) {

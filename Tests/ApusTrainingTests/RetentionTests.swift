@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  /// A state that an earlier version stored can be read: it has no values of observers and no last step.
+  /// A state that an earlier version stored can be read, although it has no values of observers and no last step.
   @Test func statesOfEarlierVersionsAreRead() throws {
     try inDirectory { path in
       let trainer = try trainer(path, CheckpointRetention(best: .loss))

@@ -5,8 +5,8 @@ import ApusSystem
 extension Arguments {
   /// Parses the arguments after a command's name.
   ///
-  /// Options and arguments may be mixed; `--` ends the options. The value of an option is the next word, or follows an
-  /// equals sign.
+  /// Options and positional arguments may be mixed; `--` ends the options. The value of an option is the next word, or
+  /// follows an equals sign.
   init(parsing words: [String], for command: any Command.Type) throws(OptionError) {
     self.init()
     var parser = Parser(
@@ -91,7 +91,7 @@ private struct Parser {
     if let value = declaration.parse(text) { return value }
     let subject = declaration.isArgument ? declaration.placeholder : "--\(declaration.name)"
     if case .words(let words) = declaration.completion {
-      // If the words are only some of the accepted forms, the error describes all forms.
+      // `words` are the values that a shell completes. If other values are accepted too, the error describes them all.
       let isAll = declaration.expectation.hasSuffix(words.joined(separator: ", "))
       let end = isAll ? suggestion(for: text, in: words) : ": it is \(declaration.expectation)"
       throw failure("unknown \(subject) \(text.quoted())\(end)")

@@ -4,7 +4,7 @@ import ApusSystem
 
 extension PredictCommand {
   /// Prints the predictions for images that are cut into tiles. With `--output`, also writes copies of the images,
-  /// overlaid with the probability of their class.
+  /// overlaid with the probability of their predicted class.
   static func predictTiles(_ stored: Run, overlap: Int, _ arguments: Arguments) throws {
     // Errors in the options are found before the folder is created.
     _ = try stored.tileFormat(overlap: overlap)

@@ -2,8 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A floating-point left factor, `[m, k]`, packed once for products with many right factors. These products run on
-/// different threads. Each element of a product is a sum of accumulation chains of `BlockSchedule.depth` multiply-adds.
+/// The left factor of matrix products, `[m, k]` in floating point, which is packed once and then multiplied by many
+/// right factors on different threads. Each element of a product is a sum of accumulation chains of at most
+/// `BlockSchedule.depth` multiply-adds.
 struct PackedRows {
   typealias Factor = BlockKernels.Factor
 
@@ -17,8 +18,8 @@ struct PackedRows {
   }
 
   private static let depth = BlockSchedule.depth
-  /// The maximum row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
-  /// same cache sets.
+  /// The maximum row stride, in elements, of a right factor that is read in place: rows at larger power-of-two strides
+  /// map to the same cache sets.
   private static let longestRowInPlace = 512
 
   /// The number of chains; each chain is packed separately.
@@ -37,10 +38,10 @@ struct PackedRows {
     kernels.packRows(m, k: terms.count, a.moved(column: terms.lowerBound, kernels.lane), rows + chain * chainByteCount)
   }
 
-  /// `c[m, n] = a·b` with packed rows of `a`.
+  /// `c[m, n] = a·b`, where `rows` are the packed rows of `a`.
   /// - Parameters:
   ///   - isPadded: whether each row of `b` is padded to a multiple of 16 elements.
-  ///   - ahead: memory that is prefetched meanwhile.
+  ///   - ahead: memory that the product prefetches for later use.
   func multiply(
     _ rows: UnsafeRawPointer, n: Int, _ b: Factor, isPadded: Bool, _ c: UnsafeMutableRawPointer, leading: Int,
     scratch: UnsafeMutableRawPointer, ahead: csimd_prefetch_block

@@ -3,7 +3,7 @@ import ApusCSIMD
 import ApusSystem
 
 /// Attention computed in blocks of queries and keys: the weights of each block are computed, used and discarded
-/// (Dao et al., 2022), with a running maximum and sum for each query (Milakov, Gimelshein, 2018).
+/// (Dao et al., 2022). The softmax keeps a running maximum and sum for each query (Milakov, Gimelshein, 2018).
 final class AttentionStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention
@@ -65,7 +65,7 @@ final class AttentionStep: CPUStep {
     }
   }
 
-  /// Computes the output of a range of queries of one head.
+  /// Computes the output of a range of queries of one head; `line` is the index of the head in `[batch, heads]`.
   private func run(
     _ line: Int, _ queries: Range<Int>, _ result: UnsafeMutableRawPointer, _ frame: RunFrame, _ scratch: Scratch
   ) {

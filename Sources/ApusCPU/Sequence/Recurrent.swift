@@ -2,7 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The split of the batch, and the row addresses, for both passes of a recurrent layer.
+/// The split of the batch into tasks, and the addresses of rows, for the forward and the backward pass of a recurrent
+/// layer. A row is the part of an array that belongs to one sequence, at one time step.
 ///
 /// A task processes all time steps of some of the sequences, so that no thread waits for another thread between time
 /// steps. Sequences are independent, and each row of a product is independent of the other rows. So the split of the
@@ -26,7 +27,8 @@ struct RecurrentRows {
   /// Bytes of one state vector.
   var byteCount: Int { geometry.size * lane.byteCount }
 
-  /// Calls `body` for each task, with a range of sequences, the frame of the run, and the workspace of the worker.
+  /// Calls `body` for each task, with a range of sequences, the frame of the run (the addresses of the plan's values),
+  /// and the workspace of the worker.
   func run(_ context: borrowing RunContext, _ body: (Range<Int>, RunFrame, UnsafeMutableRawPointer) -> Void) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let count = max(context.pool.threadCount, ceilDivide(geometry.batch, Self.limit))

@@ -3,22 +3,23 @@ import Synchronization
 
 /// A data set that a source string can name: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …
 public struct DatasetDescription: Sendable {
-  /// The kind of content. For images and texts, a closure reads the content; it receives the text after the colon of a
-  /// source string.
+  /// The kind of content. For images and texts, a closure reads the content. The closure receives the text after the
+  /// colon of a source string.
   enum Content: Sendable {
     /// Labelled images; the size `[channels, height, width]` or the class names are `nil` when they depend on the
     /// files.
     case images(
       size: [Int]?, classNames: [String]?, @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset)
-    /// Running text: the closure returns all of it, and the test split is held out later.
+    /// Running text: the closure returns all of it, and runs hold out the test split later.
     case text(@Sendable (String) throws(DataError) -> String)
-    /// Labelled texts: the closure returns all of them, and the test split is held out later. The class names are `nil`
-    /// when they depend on the file.
+    /// Labelled texts: the closure returns all of them, and runs hold out the test split later. The class names are
+    /// `nil` when they depend on the file.
     case labelledTexts(
       classNames: [String]?, @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]))
     /// Rows of a table; the target column depends on the file.
     case table
-    /// Examples that a program reads itself; the string is the name of the examples, in the plural.
+    /// Examples that Apus cannot read: the program that registered the data set reads them. The string is the name of
+    /// the examples, in the plural.
     case other(String)
   }
 

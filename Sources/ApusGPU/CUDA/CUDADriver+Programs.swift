@@ -4,8 +4,8 @@ import CCUDA
 import Synchronization
 
 extension CUDADriver {
-  /// No option here lets the compiler change results, as `--use_fast_math` would. The kernels call `FMA` where a
-  /// multiplication and an addition are one operation, so the compiler must not fuse other pairs (`--fmad=false`).
+  /// No option here lets the compiler change results, as `--use_fast_math` would. The kernels call `FMA` wherever a
+  /// multiplication and an addition are to be fused, so the compiler must not fuse any others (`--fmad=false`).
   static func buildOptions(architecture: String) -> [String] {
     ["--std=c++17", "--fmad=false", "--gpu-architecture=\(architecture)"]
   }

@@ -3,7 +3,7 @@ import ApusSystem
 
 /// The launches that ran during a profile.
 struct LaunchProfile {
-  /// The cost of each launch of each plan that ran, by the tag of the launch.
+  /// The cost of each launch of each plan that ran, by the tag with which the driver reports the time of the launch.
   private var costs: [Int: StepCost] = [:]
   fileprivate var records: [StepRecord] = []
 
@@ -38,8 +38,8 @@ extension GPUDevice {
     }
   }
 
-  /// With `APUS_DEBUG=1`, waits for the launches that were just started and logs them. If a launch outside of loops
-  /// ends the process, the last line of the log names the launch before it.
+  /// With `APUS_DEBUG=1`, waits for the launches that were just started and logs them. Only the launches of a loop are
+  /// started together. If any other launch ends the process, the last line of the log names the launch before it.
   func logLaunches(of executable: GPUExecutable<Driver>, _ state: inout Submission) throws(DeviceError) {
     guard options.logsLaunches else { return }
     let times = try driver.synchronize(measuring: true)

@@ -51,7 +51,8 @@ extension GPUDevice {
     }
   }
 
-  /// Uploads the scalars and returns the memory of each slot.
+  /// Uploads the scalars and returns the memory blocks that a run passes to the driver, in the order of the plan's
+  /// slots.
   private func memories(
     of executable: GPUExecutable<Driver>, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) -> [Driver.Memory] {

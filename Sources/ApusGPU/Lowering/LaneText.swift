@@ -59,7 +59,8 @@ extension Scalar {
     }
   }
 
-  /// Returns code for the number as a register of `lane`, spelled by its bits, so that no conversion rounds it.
+  /// Returns code for the number as a constant of type `lane`. The code contains the bits of the number, so that no
+  /// conversion from decimal digits rounds it.
   func text(_ lane: Lane) -> String {
     "CONSTANT_\(lane.suffix)(0x\(String(bits(lane), radix: 16)))"
   }

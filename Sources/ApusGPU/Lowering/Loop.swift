@@ -1,8 +1,9 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Lowers a loop. If all iterations use the same kernels, the launches of the body are added once, as a `LaunchLoop`:
-  /// between iterations, only offsets change, which are numbers in the geometry.
+  /// Lowers a loop. If all iterations use the same kernels, and each offset changes by the same amount after every
+  /// iteration, the launches of the body are added once, as a `LaunchLoop`. The offsets are numbers in the geometry, a
+  /// buffer that the kernels read.
   mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
     copyInitial(step)
     let order = step.order
@@ -17,8 +18,8 @@ extension PlanLowering {
       start.kernels == next.kernels && start.kernels == end.kernels
       && end.geometry == zip(start.geometry, difference).map { $0 + iterations * $1 }
     if isRegular { return append(start, count: order.count, step: difference) }
-    // The kernels of the iterations differ, since the index width of a kernel may depend on offsets: lower each
-    // iteration separately.
+    // The iterations use different kernels, for example because the index width of a kernel depends on offsets, or the
+    // offsets change irregularly: lower each iteration separately.
     for position in order { append(try lowered(step, at: position, device: device), count: 1, step: []) }
   }
 
@@ -48,7 +49,8 @@ extension PlanLowering {
     return inner
   }
 
-  /// Adds launches that run `count` times, with numbers that increase by `step` each time.
+  /// Adds the launches of a loop's body, to run `count` times, and the geometry of each iteration, whose numbers
+  /// increase by `step` from one iteration to the next.
   private mutating func append(_ body: PlanLowering, count: Int, step: [Int64]) {
     let (firstLaunch, base) = (launches.count, geometry.count)
     needWorkspace(body.workspaceByteCount)

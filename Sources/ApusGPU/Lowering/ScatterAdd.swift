@@ -34,10 +34,12 @@ extension PlanLowering {
 
   // MARK: - On CPUs
 
-  /// Emits a kernel in which a work-item owns some columns of all rows and adds the sources in order.
+  /// Emits a kernel in which a work-item owns some columns of the result, in all rows, and adds the source rows in
+  /// order.
   private mutating func lowerOwned(_ step: ScatterAdd) {
     let lane = step.dtype.lane
-    // The columns of all outer indices are distributed to about eight work-items, in whole registers if possible.
+    // The columns of all outer indices are distributed to about eight work-items, in multiples of the vector width if
+    // possible.
     let wanted = max(1, min(8 / step.outer, step.inner / width))
     let piece = max(1, wanted == 1 ? step.inner : roundUp(step.inner / wanted, toMultipleOf: width))
     let pieces = ceilDivide(step.inner, piece)
@@ -108,7 +110,7 @@ extension PlanLowering {
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
   /// Reserves the workspace from byte `first` on. The reserved memory contains counts of terms, then block numbers,
-  /// then the blocks. There are one count and one block number for each sum or, if the elements of a row share indices,
+  /// then the blocks. There is one count and one block number for each sum or, if the elements of a row share an index,
   /// for each piece of a row that a work-item owns. Each block has room for the upper levels of one sum or one row.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
@@ -192,8 +194,8 @@ extension PlanLowering {
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
     for name in ["CHAINS", "ENDCHAIN", "FINISH"] { template[name] = "" }
     guard step.hasChains else { return }
-    // The array has 4 or 8 levels, so that lists of similar lengths share kernels. Level 0 is `sum`, which is in the
-    // array only while a chain ends.
+    // The array has 4 or 8 levels, so that index lists of similar lengths share kernels. Level 0 is `sum`, which is in
+    // the array only while a chain ends.
     let levels = step.count < 1 << 16 ? 4 : 8
     template["levels"] = String(levels)
     template["chain"] = String(Accumulators.chain)
@@ -211,7 +213,7 @@ extension PlanLowering {
 }
 
 extension ScatterAdd {
-  /// Whether a sum may have more terms than a chain, and the order of additions matters.
+  /// Whether a sum may have more terms than a chain, in a floating-point type, where the order of additions matters.
   fileprivate var hasChains: Bool { dtype.lane.dtype.isFloatingPoint && count > Accumulators.chain }
 
   /// The number of levels above the chains, for a sum of all sources.

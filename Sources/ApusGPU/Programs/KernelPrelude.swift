@@ -2,7 +2,7 @@ import Kernels
 
 /// The source that precedes the kernels of every built program: the macros of a dialect (OpenCL C or CUDA), the
 /// functions of `Kernels/prelude`, and, for each arithmetic type (lane), the operations of the `.def` files. For
-/// floating-point types, it also has the cells of recurrent layers and the attention weights.
+/// floating-point types, it also has the formulas of recurrent cells and of attention weights.
 enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     var text = dialect(of: target)

@@ -1,7 +1,8 @@
 import ApusSystem
 import ApusDevice
 
-/// For each problem, the name of the kernel shape (variant) that was measured to be the fastest; see ``KernelChoice``.
+/// The name of the kernel shape (variant) that was measured to be the fastest, for each problem: a kernel family with
+/// element types and a class of sizes; see ``KernelChoice``.
 ///
 /// The text has one line `problem = name` per problem; empty lines and lines that begin with `#` are ignored.
 struct TuningTable: Hashable, Sendable {
@@ -48,7 +49,7 @@ extension TuningTable {
 // MARK: - Tables of this machine
 
 extension TuningTable {
-  /// Must change whenever a change of kernels may make another shape the fastest.
+  /// Must change whenever a change of kernels may make another kernel shape the fastest.
   private static let version = "tuning 2"
 
   private static func key(_ target: KernelTarget) -> String {

@@ -128,7 +128,7 @@ public struct LayerList: Hashable, Sendable {
     case leakyRelu = "leaky-relu"
   }
 
-  /// A layer of the list, with its sizes.
+  /// A layer of the list, with its settings.
   public enum Layer: Hashable, Sendable {
     case convolution(Convolution)
     case pooling(Pooling)
@@ -151,7 +151,7 @@ public struct LayerList: Hashable, Sendable {
   public init(_ layers: [Layer]) { self.layers = layers }
 }
 
-/// An error in the grammar of a layer list, or a layer that does not fit.
+/// An error in the grammar of a layer list, or a layer that does not fit its input.
 public struct LayerListError: Error, Hashable, Sendable {
   /// Whether the text cannot be parsed or the layers do not fit.
   public enum Kind: Hashable, Sendable {

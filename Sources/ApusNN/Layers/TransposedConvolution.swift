@@ -3,11 +3,11 @@ import ApusTensor
 /// The transposed convolution along 1 to 3 spatial axes, the gradient of `Convolution` with respect to its input
 /// (Zeiler et al., 2010), plus a bias for each output channel:
 /// `y[n, k, i·stride + r·dilation − padding] += x[n, c, i] · W[c, k, r]`, with `W: [inputs, outputs / groups, kernel…]`
-/// and `b: [outputs]`. `c` and `i` are an input channel and its position, `k` is an output channel of the same group,
-/// and `r` a position in the kernel. The layer maps `x: [batch, inputs, spatial…]` to
+/// and `b: [outputs]`. `n` is an example, `c` an input channel, `i` a position in the input, `k` an output channel of
+/// the same group, and `r` a position in the kernel. The layer maps `x: [batch, inputs, spatial…]` to
 /// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`. `before` and
-/// `after` are the padding on the sides of each axis; `padding` in the formula is `before`. A single example is
-/// `[inputs, spatial…]`, and its result has no batch axis either.
+/// `after` are the padding on the sides of each axis; `padding` in the formula is `before`. `x` may also be a single
+/// example, `[inputs, spatial…]`; then the result has no batch axis.
 public struct TransposedConvolution<let rank: Int>: Layer {
   /// The filters `W`, `[inputs, outputs / groups, kernel…]`.
   public let weight: Parameter
@@ -23,8 +23,8 @@ public struct TransposedConvolution<let rank: Int>: Layer {
   /// - Parameters:
   ///   - padding: the padding that a convolution in the opposite direction would add to the output; here it is cropped
   ///     from the output. `.same` is not supported.
-  ///   - outputPadding: additional elements at the end of each axis of the output. They select one of the output sizes
-  ///     that belong to the same input size if the stride is above 1.
+  ///   - outputPadding: additional elements at the end of each axis of the output. A convolution with a stride above 1
+  ///     maps several sizes to the same size; this number selects one of them as the size of the output.
   ///   - groups: the number of independent groups of channels.
   ///   - initializer: initializes the weight. As in PyTorch `fanIn` is `outputs / groups · Πkernel`.
   ///   - biasInitializer: initializes the bias; by default uniform in `±1/√fanIn`, as in PyTorch.

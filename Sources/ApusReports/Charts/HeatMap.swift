@@ -4,7 +4,7 @@ public struct HeatMap: Chart {
   public struct Cell: Hashable, Sendable {
     /// The strength of the shade, in `0 ... 1`; `nil` for no shade.
     public var shade: Double?
-    /// The lines of text in the cell, from the first one down, as far as they fit.
+    /// The lines of text in the cell, from the top down. Only the first two are shown, as far as they fit.
     public var lines: [String]
     /// The tooltip of the cell.
     public var note: String?
@@ -20,7 +20,7 @@ public struct HeatMap: Chart {
     }
   }
 
-  /// A shade and its meaning.
+  /// An entry of the legend: a shade and its meaning.
   public struct Key: Hashable, Sendable {
     /// The strength of the shade, in `0 ... 1`.
     public var shade: Double
@@ -76,8 +76,8 @@ private struct HeatMapLayout {
   let size: Double
   /// Whether the names of the columns are rotated.
   let isTurned: Bool
-  /// Whether the texts of all cells fit. Otherwise no cell shows its text: if only some did, the others would seem to
-  /// be 0.
+  /// Whether the first lines of all cells fit. Otherwise no cell shows its text: if only some did, the others would
+  /// seem to be 0.
   let hasText: Bool
   let rowNames: [String]
   let columnNames: [String]

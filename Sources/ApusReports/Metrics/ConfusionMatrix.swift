@@ -2,7 +2,7 @@ import ApusSystem
 
 /// The number of examples for each pair of true and predicted class.
 ///
-/// All measures are computed from the counts, and equal those of scikit-learn for the same labels and predictions.
+/// All measures are computed from the counts, and equal scikit-learn's measures for the same labels and predictions.
 public struct ConfusionMatrix: Hashable, Sendable {
   /// The number of classes, including those that do not occur.
   public let classCount: Int

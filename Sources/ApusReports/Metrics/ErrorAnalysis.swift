@@ -113,7 +113,7 @@ extension ClassificationResults {
     return worstFirst(wrong, losses: (losses ?? self.losses).map(Double.init))
   }
 
-  /// `−log p` of the true class of each example, clipped as for `logLoss`.
+  /// `−log p` of the true class of each example, with the probability `p` clipped as in `logLoss`.
   fileprivate var losses: [Float] {
     labels.enumerated().map { Float(clippedLoss($0, Int($1))) }
   }

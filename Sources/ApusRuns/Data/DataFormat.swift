@@ -45,13 +45,13 @@ public protocol DataFormat: Sendable {
   /// The name of examples, in the plural: `images`.
   var examplesName: String { get }
 
-  /// A description of the examples, for images and tables with their size: `images of 1x28x28`.
+  /// A description of the examples, which includes the size of images and tables: `images of 1x28x28`.
   var summary: String { get }
 
   /// The size and the element type of one input of the model.
   func input(_ settings: RunSettings) -> ModelSummary.Input
 
-  /// The model of the settings, with new weights. It takes the inputs of examples in this format.
+  /// The model that the settings describe, with new weights. It takes the inputs of examples in this format.
   func model(_ settings: RunSettings) throws -> any Layer
 
   /// Throws if the current device has too little memory to train the model. Called before any parameter of the model is
@@ -72,7 +72,7 @@ public protocol DataFormat: Sendable {
   ///   - files: The paths of images, tables or texts, whose examples are predicted in this order.
   ///   - settings: The settings with which the model was trained.
   ///   - threshold: For two classes: predict the second class if its probability is at least this number.
-  ///   - model: Loads the model, after the files were read.
+  ///   - model: Loads the model; called after the files were read.
   ///   - body: Receives each prediction.
   func predict(
     _ files: [String], _ settings: RunSettings, threshold: Double?, model: () throws -> any Layer,

@@ -34,7 +34,7 @@ package struct PlannedTraining {
     makeExamples = { ($1(Shape([$0] + input.extents), input.dtype), $1(Shape([$0] + length), .int32)) }
   }
 
-  /// The memory of training, found by planning three steps.
+  /// The device memory that training needs, found by planning three steps.
   package func memory(batchSize: Int, on device: ComputeDevice) throws -> TrainingMemory {
     try TrainingMemory(on: device) {
       let rule = try settings.updateRule()

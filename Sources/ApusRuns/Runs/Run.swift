@@ -81,7 +81,7 @@ public struct Run {
   }
 
   /// Continues the run from the weights, optimizer state and random numbers of its newest checkpoint. The result has
-  /// the same bits as a run that was not interrupted.
+  /// the same bits as the result of an uninterrupted run.
   ///
   /// - Parameters:
   ///   - options: The options that change, by their keys. Allowed are `epochs`, `steps`, `device`, `save_every`,
@@ -117,7 +117,7 @@ public struct Run {
   /// `.best`. `evaluate` and `predict`, instead, use the checkpoint at which this `Run` was opened.
   ///
   /// - Parameters:
-  ///   - data: Another data source; `nil` for the run's.
+  ///   - data: Another data source; `nil` for the data of the run.
   ///   - part: The split; `nil` means the same as for `EvaluationOptions.part`.
   /// - Throws: `DataError` if `path` is the folder of a checkpoint instead of a run, and `OptionError`, for example if
   ///   the data do not have the split.

@@ -49,7 +49,7 @@ extension RunSettings {
   }
 
   /// The trainer of a given model.
-  /// - Parameter testObjective: the reported objective, if it differs from the minimized one.
+  /// - Parameter testObjective: the objective that evaluations report, if it differs from the minimized one.
   package func trainer(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource, testing test: (any ExampleSource)? = nil,
     validating validation: (any ExampleSource)? = nil, objective: Objective, testObjective: Objective? = nil,

@@ -1,8 +1,8 @@
 import ApusDevice
 
-/// The identity of a graph as a list of words: its structure, attributes, shapes and element types, which values a run
-/// stores, and which inputs it may overwrite. The values of scalars that change from run to run are not part of the
-/// identity.
+/// The identity of a graph as a list of 64-bit words: its structure, attributes, shapes and element types, which values
+/// a run of the plan stores, and which inputs the run may overwrite. The values of scalars that change from run to run
+/// are not part of the identity.
 struct PlanKey: Hashable, Sendable {
   private(set) var words: [UInt64] = []
   private var digest: UInt64 = 0
@@ -12,8 +12,8 @@ struct PlanKey: Hashable, Sendable {
     regions.removeAll(keepingCapacity: true)
   }
 
-  /// The checkpoint regions of the nodes, in order of appearance. The key contains positions in this list, because the
-  /// numbers of regions differ between training steps.
+  /// The gradient checkpointing regions of the nodes, in order of appearance. The key contains positions in this list,
+  /// because the numbers of regions differ between training steps.
   private var regions: [UInt32] = []
 
   mutating func append(_ node: Node, isOutput: Bool, isInput: Bool) {
@@ -57,8 +57,8 @@ struct PlanKey: Hashable, Sendable {
 }
 
 extension Attributes {
-  /// Appends words that encode the attributes. For one operation and one type of its result, attributes that give
-  /// different plans have different words.
+  /// Appends words that encode the attributes. If two nodes have the same operation and result type, attributes that
+  /// give different plans have different words.
   func append(to words: inout [UInt64]) {
     switch self {
     case .none: break

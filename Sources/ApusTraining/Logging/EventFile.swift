@@ -11,13 +11,14 @@ import Synchronization
 /// events.add(scalar: 0.4213, "loss/train", step: 469)
 /// try events.flush()
 /// ```
-/// A record consists of the length of its data in bytes, a checksum of the length, the data, and a checksum of the data
-/// (TensorFlow, `core/lib/io/record_writer`). The data are an `Event` (`core/util/event.proto`).
+/// The file is a sequence of records. A record consists of the length of its data in bytes, a checksum of the length,
+/// the data, and a checksum of the data (TensorFlow, `core/lib/io/record_writer`). The data are an `Event`
+/// (`core/util/event.proto`).
 ///
 /// A resumed run creates a new file in the same folder, with a name that sorts after the names of the other files. The
-/// first event of a file has the version of the format. The second is a session event, whose step is the next step to
-/// run. TensorBoard drops the events of this step and later ones from earlier files, and the run writes them again. So
-/// resuming neither reads nor truncates a file, and a file with an incomplete last record does no harm.
+/// first event of a file contains the version of the format. The second is a session event, whose step is the next step
+/// to run. TensorBoard ignores the events of this step and of later steps in earlier files, and the run writes them
+/// again. So resuming neither reads nor truncates a file, and a file with an incomplete last record does no harm.
 public final class EventFile: Sendable {
   private struct State {
     var buffer: [UInt8] = []
@@ -30,7 +31,8 @@ public final class EventFile: Sendable {
   private let clock: @Sendable () -> Double
 
   /// Creates a file in a folder, and the folder if it is missing.
-  /// - Parameter step: the number of finished steps of the run; events up to and including this step are kept.
+  /// - Parameter step: the number of finished steps of the run; TensorBoard still shows the events of earlier files up
+  ///   to and including this step.
   public convenience init(folder: String, resumingAfter step: Int = 0) throws(TrainingError) {
     try self.init(folder: folder, resumingAfter: step) { EventFile.now }
   }

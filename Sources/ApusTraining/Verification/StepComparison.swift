@@ -4,9 +4,9 @@ import ApusTensor
 /// A training step on several devices, compared operation by operation.
 ///
 /// The step runs on each device as a whole, and every intermediate value is kept. Then each operation is repeated on
-/// the device `reference`, alone and with the inputs that it had in the step. The operation's result in the step must
-/// lie within the tolerance for this kind of operation. Thus rounding errors do not accumulate from operation to
-/// operation, and the wrong operation is named instead of one that depends on it.
+/// the device `reference`, alone and with the inputs that it had in the step. The two results must be equal within the
+/// tolerance for this kind of operation. Thus rounding errors do not accumulate from operation to operation, and the
+/// wrong operation is named instead of one that depends on it.
 public struct StepComparison: Sendable {
   /// A difference in an element of an operation's result.
   public struct Difference: Hashable, Sendable {

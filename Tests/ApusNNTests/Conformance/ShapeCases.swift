@@ -38,7 +38,8 @@ extension ModuleCase {
     ModuleCase("upsample-trilinear", Upsample(size: 3, by: .linear)),
   ]
 
-  /// Other tests compare dropout in training with its formulas, because PyTorch's generator samples other numbers.
+  /// Only inference mode: in training mode, PyTorch's generator samples other numbers than Apus, so other tests compare
+  /// dropout with its formulas.
   static let dropouts = [
     ModuleCase("dropout-inference", mode: .inference, Dropout()),
     ModuleCase("dropout1d-inference", mode: .inference, Dropout1d()),

@@ -19,8 +19,8 @@ extension CustomOperation {
     },
     gradient: { gradients, _, results in [gradients[0]! * (1 - (results[0] / 30).squared())] })
 
-  /// Two results for `x: [rows, columns]` and `w: [columns]`: the sum of each row of `x`, and `x` with each element
-  /// multiplied by the weight of its column, minus the sum of its row. Item `i` of the operation computes row `i`.
+  /// Two results for `x: [rows, columns]` and `w: [columns]`: `sum[i]`, the sum of row `i` of `x`, and
+  /// `y[i, j] = x[i, j] · w[j] − sum[i]`. Item `i` of the operation computes row `i`.
   static let weighing = CustomOperation(
     "weighing", inputs: ["x", "w"], results: ["sum", "y"],
     types: { inputs throws(ShapeError) in

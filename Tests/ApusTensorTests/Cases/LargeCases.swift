@@ -3,8 +3,8 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Inputs larger than the parts into which devices divide work: the elements of one thread or work-item, the tiles of
-  /// a product. Only results in `float32` are compared, not derivatives.
+  /// A case with inputs larger than the parts into which devices divide work, such as the elements of one thread or
+  /// work-item, and the tiles of a product. Only results in `float32` are compared, not derivatives.
   private static func large(
     _ name: String, _ shapes: [Shape], _ inputs: [Values]? = nil, tolerance: Tolerance,
     _ apply: @escaping @Sendable ([Tensor]) -> Tensor, _ reference: @escaping @Sendable ([Grid]) -> Grid

@@ -1,1 +1,1 @@
-// This header declares nothing. Linking the target is enough, because its constructor runs before `main`.
+// This header declares nothing: a test only needs to link the target, whose constructor function runs before `main`.

@@ -15,8 +15,8 @@ struct AttentionProblem: Sendable {
   let dropping: Dropping
   /// The shape of the attention weights: `[batch…, heads, queries, keys]`.
   let full: Shape
-  /// The number of heads of keys and values, if it is above 1 and each head serves several query heads. Otherwise
-  /// `nil`: the axis of heads broadcasts.
+  /// The number of heads of keys and values, if it is above 1 and each head serves several query heads (grouped-query
+  /// attention). Otherwise `nil`: the axis of heads broadcasts.
   private let groups: Int?
 
   /// Checks the shapes. Reports an error and returns `nil` if they do not fit.
@@ -96,7 +96,8 @@ extension AttentionProblem {
   /// `[batch…, heads, queries, width]`.
   var outputShape: Shape { Shape(full.dropLast() + [value.shape[value.rank - 1]]) }
 
-  /// The output, computed by the fused step or, if the step does not support the configuration, by the definition.
+  /// The output, computed by the fused step or, if the step does not support the configuration, by the definition in
+  /// ordinary operations.
   func output() -> Tensor {
     let random = dropoutKey()
     return fusedOutput(random) ?? weighted(random).output

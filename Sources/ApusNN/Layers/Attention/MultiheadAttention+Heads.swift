@@ -89,14 +89,16 @@ extension MultiheadAttention {
     return heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])
   }
 
-  /// Applies the output projection to `[batch, heads, queries, size / heads]`.
+  /// Joins the heads, `[batch, heads, queries, size / heads]`, to the shape of `query`, and applies the output
+  /// projection.
   func joined(_ heads: Tensor, _ query: Tensor) -> Tensor {
     outProj(heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3]).reshaped(to: query.shape))
   }
 
   // MARK: Additional keys
 
-  /// Appends the learned key and the zero key, if the layer has them. No mask hides these keys.
+  /// Appends the learned key (PyTorch's `bias_k`) and the zero key (PyTorch's `add_zero_attn`), if the layer has them.
+  /// No mask hides these keys.
   private func extended(_ heads: AttentionHeads, _ masks: inout AttentionMasks) -> AttentionHeads {
     guard biasK != nil || addsZeroKey else { return heads }
     var heads = heads

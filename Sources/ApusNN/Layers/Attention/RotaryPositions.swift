@@ -41,7 +41,7 @@ public struct RotaryPositions: Sendable {
 
   /// - Parameters:
   ///   - x: `[batch…, length, size]`, with a length of at most the capacity.
-  ///   - offset: the position of the first element, a scalar integer; 0 by default.
+  ///   - offset: the position of the first vector along the axis `length`, a scalar integer; 0 by default.
   /// - Returns: the rotated vectors, in the shape of `x`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor? = nil) -> Tensor {

@@ -7,8 +7,8 @@ import ApusTensor
 /// r = σ(xᵣ + pᵣ),  z = σ(x_z + p_z),  n = tanh(xₙ + r · pₙ)
 /// hₜ = (1 − z) · n + z · hₜ₋₁
 /// ```
-/// `hₜ₋₁ · Wᵀ` is a matrix product; elsewhere `·` multiplies elements. `x` is a time step of `projected`; its three
-/// parts and those of `p` belong to the gates `r`, `z` and `n`.
+/// `hₜ₋₁ · Wᵀ` is a matrix product; elsewhere `·` multiplies elements. `x` is a time step of `projected`. `x` and `p`
+/// consist of three parts each: for the reset gate `r`, the update gate `z` and the candidate `n`.
 ///
 /// - Parameters: see `Recurrence.callAsFunction`; `h` is the state before the first time step.
 /// - Returns: all states and the last state, followed by `p` at all time steps, which the gradient needs.
@@ -33,8 +33,9 @@ func gruRecurrence(
   }
 }
 
-/// One time step of a GRU: the new `h`, `[batch, size]`. `x` is the product of the inputs and their weights, `p` the
-/// product of the state and its weights, each plus a bias and of shape `[batch, 3 · size]`.
+/// One time step of a GRU with `size` units. Returns the new state, `[batch, size]`. `x` is the product of the inputs
+/// and their weights, `p` the product of the state and its weights. Both include a bias and have the shape
+/// `[batch, 3 · size]`.
 func gruStep(_ x: Tensor, _ p: Tensor, state: Tensor) -> Tensor {
   let (_, z, n) = gruGates(x, p)
   return (1 - z) * n + z * state

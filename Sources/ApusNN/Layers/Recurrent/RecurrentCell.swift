@@ -17,7 +17,7 @@ struct RecurrentCell: Sendable {
     weights = RecurrentWeights(gates: recurrence.gateCount, inputs: inputs, size: size, hasBias: hasBias)
   }
 
-  /// The given states, or zeros. Reports an error and returns `nil` if shapes do not fit.
+  /// The given states, or `count` states of zeros. Reports an error and returns `nil` if shapes do not fit.
   func states(_ states: [Tensor]?, count: Int, for x: Tensor) -> [Tensor]? {
     guard x.rank == 2, x.shape[1] == inputs else {
       ShapeError(name, "the input \(x.shape) is not [batch, \(inputs)]").report()
