@@ -1,9 +1,10 @@
 import ApusDevice
 
-/// The accumulators of a reduction's reducers, in registers.
+/// The accumulators of a reduction's reducers (`sum`, `max`, `argmin`, …), in registers.
 ///
-/// Sums are cascades of accumulation chains (see `Kernels/reduce.def`). The accumulator itself is the register of
-/// the lowest level; each higher level has a register of its own.
+/// A floating-point sum is a cascade (see `Kernels/reduce.def`). Its lowest level adds chains of a few terms, and each
+/// higher level adds the sums of the level below. The accumulator itself is the register of the lowest level; each
+/// higher level has a register of its own.
 struct Accumulators {
   private struct Item {
     var reducer: ReductionRow

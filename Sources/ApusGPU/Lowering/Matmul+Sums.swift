@@ -10,7 +10,7 @@ extension PlanLowering {
       && step.batch.rank + 3 <= Shape.maximumRank
   }
 
-  /// Lowers a product as a reduction over `batch + [m, n, k]`.
+  /// Lowers a product as a sum over the last axis of the domain `batch + [m, n, k]`.
   mutating func lowerSums(_ step: Matmul) {
     let rank = step.batch.rank
     let domain = Shape(Array(step.batch) + [step.m, step.n, step.k])

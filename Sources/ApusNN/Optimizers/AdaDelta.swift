@@ -1,6 +1,8 @@
 import ApusTensor
 
-/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: its steps have the units of the weights.
+/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`. The step `d` for the weights `w` is the gradient `g` in proportion
+/// to the size of earlier gradients, times the size of earlier steps: `s` and `u`, which start at 0, are running averages
+/// of `g²` and `d²`.
 /// ```text
 /// g ← g + weightDecay · w
 /// s ← ρ · s + (1 − ρ) · g²
