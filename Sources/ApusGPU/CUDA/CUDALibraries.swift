@@ -9,7 +9,7 @@ struct CUDALibraries: @unchecked Sendable {
   let compiler: CCUDACompiler
   /// The newest CUDA version that the driver supports, and the version of NVRTC, as 1000 × major + 10 × minor.
   let driverVersion, compilerVersion: Int
-  /// The file of NVRTC.
+  /// The path or name with which NVRTC's shared library was opened.
   let compilerPath: String
 
   /// The oldest version of CUDA that `CUDADriver` supports.
@@ -103,7 +103,7 @@ struct CUDASearch: Sendable {
   var cudaPath: [String] = []
   /// The folders of `PATH`.
   var programPath: [String] = []
-  /// The user's folder, `HOME`.
+  /// The home folder of the user, `HOME`.
   var home: String?
 
   /// The search that the environment variables of this process describe.

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`. The step `d` for the weights `w` is the gradient `g` in proportion
-/// to the size of earlier gradients, times the size of earlier steps: `s` and `u`, which start at 0, are running averages
+/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: the gradient `g` of the weights `w` is divided by the size of
+/// recent gradients and multiplied by the size of recent steps `d`. `s` and `u`, which start at 0, are running averages
 /// of `g²` and `d²`.
 /// ```text
 /// g ← g + weightDecay · w

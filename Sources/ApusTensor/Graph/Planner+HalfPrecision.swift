@@ -24,8 +24,8 @@ private struct HalfPrecisionWidening {
   private var twins: [Int: Int] = [:]
   /// The keys are casts to `float32` of 16-bit nodes that have a twin; the values are these twins.
   private var aliases: [Int: Int] = [:]
-  /// Casts to `float32` of 16-bit nodes without a twin. Each region of gradient checkpointing that reads such a node has
-  /// a cast of its own, because regions do not share values.
+  /// Casts to `float32` of 16-bit nodes without a twin. Each region of gradient checkpointing that reads such a node
+  /// has a cast of its own, because regions do not share values.
   private var casts: [CastInput: Int] = [:]
 
   private struct CastInput: Hashable {
