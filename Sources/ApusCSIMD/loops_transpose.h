@@ -133,9 +133,9 @@ static void transpose_streamed(
 #undef STREAM_LENGTH
 
 // Transposes strips of 64 columns of the target, each from the first row to the last. A strip reads 64 rows of the
-// source sequentially and writes whole cache lines of the target once. If the outer loop ran
-// over rows of the target, each iteration would read short pieces of all rows of the source. At power-of-two strides,
-// these pieces evict each other from the cache, so the next iteration would fetch the same cache lines again.
+// source sequentially and writes whole cache lines of the target once. If the outer loop ran over rows of the target,
+// each iteration would read short pieces of all rows of the source. At power-of-two strides, these pieces evict each
+// other from the cache, so the next iteration would fetch the same cache lines again.
 #define TRANSPOSE_STRIP 64
 #define TRANSPOSE(name, S, tile)                                                                    \
   static void name(                                                                                 \

@@ -101,7 +101,7 @@ struct CUDALibraries: @unchecked Sendable {
 struct CUDASearch: Sendable {
   /// The folders of `APUS_CUDA_PATH`.
   var cudaPath: [String] = []
-  /// The folders of `PATH`.
+  /// The folders of `PATH`, in which `python3` is searched.
   var programPath: [String] = []
   /// The home folder of the user, `HOME`.
   var home: String?

@@ -13,7 +13,7 @@ struct Accumulators {
     /// The register of the value's index, for `argmin` and `argmax`.
     var position: String?
 
-    /// Whether the order of additions affects the last bits.
+    /// Whether the item is a floating-point sum: the order of its additions affects the last bits, so it has levels.
     var isCascade: Bool { reducer == .sum && lane.dtype.isFloatingPoint }
     /// Returns the register of a level above the lowest one; these levels are numbered from 1.
     func level(_ number: Int) -> String { "\(value)_\(number)" }
@@ -33,7 +33,8 @@ struct Accumulators {
   /// Whether terms are accumulated in chains, each ended by `endChain`.
   var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
 
-  /// Creates accumulators for the reducers of `step`; reducer `i` accumulates output `i` of the prologue.
+  /// Creates accumulators for the reducers of `step`; reducer `i` accumulates output `i` of the prologue, the program
+  /// that computes the terms.
   /// - Parameters:
   ///   - chains: the maximum number of chains (of at most `chain` terms each) that a register accumulates.
   ///   - sets: the number of result vectors that are accumulated side by side.
@@ -51,7 +52,8 @@ struct Accumulators {
     }
   }
 
-  /// Returns the registers of a set that are inputs of the epilogue: for `argmin` and `argmax`, those of the indices.
+  /// Returns the registers of a set that are inputs of the epilogue; for `argmin` and `argmax`, the registers of the
+  /// indices.
   func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.position ?? $0.value } }
 
   /// Returns all registers of a set with their arithmetic types, in a fixed order.
