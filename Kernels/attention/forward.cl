@@ -1,7 +1,7 @@
 // Attention for WIDTH neighboring queries of a head. Each lane computes the output of one query, and all lanes read the
 // same keys.
 //
-//   item     = (batch · heads + head) · parts + part, the work-item; each part of a head has WIDTH neighboring queries
+//   item     = (batch · heads + head) · parts + part, the work-item's index; a part of a head has WIDTH queries
 //   query    [batch, heads, queries, size]
 //   key      [batch, groups, keys, size]
 //   value    [batch, groups, keys, width]

@@ -4,7 +4,7 @@
 typedef float eight __attribute__((ext_vector_type(8)));
 typedef int32_t eight_masks __attribute__((ext_vector_type(8)));
 
-// Whether the windows are pairs: 2 × 2 pixels, with stride 2, dilation 1 and no padding.
+// Whether the windows are pairs: 2 × 2 pixels inside the input, with stride 2, dilation 1 and no padding.
 INLINE int is_pairs(const csimd_windows *w) {
   for (int axis = 0; axis < 3; axis += 1) {
     ptrdiff_t extent = axis == 0 ? 1 : 2;

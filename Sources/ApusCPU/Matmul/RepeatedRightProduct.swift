@@ -2,7 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// Repeated products of rows by one matrix `[k, n]`, which is read in place or packed once in panels of columns.
+/// Products, one after another, of different rows and the same matrix `[k, n]`, which is read in place or packed once
+/// in panels of columns.
 ///
 /// The result of a row does not depend on the other rows of a product.
 struct RepeatedRightProduct {

@@ -66,7 +66,7 @@ struct CUDALibraries: @unchecked Sendable {
     return Int(version)
   }
 
-  /// Opens the newest NVRTC whose major version the driver supports.
+  /// Opens the first NVRTC on the search path whose major version the driver supports.
   private static func compiler(
     _ search: CUDASearch, newest: Int
   ) throws(DeviceError) -> (CCUDACompiler, version: Int, path: String) {

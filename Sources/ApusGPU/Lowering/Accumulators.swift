@@ -19,7 +19,7 @@ struct Accumulators {
     func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
 
-  /// The accumulators of the first set of results (one result vector), then those of the other sets.
+  /// The accumulators of the first set, then of the other sets. A set is one vector of results.
   private var items: [Item]
   private let setCount: Int
   /// The number of levels above the lowest one.
