@@ -59,8 +59,8 @@ INLINE void transpose_tile(
   transpose_part_4(height, width, (const uint32_t *)source, stride, (uint32_t *)target, step);
 }
 
-// Transposes large matrices with non-temporal stores, for targets whose rows start at cache-line boundaries. A block
-// is transposed into `scratch` while the previous block, also in `scratch`, is written row by row. Direct reads and writes
+// Transposes large matrices with non-temporal stores, for targets whose rows start at cache-line boundaries. A block is
+// transposed into `scratch` while the previous block, also in `scratch`, is written row by row. Direct reads and writes
 // of short pieces of rows would reach only half of the memory bandwidth. The next rows of the source are prefetched,
 // row by row, into the L1 cache.
 #define STREAM_COLUMNS 64
