@@ -1,3 +1,5 @@
+// The names and costs of the rows (operations) of elementwise.def and reduce.def, as arrays in the order of the rows.
+
 #include "rows.h"
 
 #include <stddef.h>

@@ -24,8 +24,8 @@ copy, times = measure.library("copy.c").copy, {}
 
 
 def ops(name):
-    """Reports, for any operation on matrices of some size, the time of a copy of one such matrix, which reads it once
-    and writes it once."""
+    """Reports, for any operation on matrices of some size, the time of a copy of one such matrix. The copy reads each
+    element once and writes it once."""
     side = int(name.rpartition("x")[2])
     if side not in times:
         size, threads = 4 * side * side, min(options.threads, 64)

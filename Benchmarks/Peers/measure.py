@@ -1,4 +1,5 @@
-"""Code that the peers' scripts share. Like `apus bench`, it parses arguments, times functions and prints JSON lines."""
+"""Code shared by the scripts of the peers, which are the libraries that Apus is compared with. Like `apus bench`, it
+parses arguments, times functions and prints JSON lines."""
 
 import argparse
 import ctypes
@@ -16,7 +17,7 @@ from pathlib import Path
 
 
 def arguments(description, devices, forms=None):
-    """Parses the arguments of `apus bench`, the peer's form and the number of threads.
+    """Parses the arguments of `apus bench`, and also `--form` and `--threads`.
 
     `forms` maps a kind, such as `gemm`, to the names of the ways in which the peer can run this kind, such as eager and
     compiled. A kind without an entry has one form, which has no name.

@@ -1,18 +1,18 @@
 // Attention for WIDTH neighboring queries of a head. Each lane computes the output of one query, and all lanes read the
 // same keys.
 //
-//   item     = (batch · heads + head) · parts + part        part: WIDTH neighboring queries
+//   item     = (batch · heads + head) · parts + part, the work-item's index; a part of a head has WIDTH queries
 //   query    [batch, heads, queries, size]
 //   key      [batch, groups, keys, size]
 //   value    [batch, groups, keys, width]
 //   output   [batch, heads, queries, width]
-//   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
+//   logs     [batch, heads, queries], stored after the output: the log-sum-exp of each query's scores
 //
 // $share query heads read the same head (group) of keys and values.
 //
 // A query attends to the keys up to $ahead positions after its own. The kernel processes keys in blocks of $block, so
 // that it rescales the accumulators to a new maximum only once per block. $ATTENDS applies the mask, and $ADDED is
-// the bias or −0; $KEEP, $DROP and $FACTOR apply dropout.
+// the bias of a score, or −0 without a bias; $KEEP, $DROP and $FACTOR apply dropout.
 //
 // The lowering fills in other templates: $QUERYITEM is query_item.cl, $SCORES is dots.cl with the results `p`, $ATTENDS
 // is attends.cl, and $ADDVALUES is weighted_sum.cl with the weights `p`.

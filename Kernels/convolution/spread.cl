@@ -1,6 +1,6 @@
-// The gradient of the input of a strided convolution with a single tap. Elements whose coordinates are multiples of the
-// stride are copied from source [plane, d, h, w], which earlier launches computed; all other elements are 0. A plane is
-// one channel of one image.
+// The gradient of the input of a strided convolution with a kernel of one element. Elements whose coordinates are
+// multiples of the stride are copied from source [plane, d, h, w], which earlier launches computed; all other elements
+// are 0. A plane is one channel of one image.
 //
 // One work-item computes some rows of the result.
 //

@@ -1,5 +1,5 @@
-// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1 to the Winograd domain (see
-// convolution/winograd.cl):
+// Transforms patches to the Winograd domain (see convolution/winograd.cl). A patch is the 6 × 6 pixels that a tile of
+// 4 × 4 results reads; the tiles are firstTile, … , lastTile - 1.
 //
 //   image [pixel, channel]  →  patches [36 positions, tile, $pitch]
 //

@@ -1,4 +1,4 @@
-// Adds one term to each sum of a tile: the products at one index of the inner dimension. Advances `row` to the row of B
+// Adds one term to each sum of a tile: the product at one index of the inner dimension. Advances `row` to the row of B
 // for the next term.
 //
 // Parameters: $RIGHTPART, $V, $bStride, $factor, $lane, $tileRows, $vectors.

@@ -1,5 +1,6 @@
-// Adds one segment, `span` terms of the inner dimension. The left factor is column-major, and its type is not the type
-// of the sums, so each iteration converts one column of the left factor, in the rows of the tile.
+// Adds one segment, which is `span` terms of the inner dimension, to the sums of a tile. The left factor is
+// column-major, and its type is not the type of the sums. So each iteration takes one column of the left factor and
+// converts the elements in the rows of the tile.
 //
 // Parameters: $T, $TERM, $index, $kStride, $leftDtype, $rows, $tileRows.
 PRIVATE_ARRAY($T, factors, WIDTH);

@@ -1,5 +1,5 @@
-// Formulas on the bits of a float32, for any dialect (see math.h) and for scalars. Included before math.h, and by
-// include/bfloat16.h.
+// Formulas on the bits of a float32, for the vectors of any dialect (C, OpenCL C or CUDA, see math.h) and for scalars.
+// Included before math.h, and by include/bfloat16.h.
 
 // |x|, and |x| with the sign of s, where x and s are VF.
 #define ABSOLUTE_F(x) AS_F(AS_I(x) & 0x7fffffff)

@@ -16,7 +16,7 @@ INLINE VF WIDE(erf_near)(VF a) {
 
 INLINE VF WIDE(erf_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
-  // q = log(erfc(t)) / t
+  // The polynomial q approximates log(erfc(t)) / t.
   VF q = FMA((VF)(-5.29464933e-6f), t, (VF)(4.9914539e-5f));
   q = FMA(q, t, (VF)(2.75543625e-5f));
   q = FMA(q, t, (VF)(-2.86941673e-3f));
@@ -28,8 +28,8 @@ INLINE VF WIDE(erf_f32)(VF a) {
   return SELECT_F(t > 0.93f, WITH_SIGN_OF(far, a), WIDE(erf_near)(a));
 }
 
-// For a ≥ 0.4, p = (1 + 2a)·exp(a²)·erfc(a) − 1 is a polynomial in q = (a − 2)/(a + 2) (after Shepherd and Laframboise,
-// Math. Comp. 36, 1981).
+// For t = |a| ≥ 0.4, a polynomial in q = (t − 2)/(t + 2) approximates p = (1 + 2t)·exp(t²)·erfc(t) − 1 (after Shepherd
+// and Laframboise, Math. Comp. 36, 1981).
 INLINE VF WIDE(erfc_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   t = SELECT_F(t > 12.0f, (VF)(12.0f), t);
@@ -50,8 +50,8 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   p = FMA(p, q, (VF)(-0.166032165f));
   p = FMA(p, q, (VF)(-9.27638263e-2f));
   p = FMA(p, q, (VF)(0.276978403f));
-  // (1 + p)/(1 + 2t)·exp(−t²), with n = 1 + p. Two errors are added to the exponent: the quotient's relative error
-  // lost/n, and the rounding error of t². A linear function approximates 1/n for n from 1 to 1.29.
+  // erfc(t) = n/(1 + 2t)·exp(−t²), with n = 1 + p. The summand `low` of the exponent corrects two rounding errors: the
+  // quotient's relative error lost/n, and the error of s = t². A linear function approximates 1/n for n from 1 to 1.29.
   VF n = 1.0f + p;
   VF quotient = n * (inverse * d);
   VF lost = FMA(EXACT_FMA(-quotient, t, (VF)(0.5f)), (VF)(2.0f), p - quotient);
@@ -71,8 +71,8 @@ INLINE VF WIDE(gaussian_f32)(VF a) {
   return WIDE(exp_pair)(s * -0.5f, EXACT_FMA(a, a, -s) * -0.5f, 0);
 }
 
-// Φ(a), where g = exp(−a²/2). With t = |a| and k = 37/16, Φ(−t)·(t + k)/g is a polynomial in q = (t − k)/(t + k), which
-// is 1 − 2k·u for u = 1/(t + k).
+// Φ(a), the cumulative distribution function, where g = exp(−a²/2). With t = |a|, k = 37/16 and u = 1/(t + k), a
+// polynomial in q = (t − k)/(t + k) = 1 − 2k·u approximates p = Φ(−t)·(t + k)/g.
 INLINE VF WIDE(normal_f32)(VF a, VF g) {
   VF t = ABSOLUTE_F(a);
   t = SELECT_F(t > 15.0f, (VF)(15.0f), t);

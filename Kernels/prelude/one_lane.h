@@ -1,4 +1,5 @@
-// Memory access and masks for registers of one lane, in any dialect. Included after the dialect if WIDTH is 1.
+// Memory access and masks for registers of one lane, in any dialect (C, OpenCL C or CUDA). Included after the file of
+// the dialect if WIDTH, the number of lanes, is 1.
 
 #define VLOAD(p) (*(p))
 #define VSTORE(v, p) (*(p) = (v))

@@ -1,4 +1,4 @@
-// The gradients of an LSTM, see cells.h. The forward pass stored i, f, g, o and c.
+// The gradients of an LSTM, see cells.h. The forward pass stored the gates i, f, g and o and the cell state c.
 //
 // Parameters: $T, $V, $batch, $cell, $cellOffset, $dtype, $lane, $size.
 $V i = ($V)(0), f = ($V)(0), g = ($V)(0), o = ($V)(0);

@@ -1,6 +1,7 @@
 // Convolutions with stride 1 on padded planes (images of one channel), and their weight gradients. A plane is treated
 // as one row of pixels, so that a tap reads a pixel at the same offset for all results, and vectors run over pixels
-// without im2col. The gaps between the rows of the result get values that are not read.
+// without im2col. The rows of the result are as far apart as the padded rows of the plane; the gaps between them get
+// values that are not read.
 //
 //     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]      k: channel of the result, p: pixel,
 //                                                            t: tap (source channel and kernel position)
@@ -26,7 +27,7 @@
     for (int k = 0; k < K; k += 1)                                                                              \
       for (int b = 0; b < B; b += 1) STORE(VF, out + k * stride + b * LANES, sums[k][b]);                       \
   }
-// Computes blocks of B vectors, then of C, then single vectors. Several independent chains hide the latency of
+// Computes blocks of B vectors, then of C, then single vectors. The independent sums of a block hide the latency of
 // multiply-adds.
 #define PLANE_ROW(K, B, C)                                                                                          \
   static void plane_row_##K(                                                                                        \
@@ -40,7 +41,8 @@
     for (; v < vectors; v += 1) plane_tile_##K##_1(taps, x + v * LANES, offsets, weights, out + v * LANES, stride); \
   }
 
-// Sums over pixels: gradient[k][t] = Σ_p y[k][p] · x[p + offsets[t]]. Each element of the gradient has 16 partial sums.
+// The gradient of the weights, from the gradient y of the result: gradient[k][t] = Σ_p y[k][p] · x[p + offsets[t]], for
+// K channels and T taps at a time. Each element of the gradient has 16 partial sums.
 #define CORRELATE_TILE(K, T)                                                                                \
   INLINE void correlate_tile_##K##_##T(                                                                     \
       size_t vectors, const float *y, size_t stride, const float *x, const ptrdiff_t *offsets, float *sums, \

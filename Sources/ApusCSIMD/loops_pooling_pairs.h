@@ -4,6 +4,7 @@
 typedef float eight __attribute__((ext_vector_type(8)));
 typedef int32_t eight_masks __attribute__((ext_vector_type(8)));
 
+// Whether the windows are pairs: 2 × 2 pixels inside the input, with stride 2, dilation 1 and no padding.
 INLINE int is_pairs(const csimd_windows *w) {
   for (int axis = 0; axis < 3; axis += 1) {
     ptrdiff_t extent = axis == 0 ? 1 : 2;
@@ -18,18 +19,18 @@ INLINE int is_pairs(const csimd_windows *w) {
 #define WOVEN(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
 
 // Calls `body` once for every eight neighboring windows, with
-//   y, i         the results of the windows begin at y + i
-//   u, l         the upper and the lower 16 pixels
+//   y, i         the index of the first result of the row, and the column of the first of the eight windows
+//   u, l         the 16 pixels in the upper row and in the lower row of the windows
 //   a, b, c, d   eight pixels each: upper left, upper right, lower left and lower right in the windows
 //   count        8, or the number of results in a row if it is smaller
-// Up to 15 pixels past the last one are read.
+// The loads may read up to 15 pixels past the end of the input.
 #define FOR_EACH_EIGHT(body)                                                          \
   ptrdiff_t width = w->output[2], pixels = w->input[2], y = 0;                        \
   for (ptrdiff_t z = 0; z < w->output[0]; z += 1)                                     \
     for (ptrdiff_t row = 0; row < w->output[1]; row += 1, y += width) {               \
       ptrdiff_t start = (z * w->input[1] + 2 * row) * pixels;                         \
       for (ptrdiff_t group = 0; group < width; group += 8) {                          \
-        /* The last eight of a row may overlap the previous ones. */                  \
+        /* The last eight windows of a row may overlap the eight before them. */      \
         ptrdiff_t i = group + 8 > width && width >= 8 ? width - 8 : group;            \
         VF u = LOAD(VF, x + start + 2 * i), l = LOAD(VF, x + start + pixels + 2 * i); \
         eight a = EVEN(u), b = ODD(u), c = EVEN(l), d = ODD(l);                       \
@@ -46,7 +47,7 @@ static void pool_pairs(const csimd_windows *w, const void *input, void *output) 
     eight m = PRECEDES_MAX(b, a) ? b : a;
     m = PRECEDES_MAX(c, m) ? c : m;
     m = PRECEDES_MAX(d, m) ? d : m;
-    // The next row overwrites the results that are written past a short row.
+    // If a row has fewer than eight results, the store writes past its end; the next row overwrites what is there.
     if (y + i + 8 <= result_size) memcpy(to + y + i, &m, sizeof m);
     else copy_part_4(to + y + i, &m, count);
   })
@@ -79,7 +80,7 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
     VF above = WOVEN(in_a, in_b);
     VF below = WOVEN(in_c, in_d);
     float *first = to + start + 2 * i;
-    // The next rows overwrite the zeros that are written past short rows.
+    // If a row has fewer than eight windows, the stores write zeros past its end; the next rows overwrite them.
     if (count == 8 || start + pixels + LANES <= input_size) {
       STORE(VF, first, above);
       STORE(VF, first + w->input[2], below);

@@ -2,7 +2,8 @@
 
 #include "transpose_block.h"
 
-// Transposes TRANSPOSE_WIDTH × TRANSPOSE_WIDTH words, like `transpose_block` but without its prefetches.
+// Transposes TRANSPOSE_WIDTH × TRANSPOSE_WIDTH words of 32 bits, like `transpose_block` but without its prefetches. The
+// row stride of the source is `stride`, the row stride of the target `step`.
 INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   transposed_row a[TRANSPOSE_WIDTH];
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) a[r] = LOAD(transposed_row, source + r * stride);
@@ -10,7 +11,8 @@ INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
 
-// `WORD` is the unsigned integer that has the size of an element.
+// Defines `name`, which transposes a block of any size, element by element. `WORD` is the unsigned integer that has the
+// size of an element.
 #define TRANSPOSE_PART(name, WORD)                                                                                 \
   typedef WORD name##_word __attribute__((may_alias));                                                             \
   INLINE void name(                                                                                                \
@@ -57,7 +59,7 @@ INLINE void transpose_tile(
   transpose_part_4(height, width, (const uint32_t *)source, stride, (uint32_t *)target, step);
 }
 
-// Transposes large matrices with non-temporal stores, for targets whose rows begin at cache lines. A block is
+// Transposes large matrices with non-temporal stores, for targets whose rows start at cache-line boundaries. A block is
 // transposed into `scratch` while the previous block, also in `scratch`, is written row by row. Direct reads and writes
 // of short pieces of rows would reach only half of the memory bandwidth. The next rows of the source are prefetched,
 // row by row, into the L1 cache.
@@ -131,8 +133,9 @@ static void transpose_streamed(
 #undef STREAM_LENGTH
 
 // Transposes strips of 64 columns of the target, each from the first row to the last. A strip reads 64 rows of the
-// source sequentially and writes whole cache lines of the target once. If rows of the target were the outer loop, rows
-// of the source at power-of-two strides would evict each other from the cache and be fetched again for every 16 rows.
+// source sequentially and writes whole cache lines of the target once. If the outer loop ran over rows of the target,
+// each iteration would read short pieces of all rows of the source. At power-of-two strides, these pieces evict each
+// other from the cache, so the next iteration would fetch the same cache lines again.
 #define TRANSPOSE_STRIP 64
 #define TRANSPOSE(name, S, tile)                                                                    \
   static void name(                                                                                 \

@@ -1,4 +1,4 @@
-/// The record of an executed step or kernel.
+/// The cost and the time of one execution of a plan's step or of a kernel.
 public struct StepRecord: Hashable, Sendable {
   /// The names of the operations, and the amounts of arithmetic and memory traffic.
   public var cost: StepCost

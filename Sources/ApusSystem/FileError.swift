@@ -1,6 +1,6 @@
 import Glibc
 
-/// A call to the file system that failed.
+/// An operation on a file that failed, such as to read the file or to run it as a program.
 package struct FileError: Error, Hashable, Sendable {
   /// The operation that failed: `open`, `read`, `write`, …
   package var operation: String

@@ -73,7 +73,8 @@ import Testing
     }
   }
 
-  /// Tasks cover every element of a step with segments of many sizes.
+  /// The tasks for the threads cover every element of a step whose segments (domains with their own arrays) have many
+  /// sizes.
   @Test func segmentsOfAllSizesAreSplitIntoTasks() throws {
     var builder = PlanBuilder()
     let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
@@ -236,8 +237,8 @@ import Testing
     }
   }
 
-  /// A scalar that a program stores needs a slot for a block of elements. Here the scalar has 64 bits, but the other
-  /// values have 16 and 32 bits.
+  /// A scalar that a program stores needs room for a block of elements in the workspace. Here the scalar has 64 bits,
+  /// but the other values have 16 and 32 bits.
   @Test func storedNumbersBesideArrays() throws {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 9))
     let count = 5000

@@ -6,7 +6,8 @@ import Testing
 @testable import ApusCPU
 
 @Suite struct ReductionTests {
-  /// Reduces a tensor, with a prologue and an epilogue that change no value, and returns the result.
+  /// Reduces a tensor and returns the result. The prologue and the epilogue, the elementwise programs before and after
+  /// the reduction, change no value.
   private func reduce(
     _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: ReductionRow, _ dtype: DType = .float32,
     layout: Layout? = nil, threads: Int = 2, simd: String? = nil
@@ -63,8 +64,8 @@ import Testing
     }
   }
 
-  /// A reducer's functions `row` and `deviation_row`, which reduce a whole array in one call, give the same bits as
-  /// `begin`, `take` and `finish`.
+  /// A reducer's functions `row` and `deviation_row`, which reduce a whole array in one call, give the same bits as its
+  /// functions `begin`, `take` and `finish`, which keep a state between calls.
   @Test(arguments: availableSets, [0, 16, 48, 64, 80, 777, 1008, 1024, 1040, 4096])
   func rowFunctionsEqualStateFunctions(simd: String, count: Int) throws {
     let loops = try #require(csimd_open(simd))
@@ -199,7 +200,7 @@ import Testing
   }
 
   @Test func prologueAndEpilogue() throws {
-    // Two reducers with a prologue and an epilogue: the mean of squares plus the maximum.
+    // A step with two reducers, a prologue and an epilogue: the mean of the squares plus the maximum.
     var builder = PlanBuilder()
     var random = TestNumbers(seed: 11)
     let numbers = random.array(40 * 300).map { Double(Float($0)) }

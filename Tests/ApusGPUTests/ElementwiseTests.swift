@@ -88,7 +88,8 @@ import Testing
     }
   }
 
-  /// The kernel that copies a transposed matrix of 16-bit numbers transposes it block by block.
+  /// The kernel that copies a transposed matrix of 16-bit numbers works block by block, here with partial blocks at the
+  /// edges.
   @Test(arguments: [DType.float16, .bfloat16]) func transposesHalfPrecision(dtype: DType) throws {
     let (rows, columns) = (37, 150)
     let numbers = (0..<rows * columns).map { Double($0 % 251 - 125) }

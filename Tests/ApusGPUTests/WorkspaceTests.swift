@@ -19,7 +19,7 @@ import Testing
     try eval(Tensor(repeating: 0, shape: shape, dtype: dtype))
   }
 
-  /// Lowers plans for both kernel classes, and checks their workspace.
+  /// Lowers plans to the kernels for CPUs and to the kernels for GPUs, and checks their workspace.
   private func checkKernels(_ plans: some Sequence<Plan>, _ name: String) throws {
     for plan in plans {
       let (values, bound) = bound(plan)

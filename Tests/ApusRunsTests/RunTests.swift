@@ -37,7 +37,7 @@ private final class Stopper: TrainingObserver {
     let (whole, _) = try Run.train(fixture.settings(), output: fixture.scratch.file("whole"))
     #expect(longer.progress.steps == 6)
     #expect(try longer.model().state.sha256() == whole.model().state.sha256())
-    // A copy does not change the run.
+    // A run that is resumed in another folder is copied; the first folder does not change.
     let (copy, _) = try longer.resume(["steps": 8], output: fixture.scratch.file("copy"))
     #expect(copy.progress.steps == 8)
     #expect(try Run(at: path).progress.steps == 6)

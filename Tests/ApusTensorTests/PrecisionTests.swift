@@ -6,7 +6,7 @@ import Testing
 @Suite struct PrecisionTests {
   private let narrow: [DType] = [.float16, .bfloat16]
 
-  /// Products of a tensor with itself, for positive `float32` or 16-bit tensors of shape `[2, 2]`.
+  /// Products of a `[2, 2]` tensor with itself.
   private static let products: [(name: String, body: @Sendable (Tensor) -> Tensor)] = [
     ("matmul", { $0.matmul($0) }), ("matrix times vector", { $0.matmul($0[0]) }),
     ("einsum", { Tensor.einsum("ij,kj->ik", [$0, $0]) }),

@@ -3,10 +3,11 @@
 
 Both train on the same rows (Apus on all but one of them), with dense layers of 256 and 128 units, ReLU, Adam at a
 constant rate, and batches of 64. The rows are shuffled in each epoch. Features and the target of a regression are
-standardized by the training rows. The random numbers differ. Both are evaluated on the held-out rows, Apus by
-`apus evaluate`. This is repeated for several random splits into training and held-out rows. The mean score of Apus over
-the splits may be at most 0.03 (R² of the regression) or 0.01 (accuracy of the classification) below the mean score of
-scikit-learn's network. For comparison, the script also prints the scores of a linear model.
+standardized with the mean and standard deviation of the training rows. The random numbers differ. Both are evaluated on
+the held-out rows, Apus by `apus evaluate`. This is repeated for several random splits into training and held-out rows.
+The mean score of Apus over the splits may be at most 0.03 (R² of the regression) or 0.01 (accuracy of the
+classification) below the mean score of scikit-learn's network. For comparison, the script also prints the scores of a
+linear model.
 
 usage: python3 tables_check.py [--apus PATH] [--device cpu] [--splits 5]        (scikit-learn, numpy)
 """

@@ -5,7 +5,7 @@ public protocol Workload: Sendable {
   /// The value of `--problem`, or for `apus bench step` the name of the workload.
   var name: String { get }
 
-  /// Measures on a device, and calls `report` with each line as soon as it is complete.
+  /// Measures on a device, and calls `report` with each measurement as soon as it is complete.
   func run(
     on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void
   ) throws

@@ -2,7 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// Repeated products of rows by one matrix `[k, n]`, which is read in place or packed once in panels of columns.
+/// Products, one after another, of different rows and the same matrix `[k, n]`, which is read in place or packed once
+/// in panels of columns.
 ///
 /// The result of a row does not depend on the other rows of a product.
 struct RepeatedRightProduct {
@@ -11,8 +12,8 @@ struct RepeatedRightProduct {
   /// The row stride of results: n, rounded up to whole panels.
   let stride: Int
   private let kernels: BlockKernels
-  /// Whether the matrix is read in place. If it has few uses, it is not packed, since packing reads and writes each
-  /// element once.
+  /// Whether the matrix is read in place. For few uses, the time that packing takes, to read and write each element
+  /// once, is longer than the time that it saves.
   private let isInPlace: Bool
 
   /// - Parameter uses: the total number of rows that are multiplied by one matrix.
@@ -33,7 +34,7 @@ struct RepeatedRightProduct {
   /// panels.
   func resultByteCount(rows: Int) -> Int { rows * stride * kernels.lane.byteCount }
 
-  /// Prepares the matrix for `multiply(rows:…)`: in place, or packed in shared memory.
+  /// Prepares the matrix for `multiply(rows:…)`: in place, or packed in the memory that all threads share.
   func panels(of matrix: UnsafeMutableRawPointer, _ context: borrowing RunContext) -> csimd_panels {
     let factor = BlockKernels.Factor(pointer: UnsafeRawPointer(matrix), row: n, column: 1)
     guard !isInPlace else { return kernels.inPlace(factor) }
@@ -47,7 +48,8 @@ struct RepeatedRightProduct {
     return kernels.packed(shared, height: k)
   }
 
-  /// `result[rows, n] = a[rows, k] · matrix`; the row stride of the result is `stride`.
+  /// `result[rows, n] = a[rows, k] · matrix`. The row stride of `a` is `leading`; the row stride of the result is
+  /// `stride`.
   func multiply(
     rows: Int, _ a: UnsafeRawPointer, leading: Int, _ panels: csimd_panels, _ result: UnsafeMutableRawPointer,
     scratch: UnsafeMutableRawPointer

@@ -9,7 +9,7 @@ struct CUDALibraries: @unchecked Sendable {
   let compiler: CCUDACompiler
   /// The newest CUDA version that the driver supports, and the version of NVRTC, as 1000 × major + 10 × minor.
   let driverVersion, compilerVersion: Int
-  /// The file of NVRTC.
+  /// The path or name with which NVRTC's shared library was opened.
   let compilerPath: String
 
   /// The oldest version of CUDA that `CUDADriver` supports.
@@ -66,7 +66,7 @@ struct CUDALibraries: @unchecked Sendable {
     return Int(version)
   }
 
-  /// Opens the newest NVRTC whose major version the driver supports.
+  /// Opens the first NVRTC on the search path whose major version the driver supports.
   private static func compiler(
     _ search: CUDASearch, newest: Int
   ) throws(DeviceError) -> (CCUDACompiler, version: Int, path: String) {
@@ -101,9 +101,9 @@ struct CUDALibraries: @unchecked Sendable {
 struct CUDASearch: Sendable {
   /// The folders of `APUS_CUDA_PATH`.
   var cudaPath: [String] = []
-  /// The folders of `PATH`.
+  /// The folders of `PATH`, in which `python3` is searched.
   var programPath: [String] = []
-  /// The user's folder, `HOME`.
+  /// The home folder of the user, `HOME`.
   var home: String?
 
   /// The search that the environment variables of this process describe.

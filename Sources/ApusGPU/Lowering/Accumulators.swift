@@ -1,9 +1,10 @@
 import ApusDevice
 
-/// The accumulators of a reduction's reducers, in registers.
+/// The accumulators of a reduction's reducers (`sum`, `max`, `argmin`, …), in registers.
 ///
-/// Sums are cascades of accumulation chains (see `Kernels/reduce.def`). The accumulator itself is the register of
-/// the lowest level; each higher level has a register of its own.
+/// A floating-point sum is a cascade (see `Kernels/reduce.def`). Its lowest level adds chains of a few terms, and each
+/// higher level adds the sums of the level below. The accumulator itself is the register of the lowest level; each
+/// higher level has a register of its own.
 struct Accumulators {
   private struct Item {
     var reducer: ReductionRow
@@ -12,13 +13,13 @@ struct Accumulators {
     /// The register of the value's index, for `argmin` and `argmax`.
     var position: String?
 
-    /// Whether the order of additions affects the last bits.
+    /// Whether the item is a floating-point sum: the order of its additions affects the last bits, so it has levels.
     var isCascade: Bool { reducer == .sum && lane.dtype.isFloatingPoint }
     /// Returns the register of a level above the lowest one; these levels are numbered from 1.
     func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
 
-  /// The accumulators of the first set of results (one result vector), then those of the other sets.
+  /// The accumulators of the first set, then of the other sets. A set is one vector of results.
   private var items: [Item]
   private let setCount: Int
   /// The number of levels above the lowest one.
@@ -32,7 +33,8 @@ struct Accumulators {
   /// Whether terms are accumulated in chains, each ended by `endChain`.
   var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
 
-  /// Creates accumulators for the reducers of `step`; reducer `i` accumulates output `i` of the prologue.
+  /// Creates accumulators for the reducers of `step`; reducer `i` accumulates output `i` of the prologue, the program
+  /// that computes the terms.
   /// - Parameters:
   ///   - chains: the maximum number of chains (of at most `chain` terms each) that a register accumulates.
   ///   - sets: the number of result vectors that are accumulated side by side.
@@ -50,7 +52,8 @@ struct Accumulators {
     }
   }
 
-  /// Returns the registers of a set that are inputs of the epilogue: for `argmin` and `argmax`, those of the indices.
+  /// Returns the registers of a set that are inputs of the epilogue; for `argmin` and `argmax`, the registers of the
+  /// indices.
   func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.position ?? $0.value } }
 
   /// Returns all registers of a set with their arithmetic types, in a fixed order.

@@ -13,13 +13,14 @@ struct DepthwiseTiling {
 
   /// The number of rows of results that share loads of the image.
   static let rows = 4
-  /// The maximum number of elements of a prepared plane (one channel of one image), which is in a private array.
+  /// The maximum number of elements of a prepared plane (one channel of one image with its padding), which the kernels
+  /// keep in a private array.
   static let privateSize = 16384
-  /// The maximum number of taps whose sums fit into registers.
+  /// The maximum number of taps (elements of a channel's kernel) whose sums fit into registers.
   static let mostTaps = 25
 
   /// Returns `nil` unless the convolution is depthwise, images and kernel have depth 1, stride and dilation are 1,
-  /// there are at most `mostTaps` taps, and a plane has at most `privateSize` elements.
+  /// there are at most `mostTaps` taps, and a prepared plane has at most `privateSize` elements.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, registerWidth: Int) {
     let one = SIMD3(repeating: 1)
     guard g.groups > 1, g.inputChannels == g.groups, g.outputChannels == g.groups, g.stride == one, g.dilation == one,

@@ -1,16 +1,16 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Whether a product is lowered as a reduction: each matrix of the batch has few results, `k` times the batch size is
-  /// large, and the domain of the reduction is a valid shape. Tiles of such a product would be almost empty, and their
-  /// workspace would be many times as large as the factors, most of all for 1-byte types.
+  /// Whether a product is lowered as a reduction: each matrix of the batch has few results, the inner dimension `k`
+  /// times the batch size is large, and the domain of the reduction is a valid shape. Tiles of such a product would be
+  /// almost empty, and their workspace would be many times as large as the factors, most of all for 1-byte types.
   func isSums(_ step: Matmul) -> Bool {
     let mostResults = step.dtype.byteCount == 1 ? 64 : 16
     return step.m * step.n <= mostResults && step.batch.elementCount * step.k >= 4096
       && step.batch.rank + 3 <= Shape.maximumRank
   }
 
-  /// Lowers a product as a reduction over `batch + [m, n, k]`.
+  /// Lowers a product as a sum over the last axis of the domain `batch + [m, n, k]`.
   mutating func lowerSums(_ step: Matmul) {
     let rank = step.batch.rank
     let domain = Shape(Array(step.batch) + [step.m, step.n, step.k])

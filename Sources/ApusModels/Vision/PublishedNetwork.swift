@@ -33,7 +33,7 @@ public struct PublishedNetwork: Sendable {
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
   ///   - classes: the number of logits.
-  ///   - stem: the stem; `nil` for the stem that fits the size of the input.
+  ///   - stem: the form of the network; `nil` for the form that fits the size of the input.
   /// - Throws: `ModelError.misfit` if the network cannot be built for the input, for example because the input is too
   ///   small, or if a stem is given for a network that has only one form.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {

@@ -13,8 +13,9 @@ private struct Border: Sendable {
     }
   }
 
-  /// The padding around all axes of `x`, which is `[batch, channels, spatial…]` or `[channels, spatial…]`. Reports an
-  /// error and returns `nil` if `x` has another rank or the padding is above `most`.
+  /// The padding of all axes of `x`, which is `[batch, channels, spatial…]` or `[channels, spatial…]`; it is 0 for the
+  /// axes that are not spatial. Reports an error and returns `nil` if `x` has another rank or the padding is above
+  /// `most`.
   ///
   /// - Parameter most: returns the maximum padding on one side of an axis with a given extent.
   func around(_ x: Tensor, _ layer: String, most: (_ extent: Int) -> Int = { _ in .max }) -> [(
@@ -38,8 +39,8 @@ private struct Border: Sendable {
 }
 
 /// Pads the spatial axes of `x: [batch, channels, spatial…]` or `[channels, spatial…]` with `value`, by default 0: each
-/// spatial extent becomes `before + in + after`. PyTorch's `ZeroPad` and `ConstantPad` take lists of amounts that begin
-/// with the last axis; here the amounts are in the order of the axes.
+/// spatial extent `in` becomes `before + in + after`. PyTorch's `ZeroPad` and `ConstantPad` take lists of amounts that
+/// begin with the last axis; here the amounts are in the order of the axes.
 public struct ConstantPad<let rank: Int>: Layer {
   /// The padding value.
   public let value: Double
@@ -60,8 +61,8 @@ public struct ConstantPad<let rank: Int>: Layer {
 }
 
 /// Mirrors `x: [batch, channels, spatial…]` or `[channels, spatial…]` at both ends of each spatial axis, without
-/// repeating the first and the last element: `c b | a b c | b a`. Each spatial extent becomes `before + in + after`.
-/// The padding on each side must be shorter than the axis.
+/// repeating the first and the last element: `c b | a b c | b a`. Each spatial extent `in` becomes
+/// `before + in + after`. The padding on each side must be shorter than the axis.
 public struct ReflectionPad<let rank: Int>: Layer {
   private let border: Border
 
@@ -77,7 +78,7 @@ public struct ReflectionPad<let rank: Int>: Layer {
 }
 
 /// Repeats the first and last elements of `x: [batch, channels, spatial…]` or `[channels, spatial…]` around the spatial
-/// axes: `a a | a b c | c c`. Each spatial extent becomes `before + in + after`.
+/// axes: `a a | a b c | c c`. Each spatial extent `in` becomes `before + in + after`.
 public struct ReplicationPad<let rank: Int>: Layer {
   private let border: Border
 
@@ -93,8 +94,8 @@ public struct ReplicationPad<let rank: Int>: Layer {
 }
 
 /// Continues `x: [batch, channels, spatial…]` or `[channels, spatial…]` periodically around its spatial axes:
-/// `b c | a b c | a b`. Each spatial extent becomes `before + in + after`. The padding on each side must not be longer
-/// than the axis.
+/// `b c | a b c | a b`. Each spatial extent `in` becomes `before + in + after`. The padding on each side must not be
+/// longer than the axis.
 public struct CircularPad<let rank: Int>: Layer {
   private let border: Border
 

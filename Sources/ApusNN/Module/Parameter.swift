@@ -8,8 +8,8 @@ import Synchronization
 public final class Parameter: Sendable {
   let box: ValueBox
   private let trainable: Atomic<Bool>
-  /// Whether optimizers update only the rows that the loss looks up, and the same rows of the rule's state, as PyTorch
-  /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and are not even
+  /// Whether optimizers update only the rows that the loss looks up, and the same rows of their state, as PyTorch does
+  /// with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and are not even
   /// read.
   ///
   /// There are two exceptions: gradients that were evaluated before the update, as accumulated gradients are, and

@@ -1,6 +1,8 @@
 import ApusTensor
 
-/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: its steps have the units of the weights.
+/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: the gradient `g` of the weights `w` is divided by the size of
+/// recent gradients and multiplied by the size of recent steps `d`. `s` and `u`, which start at 0, are running averages
+/// of `g²` and `d²`.
 /// ```text
 /// g ← g + weightDecay · w
 /// s ← ρ · s + (1 − ρ) · g²

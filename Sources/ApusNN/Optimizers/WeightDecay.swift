@@ -12,7 +12,7 @@ struct WeightDecay {
     isDecoupled = rate != nil
   }
 
-  /// `gradient + decay · value`, the coupled form: the gradient of `decay / 2 · ‖w‖²` is added.
+  /// `gradient + decay · value`, the coupled form: the gradient of `decay / 2 · ‖value‖²` is added.
   func coupled(_ gradient: Tensor, _ value: Tensor) -> Tensor {
     factor.map { gradient + value * $0 } ?? gradient
   }

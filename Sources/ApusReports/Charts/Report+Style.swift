@@ -1,5 +1,5 @@
 extension Markup {
-  /// The style rules of a page, without the rules of its drawings.
+  /// The CSS rules of a page, without the rules of its drawings.
   static let pageStyle: Markup = .verbatim(
     """
     \(variables(Theme.light))

@@ -68,7 +68,7 @@ struct Ticks: Hashable, Sendable {
     let sign = value < 0 ? "−" : ""
     let size = value.magnitude
     // A number below 0.001 gets an exponent only if the step is small too. If the step is larger, the neighboring marks
-    // may be above 0.001, and such marks are written as decimals.
+    // may be above 0.001, where marks are written as decimals, so this mark is a decimal, too.
     if size < 1e-3 && unit < 0.9e-5 || size >= 1e12 {
       var exponent = Int(log10(size).rounded(.down))
       var digits = max(0, exponent - Int(log10(unit).rounded(.down)))

@@ -1,8 +1,8 @@
 import Apus
 
 extension RunSettings {
-  /// The model and one of its inputs, determined from the settings and the list of data sets. No data are read; `nil`
-  /// if the number of classes or the size of the inputs depends on files.
+  /// The model, and the shape and type of one of its inputs, determined from the settings and the list of data sets
+  /// without reading data. `nil` if the number of classes or the size of the inputs depends on files.
   func expectedModel() throws -> (any Layer, ModelSummary.Input)? {
     guard case .images(let network) = model.kind else { return (try model.exampleModel(), model.exampleInput()) }
     let description = try DatasetDescription.find(data).description

@@ -121,6 +121,7 @@ extension GraphNode {
   /// How an operation uses its indices.
   struct IndexUse {
     var extent: Int
+    /// What is known about the indices before the plan runs.
     var label: IndexLabel
     /// Whether the indices must ascend and are not known to do so.
     var mustAscend = false

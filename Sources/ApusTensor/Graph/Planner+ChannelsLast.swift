@@ -150,7 +150,8 @@ extension Planner {
     let axes = Set(node.attributes.integers.dropFirst())
     let permutation = Planner.channelsLast(rank)
     let reduced = permutation.indices.filter { axes.contains(permutation[$0]) }
-    // The indices of extreme elements along several axes depend on the order of these axes.
+    // With several axes, `argmin` and `argmax` number the elements in the order of the axes, so they read the
+    // channels-first view.
     guard axes.count == 1 || node.op !== Op.argmin && node.op !== Op.argmax else { return }
     let left = permutation.filter { !axes.contains($0) }
     node.inputs[0] = input

@@ -5,9 +5,10 @@ extension Planner {
   /// rounded to 16 bits, but the steps that read them need no conversion.
   ///
   /// A 16-bit value gets a twin, a `float32` node with the same values, if it is a cast of `float32` values, the result
-  /// of a product, or computed from twins. Views, products, pooling, reductions and elementwise operations read the
-  /// twin. All other operations, and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The
-  /// results have the same bits, because devices accumulate 16-bit values in `float32` anyway.
+  /// of a product (`matmul` or a convolution), or computed from twins. Views, products, pooling, reductions and
+  /// elementwise operations read the twin. All other operations, and the plan's outputs, read the 16-bit value, which
+  /// becomes a cast of its twin. The results have the same bits, because devices accumulate 16-bit values in `float32`
+  /// anyway.
   mutating func widenHalfPrecision() {
     guard device.prefersFloat32Products, nodes.contains(where: \.isHalfPrecisionProduct) else { return }
     var widening = HalfPrecisionWidening(kept: Set(outputs))
@@ -23,8 +24,8 @@ private struct HalfPrecisionWidening {
   private var twins: [Int: Int] = [:]
   /// The keys are casts to `float32` of 16-bit nodes that have a twin; the values are these twins.
   private var aliases: [Int: Int] = [:]
-  /// Casts to `float32` of 16-bit nodes without a twin. Each checkpoint region that reads such a node has a cast of its
-  /// own, because regions do not share values.
+  /// Casts to `float32` of 16-bit nodes without a twin. Each region of gradient checkpointing that reads such a node
+  /// has a cast of its own, because regions do not share values.
   private var casts: [CastInput: Int] = [:]
 
   private struct CastInput: Hashable {

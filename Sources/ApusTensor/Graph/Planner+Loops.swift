@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// A loop with a planned body. Values are nodes of the enclosing planner.
+/// A loop with a planned body. The loop carries values from one iteration to the next, and reads and writes one element
+/// of its sequences in each iteration. A value is given by the index of its node in the enclosing planner.
 struct PlannedLoop {
   /// The plan of one iteration.
   var body: Plan

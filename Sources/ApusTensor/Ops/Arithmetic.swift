@@ -123,7 +123,7 @@ extension Op {
 
 extension Tensor {
   /// The remainder of truncated division, with the sign of the dividend (C's `fmod`), in the broadcast shape and
-  /// promoted type of both. It is exact for integers; for an integer divisor of 0 it is 0.
+  /// promoted type of both; for an integer divisor of 0 it is 0.
   public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
 }
 

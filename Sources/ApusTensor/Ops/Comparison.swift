@@ -3,7 +3,7 @@ import ApusDevice
 // MARK: - Conversion
 
 extension Op {
-  /// Inputs: any type; the result's type is in the attributes.
+  /// Input: a tensor of any type. The result's type is in the attributes.
   static let cast: Op = Op(
     name: "cast",
     shape: { inputs, attributes throws(ShapeError) in

@@ -10,8 +10,8 @@ extension Layer {
   ///   - x: `[batch, channels, height, width]`
   ///   - classes: integers `[batch]`; `nil` for the classes with the largest scores.
   ///   - path: the layer whose output is used, by its name in a `LayerTrace`; `nil` for the last convolution.
-  /// - Returns: `[batch, height, width]` with the height and width of the layer's output, not negative; `nil` if there
-  ///   is no such layer or its output is not of rank 4.
+  /// - Returns: nonnegative numbers `[batch, height, width]`, with the height and width of the layer's output; `nil` if
+  ///   there is no such layer or its output is not of rank 4.
   /// - Precondition: the model returns `[batch, classes]`.
   public func gradCAM(of x: Tensor, classes: Tensor? = nil, at path: String? = nil) -> Tensor? {
     recordingGradients {

@@ -84,7 +84,7 @@ struct MinibatchOrderTests {
   }
 
   /// The examples of a class are drawn with replacement and with equal probabilities. The statistic has a χ²
-  /// distribution with 9 degrees of freedom, of which 99.99 % of the values are below 34.
+  /// distribution with 9 degrees of freedom; 99.99 % of its values are below 34.
   @Test func balancedDrawsAreUniform() {
     let labels = (0..<40).map { Int32($0 < 10 ? 0 : 1) }
     let order = MinibatchOrder(balancing: labels, batchSize: 8, seed: 2)

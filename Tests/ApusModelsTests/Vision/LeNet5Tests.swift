@@ -39,8 +39,9 @@ import Testing
     }
   }
 
-  /// A training step has two bounds: one on the number of steps in its plan, and one on the host's time, in
-  /// `hostUnits`, from building the graph until the device has the plan. The bounds are twice the measured values.
+  /// A training step has two bounds: one on the number of steps in its plan, and one on the host's time from building
+  /// the graph until the device has the plan, in units of about 1 µs (`hostUnits`). The bounds are twice the measured
+  /// values.
   @Test(arguments: [("sgd", 100.0), ("momentum", 120), ("adam", 160)])
   func stepCountAndHostTimeAreBounded(_ name: String, _ bound: Double) throws {
     let backend = RecordingDevice()

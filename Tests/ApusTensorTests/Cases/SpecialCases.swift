@@ -7,7 +7,7 @@ extension SpecialCase {
 
   static let all = RowFunction.all.flatMap(\.special) + halves + kinks + edges + integers
 
-  /// Operations whose intermediate values would overflow or underflow in the type of the input.
+  /// Operations whose intermediate values would overflow, underflow or lose most digits in the type of the input.
   private static let halves: [SpecialCase] = [
     .init("tanh-GELU's derivative", .float16, [300, -300, 60000, -60000, 1], expected: [1, 0, 1, 0, 1.0829640838]) {
       derivative { $0.gelu(isApproximate: true) }($0)

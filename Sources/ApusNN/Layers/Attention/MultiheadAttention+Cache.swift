@@ -18,7 +18,8 @@ extension MultiheadAttention {
   ///   - x: the elements after those in the cache: `[count, batch, size]`, or `[batch, count, size]` if the layer is
   ///     batch first.
   ///   - cache: the cache, to which keys and values are appended.
-  ///   - keyMask: `[batch, capacity]`: `bool` (true for keys that may be attended to, false for padding), or additive.
+  ///   - keyMask: `[batch, capacity]`: `bool` (true for keys that may be attended to, false for padding), or numbers
+  ///     that are added to the scores.
   /// - Returns: the result, in the shape of `x`.
   /// - Precondition: the layer adds no keys; queries, keys and values have the same size; and the capacity suffices.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
