@@ -7,7 +7,7 @@
 //
 // A panel is $vectors registers of neighboring channels. One work-item sums some rows of pixels for some tiles. It
 // processes one block of rows for all its tiles before the next block, so that the block stays in a cache. Between
-// blocks, `stage` stores the sums. At the end, the kernel writes them to target [part, tap, channel of x, padded
+// blocks, `stage` keeps the sums. At the end, the kernel writes them to target [part, tap, channel of x, padded
 // channel of y]; the rows of one work-item are a part.
 //
 // Parameters: $FACTORS, $T, $V, $channelBlocks, $channels, $channelsPerItem, $columns, $dtype, $factor, $gridHeight,

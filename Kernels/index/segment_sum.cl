@@ -3,8 +3,9 @@
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j] = own
 //
-// A work-item computes one element of the result: it finds the first row of the segment by binary search and adds rows
-// up to the end of the segment. The work-items of column 0 share the check that the indices are in range and sorted.
+// Here `own` is the index of a segment and `i` is a column. A work-item computes one element of the result: it finds
+// the first row of the segment by binary search and adds rows up to the end of the segment. The work-items of column 0
+// share the check that the indices are in range and sorted.
 // $ELEMENT is element.cl, $ADD is add_row.cl.
 //
 // Parameters: $ADD, $CHAINS, $ELEMENT, $FAULT, $FINISH, $V, $count, $extent, $firstIndex, $firstResult, $index,

@@ -49,8 +49,8 @@ static run_of run_at(const csimd_layout *layout, int64_t start, int64_t count) {
   return run;
 }
 
-/// Copies elements that are stored in the type of the arithmetic (the lane). Short runs are frequent, so it calls no
-/// function of the table.
+/// Copies elements whose stored type is the type of the arithmetic (the lane). Runs are often short, so this function
+/// copies them itself instead of calling a function of `kernel->table`.
 static void copy_run(char *target, const char *source, int64_t count, int64_t stride, int bytes) {
   if (stride == 1) {
     memcpy(target, source, (size_t)(count * bytes));
@@ -85,9 +85,10 @@ static void load_run(
   }
 }
 
-/// Reads a register, the address and the step of a block of elements, with two loads. The two fields are stored
-/// separately, so store forwarding would fail for a single load of both fields. Such a load would wait until all
-/// earlier stores have left the core's store buffer, and these include the whole block that the last loop wrote.
+/// Reads a register with two loads. A register consists of the address of a block of elements and the step between
+/// them. The two fields are stored separately, so store forwarding would fail for a single load of both fields. Such a
+/// load would wait until all earlier stores have left the core's store buffer, and these include the whole block that
+/// the last loop wrote.
 static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
@@ -161,8 +162,8 @@ static void store_output(
   }
 }
 
-/// Sets the registers of uniform arguments, which have one value for all elements, and runs the instructions that have
-/// only such operands.
+/// Sets the registers of uniform arguments, which have one value for all elements, and runs the instructions whose
+/// operands are all uniform.
 static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers) {
   for (int i = 0; i < kernel->argument_count; i += 1) {
     const csimd_argument *argument = &kernel->arguments[i];
@@ -240,9 +241,9 @@ static void run_block(
 
 // ---- Flat kernels
 
-/// An instruction of a flat kernel (see `is_flat`). After each block, the addresses of its operands, its result and its
-/// prefetches advance by the length of the block times `data_bytes`, `target_bytes` and `ahead_bytes`. These are the
-/// element size for arrays, and 0 for registers.
+/// An instruction of a flat kernel (see `is_flat`). After each block, the addresses in `data`, `target` and
+/// `hints.ahead` advance by the length of the block times `data_bytes`, `target_bytes` and `ahead_bytes`. These factors
+/// are the element size for addresses in arrays, and 0 for addresses in registers.
 typedef struct {
   csimd_loop loop;
   int operand_count, prefetches_ranges;
@@ -429,8 +430,8 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
       if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
       gather_rows(kernel, frame, i, tile, first, rows, &registers[i]);
     }
-    // All arguments of these rows have been read, so no output overwrites an argument before its use. No instruction
-    // writes an output directly.
+    // All arguments of these rows are read before any output is written, because no instruction writes directly to an
+    // output here. So an output may share memory with an argument.
     run_instructions(kernel, frame, registers, 0, rows * tile->columns, 0);
     for (int i = 0; i < kernel->output_count; i += 1) {
       const csimd_output *output = &kernel->outputs[i];

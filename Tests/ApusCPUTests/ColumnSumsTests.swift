@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// The column sums that are computed by a product's tasks are equal to those of a reduction over the stored product.
+/// A product's tasks can also sum the columns of the product. The sums equal a reduction that reads the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []

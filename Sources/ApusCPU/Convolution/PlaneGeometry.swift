@@ -2,7 +2,7 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A convolution with stride 1 on padded planes.
+/// A convolution with stride 1 on padded planes. A plane is an image, or one depth of a volume.
 ///
 /// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps
 /// read, padded with zeros: `[channels, kernel planes, rows, width]`, where `width` is the padded width. Pixel `p` of
@@ -103,8 +103,8 @@ struct PlaneGeometry {
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
   }
 
-  /// Whether the convolution is depthwise with 3 × 3 taps and its rows fill vectors. If so, `depthwise_multiply` writes
-  /// results in place and reads each pixel once for all rows of taps.
+  /// Whether the convolution is depthwise with 3 × 3 taps, and a row fills at least one vector. If so,
+  /// `depthwise_multiply` writes results in place and reads each pixel once for all rows of taps.
   var isDepthwise: Bool {
     groups == sourceChannels && groups == resultChannels && kernel == SIMD3(1, 3, 3) && dilation == SIMD3(1, 1, 1)
       && result.z >= 16

@@ -55,8 +55,8 @@ extension Run {
   }
 
   /// Warns if the run's data have changed since the run was trained: they are then split differently, and the held-out
-  /// examples may include examples that the model was trained with. For images, only the number of training examples is
-  /// compared, because the statistics of the pixels would need all files.
+  /// examples may include examples that the model was trained with. The method compares the number of training
+  /// examples, and for a table also the format. It does not compare pixel statistics, which would need all images.
   private func warnIfChanged() {
     struct Enough: Error {}
     var isChanged = false
@@ -67,7 +67,7 @@ extension Run {
         throw Enough()
       }
     } catch {
-      // Data that cannot be read are reported when the examples are read.
+      // `Enough` ends the loading after the comparison. Other errors are reported when the examples are read.
     }
     guard isChanged else { return }
     Diagnostics.write(
