@@ -113,7 +113,7 @@ INLINE VD WIDE(sigmoid_f64)(VD a) {
 
 INLINE VD WIDE(gaussian_f64)(VD a) { return WIDE(exp_f64)(a * a * -0.5); }
 
-// The argument g is for `normal_f32` only.
+// Only `normal_f32` uses the argument g.
 INLINE VD WIDE(normal_f64)(VD a, VD g) {
   (void)g;
   return 0.5 * WIDE(erfc_f64)(a * -0.70710678118654752);

@@ -21,7 +21,7 @@ int64_t csimd_position(const csimd_layout *layout, int64_t index) {
   return layout->rank ? position + index * layout->strides[0] : position;
 }
 
-/// A run of equally spaced elements.
+/// A run of `count` equally spaced elements, the first at index `position` of an array.
 typedef struct {
   int64_t position, stride, count;
 } run_of;
@@ -86,14 +86,15 @@ static void load_run(
 }
 
 /// Reads a register with two loads. A register consists of the address of a block of elements and the step between
-/// them. The two fields are stored separately, so store forwarding would fail for a single load of both fields. Such a
-/// load would wait until all earlier stores have left the core's store buffer, and these include the whole block that
-/// the last loop wrote.
+/// them, 0 if they are all the same. The two fields are stored separately, so store forwarding would fail for a single
+/// load of both fields. Such a load would wait until all earlier stores have left the core's store buffer, and these
+/// include the whole block that the last loop wrote.
 static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
 
-/// Fills the register of an argument, or lets the register alias the argument's array.
+/// Points a register at `count` elements of an argument: in the argument's array if possible, otherwise in a slot of the
+/// workspace, to which the elements are copied.
 static void resolve(
     const csimd_kernel *kernel, const csimd_frame *frame, int number, int64_t start, int64_t count,
     csimd_operand *reg) {

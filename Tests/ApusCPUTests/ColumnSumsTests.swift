@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusCPU
 
-/// A product's tasks can also sum the columns of the product. The sums equal a reduction that reads the stored product.
+/// A product's tasks can also sum the columns of the product. These sums equal the results of a reduction that reads
+/// the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []

@@ -95,9 +95,9 @@ struct PlaneGeometry {
     return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
-  /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. The
-  /// fewer pixels the strips have, the more often the sums are read and written. So the sums of small strips get fewer
-  /// bytes, to stay in a cache nearer to the core.
+  /// For a weight gradient: the number of result channels of one group whose sums stay in a cache. Each strip reads and
+  /// writes all sums. The fewer pixels the strips have, the more often the sums are read and written. So the sums of
+  /// small strips get fewer bytes, to stay in a cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))

@@ -18,7 +18,8 @@ final class ReductionStep: CPUStep, RowwiseStep {
   /// The offsets of the core results in the shared memory.
   private let coreOffsets: [Int]
   private let partsOffset: Int
-  /// The value and shape of a reduction that only sums the columns of a contiguous value; `nil` for other reductions.
+  /// If the reduction only sums the columns of a contiguous value: this value's index in the plan, and the shape of the
+  /// reduction. `nil` for other reductions.
   let columnSource: (value: Int, shape: ReductionShape)?
   /// The column sums of `columnSource` that a product computes while it writes this value; `nil` if no product does.
   private var columnSums: ColumnSums?

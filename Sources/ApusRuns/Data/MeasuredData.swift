@@ -31,8 +31,8 @@ extension Run {
   ///
   /// - Parameters:
   ///   - source: The source; `nil` for the source of the run.
-  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. If the
-  ///     source is not that of the run and has no splits, such as a file, `nil` selects all examples.
+  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. If another
+  ///     source than the run's has no splits, such as a file, `nil` selects all examples.
   public func data(of source: String? = nil, part: DataPart? = nil) throws -> MeasuredData {
     guard let source else {
       return try explainingMissingData(of: settings, in: checkpoint.path, advice: "--data and --part") {

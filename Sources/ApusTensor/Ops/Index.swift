@@ -189,7 +189,7 @@ extension Tensor {
   /// - Parameters:
   ///   - values: the shape of this tensor, except along `axis`.
   ///   - indices: integers, in the shape of `values`.
-  /// - Returns: the shape of this tensor.
+  /// - Returns: a tensor in the shape of this tensor.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "scatterAdd"), let list = wrapped(indices, axis, "scatterAdd") else {
@@ -215,7 +215,7 @@ extension Tensor {
   /// - Parameters:
   ///   - values: the shape of this tensor, with `axis` replaced by the axes of `indices`.
   ///   - indices: integers, of any shape.
-  /// - Returns: the shape of this tensor.
+  /// - Returns: a tensor in the shape of this tensor.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func indexAdding(_ values: Tensor, at indices: Tensor, axis: Int = 0) -> Tensor {
     guard let axis = checkedAxis(axis, "indexAdd"), let list = wrapped(indices, axis, "indexAdd") else { return self }
