@@ -93,8 +93,8 @@ static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
 
-/// Points a register at `count` elements of an argument: in the argument's array if possible, otherwise in a slot of the
-/// workspace, to which the elements are copied.
+/// Points a register at `count` elements of an argument: in the argument's array if possible, otherwise in a workspace
+/// slot to which the elements are copied.
 static void resolve(
     const csimd_kernel *kernel, const csimd_frame *frame, int number, int64_t start, int64_t count,
     csimd_operand *reg) {

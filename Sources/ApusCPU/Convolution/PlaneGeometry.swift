@@ -104,7 +104,7 @@ struct PlaneGeometry {
   }
 
   /// Whether the convolution is depthwise with 3 × 3 taps, and a row fills at least one vector. If so,
-  /// `depthwise_multiply` writes results in place and reads each pixel once for all rows of taps.
+  /// `depthwise_multiply` writes the results without gaps, and reads each pixel once for all rows of taps.
   var isDepthwise: Bool {
     groups == sourceChannels && groups == resultChannels && kernel == SIMD3(1, 3, 3) && dilation == SIMD3(1, 1, 1)
       && result.z >= 16
