@@ -1,5 +1,6 @@
-// The gradient of the weights for channels-last images, from x, the input, and y, the gradient of the output. For each
-// tap, channel of x and channel of y, the kernel sums the products of x and y over all pixels:
+// The gradient of the weights for channels-last images, from x, the input, and y, the gradient of the output. A tap is
+// a position in the convolution's kernel. For each tap, channel of x and channel of y, the code below sums the products
+// of x and y over all pixels:
 //
 //              ┌ panel of y ┐
 //   pixel ───  │  b0   b1   │     A tile is $tileRows channels of x at one tap by one panel of y. Pixels that

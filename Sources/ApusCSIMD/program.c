@@ -369,7 +369,7 @@ void csimd_run(
   finish_streams(kernel);
 }
 
-// ---- Rows of a tile
+// ---- Rows of a tile, a rectangle of the domain
 
 /// Loads a range of a tile's rows by transposition if elements of neighboring rows are adjacent in the array; otherwise
 /// returns 0.
@@ -432,7 +432,7 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
       gather_rows(kernel, frame, i, tile, first, rows, &registers[i]);
     }
     // All arguments of these rows are read before any output is written, because no instruction writes directly to an
-    // output here. So an output may share memory with an argument.
+    // output here. So an output may overwrite an argument of the same rows.
     run_instructions(kernel, frame, registers, 0, rows * tile->columns, 0);
     for (int i = 0; i < kernel->output_count; i += 1) {
       const csimd_output *output = &kernel->outputs[i];

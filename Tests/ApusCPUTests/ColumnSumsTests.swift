@@ -5,8 +5,8 @@ import Testing
 
 @testable import ApusCPU
 
-/// A product's tasks can also sum the columns of the product. These sums equal the results of a reduction that reads
-/// the stored product.
+/// The tasks of a product, which run on the threads of the CPU, can also sum its columns. These sums equal the results
+/// of a reduction that reads the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []

@@ -2,12 +2,13 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A convolution with stride 1 on padded planes. A plane is an image, or one depth of a volume.
+/// A convolution with stride 1 on padded planes. A plane is one depth of a volume; an image has one plane.
 ///
-/// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps
-/// read, padded with zeros: `[channels, kernel planes, rows, width]`, where `width` is the padded width. Pixel `p` of
-/// the strip is at row `p / width`, column `p mod width`, and each tap reads the buffer at a constant offset from `p`.
-/// Columns at or beyond the result's width are gaps: they are computed, but are not part of the result.
+/// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps (the
+/// positions in the kernel) read, padded with zeros: `[channels, kernel planes, rows, width]`, where `width` is the
+/// padded width. Pixel `p` of the strip is at row `p / width`, column `p mod width`, and each tap reads the buffer at a
+/// constant offset from `p`. Columns at or beyond the result's width are gaps: they are computed, but are not
+/// part of the result.
 struct PlaneGeometry {
   let batch: Int
   let groups: Int
@@ -118,7 +119,7 @@ struct PlaneGeometry {
 
   var width: Int { reach(of: result.z, axis: 2) }
   var paddedRows: Int { reach(of: stripRows, axis: 1) }
-  /// The taps of all source channels of a group.
+  /// The number of taps of all source channels of a group.
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }
   var paddedChannelSize: Int { kernel.x * paddedRows * width }
   /// Elements of the padded buffer, with slack because the last vector reads past the last pixel.

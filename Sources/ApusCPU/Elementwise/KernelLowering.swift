@@ -25,10 +25,10 @@ struct KernelLowering {
     static let constant = Int32(CSIMD_CONSTANT)
   }
 
-  /// The kernel's register for each register of the program. The indices differ, because constants are instructions of
-  /// the program, but arguments of the kernel.
+  /// The kernel's register for each register (the value of an input or of an instruction) of the program. The indices
+  /// differ, because constants are instructions of the program, but arguments of the kernel.
   private var registers: [Int] = []
-  /// For each register of the kernel: whether it is the same for all elements.
+  /// For each register of the kernel: whether its value is the same for all elements.
   private var isUniform: [Bool] = []
 
   init(builder: StepBuilder, program: Program, domain: Shape) {

@@ -3,7 +3,8 @@ import ApusSystem
 
 /// The tile of a product that a GPU work-group computes, see `Kernels/matmul/tiled.cl`.
 struct GroupTile: KernelShape {
-  /// The rows and columns of the group's results, and the number of terms that are in local memory at a time.
+  /// The rows and columns of the group's results, and the number of terms along the inner dimension that are in local
+  /// memory at a time.
   let rows, columns, depth: Int
   /// The rows and columns of the results of a work-item, which consist of squares of 4 × 4.
   let itemRows, itemColumns: Int
@@ -57,7 +58,7 @@ extension PlanLowering {
       among: defaults.isEmpty ? [fitting.first ?? GroupTile.all[0]] : defaults, or: fitting
     ) { tile in
       // The device computes the tiles in rounds, two tiles per compute unit and round. The cost of a tile, for one term
-      // of the inner dimension, is its multiply-adds plus 8 for each element that it loads.
+      // along the inner dimension, is its multiply-adds plus 8 for each element that it loads.
       let rounds = ceilDivide(count(tile), 2 * target.computeUnits)
       return rounds * (tile.rows * tile.columns + 8 * (tile.rows + tile.columns))
     }

@@ -242,8 +242,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The indices as `int32` or `int64`; negative indices count from the end. Reports an error if the indices are not
-  /// integers.
+  /// Converts the indices to `int32` or `int64` and adds the extent of the axis to negative indices. Reports an error
+  /// if they are not integers.
   private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
     guard indices.dtype.isInteger else {
       ShapeError(operation, "indices are \(indices.dtype), not integers").report()
