@@ -26,7 +26,7 @@ enum Harness {
   /// The number of compute units of device 0; 0 if there is no device.
   static let computeUnits = (try? OpenCL.devices().first?.computeUnits) ?? 0
 
-  /// Opens a new device with a checked driver.
+  /// Opens a new device with a driver that checks its callers (`CheckedDriver`).
   static func open(
     _ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil
   ) -> GPUDevice<CheckedOpenCL> {

@@ -2,7 +2,7 @@ import ApusData
 import ApusNN
 
 extension Trainer {
-  /// Records the mean loss of the steps since the last record of this kind.
+  /// Records the mean loss of a window, which is the steps since the last record of this kind.
   func finishWindow() throws(TrainingError) {
     try drain()
     guard let loss = state.windowLoss.mean else { return }
