@@ -94,7 +94,7 @@ static csimd_operand read_register(const csimd_operand *reg) {
 }
 
 /// Points a register at `count` elements of an argument: in the argument's array if possible, otherwise in a workspace
-/// slot to which the elements are copied.
+/// slot, which this function fills with the elements.
 static void resolve(
     const csimd_kernel *kernel, const csimd_frame *frame, int number, int64_t start, int64_t count,
     csimd_operand *reg) {
