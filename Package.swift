@@ -19,9 +19,9 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusRuns", ["Apus", "ApusSystem"]),
 ]
 
-/// The named modules and all modules below them. SwiftPM compiles a module again only if the module file of a direct
-/// dependency has changed. The module file of a module that only re-exports others never changes, so the modules below
-/// it are direct dependencies too.
+/// The named modules and all their direct and indirect dependencies. SwiftPM compiles a module again only if the module
+/// file of a direct dependency has changed. The module file of a module that only re-exports others never changes, so
+/// the modules below it are direct dependencies too.
 func closure(_ names: [String]) -> [Target.Dependency] {
   var found: [String] = []
   var rest = names

@@ -1,5 +1,6 @@
-// The gradient of the weights for channels-last images, from x, the input, and y, the gradient of the output. For each
-// tap, channel of x and channel of y, the kernel sums the products of x and y over all pixels:
+// The gradient of the weights for channels-last images, from x, the input, and y, the gradient of the output. A tap is
+// a position in the convolution's kernel. For each tap, channel of x and channel of y, the code below sums the products
+// of x and y over all pixels:
 //
 //              ┌ panel of y ┐
 //   pixel ───  │  b0   b1   │     A tile is $tileRows channels of x at one tap by one panel of y. Pixels that
@@ -7,7 +8,7 @@
 //
 // A panel is $vectors registers of neighboring channels. One work-item sums some rows of pixels for some tiles. It
 // processes one block of rows for all its tiles before the next block, so that the block stays in a cache. Between
-// blocks, `stage` stores the sums. At the end, the kernel writes them to target [part, tap, channel of x, padded
+// blocks, `stage` keeps the sums. At the end, the kernel writes them to target [part, tap, channel of x, padded
 // channel of y]; the rows of one work-item are a part.
 //
 // Parameters: $FACTORS, $T, $V, $channelBlocks, $channels, $channelsPerItem, $columns, $dtype, $factor, $gridHeight,

@@ -1,11 +1,11 @@
 // Segment sums on a GPU. A segment is the rows of the source that have the same index. The indices are sorted, so these
 // rows are contiguous:
 //
-//   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j] = own
+//   result[outer, own, column] = the sum of source[outer, j, column] over all j with index[outer, j] = own
 //
-// A work-item computes one element of the result: it finds the first row of the segment by binary search and adds rows
-// up to the end of the segment. The work-items of column 0 share the check that the indices are in range and sorted.
-// $ELEMENT is element.cl, $ADD is add_row.cl.
+// A work-item computes one element of the result: it finds the first row of segment `own` by binary search and adds
+// rows up to the end of the segment. The work-items of column 0 share the check that the indices are in range and
+// sorted. $ELEMENT is element.cl, which sets `outer`, `own` and `column`; $ADD is add_row.cl.
 //
 // Parameters: $ADD, $CHAINS, $ELEMENT, $FAULT, $FINISH, $V, $count, $extent, $firstIndex, $firstResult, $index,
 // $indices, $outerStride, $result, $stride, $type, $zero.

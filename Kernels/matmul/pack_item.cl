@@ -1,4 +1,4 @@
-// The rows of a panel that a work-item packs: from row `chunk` * $rowsPerItem to row `end` - 1.
+// Determines what a work-item packs: rows `chunk` * $rowsPerItem to `end` - 1 of panel `panel` (see pack.cl).
 //
 // Parameters: $BATCH, $chunks, $index, $panels, $rows, $rowsPerItem.
 $index rest = GROUP_ID();

@@ -1,6 +1,7 @@
-// Adds one segment, `span` terms of the inner dimension. The left factor is column-major. A tile that lies inside the
-// matrix reads all its rows through one pointer, because one pointer for each row would take too many registers. For
-// such a tile, the loop also prefetches the cache lines of the next tile.
+// Adds one segment of a matrix product, `span` terms of the inner dimension. The left factor is column-major. A tile
+// (a block of results in registers) that lies inside the matrix reads all its rows through one pointer, because one
+// pointer for each row would take too many registers. For such a tile, the loop also prefetches the cache lines of the
+// next tile.
 //
 // Parameters: $COLUMNTERM, $TERM, $index, $kStride, $leftT, $rows, $tileRows.
 if (first + $tileRows <= $rows) {

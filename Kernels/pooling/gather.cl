@@ -1,5 +1,5 @@
-// The gradient of the input of a pooling, on a GPU, where WIDTH is 1. A work-item computes one element of the gradient:
-// it finds the windows that contain the element.
+// The gradient of the input of a pooling, on a GPU, where a register has one lane (WIDTH is 1). A work-item computes
+// one element of the gradient: for each window that contains the element, $WINDOWS adds the window's contribution.
 //
 // Parameters: $T, $V, $WINDOWS, $dilationD, $dilationH, $dilationW, $dtype, $gradient, $gradientOffset, $index,
 // $outputD, $outputH, $outputW, $paddingD, $paddingH, $paddingW, $strideD, $strideH, $strideW, $windowD, $windowH,

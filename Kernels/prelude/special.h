@@ -86,7 +86,7 @@ INLINE VF WIDE(round_bfloat16)(VF a) {
   return SELECT_F(a == a, AS_F(WIDE(bfloat16_rounded_bits)(a) & (VI)(~0xffff)), a);
 }
 
-// The 16 bits of the bfloat16 nearest to a, in the lower half of each word; the upper half repeats the sign.
+// The 16 bits of the bfloat16 nearest to a, in the lower half of a 32-bit word; the upper half repeats the sign.
 INLINE VI WIDE(bfloat16_from_float)(VF a) {
   return SELECT_I(a == a, WIDE(bfloat16_rounded_bits)(a) >> 16, BFLOAT16_OF_NAN(AS_I(a)));
 }
@@ -113,7 +113,7 @@ INLINE VD WIDE(sigmoid_f64)(VD a) {
 
 INLINE VD WIDE(gaussian_f64)(VD a) { return WIDE(exp_f64)(a * a * -0.5); }
 
-// The argument g is for `normal_f32` only.
+// Only `normal_f32` uses the argument g.
 INLINE VD WIDE(normal_f64)(VD a, VD g) {
   (void)g;
   return 0.5 * WIDE(erfc_f64)(a * -0.70710678118654752);

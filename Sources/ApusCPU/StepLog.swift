@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusSystem
 
-/// The log of executed steps: lines for `APUS_DEBUG=1`, and records for a profile.
+/// The log of the plan steps that ran: lines for `APUS_DEBUG=1`, and records for a profile.
 struct StepLog {
   /// The steps that ran since the profile was started; `nil` without a profile.
   var records: [StepRecord]?

@@ -21,7 +21,7 @@ int64_t csimd_position(const csimd_layout *layout, int64_t index) {
   return layout->rank ? position + index * layout->strides[0] : position;
 }
 
-/// A run of equally spaced elements.
+/// A run of `count` equally spaced elements, the first at index `position` of an array.
 typedef struct {
   int64_t position, stride, count;
 } run_of;
@@ -49,8 +49,8 @@ static run_of run_at(const csimd_layout *layout, int64_t start, int64_t count) {
   return run;
 }
 
-/// Copies elements that are stored in the type of the arithmetic (the lane). Short runs are frequent, so it calls no
-/// function of the table.
+/// Copies elements whose stored type is the type of the arithmetic (the lane). Runs are often short, so this function
+/// copies them itself instead of calling a function of `kernel->table`.
 static void copy_run(char *target, const char *source, int64_t count, int64_t stride, int bytes) {
   if (stride == 1) {
     memcpy(target, source, (size_t)(count * bytes));
@@ -85,14 +85,16 @@ static void load_run(
   }
 }
 
-/// Reads a register, the address and the step of a block of elements, with two loads. The two fields are stored
-/// separately, so store forwarding would fail for a single load of both fields. Such a load would wait until all
-/// earlier stores have left the core's store buffer, and these include the whole block that the last loop wrote.
+/// Reads a register with two loads. A register consists of the address of a block of elements and the step between
+/// them, 0 if they are all the same. The two fields are stored separately, so store forwarding would fail for a single
+/// load of both fields. Such a load would wait until all earlier stores have left the core's store buffer, and these
+/// include the whole block that the last loop wrote.
 static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
 
-/// Fills the register of an argument, or lets the register alias the argument's array.
+/// Points a register at `count` elements of an argument: in the argument's array if possible, otherwise in a workspace
+/// slot, which this function fills with the elements.
 static void resolve(
     const csimd_kernel *kernel, const csimd_frame *frame, int number, int64_t start, int64_t count,
     csimd_operand *reg) {
@@ -161,8 +163,8 @@ static void store_output(
   }
 }
 
-/// Sets the registers of uniform arguments, which have one value for all elements, and runs the instructions that have
-/// only such operands.
+/// Sets the registers of uniform arguments, which have one value for all elements, and runs the instructions whose
+/// operands are all uniform.
 static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers) {
   for (int i = 0; i < kernel->argument_count; i += 1) {
     const csimd_argument *argument = &kernel->arguments[i];
@@ -240,9 +242,9 @@ static void run_block(
 
 // ---- Flat kernels
 
-/// An instruction of a flat kernel (see `is_flat`). After each block, the addresses of its operands, its result and its
-/// prefetches advance by the length of the block times `data_bytes`, `target_bytes` and `ahead_bytes`. These are the
-/// element size for arrays, and 0 for registers.
+/// An instruction of a flat kernel (see `is_flat`). After each block, the addresses in `data`, `target` and
+/// `hints.ahead` advance by the length of the block times `data_bytes`, `target_bytes` and `ahead_bytes`. These factors
+/// are the element size for addresses in arrays, and 0 for addresses in registers.
 typedef struct {
   csimd_loop loop;
   int operand_count, prefetches_ranges;
@@ -367,7 +369,7 @@ void csimd_run(
   finish_streams(kernel);
 }
 
-// ---- Rows of a tile
+// ---- Rows of a tile, a rectangle of the domain
 
 /// Loads a range of a tile's rows by transposition if elements of neighboring rows are adjacent in the array; otherwise
 /// returns 0.
@@ -429,8 +431,8 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
       if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
       gather_rows(kernel, frame, i, tile, first, rows, &registers[i]);
     }
-    // All arguments of these rows have been read, so no output overwrites an argument before its use. No instruction
-    // writes an output directly.
+    // All arguments of these rows are read before any output is written, because no instruction writes directly to an
+    // output here. So an output may overwrite an argument of the same rows.
     run_instructions(kernel, frame, registers, 0, rows * tile->columns, 0);
     for (int i = 0; i < kernel->output_count; i += 1) {
       const csimd_output *output = &kernel->outputs[i];

@@ -31,7 +31,7 @@ package final class AtomicFile {
     try self.init(path, folder, name, mode: exists ? status.st_mode & 0o777 : nil, needed: needed)
   }
 
-  /// Starts to write a file in an untrusted folder: only a regular file with one link is replaced.
+  /// Starts to write a file in an untrusted folder: only a regular file with one hard link is replaced.
   /// - Parameter needed: as in `init(path:needed:)`.
   package convenience init(in folder: Folder, name: String, needed: Int = 0) throws(FileError) {
     let mode = try folder.checkReplaceable(name)

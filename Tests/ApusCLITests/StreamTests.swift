@@ -2,8 +2,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Runs with closed standard streams, with output that nobody reads, on terminals that hang up, and in folders that are
-/// removed.
+/// Training runs with closed standard streams, with output that nobody reads, on terminals that hang up, and in folders
+/// that are removed.
 struct StreamTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory

@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusCPU
 
-/// The column sums that are computed by a product's tasks are equal to those of a reduction over the stored product.
+/// The tasks of a product, which run on the threads of the CPU, can also sum its columns. These sums equal the results
+/// of a reduction that reads the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []

@@ -4,9 +4,9 @@ import Foundation
 
 @testable import ApusGPU
 
-/// The OpenCL devices on which tests run: device 0 with each kernel class, or with the class that `APUS_KERNEL_CLASS`
-/// forces. The devices do not use the user's program cache. PoCL has a cache of its own, for which `.ci/run` names a
-/// new folder.
+/// The OpenCL devices on which tests run: device 0 once with each kernel class (the kernels for CPUs, and those for
+/// GPUs), or only with the class that `APUS_KERNEL_CLASS` names. The devices do not use the user's program cache. PoCL
+/// has a cache of its own, for which `.ci/run` names a new folder.
 ///
 /// The kernel test suites run on one thread, see ``DeviceThread``.
 enum Harness {
@@ -26,7 +26,7 @@ enum Harness {
   /// The number of compute units of device 0; 0 if there is no device.
   static let computeUnits = (try? OpenCL.devices().first?.computeUnits) ?? 0
 
-  /// Opens a new device with a checked driver.
+  /// Opens a new device with a driver that checks its callers (`CheckedDriver`).
   static func open(
     _ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil
   ) -> GPUDevice<CheckedOpenCL> {

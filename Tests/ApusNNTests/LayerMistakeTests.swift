@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Errors for wrong sizes name the layer or operation, the rule and the sizes.
+/// Errors for wrong sizes name the layer or operation, the violated rule and the sizes.
 @Suite struct LayerMistakeTests {
   struct Call: Sendable {
     let operation: String

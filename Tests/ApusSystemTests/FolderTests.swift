@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusSystem
 
-/// Folders with untrusted contents.
+/// Folders with untrusted contents: names and links in them must not lead out of the folder.
 struct FolderTests {
   private let scratch: ScratchDirectory
   private let folder: Folder

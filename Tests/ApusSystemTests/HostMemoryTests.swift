@@ -5,7 +5,8 @@ import Testing
 @testable import ApusSystem
 
 struct HostMemoryTests {
-  /// Creates a root folder with the control group files of a process.
+  /// Creates a folder that stands for the root of a Linux file system. `groups` and `mounts` are the texts of
+  /// `/proc/self/cgroup` and `/proc/self/mountinfo`; `limits` maps the paths of other files to their texts.
   private func root(_ groups: String, _ mounts: String, _ limits: [String: String]) throws -> ScratchDirectory {
     let scratch = try ScratchDirectory()
     for (path, text) in limits.merging(

@@ -4,8 +4,8 @@ import ApusTestSupport
 import Testing
 
 /// One bad call for every way to pass a wrong argument. Inside `checkingShapes`, each call gives an error and does not
-/// stop the process. The error names the called operation, also if this operation is composed of others: `mean`, not
-/// `sum`.
+/// stop the process. The error names the operation that was called, even if this operation is composed of others:
+/// `mean`, not the `sum` in it.
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String

@@ -5,7 +5,7 @@ import Testing
 
 /// The gradient of a tensor that is read in slices.
 @Suite struct SliceGradientTests {
-  /// `Σᵢ (i + 1)·Σ sliceᵢ²` over the slices of the last axis.
+  /// `Σᵢ (i + 1)·Σ sliceᵢ²`, where `sliceᵢ` is slice `i` of the last axis.
   private func loss(_ x: Tensor, _ slices: [(start: Int, count: Int, step: Int)]) -> Tensor {
     let terms = slices.enumerated().map { index, slice in
       let part = x.slice(axis: x.rank - 1, from: slice.start, count: slice.count, step: slice.step)

@@ -1,7 +1,7 @@
 import Apus
 
-/// A convolution of rank 2: `x: [N, C, H, W]`, `w: [K, C / G, R, S]`, padding `P` on every side, stride `U` and
-/// dilation `D` along both axes, `G` groups.
+/// A convolution of rank 2: `x: [N, C, H, W]`, `w: [K, C / G, R, S]` (`K` output channels, kernels of `R × S`), padding
+/// `P` on every side, stride `U` and dilation `D` along both axes, `G` groups.
 public struct Conv: TypedWorkload {
   /// The forward pass, or the gradient with respect to the input or to the weights.
   public enum Pass: String, Sendable, CaseIterable { case forward, input, weight }

@@ -2,12 +2,13 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A convolution with stride 1 on padded planes.
+/// A convolution with stride 1 on padded planes. A plane is one depth of a volume; an image has one plane.
 ///
-/// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps
-/// read, padded with zeros: `[channels, kernel planes, rows, width]`, where `width` is the padded width. Pixel `p` of
-/// the strip is at row `p / width`, column `p mod width`, and each tap reads the buffer at a constant offset from `p`.
-/// Columns at or beyond the result's width are gaps: they are computed, but are not part of the result.
+/// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps (the
+/// positions in the kernel) read, padded with zeros: `[channels, kernel planes, rows, width]`, where `width` is the
+/// padded width. Pixel `p` of the strip is at row `p / width`, column `p mod width`, and each tap reads the buffer at a
+/// constant offset from `p`. Columns at or beyond the result's width are gaps: they are computed, but are not
+/// part of the result.
 struct PlaneGeometry {
   let batch: Int
   let groups: Int
@@ -95,16 +96,16 @@ struct PlaneGeometry {
     return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
-  /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. The
-  /// fewer pixels the strips have, the more often the sums are read and written. So the sums of small strips get fewer
-  /// bytes, to stay in a cache nearer to the core.
+  /// For a weight gradient: the number of result channels of one group whose sums stay in a cache. Each strip reads and
+  /// writes all sums. The fewer pixels the strips have, the more often the sums are read and written. So the sums of
+  /// small strips get fewer bytes, to stay in a cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
   }
 
-  /// Whether the convolution is depthwise with 3 × 3 taps and its rows fill vectors. If so, `depthwise_multiply` writes
-  /// results in place and reads each pixel once for all rows of taps.
+  /// Whether the convolution is depthwise with 3 × 3 taps, and a row fills at least one vector. If so,
+  /// `depthwise_multiply` writes the results without gaps, and reads each pixel once for all rows of taps.
   var isDepthwise: Bool {
     groups == sourceChannels && groups == resultChannels && kernel == SIMD3(1, 3, 3) && dilation == SIMD3(1, 1, 1)
       && result.z >= 16
@@ -118,7 +119,7 @@ struct PlaneGeometry {
 
   var width: Int { reach(of: result.z, axis: 2) }
   var paddedRows: Int { reach(of: stripRows, axis: 1) }
-  /// The taps of all source channels of a group.
+  /// The number of taps of all source channels of a group.
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }
   var paddedChannelSize: Int { kernel.x * paddedRows * width }
   /// Elements of the padded buffer, with slack because the last vector reads past the last pixel.

@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The lowering of a program to a `csimd_kernel`.
+/// Lowers a program, the elementwise code of a step, to a `csimd_kernel`, which ApusCSIMD runs.
 struct KernelLowering {
   let builder: StepBuilder
   let program: Program
@@ -25,17 +25,17 @@ struct KernelLowering {
     static let constant = Int32(CSIMD_CONSTANT)
   }
 
-  /// The kernel's register for each register of the program. The indices differ, because constants are instructions of
-  /// the program, but arguments of the kernel.
+  /// The kernel's register for each register (the value of an input or of an instruction) of the program. The indices
+  /// differ, because constants are instructions of the program, but arguments of the kernel.
   private var registers: [Int] = []
-  /// For each register of the kernel: whether it is the same for all elements.
+  /// For each register of the kernel: whether its value is the same for all elements.
   private var isUniform: [Bool] = []
 
   init(builder: StepBuilder, program: Program, domain: Shape) {
     self.builder = builder
     self.program = program
     self.domain = domain
-    // A scalar needs no slot for a block of elements, unless it is stored.
+    // A slot is workspace memory for one block of elements. A scalar needs no slot, unless it is an output.
     let inputs = program.inputs.filter { if case .scalar = $0 { false } else { true } }
     let lanes =
       inputs.map(\.lane) + program.instructions.map(\.result) + program.outputs.map { program.lane(of: $0.register) }
@@ -194,8 +194,8 @@ struct KernelLowering {
     }
   }
 
-  /// Whether a run only advances pointers from block to block: all arrays are contiguous along the domain, there are
-  /// few instructions, and they write all outputs directly.
+  /// Whether a run of the kernel only has to advance pointers from block to block: all arrays are contiguous along the
+  /// domain, there are few instructions, and they write all outputs directly.
   var isFlat: Bool {
     let isAlong = arguments.indices.allSatisfy { index in
       let argument = arguments[index]
@@ -262,8 +262,8 @@ struct KernelLowering {
     }
   }
 
-  /// Uses non-temporal stores for outputs that do not fit into the caches, unless an output overwrites an argument,
-  /// whose memory was just read.
+  /// Uses non-temporal stores for the outputs if all arrays together do not fit into the caches. An output that
+  /// overwrites an argument is stored normally: its memory was just read, so the caches may contain it.
   private mutating func chooseStreams() {
     let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
     let all = Set(tensors + outputs.map { Int($0.value) })

@@ -8,7 +8,7 @@ struct TiledKernel {
   private let kernel: Kernel
   /// The number of rows: the extent of the axis along which some arguments are contiguous.
   private let rows: Int
-  /// The distance, in elements of the domain, between adjacent rows.
+  /// The distance, in elements of the domain (the shape over which the kernel runs), between adjacent rows.
   private let width: Int
   /// The number of columns: the extent of the axis along which results are contiguous.
   private let columns: Int

@@ -13,12 +13,13 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private let shape: ReductionShape
   private let table: ReductionTable
   private let epilogue: EpilogueKernel
-  /// The addresses of the core results, that is, of the results before the epilogue.
+  /// The addresses of the core results: the results before the epilogue, which is fused elementwise operations on them.
   private let cores: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   /// The offsets of the core results in the shared memory.
   private let coreOffsets: [Int]
   private let partsOffset: Int
-  /// The value and shape of a reduction that only sums the columns of a contiguous value; `nil` for other reductions.
+  /// If the reduction only sums the columns of a contiguous value: this value's index in the plan, and the shape of the
+  /// reduction. `nil` for other reductions.
   let columnSource: (value: Int, shape: ReductionShape)?
   /// The column sums of `columnSource` that a product computes while it writes this value; `nil` if no product does.
   private var columnSums: ColumnSums?
@@ -66,7 +67,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   // MARK: - Columns of products
 
   /// The value that a reduction sums by columns; `nil` unless the value is contiguous, is `float32` or `float64`, and
-  /// is summed without a prologue.
+  /// is summed without a prologue (fused elementwise operations on the inputs).
   private static func lines(_ step: Reduction, _ builder: StepBuilder) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let reduced = axes.prefix { step.axes.contains($0) }

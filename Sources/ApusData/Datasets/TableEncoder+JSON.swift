@@ -1,5 +1,5 @@
 extension TableEncoder {
-  /// The rules as JSON, for checkpoints. Numbers are stored exactly.
+  /// The encoding rules of the columns as JSON, for checkpoints. Numbers are stored exactly.
   public var json: JSON { .array(columns.map(\.json)) }
 
   /// Restores the rules from `json`; `nil` when `json` is invalid.

@@ -1,8 +1,8 @@
 /// A streaming reader of delimiter-separated values (RFC 4180), plain or compressed by gzip.
 ///
 /// Fields may be quoted; quoted fields may contain the delimiter, line ends, and doubled quotes. Lines end in LF, CR LF
-/// or CR. Empty lines and a byte-order mark are skipped. Of a file, only the current record and the current chunk are
-/// in memory.
+/// or CR. Empty lines and a byte-order mark are skipped. Only the current record and the current chunk of a file are in
+/// memory.
 public final class CSVReader {
   /// The delimiter between the fields of a record.
   public enum Delimiter: UInt8, CaseIterable, Hashable, Sendable {

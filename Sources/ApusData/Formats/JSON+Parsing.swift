@@ -4,7 +4,7 @@ import ApusSystem
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The offset in bytes, from 0, at which the text is invalid.
   public var offset: Int
-  /// The error at this offset.
+  /// What is invalid at this offset.
   public var reason: String
 
   public var description: String { "byte \(offset): \(reason)" }
@@ -234,7 +234,7 @@ extension JSONParser {
     return .number(value)
   }
 
-  /// Skips the digits of a number and returns whether it has neither fraction nor exponent.
+  /// Skips a number after its sign, and returns whether it has neither fraction nor exponent.
   private mutating func scanNumber() throws(JSONError) -> Bool {
     if take(UInt8(ascii: "0")) {
       if let byte = next, isDigit(byte) { throw failure("a number must not have leading zeros") }

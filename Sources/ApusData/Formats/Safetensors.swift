@@ -8,7 +8,7 @@ public enum Safetensors {
   /// The largest header that is read, enough for about 80,000 tensors.
   public static let maximumHeaderByteCount = 8 << 20
 
-  /// The element types; a writer stores tensors in the reverse of this order.
+  /// The element types; a writer stores tensors in the reverse of this order, as the library does.
   public enum ElementType: String, Sendable, CaseIterable {
     case bool = "BOOL"
     case float4 = "F4"

@@ -22,7 +22,7 @@ final class TarReader {
   /// The attributes from pax records for all following files (`TarHeader.Kind.defaults`).
   private var defaults = TarAttributes()
 
-  /// The largest size of a long name or of a set of pax records.
+  /// The largest size, in bytes, of a long name or of a set of pax records.
   private static let attributeLimit = 1 << 20
   /// The largest number of padding bytes after the end of the archive.
   private static let fillLimit = 1 << 20

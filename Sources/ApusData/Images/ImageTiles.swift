@@ -68,8 +68,8 @@ public struct ImageTiles: Hashable, Sendable {
 
   /// Stitches values that `value` returns one by one, so that they need not be in memory together: tiles with a large
   /// overlap have many more values than the image.
-  /// - Parameter value: returns the value at index `position` of a tile's `[channels, tile height, tile width]`,
-  ///   row-major.
+  /// - Parameter value: returns a value of the prediction for tile number `tile`. The prediction is
+  ///   `[channels, tile height, tile width]`, and `position` is a row-major index into it.
   public func stitched(channels: Int, _ value: (_ tile: Int, _ position: Int) -> Float) -> [Float] {
     let (size, area) = (image.height * image.width, tile.height * tile.width)
     var sums = [Float](repeating: 0, count: channels * size)

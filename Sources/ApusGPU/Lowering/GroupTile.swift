@@ -3,7 +3,8 @@ import ApusSystem
 
 /// The tile of a product that a GPU work-group computes, see `Kernels/matmul/tiled.cl`.
 struct GroupTile: KernelShape {
-  /// The rows and columns of the group's results, and the number of terms that are in local memory at a time.
+  /// The rows and columns of the group's results, and the number of terms along the inner dimension that are in local
+  /// memory at a time.
   let rows, columns, depth: Int
   /// The rows and columns of the results of a work-item, which consist of squares of 4 × 4.
   let itemRows, itemColumns: Int
@@ -20,7 +21,8 @@ struct GroupTile: KernelShape {
   /// Returns the local memory of a group in bytes, for elements of `byteCount` bytes.
   func localByteCount(_ byteCount: Int) -> Int { depth * (rows + columns + 8) * byteCount }
 
-  /// All tiles. All work-items of a tile load the same number of elements, also if they load four at a time.
+  /// The tiles to choose from. All work-items of a tile load the same number of elements, also if they load four at a
+  /// time.
   static let all = [
     GroupTile(32, 32, 4, 4), GroupTile(64, 64, 8, 8), GroupTile(128, 128, 8, 8), GroupTile(64, 64, 4, 4),
     GroupTile(128, 64, 8, 8), GroupTile(64, 128, 8, 8), GroupTile(128, 128, 8, 8, depth: 8), GroupTile(32, 128, 4, 8),
@@ -55,8 +57,8 @@ extension PlanLowering {
       "\(family()) m\(Self.sizeClass(rows)) n\(Self.sizeClass(columns)) k\(Self.sizeClass(depth))",
       among: defaults.isEmpty ? [fitting.first ?? GroupTile.all[0]] : defaults, or: fitting
     ) { tile in
-      // The device computes the tiles in rounds, two tiles per compute unit and round. The cost of a tile is its
-      // multiply-adds for one term plus 8 for each element that it loads.
+      // The device computes the tiles in rounds, two tiles per compute unit and round. The cost of a tile, for one term
+      // along the inner dimension, is its multiply-adds plus 8 for each element that it loads.
       let rounds = ceilDivide(count(tile), 2 * target.computeUnits)
       return rounds * (tile.rows * tile.columns + 8 * (tile.rows + tile.columns))
     }
@@ -86,8 +88,8 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in the copy of a factor to local memory. With `alongDepth`, neighboring work-items read neighboring terms of
-  /// one row or column of results; without it, they read one term of neighboring rows or columns.
+  /// Inserts the code that copies a factor to local memory. With `alongDepth`, neighboring work-items read neighboring
+  /// terms of one row or column of results; without it, they read one term of neighboring rows or columns.
   /// - Parameters:
   ///   - quad: The number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
   ///   - load: Returns code that loads `quad` elements, beginning at term `depth` of the left factor's `row` or the

@@ -6,8 +6,8 @@ extension KernelBuilder {
   /// every 256th of the group's `elementsPerGroup` elements. The code of `begin` can use `row`, and the code of `body`
   /// also `column` and `count`.
   ///
-  /// The kernel must define a variable `start` with the index of the first group of these rows: 0, unless the rows of
-  /// several segments share the launch.
+  /// The kernel must define a variable `start` with the index of the first group of these rows: 0, unless several
+  /// segments of an elementwise step share the launch.
   /// - Returns: the number of groups.
   mutating func overRows(
     _ rows: Int, columns: Int, elementsPerGroup: Int,

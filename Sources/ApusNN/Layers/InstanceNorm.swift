@@ -7,7 +7,7 @@ import ApusTensor
 /// A layer that tracks statistics uses the running statistics in inference and updates them in training:
 /// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the mean or the unbiased variance of one
 /// channel of one example, averaged over the examples. An input with a single spatial position is an error unless the
-/// layer uses running statistics. The count of batches exists only for PyTorch's key; as in PyTorch it stays 0.
+/// layer uses running statistics. `numBatchesTracked` exists only for PyTorch's state dict; as in PyTorch it stays 0.
 public struct InstanceNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?
@@ -68,12 +68,12 @@ public struct InstanceNorm: Layer {
     }
   }
 
-  /// Whether mean and variance are those of the input, not the running statistics.
+  /// Whether the layer normalizes with the mean and variance of the input, not with the running statistics.
   private var usesInput: Bool {
     runningMean == nil || ModeScope.mode(for: "InstanceNorm", identity) == .training
   }
 
-  /// `x − mean` and the variance, where mean and variance are those of the input. Updates the running statistics.
+  /// `x − mean` and the variance, both computed from the input. Updates the running statistics.
   private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> (Tensor, Tensor) {
     let axes = Array(2..<x.rank)
     let (centered, mean, variance) = x.centered(axes)

@@ -24,7 +24,7 @@ public func binaryCrossEntropy(
 
 /// The binary cross-entropy of probabilities `p` and target probabilities `t`: `−w (t log p + (1 − t) log(1 − p))`,
 /// with logarithms clamped to at least −100 (`torch.nn.BCELoss`). Probabilities that a sigmoid has rounded to 0 or 1
-/// have lost their digits: prefer logits where they are available.
+/// have lost their precision: prefer logits where they are available.
 ///
 /// The derivative with respect to `p` is `w (p − t) / max(p (1 − p), 10⁻¹²)`.
 ///

@@ -52,7 +52,7 @@ public struct RMSProp: MomentumRule {
       var spread = state[0]
       if isCentered {
         state[1] = state[1].lerp(to: gradient, share)
-        // When gradients hardly change, rounding may make the difference negative.
+        // When gradients hardly change, rounding may make `s − a²` negative.
         spread = (spread - state[1] * state[1]).maximum(zero)
       }
       var direction = gradient / (addsEpsilonInsideRoot ? (spread + small).sqrt() : spread.sqrt() + small)

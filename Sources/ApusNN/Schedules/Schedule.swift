@@ -3,10 +3,10 @@ public protocol Schedule: Sendable {
   /// The name of the schedule in options and checkpoints, for example `cosine`.
   static var name: String { get }
 
-  /// The factor of the learning rate at a step of a run of `total` steps. The first step is 0.
+  /// The factor that multiplies the learning rate at a step of a run of `total` steps. The first step is 0.
   func factor(step: Int, of total: Int) -> Double
 
-  /// The momentum at a step; `nil` for the rule's own momentum.
+  /// The momentum at a step; `nil` for the momentum that the optimizer's rule is created with.
   func momentum(step: Int, of total: Int) -> Double?
 }
 

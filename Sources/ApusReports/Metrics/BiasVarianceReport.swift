@@ -1,6 +1,7 @@
 import ApusData
 
-/// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
+/// Verdicts (high bias, high variance, both or neither) on a classifier as a whole, on each of its classes, and on
+/// slices of the data.
 ///
 /// With many classes and slices, some findings are due to chance: an avoidable bias or variance that is really 0 is
 /// measured above 1.96 standard errors, the default of `thresholds.deviations`, in about one of forty cases. A larger
@@ -35,7 +36,7 @@ public struct BiasVarianceReport: Sendable {
   /// The slices that have examples.
   public let slices: [Part]
 
-  /// Compares the predictions of a classifier on its training examples with those on other examples.
+  /// Compares the predictions of a classifier on its training examples with its predictions on other examples.
   /// - Parameters:
   ///   - bayes: the lowest possible error, or the error of people.
   ///   - classNames: the names of the classes by index; a class without a name is called by its index.

@@ -31,8 +31,8 @@ extension Run {
   ///
   /// - Parameters:
   ///   - source: The source; `nil` for the source of the run.
-  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. If the
-  ///     source is not that of the run and has no splits, such as a file, `nil` selects all examples.
+  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. If another
+  ///     source than the run's has no splits, such as a file, `nil` selects all examples.
   public func data(of source: String? = nil, part: DataPart? = nil) throws -> MeasuredData {
     guard let source else {
       return try explainingMissingData(of: settings, in: checkpoint.path, advice: "--data and --part") {
@@ -55,8 +55,8 @@ extension Run {
   }
 
   /// Warns if the run's data have changed since the run was trained: they are then split differently, and the held-out
-  /// examples may include examples that the model was trained with. For images, only the number of training examples is
-  /// compared, because the statistics of the pixels would need all files.
+  /// examples may include examples that the model was trained with. The method compares the number of training
+  /// examples, and for a table also the format. It does not compare pixel statistics, which would need all images.
   private func warnIfChanged() {
     struct Enough: Error {}
     var isChanged = false
@@ -67,7 +67,7 @@ extension Run {
         throw Enough()
       }
     } catch {
-      // Data that cannot be read are reported when the examples are read.
+      // `Enough` ends the loading after the comparison. Other errors are reported when the examples are read.
     }
     guard isChanged else { return }
     Diagnostics.write(

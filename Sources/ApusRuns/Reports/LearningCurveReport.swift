@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// The files of a learning curve: the numbers, the chart and a page.
+/// The files of a learning curve: the numbers (JSON), the chart (SVG) and a page (HTML).
 struct LearningCurveReport {
   private let folder: String
 

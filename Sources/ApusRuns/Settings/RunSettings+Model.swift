@@ -10,9 +10,9 @@ extension RunSettings {
   }
 
   /// The model for data of a format, with new weights, for training on the current device. Throws if the device has too
-  /// little memory for it.
+  /// little memory for the training.
   package func makeModel(for format: any DataFormat, rule: any UpdateRule) throws -> any Layer {
-    // A model that is built to count its parameters must not consume the random keys of the real one.
+    // The check may build a model to count its parameters; it must not consume the random keys of the real model.
     try withRandomKey(RunSeeds(seed).initialization) { try format.checkMemory(self, rule: rule) }
     return try makeModel(for: format)
   }

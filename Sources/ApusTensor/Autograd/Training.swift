@@ -19,8 +19,8 @@ package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor])
   return pass.run(output.seed)
 }
 
-/// As `partialGradients`, but reports two errors of `operation`: an evaluation has released the gradient path from the
-/// loss to one of `values`, or the loss depends on none of `values`.
+/// As `partialGradients`, but reports an error that names `operation` in two cases: an evaluation has released the
+/// gradient path from the loss to one of `values`, or the loss depends on none of `values`.
 ///
 /// - Parameter mayBeUnrelated: Whether a loss that depends on none of `values` is accepted, because the caller reports
 ///   it.

@@ -1,9 +1,9 @@
 import ApusDevice
 import ApusSystem
 
-/// Emits the steps of ordered groups (a group becomes one step) and assigns storage to every value: an input or output
-/// buffer, a donated input (one that the plan may overwrite), or a range of a slab (memory that scratch values share)
-/// that is free when the value is written.
+/// Emits one step for each group of fused nodes, in the given order, and assigns storage to every value. The storage is
+/// an input or output buffer, a donated input (one that the plan may overwrite), or a range of a slab. A slab is memory
+/// that scratch values share; the range is free when the value is written.
 struct MemoryPlanner {
   private let planner: Planner
   /// In the body of a loop, the inputs that the first outputs overwrite: output `i` overwrites input

@@ -12,7 +12,7 @@ extension Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
     if sizes.allSatisfy({ $0 == 1 }) { return mean(axes: Array(2..<rank), keepingAxes: true) }
     if let window = evenWindows(sizes) { return averagePooled(window) }
-    // A mean over a box is a mean of means, taken along one axis after another. A matrix holds the weights of one axis.
+    // A mean over several axes is computed along one axis after another, by products with matrices of weights.
     return inWideLane { x in
       PrecisionScope.run(nil) {
         sizes.enumerated().reduce(x) { result, size in

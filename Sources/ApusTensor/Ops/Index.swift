@@ -112,7 +112,7 @@ extension Tensor {
   ///
   /// - Parameter indices: integers, with as many axes as this tensor. Except along `axis`, their extents are at most
   ///   those of this tensor.
-  /// - Returns: the shape of `indices`.
+  /// - Returns: a tensor in the shape of `indices`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "takingAlong"), let list = wrapped(indices, axis, "takingAlong") else {
@@ -138,8 +138,8 @@ extension Tensor {
 // MARK: - Scattering
 
 extension Op {
-  /// Inputs: values in the shape of a `gather` result, and indices. Attributes: the first two of `gather`, the extent
-  /// of the axis, and an `IndexLabel`.
+  /// Inputs: values in the shape of a `gather` result, and indices. Attributes: the first two attributes of `gather`,
+  /// the extent of the axis, and an `IndexLabel`.
   static let scatterAdd: Op = Op(
     name: "scatterAdd",
     shape: { inputs, attributes throws(ShapeError) in
@@ -189,7 +189,7 @@ extension Tensor {
   /// - Parameters:
   ///   - values: the shape of this tensor, except along `axis`.
   ///   - indices: integers, in the shape of `values`.
-  /// - Returns: the shape of this tensor.
+  /// - Returns: a tensor in the shape of this tensor.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "scatterAdd"), let list = wrapped(indices, axis, "scatterAdd") else {
@@ -215,7 +215,7 @@ extension Tensor {
   /// - Parameters:
   ///   - values: the shape of this tensor, with `axis` replaced by the axes of `indices`.
   ///   - indices: integers, of any shape.
-  /// - Returns: the shape of this tensor.
+  /// - Returns: a tensor in the shape of this tensor.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func indexAdding(_ values: Tensor, at indices: Tensor, axis: Int = 0) -> Tensor {
     guard let axis = checkedAxis(axis, "indexAdd"), let list = wrapped(indices, axis, "indexAdd") else { return self }
@@ -242,7 +242,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The indices as `int32` or `int64`, with negative ones counted from the end. Reports indices that are not integers.
+  /// Converts the indices to `int32` or `int64` and adds the extent of the axis to negative indices. Reports an error
+  /// if they are not integers.
   private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
     guard indices.dtype.isInteger else {
       ShapeError(operation, "indices are \(indices.dtype), not integers").report()
@@ -254,8 +255,8 @@ extension Tensor {
 }
 
 /// The sizes of a gather or scatter. The array that is indexed has the shape `[outer, extent, inner]`, where `extent`
-/// is the extent of the indexed axis. The other array has the shape `[outer, count, inner]`, with the indices in place
-/// of that axis.
+/// is the extent of the indexed axis. The array of gathered or added slices has the shape `[outer, count, inner]`, with
+/// `count` indices in place of that axis.
 private struct IndexParts {
   var outer: Int
   var extent: Int

@@ -2,7 +2,7 @@ import ApusData
 import ApusNN
 
 extension Trainer {
-  /// Records the mean loss of the steps since the last line of metrics.
+  /// Records the mean loss of a window, which is the steps since the last record of this kind.
   func finishWindow() throws(TrainingError) {
     try drain()
     guard let loss = state.windowLoss.mean else { return }
@@ -17,15 +17,15 @@ extension Trainer {
   func finishEpoch() throws(TrainingError) {
     try drain()
     state.results.train = progress().running
-    // If the limit of steps ends the run within an epoch, a resumed run with more steps continues this epoch, so its
-    // means are kept.
+    // If the limit of steps ends the run within an epoch, a resumed run with more steps continues this epoch, so the
+    // running means of the epoch are kept.
     let isWholeEpoch = state.step % order.batchesPerEpoch == 0
     if isWholeEpoch {
       state.epochLoss = RunningMean()
       state.epochMeasures = [:]
     }
     if let validation {
-      // Test results from an earlier end of the run are not those of the current weights.
+      // Test results from an earlier end of the run were measured with older weights.
       state.results.test = nil
       try measure(validation, .validation)
     } else if let test {
@@ -45,9 +45,9 @@ extension Trainer {
     try notify { observer, progress throws(TrainingError) in try observer.didEvaluate(progress, split) }
   }
 
-  /// Passes the metric of the epoch to a schedule that depends on one: the metric of the validation examples if there
-  /// are any, otherwise that of the training examples. Test examples are never used: a metric that has influenced a run
-  /// is a biased estimate of the metric on new examples.
+  /// If the schedule depends on a metric, passes it the loss or accuracy of this epoch: on the validation examples if
+  /// there are any, otherwise on the training examples. Test examples are never used: a metric that has influenced a
+  /// run is a biased estimate of the metric on new examples.
   private func informSchedule() {
     guard var schedule = schedule as? any MetricSchedule else { return }
     let metrics = progress().selection
@@ -84,7 +84,7 @@ extension Trainer {
     try self.record(record)
   }
 
-  /// Records why the run was stopped, unless the line of an epoch contains the reason. A resumed run that is stopped
+  /// Records why the run was stopped, unless the record of an epoch contains the reason. A resumed run that is stopped
   /// before its first step records nothing: the reason is in its metrics already.
   func recordStop() throws(TrainingError) {
     guard let reason = session.stopReason, !session.hasRecordedStop, state.step > session.firstStep else { return }

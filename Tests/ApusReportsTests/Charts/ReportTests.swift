@@ -20,7 +20,7 @@ struct ReportTests {
     }
   }
 
-  /// Text and rectangles are inside of the drawing.
+  /// Text and rectangles that are not rotated are inside of the drawing.
   @Test(arguments: [300.0, 420, 720, 1200]) func nothingIsCutOff(width: Double) throws {
     for figure in Gallery.report.figures {
       let drawing = figure.chart.drawing(width: width)

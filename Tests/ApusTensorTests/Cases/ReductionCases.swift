@@ -3,9 +3,9 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Three reductions: over two of three axes, over one axis that is kept, and over all axes. All three run with
-  /// `shapes`. If `shapes` has no empty input, the first two also run with an empty input, in which an axis that is not
-  /// reduced has the extent 0.
+  /// Three reductions: over two of three axes, over one axis that is kept with extent 1, and over all axes. They all
+  /// run with `shapes`. If `shapes` has no empty input, the first two also run with an empty input, in which an axis
+  /// that is not reduced has the extent 0.
   private static func reduction(
     _ name: String, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
     shapes: [[Shape]] = [[[3, 4, 5]], [[2, 300, 3]], [[1, 1, 1]], [[2, 0, 3]]],

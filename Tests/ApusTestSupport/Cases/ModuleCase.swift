@@ -1,6 +1,6 @@
 import Apus
 
-/// A module that is compared with the case of the same name in a fixture.
+/// A module whose results are compared with PyTorch's results, in the case of the same name in a `Fixture`.
 public struct ModuleCase: Sendable {
   public let name: String
   public let make: @Sendable () -> any Module

@@ -24,7 +24,7 @@ struct EventFileTests {
     #expect(CRC32C.checksum("foo".utf8) == 0xcfc4_ae1d && CRC32C.masked("foo".utf8) == 0xfebe_8a61)
   }
 
-  /// The examples of the documentation of protocol buffers, and numbers at the limits.
+  /// The examples in the documentation of protocol buffers, and numbers at the limits.
   @Test func messages() {
     func bytes(_ build: (inout ProtocolMessage) -> Void) -> [UInt8] {
       var message = ProtocolMessage()
@@ -58,7 +58,7 @@ struct EventFileTests {
     #expect(Array(record[21..<36]) == [0x1a, 0x0d] + Array("brain.Event:2".utf8))
   }
 
-  /// The name of a later file sorts after the names of earlier files, also within the same second. The later file has a
+  /// The name of a later file sorts after the names of earlier files, even within the same second. The later file has a
   /// session-start event at the step after the last finished step.
   @Test func filesAreInOrder() throws {
     let files = try [0, 5, 9].map { try EventFile(folder: scratch.file("b"), resumingAfter: $0) { 1000 } }

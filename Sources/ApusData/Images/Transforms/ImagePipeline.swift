@@ -48,8 +48,8 @@ extension ImagePipeline: CustomStringConvertible {
 
   /// Parses a comma-separated list of steps, each a name and its arguments; an empty text is an empty list.
   ///
-  /// - Throws: an error if the list has more than 64 steps, or if a step is invalid. It names the invalid word and, if
-  ///   there is one, a similar valid word.
+  /// - Throws: an error if the list has more than 64 steps, or if a step is invalid. For an invalid step, the error
+  ///   names the invalid word and, if there is one, a similar valid word.
   public init(parsing text: String) throws(DataError) {
     self.init()
     guard text.contains(where: { !$0.isWhitespace }) else { return }

@@ -1,9 +1,9 @@
 /// One step of image preprocessing, with a text form that can be parsed.
 ///
-/// A random transform uses only the random numbers of its `random` argument. Its ranges and defaults are those of
+/// A random transform uses only the random numbers of its `random` argument. A transform has the ranges and defaults of
 /// torchvision's transform with the same effect, if there is one.
 public protocol ImageTransform: Hashable, Sendable, CustomStringConvertible {
-  /// The name of the transform in a text.
+  /// The name of the transform in the text form.
   static var name: String { get }
   /// The syntax of the transform: its name and its arguments, optional ones in brackets.
   static var usage: String { get }

@@ -11,7 +11,7 @@ public struct SinusoidalPositions: Layer {
   private let table: PositionTable
 
   /// - Parameters:
-  ///   - size: the size of an element.
+  ///   - size: the number of features of an element.
   ///   - capacity: the maximum number of positions.
   ///   - isBatchFirst: whether inputs are `[batch, length, size]`, not `[length, batch, size]`.
   public init(_ size: Int, capacity: Int, isBatchFirst: Bool = false) {
@@ -47,7 +47,7 @@ public struct LearnedPositions: Layer {
   private let table: PositionTable
 
   /// - Parameters:
-  ///   - size: the size of an element.
+  ///   - size: the number of features of an element.
   ///   - capacity: the maximum number of positions.
   ///   - isBatchFirst: whether inputs are `[batch, length, size]`, not `[length, batch, size]`.
   ///   - initializer: initializes the weight; by default normal with a deviation of 1, as in PyTorch's `Embedding`.
