@@ -76,7 +76,7 @@ import Testing
     return builder
   }
 
-  @Test(arguments: cases, availableSets) func equalTheStoredProductsReduction(_ test: Case, simd: String) throws {
+  @Test(arguments: cases, availableSets) func columnSumsEqualTheReduction(_ test: Case, simd: String) throws {
     let builder = plan(test, stored: nil)
     let results = try builder.run(on: cpu(simd: simd))
     #expect(results[1] == (try plan(test, stored: results[0]).run(on: cpu(simd: simd)))[0])

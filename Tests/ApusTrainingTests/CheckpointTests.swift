@@ -42,7 +42,7 @@ import Testing
   }
 
   /// A configuration that could not be read back is refused at the first checkpoint, not at the end of the run.
-  @Test func aConfigurationThatIsNestedTooDeep() throws {
+  @Test func configurationsNestedTooDeepAreRefused() throws {
     var run = SmallRun()
     var value: JSON = "core"
     for _ in 0..<40 { value = .array([value]) }

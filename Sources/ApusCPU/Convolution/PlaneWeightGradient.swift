@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`); a plane is one channel of
-/// one image.
+/// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`); a plane is one depth
+/// of a volume, and an image has one plane.
 ///
 /// A strip is a range of rows of a plane. The list of the strips of all images is split into parts; the number of parts
 /// depends only on the shape. For each weight, a part accumulates 16 sums, one for each lane of a vector of 16 pixels,

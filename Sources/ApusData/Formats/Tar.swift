@@ -45,7 +45,7 @@ final class TarReader {
       let offset = reader.position
       guard let header = try header() else {
         guard own == TarAttributes() else {
-          throw failure(offset, "the archive ends after the header of a file, without the file")
+          throw failure(offset, "the archive ends after a long name or attributes, without their file")
         }
         try finish()
         return nil

@@ -102,7 +102,8 @@ public struct DataRequest: Sendable {
   public func choose<Examples>(_ examples: (DataPart) -> Examples?) throws(OptionError) -> (DataPart, Examples) {
     let chosen = part ?? (examples(.validation) == nil ? .test : .validation)
     guard let found = examples(chosen) else {
-      throw OptionError("--part \(chosen.rawValue): the run holds out no such part of \(source); use --part test")
+      let advice = chosen == .test ? "" : "; use --part test"
+      throw OptionError("--part \(chosen.rawValue): the run holds out no such part of \(source)\(advice)")
     }
     return (chosen, found)
   }

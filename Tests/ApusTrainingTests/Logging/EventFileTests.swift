@@ -70,7 +70,7 @@ struct EventFileTests {
     #expect(second.range(of: Data([0x10, 6, 0x3a, 2, 0x08, 1])) != nil)
   }
 
-  @Test func nothingIsWrittenAheadOfAFlush() throws {
+  @Test func nothingIsWrittenBeforeAFlush() throws {
     let file = try EventFile(folder: scratch.path)
     func size() throws -> Int { try Data(contentsOf: URL(filePath: file.path)).count }
     let empty = try size()

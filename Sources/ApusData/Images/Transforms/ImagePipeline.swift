@@ -56,7 +56,7 @@ extension ImagePipeline: CustomStringConvertible {
     let count = text.utf8.count { $0 == UInt8(ascii: ",") } + 1
     guard count <= ImagePipeline.mostSteps else {
       throw .tooLarge(
-        source: text, reason: "\(count) transforms, more than the limit of \(ImagePipeline.mostSteps)",
+        source: text, reason: "\(count) steps, more than the limit of \(ImagePipeline.mostSteps)",
         remedy: "use fewer transforms")
     }
     for step in text.split(separator: ",", omittingEmptySubsequences: false) {
