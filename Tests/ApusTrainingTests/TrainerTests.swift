@@ -145,7 +145,7 @@ private struct Line: ExampleSource {
     run.options.batchSize = nil
     try withDevice(run.device) { () throws in
       _ = try run.trainer().run()
-      // The three plans are those of the initial values, the step and the evaluation.
+      // One plan computes the initial values, one the training step, and one the evaluation.
       #expect(run.device.preparedPlanCount == 3)
     }
   }

@@ -2,9 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution whose windows are read in place: for each tap, the transposed matrix of the
-/// pixels that the tap reads, times the gradient of the output. If the output's gradient is channels-first, each of its
-/// blocks is transposed once for all taps.
+/// The weight gradient of a convolution whose windows are read in place. For each tap (kernel position), the step
+/// multiplies the transposed matrix of the pixels that the tap reads by the gradient of the output. If the output's
+/// gradient is channels-first, each of its blocks is transposed once for all taps.
 ///
 /// A small weight gradient is summed in parts, each over a range of images. The tasks of a large weight gradient cover
 /// ranges of taps and output channels. The split depends only on the shape.
@@ -16,8 +16,8 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks into which the output channels are split.
   private let blocks: Int
-  /// Rows of taps per task. If the weight gradient is small, and the parts and panels alone give enough tasks, a task
-  /// has all rows of taps, so that the input is read from memory once; otherwise it has one row.
+  /// Rows of taps per task. If the weight gradient is small, and the parts and panels (of 32 output channels) alone give
+  /// enough tasks, a task has all rows of taps, so that the input is read from memory once; otherwise it has one row.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int

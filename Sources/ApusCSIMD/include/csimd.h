@@ -159,9 +159,9 @@ typedef struct {
 
 /// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_lines.h).
 #define CSIMD_SCAN_LINES 17
-/// Combines each of `lines` lines of `width` elements with all lines before the line (after the line, if reversed).
-/// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines; `earlier` is a multiple of
-/// CSIMD_CHAIN, or 0 at the start.
+/// Replaces each of `lines` lines of `width` elements by its combination with all lines before it (after it, if
+/// reversed). `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines; `earlier` is a multiple
+/// of CSIMD_CHAIN, or 0 at the start.
 typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
 typedef void (*csimd_integer_matmul)(
@@ -240,7 +240,8 @@ typedef struct {
   size_t count, length;
 } csimd_prefetch_block;
 
-/// Panels of columns of a factor: packed, or read in place from rows with a multiple of 16 columns.
+/// Panels (groups of adjacent columns) of the right factor of a matrix product: packed, or read in place from rows with
+/// a multiple of 16 columns.
 typedef struct {
   const void *data;
   /// The distance between panels, in elements.
@@ -331,7 +332,8 @@ typedef struct {
       void *scratch);
   /// Copies bytes with non-temporal stores; the caller must issue a fence afterwards.
   void (*stream)(size_t count, const void *source, void *target);
-  /// `panel[t·distance + r·width + c] = w[c·column + r·row + offsets[t]]`, padded with zeros from `columns` to `width`.
+  /// `panel[t·distance + r·width + c] = w[c·column + r·row + offsets[t]]` for each tap t, row r and column c, padded
+  /// with zeros from `columns` to `width`.
   void (*pack_taps)(
       size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *offsets, const float *w,
       ptrdiff_t column, ptrdiff_t row, float *panel, size_t distance);
@@ -380,7 +382,7 @@ typedef struct {
   /// 3i + j, `sums[(3i + j)·16 + lane]`; `columns` must be at least 16.
   void (*depthwise_correlate)(
       const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, size_t columns, float *sums);
-  /// Adds each group of 16 sums.
+  /// Adds each group of 16 sums to one of the `count` results.
   void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
   csimd_integer_matmul integer_matmul[2];

@@ -40,7 +40,7 @@ typedef struct {
   const void *splat;
 } csimd_argument;
 
-/// An instruction. The registers of a program are those of its arguments, then those of its instructions.
+/// An instruction. Registers are numbered: first one register for each argument, then one for each instruction.
 typedef struct {
   csimd_loop loop;
   /// The loop that writes the result of a comparison directly to an output of bytes, if nothing else reads the result;
@@ -96,13 +96,13 @@ typedef struct {
 
 #define CSIMD_FLAT_INSTRUCTIONS 16
 
-/// The part of a memory range that has not been prefetched yet. The memory is read after this run.
+/// The part of a memory range that has not been prefetched yet. It is read after the current run of the kernel.
 typedef struct {
   const char *next, *end;
 } csimd_prefetch_range;
 
-/// Removes from the ranges the memory to prefetch while `count` elements are processed: one cache line for each 16
-/// elements. Returns the address of this memory, or NULL if the ranges are empty.
+/// Takes from the ranges the memory that is to be prefetched while `count` elements are processed: one cache line for
+/// each 16 elements. Returns the address of this memory, or NULL if the ranges are empty.
 const char *csimd_prefetch_next(csimd_prefetch_range *ahead, int64_t count);
 
 /// The memory that a kernel runs on.
@@ -151,7 +151,8 @@ enum {
   /// By rows only: each reducer reads both outputs, the first as minuends and the second as subtrahends.
   CSIMD_OUTPUTS_SHARE_OPERANDS,
   /// `sum_squared_difference` and `sum_difference` read minuends and subtrahends together, by rows or by columns. By
-  /// columns, the outputs are arguments, the minuends are contiguous, and all lines have the same subtrahends.
+  /// columns, the outputs are unchanged arguments of the kernel, the minuends are contiguous, and all lines have the same
+  /// subtrahends.
   CSIMD_OUTPUTS_DEVIATIONS
 };
 

@@ -38,7 +38,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
     return tokens
   }
 
-  /// Decodes tokens; unknown characters become U+FFFD.
+  /// Decodes tokens; the token for unknown characters becomes U+FFFD, and other tokens without a character are skipped.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = String.UnicodeScalarView()
     for token in tokens {

@@ -29,8 +29,8 @@ extension Op {
 ///   - sequences: `[count, …]` each; the body receives their elements `[…]` along axis 0.
 ///   - initial: the values carried into the first iteration, of any shapes.
 ///   - count: the number of iterations; required if there are no sequences.
-///   - isReversed: whether the body receives the last elements first. Outputs are stored at the indices of their
-///     elements.
+///   - isReversed: whether the body receives the last elements first. The output for element `i` of the sequences is
+///     stored at index `i`.
 ///   - body: computes the next carried values and the outputs from the carried values and an element of each sequence.
 ///     The carried values keep their shapes and types.
 /// - Returns: the carried values after the last iteration, and for each output the sequence of all iterations,
