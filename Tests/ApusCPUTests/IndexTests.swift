@@ -178,7 +178,7 @@ import Testing
   }
 
   @Test func philoxMatchesTheKnownAnswer() throws {
-    // From the test vectors of Random123 (kat_vectors), philox4x32 10: zero counter and key.
+    // A test vector of Random123 (kat_vectors): philox4x32 with 10 rounds, counter 0 and key 0.
     var builder = PlanBuilder()
     builder.drawWords(Layout(contiguous: [70_001]), seed: 0, counter: 0)
     let result = try builder.run(on: cpu())[0].map { UInt32(bitPattern: Int32($0)) }

@@ -33,8 +33,8 @@ std::string contents(const std::string &path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// Returns C++ source that defines, for each kernel, its number of parameters; the stand-in for the driver looks up these
-/// symbols.
+/// Returns C++ source with a constant for each kernel: its number of parameters. The stand-in for the driver looks up
+/// these constants.
 std::string parameter_counts(const std::string &text) {
   std::ostringstream result;
   static const std::regex head("(^|\n)KERNEL [^;{]*void +([A-Za-z0-9_]+)\\(([^)]*)\\)");

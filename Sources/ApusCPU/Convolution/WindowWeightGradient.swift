@@ -16,8 +16,9 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks into which the output channels are split.
   private let blocks: Int
-  /// Rows of taps per task. If the weight gradient is small, and the parts and panels (of 32 output channels) alone give
-  /// enough tasks, a task has all rows of taps, so that the input is read from memory once; otherwise it has one row.
+  /// Rows of taps per task. If the weight gradient is small, and the parts and panels (groups of 32 output channels)
+  /// alone give enough tasks, a task has all rows of taps, so that the input is read from memory once; otherwise it has
+  /// one row.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int

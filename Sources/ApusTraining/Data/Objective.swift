@@ -44,7 +44,7 @@ public struct Objective: Sendable {
     self.measures = measures
   }
 
-  /// The key of the accuracy.
+  /// The name of the measure that `hits` gives.
   static let accuracy = "accuracy"
 
   /// The hits, if the objective defines them, and the other measures.
@@ -80,7 +80,7 @@ public struct Objective: Sendable {
   /// Top-5 accuracy is measured when there are more classes than this.
   public static let topClassCount = 20
 
-  /// The most likely classes, int64 `[batch]`.
+  /// The class of each example or, if the targets are distributions, the most likely class: int64 `[batch]`.
   private static func classes(_ targets: Tensor) -> Tensor {
     targets.rank > 1 ? targets.argmax(axis: 1) : targets.cast(to: .int64)
   }

@@ -129,7 +129,7 @@ struct SafetensorsTests {
       try Safetensors.write(tensors.reversed(), metadata: ["a": "b", "format": "pt"], to: path) == digest)
   }
 
-  /// The encoded bytes of three arrays are those that `safetensors.numpy.save` 0.8.0 writes for these arrays.
+  /// `encode` returns the bytes that `safetensors.numpy.save` 0.8.0 writes for the same three arrays.
   @Test func bytesAreThoseOfTheLibrary() {
     let header =
       #"{"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"#
