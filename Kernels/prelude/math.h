@@ -59,7 +59,7 @@ INLINE VF WIDE(product_low)(VF a, VF a_low, VF b, VF b_low, VF product) {
 
 // ---- Exponentials
 
-// p·2^j for integral j; i is j as an integer. Overflow and underflow round once.
+// p·2^j for integral j; i is j as an integer. Results that overflow or underflow are rounded only once.
 INLINE VF WIDE(scaled)(VF p, VF j, VI i) {
 #ifdef SCALED
   return SCALED(p, j);

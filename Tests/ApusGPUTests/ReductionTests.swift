@@ -51,7 +51,7 @@ import Testing
       Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
     ])
 
-  /// Doubles the first result.
+  /// Doubles the first result, and stores the other results unchanged.
   nonisolated private static let epilogue = Program(
     inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
     instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],
@@ -134,8 +134,8 @@ import Testing
     return try builder.results(on: device)
   }
 
-  /// With many columns, several vector registers of columns are reduced at the same time. The results have the same
-  /// bits as with few columns.
+  /// With many columns, kernels reduce several vector registers of columns at a time. The results have the same bits as
+  /// with few columns.
   @Test(
     arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]],
     [(3, 512), (300, 512), (600, 256), (40, 1056)])

@@ -183,7 +183,8 @@ final class WindowWeightGradientStep: CPUStep {
     return Factor(pointer: scratch, pixel: channels, row: results.width * channels, image: pixels * channels)
   }
 
-  /// Adds the products of a segment of pixels to the sums of the taps that every pixel of the segment reads.
+  /// Adds the products of a segment of pixels to the sums of the segment's taps. A segment is consecutive pixels of the
+  /// output for which the same taps are inside the image.
   private func add(
     _ block: Block, _ x: WindowAxis.Segment, tap: Int, _ input: UnsafePointer<Float>, _ gradient: Factor,
     _ sums: UnsafeMutablePointer<Float>
@@ -220,7 +221,7 @@ final class WindowWeightGradientStep: CPUStep {
     }
   }
 
-  /// Adds the parts, writes them in the layout of the weights, and runs the epilogue.
+  /// Adds the sums of the parts, writes the totals in the layout of the weights, and runs the epilogue.
   private func store(_ sums: UnsafePointer<Float>, _ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let resultBase = epilogue.target(frame)?.assumingMemoryBound(to: Float.self)

@@ -33,7 +33,7 @@ enum {
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
-/// The number of cache lines that can be prefetched while the deviations of 64 elements are accumulated.
+/// The number of cache lines that can be prefetched while `take_deviations` accumulates 64 elements.
 #define CSIMD_DEVIATION_LINES 2
 
 /// An operand of a loop: an array (step 1), or a value that is broadcast to 16 lanes (step 0).
@@ -74,8 +74,8 @@ typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdi
 /// non-temporal stores, if stride and alignment allow it.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
-/// The lines of two factors `a` and `b` over which a product iterates. A line is `k` elements of a row of `a`, which
-/// are multiplied by `k` rows of `b`.
+/// The inner dimension of a product of `a` and `b`, as two nested loops over lines. A line is `k` elements of a row of
+/// `a`, which are multiplied by `k` rows of `b`.
 typedef struct {
   /// The numbers of iterations of the outer and of the inner loop over the lines.
   size_t count[2];
@@ -259,6 +259,7 @@ enum { CSIMD_CELL_TANH, CSIMD_CELL_RELU, CSIMD_CELL_LSTM, CSIMD_CELL_GRU };
 typedef struct {
   int kind;
   size_t size;
+  /// The products of the input and of the incoming state with their weights.
   const void *input, *product;
   /// The bias that is added to the product; NULL for none.
   const void *bias;
@@ -337,7 +338,7 @@ typedef struct {
   void (*pack_taps)(
       size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *offsets, const float *w,
       ptrdiff_t column, ptrdiff_t row, float *panel, size_t distance);
-  /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
+  /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]` over the parts p, for at most 16 columns.
   void (*unpack_taps)(
       size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
   /// Transforms the patches of tiles `first ..< first + count`, counted over all images. The 36 values of a channel of
@@ -364,12 +365,13 @@ typedef struct {
       size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column);
   /// The maximum number of channels that `plane_multiply` computes at a time: 2, 6 or 8.
   size_t plane_block;
-  /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
-  /// or an even number up to `plane_block`.
+  /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` over the taps t, for k < channels and
+  /// p < 16·vectors; `channels` is 1 or an even number up to `plane_block`.
   void (*plane_multiply)(
       size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights, float *out,
       size_t stride, size_t vectors);
-  /// `sums[(k·taps + t)·16 + p mod 16] += Σ_p y[k·stride + p]·x[p + offsets[t]]`
+  /// Adds `y[k·stride + p]·x[p + offsets[t]]` to `sums[(k·taps + t)·16 + p mod 16]` for k < channels, t < taps and
+  /// p < 16·vectors.
   void (*plane_correlate)(
       size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y, size_t stride,
       size_t vectors, float *sums);
@@ -393,7 +395,8 @@ typedef struct {
   void (*attention_weights[2])(const csimd_weights *block, void *products, void *maxima, void *sums, void *output);
   /// Normalizes the output after the last block, and replaces `maxima` by the log-sum-exps.
   void (*attention_finish[2])(const csimd_weights *block, const void *sums, void *maxima, void *output);
-  /// Converts products to weights, and gradients of weights to gradients of products.
+  /// Converts products to weights, and gradients of weights to gradients of products. `logarithms` are the log-sum-exps
+  /// of the rows.
   void (*attention_gradients[2])(
       const csimd_weights *block, const void *logarithms, const void *dots, void *products, void *gradients);
   /// `dots[r] = Σ left[r, i]·right[r, i]`

@@ -19,8 +19,9 @@ typedef struct {
   int64_t offset;
 } csimd_layout;
 
-/// The kinds of arguments: an array, an entry of the scalar bank (the numbers that are passed to each run), results
-/// that the step computed before the program runs (core results), the index of the element, and a constant.
+/// The kinds of arguments: an array, an entry of the scalar bank (the numbers that are passed to each run), a core
+/// result (what the step computed before the program runs, such as a matrix product), the index of the element, and a
+/// constant.
 enum { CSIMD_TENSOR, CSIMD_SCALAR, CSIMD_CORE, CSIMD_INDEX, CSIMD_CONSTANT };
 
 /// An input of the program, which fills a register.
@@ -83,7 +84,7 @@ typedef struct {
   csimd_argument *arguments;
   csimd_instruction *instructions;
   csimd_output *outputs;
-  /// Blocks have at most `block` elements and, if `row` is not 0, do not cross a multiple of `row`.
+  /// A block has at most `block` elements. If `row` is not 0, all elements of a block have the same `index / row`.
   int64_t block;
   int64_t row;
   size_t workspace_bytes;
@@ -203,9 +204,9 @@ void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
 
-/// Merges each full level (after CSIMD_CHAIN merges into it) into the level above, and clears the full level. Must be
-/// called after each merge of a group of lines into the lowest level; `groups` is how many groups were merged so far.
-/// Levels are `distance` bytes apart, the lowest level first.
+/// Merges each full level into the level above, and clears the full level. A level is full after CSIMD_CHAIN merges
+/// into it. Must be called after each merge of a group of lines into the lowest level; `groups` is how many groups were
+/// merged so far. Levels are `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// After `groups` groups of lines, combines all levels into the lowest level.

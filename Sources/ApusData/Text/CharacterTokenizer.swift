@@ -18,7 +18,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
       uniqueKeysWithValues: characters.enumerated().map { ($1, Int32($0) + first) })
   }
 
-  /// Learns the characters of a text; if there would be more than `size` tokens, learns only the most frequent ones.
+  /// Learns the characters of a text: all, or only the most frequent ones if there would be more than `size` tokens.
   public init(learning text: String, size: Int = .max) {
     var counts: [Unicode.Scalar: Int] = [:]
     for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
