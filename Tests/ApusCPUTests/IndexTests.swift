@@ -5,6 +5,7 @@ import Testing
 @testable import ApusCPU
 
 @Suite struct IndexTests {
+  /// With `isRow`, an index selects a whole row of `inner` elements; otherwise each result has its own index.
   @Test(arguments: [DType.float32, .float16, .int64, .uint8])
   func gatherRowsAndElements(dtype: DType) throws {
     let (outer, extent, count, inner) = (2, 5, 7, 3)

@@ -165,6 +165,7 @@ import Testing
     }
   }
 
+  /// If a row contains NaN, `min` returns NaN and `argmax` the index of the first NaN.
   @Test func notANumberWins() throws {
     for (_, device) in Harness.devices {
       var builder = PlanBuilder()

@@ -17,8 +17,8 @@ extension Op {
 ///   return ([h], [h])
 /// }
 /// ```
-/// Gradients flow to everything that the body depends on, including the tensors that it captures. The gradient is a loop
-/// in the opposite direction that recomputes the body; it can be differentiated again.
+/// Gradients flow to everything that the body depends on, including the tensors that it captures. The gradient is a
+/// loop in the opposite direction that recomputes the body; it can be differentiated again.
 ///
 /// In mixed precision, carried values keep their initial types.
 ///

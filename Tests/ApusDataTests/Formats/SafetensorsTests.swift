@@ -156,6 +156,7 @@ struct SafetensorsTests {
     #expect(error?.description.hasPrefix("\(path): not a valid safetensors file in \"fc.weight\"") == true)
   }
 
+  /// Parses files with random changes. No file may trap, and the tensors of an accepted header must lie in the file.
   @Test func noInputTraps() {
     let seeds = [
       Safetensors.encode(tensors), Safetensors.encode(tensors, metadata: ["k": "v"]),
