@@ -8,7 +8,7 @@
 //   VF VI VU             vectors of float, int and unsigned int with the same number of lanes, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
 //   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)
-//   AS_I(x) AS_F(x) AS_U(x)   the bits of x, a VF, VI or VU, as a VI, a VF and a VU
+//   AS_I(x) AS_F(x) AS_U(x)   the bits of x (a VF, VI or VU) as a VI, VF or VU, respectively
 //   AS_L(x) AS_W(x)      VW as VL, VL as VW
 //   TO_F(i) TO_I(x)      VI to VF, rounded to nearest even; VF to VI, in range, truncated
 //   MULTIPLY_HIGH(a, b)  the upper 32 bits of the products of two VU

@@ -89,9 +89,9 @@ typedef struct {
   size_t first;
 } csimd_lines;
 
-/// Channels-last images, whose number of channels is a multiple of 16, and the 4 × 4 tiles of their results. Each tile
-/// is computed from a patch of 6 × 6 pixels. The patch of the first tile begins `lead_y` rows above and `lead_x` pixels
-/// to the left of the image.
+/// Channels-last images, whose number of channels is a multiple of 16, and the 4 × 4 tiles of the results of a 3 × 3
+/// convolution. Each tile is computed from a patch of 6 × 6 pixels. The patch of the first tile begins `lead_y` rows
+/// above and `lead_x` pixels to the left of the image.
 typedef struct {
   size_t height, width, channels, tiles_y, tiles_x;
   ptrdiff_t lead_y, lead_x;
@@ -259,7 +259,8 @@ enum { CSIMD_CELL_TANH, CSIMD_CELL_RELU, CSIMD_CELL_LSTM, CSIMD_CELL_GRU };
 typedef struct {
   int kind;
   size_t size;
-  /// The products of the input and of the incoming state with their weights.
+  /// `input` is the product of the input and its weights, plus the bias; `product` is the product of the incoming state
+  /// and its weights.
   const void *input, *product;
   /// The bias that is added to the product; NULL for none.
   const void *bias;

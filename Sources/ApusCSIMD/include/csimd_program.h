@@ -152,8 +152,8 @@ enum {
   /// By rows only: each reducer reads both outputs, the first as minuends and the second as subtrahends.
   CSIMD_OUTPUTS_SHARE_OPERANDS,
   /// `sum_squared_difference` and `sum_difference` read minuends and subtrahends together, by rows or by columns. By
-  /// columns, the outputs are unchanged arguments of the kernel, the minuends are contiguous, and all lines have the same
-  /// subtrahends.
+  /// columns, the outputs are unchanged arguments of the kernel, the minuends are contiguous, and all lines have the
+  /// same subtrahends.
   CSIMD_OUTPUTS_DEVIATIONS
 };
 

@@ -85,7 +85,7 @@ public struct Objective: Sendable {
     targets.rank > 1 ? targets.argmax(axis: 1) : targets.cast(to: .int64)
   }
 
-  /// Whether fewer than `count` logits are larger than the logit of the class.
+  /// For each example, whether fewer than `count` logits are larger than the logit of its class.
   private static func isAmong(_ count: Int, _ outputs: Tensor, _ targets: Tensor) -> Tensor {
     let own = outputs.takingAlong(classes(targets).reshaped(to: [-1, 1]), axis: 1)
     return (outputs .> own).cast(to: .float32).sum(axis: 1) .< Double(count)
