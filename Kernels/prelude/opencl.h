@@ -1,6 +1,7 @@
-// The dialect for OpenCL C 1.2. WIDTH, the number of lanes of a register, is 1 (for GPUs) or 16 (for CPUs); HAS_FLOAT64
-// is 0 or 1. prelude/math.h lists the arithmetic names that a dialect defines. prelude/one_lane.h defines the loads and
-// stores of one lane, and prelude/opencl_lanes.h most loads and stores of 16 lanes.
+// The dialect for OpenCL C 1.2: a file that defines, for this language, the names that portable kernel source uses.
+// WIDTH, the number of lanes of a register, is 1 (for GPUs) or 16 (for CPUs); HAS_FLOAT64 is 0 or 1. prelude/math.h
+// lists the arithmetic names that a dialect defines. prelude/one_lane.h defines the loads and stores of one lane, and
+// prelude/opencl_lanes.h most loads and stores of 16 lanes.
 #pragma OPENCL FP_CONTRACT OFF
 #if HAS_FLOAT64 && defined(cl_khr_fp64)
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable

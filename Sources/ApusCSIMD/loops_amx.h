@@ -1,4 +1,4 @@
-// Products of bfloat16 factors on the tile registers of AMX.
+// Matrix products of bfloat16 factors on the tile registers of AMX.
 //
 //            16 columns    16 columns
 //           ┌────────────┬────────────┐
@@ -11,10 +11,11 @@
 //   └─────┘ └────────────┴────────────┘
 //   16 words along k
 //
-// A word is two bfloat16 numbers, and k is the inner dimension. For each sum, an instruction multiplies the 32 numbers
-// in 16 words of a row by the 32 numbers in 16 words of a column, and adds the 32 products. It adds the 16 products of
-// the upper halves of the words in order, with fused multiply-adds, and likewise the 16 products of the lower halves.
-// Then it adds the two sums, and adds the result to the accumulator. The order depends only on k.
+// A word is two bfloat16 numbers, k is the inner dimension, and a panel is up to 32 columns of the right factor. For
+// each sum, an instruction multiplies the 32 numbers in 16 words of a row by the 32 numbers in 16 words of a column,
+// and adds the 32 products. It adds the 16 products of the upper halves of the words in order, with fused
+// multiply-adds, and likewise the 16 products of the lower halves. Then it adds the two sums, and adds the result to
+// the accumulator. The order depends only on k.
 
 #define AMX_ROWS 16
 #define AMX_WORDS 16

@@ -1,4 +1,5 @@
-// Random words. The loops compute 16 Philox blocks (Kernels/prelude/philox.h) at a time; a block is four words.
+// Random words of 32 bits. The loops compute 16 Philox blocks (Kernels/prelude/philox.h) at a time; a block is four
+// words.
 
 // The lower or upper halves of two vectors, interleaved: PAIRS by words, FOURS by pairs of words.
 #define LOWER_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)

@@ -38,7 +38,8 @@ import Testing
     return groups
   }
 
-  /// The outputs: the square of the element, two copies of the element, and whether the element exceeds 1.875.
+  /// The program that runs on each element before the reduction. Its outputs are the square of the element, two copies
+  /// of the element, and whether the element exceeds 1.875.
   nonisolated private static let prologue = Program(
     inputs: [.tensor(.float32)],
     instructions: [
@@ -51,7 +52,7 @@ import Testing
       Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
     ])
 
-  /// Doubles the first result, and stores the other results unchanged.
+  /// The program that runs on the results of the reduction. It doubles the first result and stores the others unchanged.
   nonisolated private static let epilogue = Program(
     inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
     instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],

@@ -29,6 +29,7 @@ typedef struct {
   int kind;
   /// The index of the value, scalar, or core result.
   int index;
+  /// The arithmetic type of the register, and the storage type of the array.
   int lane;
   int dtype;
   /// Whether the register may alias the array: 0 if an output could overwrite the array before the last use of the
@@ -152,8 +153,8 @@ enum {
   /// By rows only: each reducer reads both outputs, the first as minuends and the second as subtrahends.
   CSIMD_OUTPUTS_SHARE_OPERANDS,
   /// `sum_squared_difference` and `sum_difference` read minuends and subtrahends together, by rows or by columns. By
-  /// columns, the outputs are unchanged arguments of the kernel, the minuends are contiguous, and all lines have the
-  /// same subtrahends.
+  /// columns, the outputs are unchanged arguments of the kernel, the minuends are contiguous, and all lines (a line is
+  /// the elements at one reduced position) have the same subtrahends.
   CSIMD_OUTPUTS_DEVIATIONS
 };
 
@@ -188,8 +189,9 @@ void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
 /// The number of arrays per reducer that a reduction by columns of `lines` reduced positions needs: one array for the
-/// combination of the current group of lines (CSIMD_LINES_AT_ONCE), and one for each level of the cascade that groups
-/// are merged into. There are at least two arrays, because argmin and argmax need one for values and one for indices.
+/// combination of the current group of lines (CSIMD_LINES_AT_ONCE), and one for each level of the cascade (see
+/// Kernels/reduce.def) that groups are merged into. There are at least two arrays, because argmin and argmax need one
+/// for values and one for indices.
 int64_t csimd_column_arrays(int64_t lines);
 
 /// For `first..<last` of the `width` kept positions, accumulates the reduced positions `start..<end` in `columns`.

@@ -54,7 +54,7 @@ struct PreparedImage {
   var insert: SIMD3<Int>
   /// The divisors of the coordinates: elements with the same remainder form a phase.
   var phases: SIMD3<Int>
-  /// Only phases whose remainders are below this number are stored: no tap reads the others.
+  /// Only phases whose remainders are below this number are stored: no tap (kernel position) reads the others.
   var readPhases = SIMD3(repeating: 1)
   /// The extents of a phase.
   var target: SIMD3<Int>

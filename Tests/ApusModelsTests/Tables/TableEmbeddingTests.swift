@@ -1,7 +1,7 @@
 import Apus
 import Testing
 
-/// Codes in the columns of a table become embedding vectors.
+/// Codes (integers that stand for categories) in the columns of a table become embedding vectors.
 @Suite struct TableEmbeddingTests {
   private let codes = [TableEmbedding.Code(feature: 1, count: 4), TableEmbedding.Code(feature: 3, count: 130)]
 
