@@ -207,6 +207,7 @@ import Testing
     }
   }
 
+  /// A copy fills its result with 1, then writes two rows of three elements at offset 6 with row stride 5.
   @Test func copyFillsAndPlaces() throws {
     for dtype in [DType.float32, .float16, .bool, .int64] {
       var builder = PlanBuilder()

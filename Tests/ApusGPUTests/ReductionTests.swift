@@ -52,7 +52,7 @@ import Testing
       Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
     ])
 
-  /// The program that runs on the results of the reduction. It doubles the first result and stores the others unchanged.
+  /// The program that runs on the results of the reduction. It doubles the first result, and stores the other three.
   nonisolated private static let epilogue = Program(
     inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
     instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],

@@ -4,8 +4,11 @@ import Testing
 
 @testable import ApusData
 
+/// The members of a header entry for a tensor with one `float32` element.
 private let field = #""dtype":"F32","shape":[1],"data_offsets":[0,4]"#
 
+/// A file with a header and `data` zero bytes after it. The file declares `length` as the length of the header; `nil`
+/// is the actual length.
 private func file(_ header: String, data: Int = 0, length: UInt64? = nil) -> [UInt8] {
   let text = Array(header.utf8)
   let count = length ?? UInt64(text.count)
