@@ -1,6 +1,7 @@
 // Copies images to a layout in which a convolution needs no bounds checks and no strides. The copy converts elements to
 // the arithmetic type and inserts zeros around and between them. It groups elements into phases by the remainders of
-// their coordinates modulo the stride, and omits phases that no tap reads (if the stride is larger than the window):
+// their coordinates modulo the stride. If the stride is larger than the window, it omits the phases that no tap (kernel
+// position) reads:
 //
 //   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements per image
 //

@@ -1,4 +1,5 @@
-// Copies rows firstRow to lastRow - 1 of each phase of one image to `copy`, in the layout of convolution/image.cl.
+// Copies rows firstRow to lastRow - 1 of each phase of one image to `copy`. convolution/image.cl describes phases and
+// the layout.
 //
 // Parameters: $COPY, $POSITIOND, $POSITIONH, $RANGE, $T, $image, $index, $insertD, $insertH, $lowD, $lowH, $offset,
 // $phasesD, $phasesH, $readPhasesD, $readPhasesH, $readPhasesW, $rowsPerImage, $slack, $sourceD, $sourceH, $sourceW,

@@ -1,5 +1,6 @@
-// Adds one segment, `span` terms of the inner dimension. The left factor is row-major, and its type is not the type of
-// the sums, so each iteration of the outer loop converts WIDTH terms of each row of the tile.
+// Adds one segment, `span` terms along the inner dimension, to the sums of a tile. The left factor is row-major, and
+// its type is not the type of the sums, so each iteration of the outer loop converts WIDTH terms of each row of the
+// tile.
 //
 // Parameters: $T, $TERM, $index, $leftDtype, $tileRows.
 PRIVATE_ARRAY($T, factors, $tileRows * WIDTH);

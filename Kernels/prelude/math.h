@@ -8,7 +8,7 @@
 //   VF VI VU             vectors of float, int and unsigned int with the same number of lanes, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
 //   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)
-//   AS_I(x) AS_F(x) AS_U(x)   the bits of a VF, VI or VU as VI, VF, VU
+//   AS_I(x) AS_F(x) AS_U(x)   the bits of x (a VF, VI or VU) as a VI, VF or VU, respectively
 //   AS_L(x) AS_W(x)      VW as VL, VL as VW
 //   TO_F(i) TO_I(x)      VI to VF, rounded to nearest even; VF to VI, in range, truncated
 //   MULTIPLY_HIGH(a, b)  the upper 32 bits of the products of two VU
@@ -59,7 +59,7 @@ INLINE VF WIDE(product_low)(VF a, VF a_low, VF b, VF b_low, VF product) {
 
 // ---- Exponentials
 
-// p·2^j for integral j; i is j as an integer. Overflow and underflow round once.
+// p·2^j for integral j; i is j as an integer. Results that overflow or underflow are rounded only once.
 INLINE VF WIDE(scaled)(VF p, VF j, VI i) {
 #ifdef SCALED
   return SCALED(p, j);
@@ -143,7 +143,7 @@ INLINE VF WIDE(expm1_f32)(VF a) {
   p = FMA(p, f, (VF)(1.66666657e-1f));
   p = FMA(p, f, (VF)(0.5f));
   VF e = FMA(p * f, f, f);
-  // 2^i·e + (2^i − 1), at half scale so that 2^128 does not overflow early.
+  // 2^i·e + (2^i − 1), where e = exp(f) − 1; computed at half scale so that 2^i does not overflow for i = 128.
   VF half_scale = AS_F((i + 126) << 23);
   VF r = FMA(e, half_scale, half_scale - 0.5f);
   r = SELECT_F(i == 0, e, r + r);

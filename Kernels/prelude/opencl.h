@@ -1,6 +1,7 @@
-// The dialect for OpenCL C 1.2. WIDTH, the number of lanes of a register, is 1 (for GPUs) or 16 (for CPUs); HAS_FLOAT64
-// is 0 or 1. prelude/math.h lists the arithmetic names that a dialect defines. prelude/one_lane.h has the memory
-// access of one lane, and prelude/opencl_lanes.h most of the memory access of 16 lanes.
+// The dialect for OpenCL C 1.2: a file that defines, for this language, the names that portable kernel source uses.
+// WIDTH, the number of lanes of a register, is 1 (for GPUs) or 16 (for CPUs); HAS_FLOAT64 is 0 or 1. prelude/math.h
+// lists the arithmetic names that a dialect defines. prelude/one_lane.h defines the loads and stores of one lane, and
+// prelude/opencl_lanes.h most loads and stores of 16 lanes.
 #pragma OPENCL FP_CONTRACT OFF
 #if HAS_FLOAT64 && defined(cl_khr_fp64)
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -153,7 +154,7 @@ typedef VECTOR(ushort) V_u16;
 #if WIDTH == 16 && defined(__AVX512F__)
 // For vload_half16 and vstore_half16, PoCL would emit two conversions of half the width, and permutations. The argument
 // 8 (no exceptions) hides the conversion from the compiler, which would otherwise replace a comparison of converted
-// values by a comparison of float16 values. There is no instruction for the latter.
+// values by a comparison of float16 values. AVX-512F has no instruction for such a comparison.
 INLINE VF FLOAT_FROM_HALF(V_u16 bits) {
   return __builtin_ia32_vcvtph2ps512_mask(as_short16(bits), (VF)(0.0f), (ushort)0xffff, 8);
 }

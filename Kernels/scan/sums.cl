@@ -1,6 +1,6 @@
 // Cumulative sums along the middle axis of [outer, extent, inner], as cascades of chains (see reduce.def). A chain has
 // 16 elements. A result is the sum of the elements of its chain up to its position, plus the sum of all elements before
-// the chain. The latter adds the sums in the levels of the cascade, the highest level first. Results do not depend on
+// the chain. This second sum adds the levels of the cascade, the highest level first. Results do not depend on
 // whether the axis is split into chunks (see products.cl), because the size of such chunks is a power of 16.
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. A $T contains an

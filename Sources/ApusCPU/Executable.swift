@@ -95,8 +95,8 @@ extension CPUStep {
 /// Addresses that are valid for one run.
 final class RunFrame {
   let values: UnsafeMutablePointer<UnsafeMutableRawPointer?>
-  /// The scalar bank, the numbers that are passed to a run: this frame's own bank or, in a loop body or a block of rows
-  /// (`RowBlockStep`), the bank of the whole plan.
+  /// The scalar bank (the numbers that are passed to a run). It is this frame's own bank or, in a loop body or a block
+  /// of rows (`RowBlockStep`), the bank of the whole plan.
   var scalars: UnsafeMutableRawPointer
   private let ownScalars: UnsafeMutableRawPointer
   /// Memory that is read after the current step, and that the step prefetches; `nil` if this memory is not known.

@@ -1,4 +1,4 @@
-// Products of bfloat16 factors on the tile registers of AMX.
+// Matrix products of bfloat16 factors on the tile registers of AMX.
 //
 //            16 columns    16 columns
 //           ┌────────────┬────────────┐
@@ -11,10 +11,11 @@
 //   └─────┘ └────────────┴────────────┘
 //   16 words along k
 //
-// A word is two bfloat16 numbers, and k is the inner dimension. For each sum, an instruction multiplies the 32 numbers
-// in 16 words of a row by the 32 numbers in 16 words of a column, and adds the 32 products. The products of the upper
-// halves of the words and those of the lower halves are added separately, in order, with fused multiply-adds. Then the
-// two results are added, and their sum is added to the accumulator. The order depends only on k.
+// A word is two bfloat16 numbers, k is the inner dimension, and a panel is up to 32 columns of the right factor. For
+// each sum, an instruction multiplies the 32 numbers in 16 words of a row by the 32 numbers in 16 words of a column,
+// and adds the 32 products. It adds the 16 products of the upper halves of the words in order, with fused
+// multiply-adds, and likewise the 16 products of the lower halves. Then it adds the two sums, and adds the result to
+// the accumulator. The order depends only on k.
 
 #define AMX_ROWS 16
 #define AMX_WORDS 16
@@ -22,7 +23,7 @@
 
 INLINE size_t amx_words(size_t k) { return CEIL_DIVIDE(CEIL_DIVIDE(k, 2), AMX_WORDS) * AMX_WORDS; }
 
-// Joins 32 numbers to 16 words. Numbers from `count` on are replaced by zeros.
+// Packs 32 numbers into 16 words. Numbers from `count` on are replaced by zeros.
 INLINE VF amx_word_row(const float *numbers, size_t count) {
   float rest[2 * LANES] = {0};
   if (count < 2 * LANES) {
@@ -32,7 +33,8 @@ INLINE VF amx_word_row(const float *numbers, size_t count) {
   return joined_numbers(numbers);
 }
 
-// Packs rows in blocks of at most 16. For each 16 words along k, a block contains the words of its rows, row by row.
+// Packs rows in blocks of at most 16 rows. For each group of 16 words along k, a block contains these words of each of
+// its rows, row by row.
 static void amx_pack_rows(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
   size_t words = amx_words(k);
   if (column == 1) {

@@ -1,6 +1,6 @@
 // Scans (cumulative sums and cumulative products), and matrix products of integers.
 
-// Line number `step` in the direction of the scan: `width` elements.
+// Line number `step` in the direction of the scan. A line is the `width` elements at one position of the scanned axis.
 #define LINE(S, step) ((S *)values + (is_reversed ? lines - 1 - (step) : (step)) * width)
 
 // Each line is multiplied by the result of the line before it. `state` contains the result of the last line of the

@@ -1,10 +1,10 @@
 // Products of one row with a matrix. Included once for each floating-point type, after loops_matmul.h.
 
-// The number of columns that are summed at a time.
+// The number of columns whose sums are computed at a time.
 #undef ROW_CHUNK
 #define ROW_CHUNK 2048
 
-// Accumulates the product over a range of k, for b with contiguous rows.
+// Adds to `sums` the product of `a` and `b` over a range of k. The rows of `b` are contiguous.
 INLINE void FN(add_lines)(
     size_t n, size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t row, SCALAR *sums) {
   size_t whole = n / LANES * LANES;
@@ -45,7 +45,7 @@ INLINE transposed_row FN(add_columns)(
 }
 #endif
 
-// The product of one row: every element of `b` is read once, in memory order.
+// The product of the row `a` and the matrix `b`. Reads every element of `b` once.
 static void FN(vector_multiply)(
     size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
     void *c, int prefetches) {

@@ -9,7 +9,7 @@ public struct Program: Hashable, Sendable {
   public enum Input: Hashable, Sendable {
     /// An element of a tensor, converted to the arithmetic type (lane) of its element type.
     case tensor(DType)
-    /// An entry of the plan's scalar bank, the same for all elements.
+    /// An entry of the plan's scalar bank (the numbers that are passed to each run), the same for all elements.
     case scalar(Lane)
     /// The offset that the argument's layout assigns to the element (`Argument.index`). It is computed, not loaded; its
     /// lane is `int32` or `int64`.

@@ -90,7 +90,7 @@ struct FaultTests {
 
   // MARK: - Weights
 
-  /// Weights that cannot be read are an error before the memory of training is planned and printed.
+  /// Unreadable weights are reported before the memory that training takes is estimated and printed.
   @Test func unreadableWeightsAreFoundFirst() throws {
     let folder = scratch.file("folder")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
@@ -172,7 +172,7 @@ struct FaultTests {
   {
     let words = ["--layers", "conv 64 3x3 pad 1, relu, dense 10", "--data", "synthetic", "--device", "opencl"]
     let run = try train(words + ["--batch-size", "full"], environment: ["POCL_MEMORY_LIMIT": "1"])
-    // The device has 1 GiB, and a single buffer may take a quarter of it: the run is refused before anything is built.
+    // The device has 1 GiB, and a single buffer may take a quarter of it. The run is refused before it builds kernels.
     let refusal = #/training at batch size 10000 needs .*, but .* batch size (\d+) fits \(--batch-size \d+\)/#
     let match = try #require(try refusal.firstMatch(in: run.errors), "\(run.errors)")
     #expect(run.status == 1 && Int(match.1).map { (100..<10_000).contains($0) } == true, "\(run.errors)")

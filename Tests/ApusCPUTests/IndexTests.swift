@@ -5,6 +5,7 @@ import Testing
 @testable import ApusCPU
 
 @Suite struct IndexTests {
+  /// With `isRow`, an index selects a whole row of `inner` elements; otherwise each result has its own index.
   @Test(arguments: [DType.float32, .float16, .int64, .uint8])
   func gatherRowsAndElements(dtype: DType) throws {
     let (outer, extent, count, inner) = (2, 5, 7, 3)
@@ -178,7 +179,7 @@ import Testing
   }
 
   @Test func philoxMatchesTheKnownAnswer() throws {
-    // From the test vectors of Random123 (kat_vectors), philox4x32 10: zero counter and key.
+    // A test vector of Random123 (kat_vectors): philox4x32 with 10 rounds, counter 0 and key 0.
     var builder = PlanBuilder()
     builder.drawWords(Layout(contiguous: [70_001]), seed: 0, counter: 0)
     let result = try builder.run(on: cpu())[0].map { UInt32(bitPattern: Int32($0)) }
@@ -206,6 +207,7 @@ import Testing
     }
   }
 
+  /// A copy fills its result with 1, then writes two rows of three elements at offset 6 with row stride 5.
   @Test func copyFillsAndPlaces() throws {
     for dtype in [DType.float32, .float16, .bool, .int64] {
       var builder = PlanBuilder()

@@ -38,7 +38,8 @@ import Testing
     return groups
   }
 
-  /// The outputs: the square of the element, two copies of the element, and whether the element exceeds 1.875.
+  /// The program that runs on each element before the reduction. Its outputs are the square of the element, two copies
+  /// of the element, and whether the element exceeds 1.875.
   nonisolated private static let prologue = Program(
     inputs: [.tensor(.float32)],
     instructions: [
@@ -51,7 +52,7 @@ import Testing
       Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
     ])
 
-  /// Doubles the first result.
+  /// The program that runs on the results of the reduction. It doubles the first result, and stores the other three.
   nonisolated private static let epilogue = Program(
     inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
     instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],
@@ -134,8 +135,8 @@ import Testing
     return try builder.results(on: device)
   }
 
-  /// With many columns, several vector registers of columns are reduced at the same time. The results have the same
-  /// bits as with few columns.
+  /// With many columns, kernels reduce several vector registers of columns at a time. The results have the same bits as
+  /// with few columns.
   @Test(
     arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]],
     [(3, 512), (300, 512), (600, 256), (40, 1056)])
@@ -165,6 +166,7 @@ import Testing
     }
   }
 
+  /// If a row contains NaN, `min` returns NaN and `argmax` the index of the first NaN.
   @Test func notANumberWins() throws {
     for (_, device) in Harness.devices {
       var builder = PlanBuilder()

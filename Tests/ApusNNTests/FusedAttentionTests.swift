@@ -215,7 +215,7 @@ import Testing
   private func attentionRuns() throws -> [RecordingDevice.Run] {
     var runs: [RecordingDevice.Run] = []
     try recordingPlans { device in
-      // A separate source of random numbers, whose key the draws of other tests do not advance.
+      // The runs have their own source of random numbers, so that other tests do not advance its key.
       try withRandomKey(RandomKey(seed: 1)) { () throws in
         let layer = MultiheadAttention(8, heads: 2, dropout: 0.1)
         let bias = Tensor((0..<64).map { Float($0) }, shape: [1, 64])

@@ -145,7 +145,7 @@ private struct Line: ExampleSource {
     run.options.batchSize = nil
     try withDevice(run.device) { () throws in
       _ = try run.trainer().run()
-      // The three plans are those of the initial values, the step and the evaluation.
+      // One plan computes the initial values, one the training step, and one the evaluation.
       #expect(run.device.preparedPlanCount == 3)
     }
   }
@@ -400,7 +400,7 @@ private final class Records: @unchecked Sendable {
       #expect(throws: DataError.self) { try pass.next() }
       #expect(try pass.next()?.targets.array(of: Int.self).first == 30)
       #expect(try pass.next() == nil)
-      // This pass is not read to its end.
+      // A pass may be deallocated before it is read to its end.
       var first = Broken().prefetched(threads: 2, batchesAhead: 1).pass(over: batches, from: 0, epoch: nil)
       #expect(try first.next() != nil)
     }

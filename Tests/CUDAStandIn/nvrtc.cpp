@@ -33,7 +33,8 @@ std::string contents(const std::string &path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// The number of parameters of each kernel, as definitions that the stand-in for the driver looks up.
+/// Returns C++ source with a constant for each kernel: its number of parameters. The stand-in for the driver looks up
+/// these constants.
 std::string parameter_counts(const std::string &text) {
   std::ostringstream result;
   static const std::regex head("(^|\n)KERNEL [^;{]*void +([A-Za-z0-9_]+)\\(([^)]*)\\)");

@@ -2,9 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution whose windows are read in place: for each tap, the transposed matrix of the
-/// pixels that the tap reads, times the gradient of the output. If the output's gradient is channels-first, each of its
-/// blocks is transposed once for all taps.
+/// The weight gradient of a convolution whose windows are read in place. For each tap (kernel position), the step
+/// multiplies the transposed matrix of the pixels that the tap reads by the gradient of the output. If the output's
+/// gradient is channels-first, each of its blocks is transposed once for all taps.
 ///
 /// A small weight gradient is summed in parts, each over a range of images. The tasks of a large weight gradient cover
 /// ranges of taps and output channels. The split depends only on the shape.
@@ -16,8 +16,9 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks into which the output channels are split.
   private let blocks: Int
-  /// Rows of taps per task. If the weight gradient is small, and the parts and panels alone give enough tasks, a task
-  /// has all rows of taps, so that the input is read from memory once; otherwise it has one row.
+  /// Rows of taps per task. If the weight gradient is small, and the parts and panels (groups of 32 output channels)
+  /// alone give enough tasks, a task has all rows of taps, so that the input is read from memory once; otherwise it has
+  /// one row.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int
@@ -182,7 +183,8 @@ final class WindowWeightGradientStep: CPUStep {
     return Factor(pointer: scratch, pixel: channels, row: results.width * channels, image: pixels * channels)
   }
 
-  /// Adds the products of a segment of pixels to the sums of the taps that every pixel of the segment reads.
+  /// Adds the products of a segment of pixels to the sums of the segment's taps. A segment is consecutive pixels of the
+  /// output for which the same taps are inside the image.
   private func add(
     _ block: Block, _ x: WindowAxis.Segment, tap: Int, _ input: UnsafePointer<Float>, _ gradient: Factor,
     _ sums: UnsafeMutablePointer<Float>
@@ -219,7 +221,7 @@ final class WindowWeightGradientStep: CPUStep {
     }
   }
 
-  /// Adds the parts, writes them in the layout of the weights, and runs the epilogue.
+  /// Adds the sums of the parts, writes the totals in the layout of the weights, and runs the epilogue.
   private func store(_ sums: UnsafePointer<Float>, _ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let resultBase = epilogue.target(frame)?.assumingMemoryBound(to: Float.self)

@@ -33,7 +33,7 @@ enum {
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
-/// The number of cache lines that can be prefetched while the deviations of 64 elements are accumulated.
+/// The number of cache lines that can be prefetched while `take_deviations` accumulates 64 elements.
 #define CSIMD_DEVIATION_LINES 2
 
 /// An operand of a loop: an array (step 1), or a value that is broadcast to 16 lanes (step 0).
@@ -74,8 +74,8 @@ typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdi
 /// non-temporal stores, if stride and alignment allow it.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
-/// The lines of two factors `a` and `b` over which a product iterates. A line is `k` elements of a row of `a`, which
-/// are multiplied by `k` rows of `b`.
+/// The inner dimension of a product of `a` and `b`, as two nested loops over lines. A line is `k` elements of a row of
+/// `a`, which are multiplied by `k` rows of `b`.
 typedef struct {
   /// The numbers of iterations of the outer and of the inner loop over the lines.
   size_t count[2];
@@ -89,9 +89,9 @@ typedef struct {
   size_t first;
 } csimd_lines;
 
-/// Channels-last images, whose number of channels is a multiple of 16, and the 4 × 4 tiles of their results. Each tile
-/// is computed from a patch of 6 × 6 pixels. The patch of the first tile begins `lead_y` rows above and `lead_x` pixels
-/// to the left of the image.
+/// Channels-last images, whose number of channels is a multiple of 16, and the 4 × 4 tiles of the results of a 3 × 3
+/// convolution. Each tile is computed from a patch of 6 × 6 pixels. The patch of the first tile begins `lead_y` rows
+/// above and `lead_x` pixels to the left of the image.
 typedef struct {
   size_t height, width, channels, tiles_y, tiles_x;
   ptrdiff_t lead_y, lead_x;
@@ -159,9 +159,9 @@ typedef struct {
 
 /// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_lines.h).
 #define CSIMD_SCAN_LINES 17
-/// Combines each of `lines` lines of `width` elements with all lines before the line (after the line, if reversed).
-/// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines; `earlier` is a multiple of
-/// CSIMD_CHAIN, or 0 at the start.
+/// Replaces each of `lines` lines of `width` elements by its combination with all lines before it (after it, if
+/// reversed). `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines; `earlier` is a multiple
+/// of CSIMD_CHAIN, or 0 at the start.
 typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
 typedef void (*csimd_integer_matmul)(
@@ -240,7 +240,8 @@ typedef struct {
   size_t count, length;
 } csimd_prefetch_block;
 
-/// Panels of columns of a factor: packed, or read in place from rows with a multiple of 16 columns.
+/// Panels (groups of adjacent columns) of the right factor of a matrix product: packed, or read in place from rows with
+/// a multiple of 16 columns.
 typedef struct {
   const void *data;
   /// The distance between panels, in elements.
@@ -258,6 +259,8 @@ enum { CSIMD_CELL_TANH, CSIMD_CELL_RELU, CSIMD_CELL_LSTM, CSIMD_CELL_GRU };
 typedef struct {
   int kind;
   size_t size;
+  /// `input` is the product of the input and its weights, plus the bias; `product` is the product of the incoming state
+  /// and its weights.
   const void *input, *product;
   /// The bias that is added to the product; NULL for none.
   const void *bias;
@@ -331,11 +334,12 @@ typedef struct {
       void *scratch);
   /// Copies bytes with non-temporal stores; the caller must issue a fence afterwards.
   void (*stream)(size_t count, const void *source, void *target);
-  /// `panel[t·distance + r·width + c] = w[c·column + r·row + offsets[t]]`, padded with zeros from `columns` to `width`.
+  /// `panel[t·distance + r·width + c] = w[c·column + r·row + offsets[t]]` for each tap t, row r and column c, padded
+  /// with zeros from `columns` to `width`.
   void (*pack_taps)(
       size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *offsets, const float *w,
       ptrdiff_t column, ptrdiff_t row, float *panel, size_t distance);
-  /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
+  /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]` over the parts p, for at most 16 columns.
   void (*unpack_taps)(
       size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
   /// Transforms the patches of tiles `first ..< first + count`, counted over all images. The 36 values of a channel of
@@ -362,12 +366,13 @@ typedef struct {
       size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column);
   /// The maximum number of channels that `plane_multiply` computes at a time: 2, 6 or 8.
   size_t plane_block;
-  /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
-  /// or an even number up to `plane_block`.
+  /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` over the taps t, for k < channels and
+  /// p < 16·vectors; `channels` is 1 or an even number up to `plane_block`.
   void (*plane_multiply)(
       size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights, float *out,
       size_t stride, size_t vectors);
-  /// `sums[(k·taps + t)·16 + p mod 16] += Σ_p y[k·stride + p]·x[p + offsets[t]]`
+  /// Adds `y[k·stride + p]·x[p + offsets[t]]` to `sums[(k·taps + t)·16 + p mod 16]` for k < channels, t < taps and
+  /// p < 16·vectors.
   void (*plane_correlate)(
       size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y, size_t stride,
       size_t vectors, float *sums);
@@ -380,7 +385,7 @@ typedef struct {
   /// 3i + j, `sums[(3i + j)·16 + lane]`; `columns` must be at least 16.
   void (*depthwise_correlate)(
       const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, size_t columns, float *sums);
-  /// Adds each group of 16 sums.
+  /// Adds each group of 16 sums to one of the `count` results.
   void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
   csimd_integer_matmul integer_matmul[2];
@@ -391,7 +396,8 @@ typedef struct {
   void (*attention_weights[2])(const csimd_weights *block, void *products, void *maxima, void *sums, void *output);
   /// Normalizes the output after the last block, and replaces `maxima` by the log-sum-exps.
   void (*attention_finish[2])(const csimd_weights *block, const void *sums, void *maxima, void *output);
-  /// Converts products to weights, and gradients of weights to gradients of products.
+  /// Converts products to weights, and gradients of weights to gradients of products. `logarithms` are the log-sum-exps
+  /// of the rows.
   void (*attention_gradients[2])(
       const csimd_weights *block, const void *logarithms, const void *dots, void *products, void *gradients);
   /// `dots[r] = Σ left[r, i]·right[r, i]`

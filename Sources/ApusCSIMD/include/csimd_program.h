@@ -19,8 +19,9 @@ typedef struct {
   int64_t offset;
 } csimd_layout;
 
-/// The kinds of arguments: an array, an entry of the scalar bank (the numbers that are passed to each run), results
-/// that the step computed before the program runs (core results), the index of the element, and a constant.
+/// The kinds of arguments: an array, an entry of the scalar bank (the numbers that are passed to each run), a core
+/// result (what the step computed before the program runs, such as a matrix product), the index of the element, and a
+/// constant.
 enum { CSIMD_TENSOR, CSIMD_SCALAR, CSIMD_CORE, CSIMD_INDEX, CSIMD_CONSTANT };
 
 /// An input of the program, which fills a register.
@@ -28,6 +29,7 @@ typedef struct {
   int kind;
   /// The index of the value, scalar, or core result.
   int index;
+  /// The arithmetic type of the register, and the storage type of the array.
   int lane;
   int dtype;
   /// Whether the register may alias the array: 0 if an output could overwrite the array before the last use of the
@@ -40,7 +42,7 @@ typedef struct {
   const void *splat;
 } csimd_argument;
 
-/// An instruction. The registers of a program are those of its arguments, then those of its instructions.
+/// An instruction. Registers are numbered: first one register for each argument, then one for each instruction.
 typedef struct {
   csimd_loop loop;
   /// The loop that writes the result of a comparison directly to an output of bytes, if nothing else reads the result;
@@ -83,7 +85,7 @@ typedef struct {
   csimd_argument *arguments;
   csimd_instruction *instructions;
   csimd_output *outputs;
-  /// Blocks have at most `block` elements and, if `row` is not 0, do not cross a multiple of `row`.
+  /// A block has at most `block` elements. If `row` is not 0, all elements of a block have the same `index / row`.
   int64_t block;
   int64_t row;
   size_t workspace_bytes;
@@ -96,13 +98,13 @@ typedef struct {
 
 #define CSIMD_FLAT_INSTRUCTIONS 16
 
-/// The part of a memory range that has not been prefetched yet. The memory is read after this run.
+/// The part of a memory range that has not been prefetched yet. It is read after the current run of the kernel.
 typedef struct {
   const char *next, *end;
 } csimd_prefetch_range;
 
-/// Removes from the ranges the memory to prefetch while `count` elements are processed: one cache line for each 16
-/// elements. Returns the address of this memory, or NULL if the ranges are empty.
+/// Takes from the ranges the memory that is to be prefetched while `count` elements are processed: one cache line for
+/// each 16 elements. Returns the address of this memory, or NULL if the ranges are empty.
 const char *csimd_prefetch_next(csimd_prefetch_range *ahead, int64_t count);
 
 /// The memory that a kernel runs on.
@@ -151,7 +153,8 @@ enum {
   /// By rows only: each reducer reads both outputs, the first as minuends and the second as subtrahends.
   CSIMD_OUTPUTS_SHARE_OPERANDS,
   /// `sum_squared_difference` and `sum_difference` read minuends and subtrahends together, by rows or by columns. By
-  /// columns, the outputs are arguments, the minuends are contiguous, and all lines have the same subtrahends.
+  /// columns, the outputs are unchanged arguments of the kernel, the minuends are contiguous, and all lines (a line is
+  /// the elements at one reduced position) have the same subtrahends.
   CSIMD_OUTPUTS_DEVIATIONS
 };
 
@@ -186,8 +189,9 @@ void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
 /// The number of arrays per reducer that a reduction by columns of `lines` reduced positions needs: one array for the
-/// combination of the current group of lines (CSIMD_LINES_AT_ONCE), and one for each level of the cascade that groups
-/// are merged into. There are at least two arrays, because argmin and argmax need one for values and one for indices.
+/// combination of the current group of lines (CSIMD_LINES_AT_ONCE), and one for each level of the cascade (see
+/// Kernels/reduce.def) that groups are merged into. There are at least two arrays, because argmin and argmax need one
+/// for values and one for indices.
 int64_t csimd_column_arrays(int64_t lines);
 
 /// For `first..<last` of the `width` kept positions, accumulates the reduced positions `start..<end` in `columns`.
@@ -202,9 +206,9 @@ void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
 
-/// Merges each full level (after CSIMD_CHAIN merges into it) into the level above, and clears the full level. Must be
-/// called after each merge of a group of lines into the lowest level; `groups` is how many groups were merged so far.
-/// Levels are `distance` bytes apart, the lowest level first.
+/// Merges each full level into the level above, and clears the full level. A level is full after CSIMD_CHAIN merges
+/// into it. Must be called after each merge of a group of lines into the lowest level; `groups` is how many groups were
+/// merged so far. Levels are `distance` bytes apart, the lowest level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// After `groups` groups of lines, combines all levels into the lowest level.

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /// A pool of threads that share the numbered tasks of one job at a time. Threads without work spin for about 100 µs
-/// before they sleep, so that they are still awake for the next step.
+/// before they sleep, so that they are still awake if the next job follows soon.
 
 typedef struct csimd_pool csimd_pool;
 /// A function that runs one task of a job. It receives the index of the task, and the index of the worker that calls

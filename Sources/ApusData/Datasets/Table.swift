@@ -75,7 +75,7 @@ public struct Table: Hashable, Sendable {
   /// - Precondition: `row` is in `0 ..< rowCount`.
   public func line(of row: Int) -> Int { lines[row] }
 
-  /// The table without a column.
+  /// A copy of the table without the column called `name`.
   func removing(_ name: String) -> Table {
     Table(name: self.name, columns: columns.filter { $0.name != name }, lines: lines, notes: notes)
   }
@@ -83,7 +83,7 @@ public struct Table: Hashable, Sendable {
 
 /// How a table is read.
 public struct TableOptions: Hashable, Sendable {
-  /// The delimiter between fields; `nil` selects the most frequent one in the first line.
+  /// The delimiter between fields; `nil` selects the delimiter that is the most frequent in the first line.
   public var delimiter: CSVReader.Delimiter?
   /// Whether the first line names the columns; else they are called `column 1`, `column 2`, …
   public var hasHeader = true

@@ -18,7 +18,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
       uniqueKeysWithValues: characters.enumerated().map { ($1, Int32($0) + first) })
   }
 
-  /// Learns the characters of a text; if there would be more than `size` tokens, learns only the most frequent ones.
+  /// Learns the characters of a text: all, or only the most frequent ones if there would be more than `size` tokens.
   public init(learning text: String, size: Int = .max) {
     var counts: [Unicode.Scalar: Int] = [:]
     for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
@@ -38,7 +38,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
     return tokens
   }
 
-  /// Decodes tokens; unknown characters become U+FFFD.
+  /// Decodes tokens; the token for unknown characters becomes U+FFFD, and other tokens without a character are skipped.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = String.UnicodeScalarView()
     for token in tokens {

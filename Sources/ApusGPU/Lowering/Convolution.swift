@@ -27,7 +27,7 @@ extension PlanLowering {
     }
   }
 
-  /// Lowers the gradient of weights of an empty batch: zeros.
+  /// Lowers the weight gradient of an empty batch, which is 0.
   private mutating func lowerZeros(_ step: Convolution) {
     let lane = step.dtype.lane
     let count = step.epilogue.binding.domain.elementCount
@@ -43,7 +43,7 @@ extension PlanLowering {
   }
 }
 
-/// The layout of an image, one channel of one example, for kernels without bounds checks: see
+/// The layout of an image (one channel of one example) for kernels without bounds checks: see
 /// `Kernels/convolution/image.cl`.
 struct PreparedImage {
   /// The extents of the source image.
@@ -54,7 +54,7 @@ struct PreparedImage {
   var insert: SIMD3<Int>
   /// The divisors of the coordinates: elements with the same remainder form a phase.
   var phases: SIMD3<Int>
-  /// Only phases whose remainders are below this number are stored: no tap reads the others.
+  /// Only phases whose remainders are below this number are stored: no tap (kernel position) reads the others.
   var readPhases = SIMD3(repeating: 1)
   /// The extents of a phase.
   var target: SIMD3<Int>
@@ -269,7 +269,8 @@ extension PlanLowering {
     let lane = dtype.lane
     builder.line("\(lane.vector) value = \(zero);")
     builder.block("if (w < last && w + WIDTH > first)") { builder in
-      // A register that begins before the row may begin before the buffer.
+      // A register that begins before the row may begin before the buffer: it is loaded from the start of the buffer,
+      // and then rotated.
       builder.line("const \(index) at = from + w - shift;")
       builder.line("value = LOAD_\(dtype)(\(source), LARGER(at, (\(index))0), WIDTH);")
       builder.line("if (at < 0) value = ROTATE_\(lane.suffix)(value, (int)(WIDTH + at));")

@@ -2,9 +2,9 @@ import ApusDevice
 import ApusSystem
 
 extension Program {
-  /// For a plain copy whose result is contiguous along the columns, returns the axis of `rows` along which the source
-  /// is contiguous. Returns `nil` for other programs. Also returns `nil` if there is no such axis, or if an axis is too
-  /// short for a transpose in registers.
+  /// For a plain copy whose result is contiguous along `columns`, the innermost axis, returns the axis of `rows`, the
+  /// other axes, along which the source is contiguous. Returns `nil` for other programs. Also returns `nil` if there is
+  /// no such axis, or if an axis is too short for a transpose in registers.
   func transposedAxis(_ rows: StridedLoop, _ columns: (extent: Int, strides: [Int])) -> Int? {
     guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
       dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8
@@ -14,7 +14,7 @@ extension Program {
 }
 
 extension PlanLowering {
-  /// Emits the copy of a source that is contiguous along `axis` of the rows.
+  /// Emits the copy of a source that is contiguous along axis `axis` of `rows`.
   mutating func launchTransposed(
     _ dtype: DType, _ bound: BoundProgram, _ rows: StridedLoop, _ columns: (extent: Int, strides: [Int]), axis: Int
   ) {

@@ -6,7 +6,9 @@ import ApusTensor
 /// c ← sign(g · previous);  s ← clamp(s · (c > 0 ? growth : c < 0 ? shrinkage : 1), limits);  g ← 0 where c < 0
 /// w ← w − sign(g) · s;  previous ← g
 /// ```
-/// It needs gradients of the full batch. The learning rate is only the initial step size: schedules have no effect.
+/// Here `w` is the weight, `g` its gradient, `previous` the `g` of the step before, and `limits` the range from
+/// `smallestStep` to `largestStep`. The rule needs gradients of the full batch. The learning rate is only the initial
+/// step size: schedules have no effect.
 public struct Rprop: UpdateRule {
   public static let name = "rprop"
   public var learningRate: Double

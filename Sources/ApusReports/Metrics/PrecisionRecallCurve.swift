@@ -4,7 +4,7 @@ public struct PrecisionRecallCurve: Hashable, Sendable {
   public var precisions: [Double]
   /// The fraction of the positives that are at or above each threshold; the first is 0.
   public var recalls: [Double]
-  /// The thresholds in descending order. At the first, infinity, no example is predicted as positive.
+  /// The thresholds in descending order. The first is infinity, at which no example is predicted as positive.
   public var thresholds: [Float]
 }
 

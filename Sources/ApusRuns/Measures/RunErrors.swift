@@ -28,7 +28,7 @@ extension Run {
   /// Returns the misclassified examples of a classifier, those with the largest losses first.
   /// - Parameters:
   ///   - data: The data source; `nil` for the run's.
-  ///   - part: The split; `nil` means the same as for `EvaluationOptions.part`.
+  ///   - part: The split; `nil` selects the validation examples, or other examples as in `EvaluationOptions.part`.
   ///   - threshold: For two classes: predict the second class if its probability is at least this number.
   /// - Throws: `OptionError` for models that predict no classes.
   public func errors(data: String? = nil, part: DataPart? = nil, threshold: Double? = nil) throws -> RunErrors {

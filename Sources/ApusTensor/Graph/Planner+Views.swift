@@ -3,8 +3,8 @@ import ApusDevice
 extension Planner {
   /// Makes every view a list of layout changes of a value in memory.
   ///
-  /// If only a view reads the result of an elementwise operation, the view becomes this operation, applied to views of
-  /// the operation's inputs. So reshapes and transposes between elementwise operations do not prevent their fusion.
+  /// If a view is the only user of an elementwise operation, the view becomes this operation, applied to views of the
+  /// operation's inputs. So reshapes and transposes between elementwise operations do not prevent their fusion.
   mutating func moveViews() {
     flattenViews()
     indexUsers()
@@ -168,7 +168,8 @@ extension Planner {
     return result.layout(over: nodes[source].shape) == nil ? nil : result
   }
 
-  /// Makes view `index` the operation of `base` on views of the inputs of `base`; returns the new views.
+  /// Turns the view `index` into the operation of `base`, applied to views of the inputs of `base`. Returns the new
+  /// views.
   private mutating func move(_ transforms: [ViewTransform], of index: Int, through base: Int) -> [Int] {
     var added: [Int] = []
     let operation = nodes[base]
@@ -223,8 +224,9 @@ extension Planner {
     }
   }
 
-  /// Splits each view if strides cannot describe all its layout changes together. The value after the first changes, as
-  /// many as strides can describe, is copied to memory. The view becomes the remaining changes of that copy.
+  /// Splits each view whose layout changes cannot all be described by one set of strides. Applies as many of the first
+  /// changes as strides can describe, and copies the result to memory. The view then applies the other changes to this
+  /// copy.
   private mutating func splitUnreadableViews() {
     for index in topologicalOrder() { splitView(index) }
   }

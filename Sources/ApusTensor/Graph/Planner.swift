@@ -21,8 +21,8 @@ struct Planner {
   /// there are more than 32, or if other nodes contribute.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// For each node, the group that computes it; −1 for nodes that programs recompute, and for nodes that no step
-  /// computes, such as inputs, scalars and views.
+  /// For each node, the group that computes it; −1 for nodes that elementwise programs recompute (see `isRecomputed`),
+  /// and for nodes that no step computes, such as inputs, scalars and views.
   var groupOf: [Int] = []
   /// Whether each program that reads a node recomputes it: see `findRecomputed`.
   var isRecomputed: [Bool] = []

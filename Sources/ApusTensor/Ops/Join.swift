@@ -20,7 +20,7 @@ extension Op {
           throw ShapeError(
             "concatenate", "\(inputs[0].shape) and \(inputs[index].shape) differ in more than axis \(axis)")
         }
-        // This cannot overflow: both extents are at most an eighth of `Int.max`.
+        // This cannot overflow: both shapes are valid, so both extents are at most `Int.max / 16`.
         shape[axis] += extent
         if let reason = shape.invalidReason { throw ShapeError("concatenate", reason) }
       }

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: the initial carried values, the sequences, and the outside values that the body reads.
+  /// Inputs: the initial carried values, the sequences, and the outside values (tensors that the body captures).
   static let loop: Op = Op(
     name: "loop", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule(loopGradients), lower: .loop)
@@ -17,8 +17,8 @@ extension Op {
 ///   return ([h], [h])
 /// }
 /// ```
-/// Gradients flow to everything that the body depends on, including outside values. The gradient is a loop in the
-/// opposite direction that recomputes the body; it can be differentiated again.
+/// Gradients flow to everything that the body depends on, including the tensors that it captures. The gradient is a
+/// loop in the opposite direction that recomputes the body; it can be differentiated again.
 ///
 /// In mixed precision, carried values keep their initial types.
 ///
@@ -29,12 +29,11 @@ extension Op {
 ///   - sequences: `[count, …]` each; the body receives their elements `[…]` along axis 0.
 ///   - initial: the values carried into the first iteration, of any shapes.
 ///   - count: the number of iterations; required if there are no sequences.
-///   - isReversed: whether the body receives the last elements first. Outputs are stored at the indices of their
-///     elements.
+///   - isReversed: whether the body receives the last elements first. The output for element `i` of the sequences is
+///     stored at index `i`.
 ///   - body: computes the next carried values and the outputs from the carried values and an element of each sequence.
 ///     The carried values keep their shapes and types.
-/// - Returns: the carried values after the last iteration, and for each output the sequence of all iterations,
-///   `[count, …]`.
+/// - Returns: the carried values after the last iteration, and each output of all iterations, stacked to `[count, …]`.
 /// - Precondition: all sequences have `count` elements, and the body returns as many carried values as it receives.
 public func loop(
   over sequences: [Tensor], carrying initial: [Tensor], count: Int? = nil, isReversed: Bool = false,
@@ -72,7 +71,7 @@ public func loop(
 }
 
 /// The gradients of a loop, computed by a second loop, which runs through the iterations in the opposite order. The
-/// second loop carries the gradients of carried values and accumulates the gradients of outside values.
+/// second loop carries the gradients of carried values and accumulates the gradients of captured tensors.
 private func loopGradients(_ c: GradientInput) -> [Tensor?] {
   let forward = c.attributes.loop.body
   let (carriedCount, outputCount) = (forward.carriedCount, forward.outputCount)

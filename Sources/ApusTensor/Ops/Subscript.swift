@@ -5,7 +5,7 @@ struct Region {
   private(set) var start: [Int] = []
   private(set) var step: [Int] = []
   private(set) var extent: [Int] = []
-  /// The shape of the slice; axes with lists of indices have their full extent.
+  /// The shape after the slice and the reshape, before the lookups: axes with lists of indices have their full extent.
   private(set) var shape = Shape()
   /// The lists of indices, with their axes in `shape`.
   private(set) var lookups: [(axis: Int, indices: Tensor)] = []
@@ -91,7 +91,7 @@ extension Tensor {
   /// only index sets the elements where it is true.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
-  /// - Precondition: single indices are inside of their axes, and lists are integers; ranges are clamped.
+  /// - Precondition: single indices are inside of their axes, and lists contain integers. Ranges are clamped.
   public subscript<each Index: AxisIndexing>(_ indices: repeat each Index) -> Tensor {
     get {
       var list: [AxisIndex] = []
@@ -132,7 +132,7 @@ extension Tensor {
     }
   }
 
-  /// The tensor with the part that the indices select replaced by `value`, in the same shape and type. If lists of
+  /// A tensor of the same shape and type, in which `value` replaces the part that the indices select. If lists of
   /// indices select an element several times, the last value counts.
   ///
   /// - Parameter value: broadcast to the shape of the part, `self[indices]`, and converted to the type of this tensor.
@@ -213,7 +213,7 @@ extension Tensor {
   /// The elements where `mask` holds, in row-major order (`x[mask]` of NumPy). The mask is read back to the host,
   /// because the shape of the result depends on it.
   ///
-  /// - Parameter mask: `bool`, of the shape of the leading axes.
+  /// - Parameter mask: `bool`; its extents are those of the tensor's leading axes.
   /// - Returns: `[count, rest…]`, where `rest` are the axes that the mask does not have.
   /// - Throws: `DeviceError` when the mask cannot be computed.
   public func compressed(by mask: Tensor) throws(DeviceError) -> Tensor {

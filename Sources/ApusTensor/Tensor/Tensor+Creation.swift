@@ -132,8 +132,8 @@ extension Tensor {
     return Int(least)...Int(largest)
   }
 
-  /// A copy on another device, in the same shape and type; gradients do not flow through it. If `target` is the
-  /// tensor's own device, the tensor itself.
+  /// Returns a copy on another device, in the same shape and type; gradients do not flow through it. If `target` is the
+  /// tensor's own device, returns the tensor itself.
   ///
   /// - Throws: `DeviceError` when the value cannot be computed.
   public func moved(to target: ComputeDevice) throws(DeviceError) -> Tensor {

@@ -44,7 +44,7 @@ public struct Objective: Sendable {
     self.measures = measures
   }
 
-  /// The key of the accuracy.
+  /// The name of the measure that `hits` gives.
   static let accuracy = "accuracy"
 
   /// The hits, if the objective defines them, and the other measures.
@@ -80,12 +80,12 @@ public struct Objective: Sendable {
   /// Top-5 accuracy is measured when there are more classes than this.
   public static let topClassCount = 20
 
-  /// The most likely classes, int64 `[batch]`.
+  /// The class of each example or, if the targets are distributions, the most likely class: int64 `[batch]`.
   private static func classes(_ targets: Tensor) -> Tensor {
     targets.rank > 1 ? targets.argmax(axis: 1) : targets.cast(to: .int64)
   }
 
-  /// Whether fewer than `count` logits are larger than the logit of the class.
+  /// For each example, whether fewer than `count` logits are larger than the logit of its class.
   private static func isAmong(_ count: Int, _ outputs: Tensor, _ targets: Tensor) -> Tensor {
     let own = outputs.takingAlong(classes(targets).reshaped(to: [-1, 1]), axis: 1)
     return (outputs .> own).cast(to: .float32).sum(axis: 1) .< Double(count)

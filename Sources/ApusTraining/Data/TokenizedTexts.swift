@@ -12,7 +12,7 @@ public struct TokenizedTexts: Sendable {
 
   /// Uploads texts. An empty text becomes one unknown token, so that no sequence is empty.
   /// - Parameter limit: the maximum number of tokens; longer texts are truncated.
-  /// - Throws: when the padded texts do not fit into the device's memory or a quarter of the host's.
+  /// - Throws: when the padded texts exceed the memory of the device, or a quarter of the memory of the host.
   public init(
     _ texts: LabelledTexts, tokenizer: any Tokenizer, length limit: Int, device: ComputeDevice = .current
   ) throws(DataError) {

@@ -9,7 +9,7 @@ struct StepMeasures {
   /// The names of the objective's measures.
   let names: [String]
 
-  /// The key of the norm of the gradients among the measures of an epoch.
+  /// The key of the gradient norm in `TrainingState.epochMeasures`.
   static let gradientNorm = "gradient_norm"
 
   /// - Parameter hasOwnLoss: whether the reported loss differs from the minimized loss.

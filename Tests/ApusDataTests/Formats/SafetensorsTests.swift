@@ -4,8 +4,11 @@ import Testing
 
 @testable import ApusData
 
+/// The members of a header entry for a tensor with one `float32` element.
 private let field = #""dtype":"F32","shape":[1],"data_offsets":[0,4]"#
 
+/// A file with a header and `data` zero bytes after it. The file declares `length` as the length of the header; `nil`
+/// is the actual length.
 private func file(_ header: String, data: Int = 0, length: UInt64? = nil) -> [UInt8] {
   let text = Array(header.utf8)
   let count = length ?? UInt64(text.count)
@@ -129,7 +132,7 @@ struct SafetensorsTests {
       try Safetensors.write(tensors.reversed(), metadata: ["a": "b", "format": "pt"], to: path) == digest)
   }
 
-  /// The encoded bytes of three arrays are those that `safetensors.numpy.save` 0.8.0 writes for these arrays.
+  /// `encode` returns the bytes that `safetensors.numpy.save` 0.8.0 writes for the same three arrays.
   @Test func bytesEqualTheSafetensorsLibrary() {
     let header =
       #"{"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"#
@@ -156,6 +159,7 @@ struct SafetensorsTests {
     #expect(error?.description.hasPrefix("\(path): not a valid safetensors file in \"fc.weight\"") == true)
   }
 
+  /// Parses files with random changes. No file may trap, and the tensors of an accepted header must lie in the file.
   @Test func noInputTraps() {
     let seeds = [
       Safetensors.encode(tensors), Safetensors.encode(tensors, metadata: ["k": "v"]),

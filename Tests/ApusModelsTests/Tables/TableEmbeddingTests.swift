@@ -1,10 +1,12 @@
 import Apus
 import Testing
 
-/// Codes in the columns of a table become embedding vectors.
+/// Codes (integers that stand for categories) in the columns of a table become embedding vectors.
 @Suite struct TableEmbeddingTests {
   private let codes = [TableEmbedding.Code(feature: 1, count: 4), TableEmbedding.Code(feature: 3, count: 130)]
 
+  /// The output has the numeric columns first, unchanged, then the embedding vector of each code. The vector of code 0
+  /// is initialized with zeros.
   @Test func numbersPassAndCodesBecomeRows() throws {
     try withDevice(.named("cpu")) {
       let layer = withRandomKey(RandomKey(seed: 3)) { TableEmbedding(width: 5, codes: codes) }
@@ -37,6 +39,8 @@ import Testing
     }
   }
 
+  /// Chains of dense layers become models for tables. A network throws if it is not a chain, has layers for images or
+  /// sequences, or does not end with a dense layer.
   @Test func chainsFitTables() throws {
     try withDevice(.named("cpu")) { () throws in
       let plain = try ImageNetwork.mlp.tableModel(width: 7, outputs: 1)

@@ -13,7 +13,7 @@ import Testing
     ).verdict
   }
 
-  /// The first five examples are those of Machine Learning Yearning, chapters 20 to 22, with the diagnoses of the book.
+  /// The first five examples and their diagnoses are from the book Machine Learning Yearning, chapters 20 to 22.
   @Test func verdictsFollowTheBook() {
     #expect(verdict(0.01, 0.11) == .variance)
     #expect(verdict(0.15, 0.16) == .bias)
@@ -21,7 +21,7 @@ import Testing
     #expect(verdict(0.005, 0.01) == .low)
     #expect(verdict(0.15, 0.30, bayes: 0.14) == .variance)
     #expect(verdict(0.15, 0.155, bayes: 0.145) == .low)
-    // The example of the accompanying course: 8 % and 10 %, compared with two error rates of humans.
+    // The example of the accompanying course: training error 8 %, validation error 10 %, and two error rates of humans.
     #expect(verdict(0.08, 0.10, bayes: 0.01) == .bias)
     #expect(verdict(0.08, 0.10, bayes: 0.075) == .variance)
   }
@@ -29,7 +29,8 @@ import Testing
   /// A difference of less than 1.96 standard errors does not count. With fewer than ten examples, the verdict is always
   /// `low`.
   @Test func chanceIsNotAFinding() {
-    // 5 of 100 against 10 of 100: the standard error is 3.9 %, from p = 6/102 and 11/102.
+    // 5 and 10 wrong of 100: the standard error of the difference is 3.9 %. It is estimated from the rates
+    // (5 + 1) / (100 + 2) and (10 + 1) / (100 + 2).
     let few = BiasVariance(train: MeasuredError(wrong: 5, of: 100), validation: MeasuredError(wrong: 10, of: 100))
     let (p, q) = (6.0 / 102, 11.0 / 102)
     let expected = 1.96 * ((p * (1 - p) + q * (1 - q)) / 102).squareRoot()

@@ -1,7 +1,8 @@
 import Apus
 
 extension OpCase {
-  /// Shapes of two inputs: equal, broadcast in both directions, a scalar, no elements, and one element.
+  /// Shapes of two inputs: equal, broadcast in both directions, a scalar and a vector, a matrix and a vector, no
+  /// elements, and one element.
   private static let binaryShapes: [[Shape]] = [
     [[3, 4], [3, 4]], [[5, 1, 3], [4, 1]], [[], [7]], [[37, 9], [9]], [[0, 3], [1, 3]], [[1], [1, 1]],
   ]

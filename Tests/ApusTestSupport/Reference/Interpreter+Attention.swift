@@ -75,6 +75,7 @@ private struct AttentionReader {
 
   private func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
 
+  /// Adds the output of a query to `result`, and stores the log-sum-exp of its scores after all outputs.
   func addOutput(_ batch: Int, _ head: Int, _ query: Int, _ result: inout [Double]) {
     let line = (batch * g.heads + head) * g.queries + query
     let products = products(batch, head, query)
@@ -91,6 +92,7 @@ private struct AttentionReader {
     }
   }
 
+  /// Adds what one query contributes to the gradients of queries, keys and values, which `result` has in this order.
   func addGradients(_ batch: Int, _ head: Int, _ query: Int, _ result: inout [Double]) {
     let line = (batch * g.heads + head) * g.queries + query
     let forward = arrays[step.forward!]
