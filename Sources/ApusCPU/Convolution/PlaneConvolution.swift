@@ -2,8 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded planes (see
-/// `PlaneGeometry`). A task computes several images if the images are small.
+/// The output or the input gradient of a convolution with stride 1. It is computed in strips, which are ranges of rows
+/// of the result, from images that are padded with zeros (see `PlaneGeometry`). A task computes several images if the
+/// images are small.
 final class PlaneConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

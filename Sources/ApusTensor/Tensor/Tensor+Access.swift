@@ -33,7 +33,7 @@ extension Evaluator {
 }
 
 extension Tensor {
-  /// Whether the value has been computed, is being computed on the device, or is known to have failed.
+  /// Whether the value has been computed, is being computed on the device, or could not be computed.
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 
   /// Starts copying the value to the host. `Reading.array()` waits for the copy, but not for work that is submitted to
