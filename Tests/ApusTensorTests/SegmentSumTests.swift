@@ -42,7 +42,7 @@ import Testing
     }
   }
 
-  /// The gradient of a table of 70,000 rows has the same bits as that of a table of 23 rows.
+  /// The gradient of a table of 70,000 rows has the same bits as the gradient of a table of 23 rows.
   @Test(arguments: TestDevice.all.filter { $0.extent != .everyType }) func gradientsOfLargeTables(_ test: TestDevice)
     throws
   {

@@ -4,9 +4,9 @@ import ApusSystem
 /// How a gradient of weights is split into tasks for `Kernels/convolution/winograd_products.cl`. The split depends only
 /// on the sizes.
 ///
-/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles, and its work-item
-/// transforms them. A gradient with many weights is computed in blocks of channels: each block covers all tiles, which
-/// an earlier launch transforms.
+/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles (4 × 4 results each),
+/// and the work-item of a part transforms its tiles. A gradient with many weights is computed in blocks of channels:
+/// each block covers all tiles, which an earlier launch transforms.
 struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
@@ -165,7 +165,7 @@ extension PlanLowering {
     return template
   }
 
-  /// Returns code that transforms both factors of the tiles `firstTile ..< lastTile`.
+  /// Returns code that transforms the patches of x and the gradients of y for the tiles `firstTile ..< lastTile`.
   private func transforms(
     _ step: Convolution, _ tiling: WinogradGradientTiling, patches: String, gradients: String,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
