@@ -8,7 +8,7 @@
 typedef struct {
   /// The accumulator of the current chain. A full chain is added to `level[0]` when the next chain begins.
   V part[4];
-  /// For each level, the sum of the current chain, whose terms are the full chains of the level below. When a chain
+  /// For each level, the sum of its current chain, whose terms are the full chains of the level below. When a chain
   /// is full, its sum is added to the next level, and the entry is not used until the next chain of the level begins.
   /// So an entry of the first two levels is valid unless the number of terms of its level is a multiple of CSIMD_CHAIN.
   /// The chain of the last level is never full: it takes all further terms.

@@ -68,9 +68,9 @@ struct TuningTests {
     return try GPUDevice(driver: driver, options: options)
   }
 
-  /// Tuning compares the results of the candidate kernels, and a candidate with other bits has no time (`seconds`). If
-  /// a candidate added the terms in another order, most sums of 500 terms would differ. `registerCount` 8 selects the
-  /// tile sizes for processors with fewer registers.
+  /// Tuning compares the results of the candidate kernels: a candidate whose result has other bits has no time
+  /// (`seconds` is `nil`). If a candidate added the terms in another order, most sums of 500 terms would differ.
+  /// `registerCount` 8 selects the tile sizes for processors with fewer registers.
   @Test(arguments: [(KernelTarget.Class.cpu, 32), (.cpu, 8), (.gpu, 32)].filter { Harness.classes.contains($0.0) })
   func everyShapeGivesTheSameBits(kernelClass: KernelTarget.Class, registerCount: Int) throws {
     let device = try open(options(kernelClass), registerCount: registerCount)

@@ -19,9 +19,9 @@ struct WinogradGradientTiling {
 
   let grid: WinogradGeometry
 
-  /// Creates the tiling. Returns `nil` if `WinogradGeometry.profitable` does so, if the channels of y do not fill whole
-  /// panels of `WinogradTiling.vectors` registers, if the channels of x do not fill whole registers, or if too many
-  /// elements would be transformed in advance.
+  /// Creates the tiling. Returns `nil` if `WinogradGeometry.profitable` returns `nil`, if the channels of y do not fill
+  /// whole panels of `WinogradTiling.vectors` registers, if the channels of x do not fill whole registers, or if too
+  /// many elements would be transformed in advance.
   init?(_ g: ConvolutionGeometry, _ dtype: DType, registerWidth: Int) {
     let width = WinogradTiling.vectors * registerWidth
     guard let grid = WinogradGeometry.profitable(g, pass: .weightGradient, dtype, panelWidth: width),

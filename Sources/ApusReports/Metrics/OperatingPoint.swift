@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The counts of predictions that result from a threshold on the score of a class.
 ///
-/// In the formulas, `tp`, `fp`, `fn` and `tn` are the true positives, false positives, false negatives and true
-/// negatives.
+/// Positives are the examples of the class, negatives are all other examples. In the formulas, `tp`, `fp`, `fn` and
+/// `tn` are the true positives, false positives, false negatives and true negatives.
 public struct OperatingPoint: Hashable, Sendable {
   /// The lowest score for which an example is predicted as positive.
   public var threshold: Float

@@ -14,8 +14,8 @@ private struct AnomalyCheck {
   fileprivate struct Operation {
     let node: Node
     /// The inputs of `whole`; if `node` is a result of an operation with a custom gradient, only the input that has the
-    /// value of `node`. They are stored because evaluation removes the edges from
-    /// nodes to their inputs.
+    /// value of `node`. The inputs are stored because evaluation removes the edges from nodes to their
+    /// inputs.
     let inputs: [Node]
     /// `node` itself or, if `node` is one of several results of an operation, the node of that operation.
     let whole: Node
@@ -68,8 +68,8 @@ private struct AnomalyCheck {
   }
 
   /// The first operation whose result is not finite although its inputs are. Operations that may overflow
-  /// (`isGuarded`) count only if a root is not finite. If there is no such operation, the first NaN in an input or, at
-  /// last, in the result of an operation.
+  /// (`isGuarded`) count only if a root is not finite. If there is no such operation, the first NaN in the input data;
+  /// if there is none, the first operation that computed a NaN from infinities.
   /// - Precondition: the roots have been evaluated.
   mutating func firstAnomaly(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {

@@ -78,7 +78,7 @@ struct OpInputs: ~Copyable {
     return 3 + others.count
   }
 
-  /// The shape of input `index`, without counting a reference.
+  /// The shape of input `index`, read without retaining the node.
   @inline(__always) func shape(_ index: Int) -> Shape {
     switch index {
     case 0: first.unsafelyUnwrapped.shape

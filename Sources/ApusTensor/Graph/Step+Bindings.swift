@@ -2,7 +2,7 @@ import ApusDevice
 
 extension Step {
   /// What the step reads and writes element by element. An elementwise step has a binding for each segment (a group of
-  /// arrays on which it runs its program), other steps have the binding of their epilogue, if they can have one. The
+  /// arrays on which it runs its program); other steps have the binding of their epilogue, if they can have one. The
   /// reads of a prologue are not included.
   var bindings: [Binding] {
     switch self {
