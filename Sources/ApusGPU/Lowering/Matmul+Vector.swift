@@ -21,7 +21,7 @@ struct VectorTile: KernelShape {
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
   /// The minimum number of elements of the right factor for three methods: dot products, panels that each work-item
-  /// packs, and (with 32 registers) tiles for few rows.
+  /// packs from a transposed factor, and (with 32 registers) tiles for few rows.
   static let smallFactor = 1 << 16
 
   /// Returns the tiles that tuning measures for products of `m` rows.

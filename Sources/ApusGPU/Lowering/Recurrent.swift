@@ -91,8 +91,8 @@ extension PlanLowering {
 
   /// Packs the weights into panels as wide as a load, in the workspace; returns `nil` if the kernel reads them in
   /// place. In place, the rows of a panel are often a large power of two apart, and a cache keeps few of them. A copy
-  /// moves as many bytes as two passes over the weights, so only weights that each work-group reads at least 8
-  /// times are packed.
+  /// moves as many bytes as two passes over the weights, so only weights that each work-group reads at least
+  /// 8 times are packed.
   private mutating func packedWeights(of step: Recurrent, _ tile: RecurrentTile) -> Matrix? {
     let g = step.geometry
     let columns = step.pass == .forward ? g.gates * g.size : g.size

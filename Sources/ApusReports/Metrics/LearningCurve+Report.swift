@@ -40,7 +40,7 @@ extension LearningCurve {
 }
 
 extension PowerLaw.Fit {
-  /// The law and the error that it predicts for twice as many examples, or the reason why there is no law.
+  /// The law and the error that it predicts for twice the largest size, or the reason why there is no law.
   public var text: String {
     guard case .law(let fitted) = self else {
       guard case .none(let reason) = self else { return "" }

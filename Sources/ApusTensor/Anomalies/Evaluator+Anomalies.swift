@@ -14,8 +14,7 @@ private struct AnomalyCheck {
   fileprivate struct Operation {
     let node: Node
     /// The inputs of `whole`; if `node` is a result of an operation with a custom gradient, only the input that has the
-    /// value of `node`. The inputs are stored because evaluation removes the edges from nodes to their
-    /// inputs.
+    /// value of `node`. The inputs are stored because evaluation removes the edges from nodes to their inputs.
     let inputs: [Node]
     /// `node` itself or, if `node` is one of several results of an operation, the node of that operation.
     let whole: Node

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)`, where `f` is the hyperbolic tangent or ReLU (Elman, 1990), and `W` is `weight`. `xₜ` is
-/// time step `t` of `projected`, the inputs after their own linear map.
+/// time step `t` of `projected` (the inputs times their weights, plus the biases).
 ///
 /// - Parameters: see `Recurrence.callAsFunction`; `h` is the state before the first time step.
 /// - Returns: all states and the last state.
