@@ -18,8 +18,8 @@ final class PlaneConvolutionStep: CPUStep {
   private let copier: RowCopier
   /// Strips per task; a small image is one strip.
   private let grain: Int
-  /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results (those before the
-  /// epilogue), and of the epilogue's memory. The padded planes begin at 0.
+  /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results (the results
+  /// before the epilogue), and of the epilogue's memory. The padded planes begin at 0.
   private let stripOffset: Int
   private let coreOffset: Int
   private let epilogueOffset: Int

@@ -97,7 +97,7 @@ extension PlanLowering {
     if tiling.hasParts { addParts(step, tiling) }
   }
 
-  /// Emits the transforms of all tiles; a work-item transforms some of them.
+  /// Emits a kernel that transforms all tiles; each work-item transforms some tiles.
   private mutating func transformTiles(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let grid = tiling.grid
     let lane = step.dtype.lane
@@ -123,8 +123,8 @@ extension PlanLowering {
         written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
-  /// Emits the sum of the parts. A work-item computes the gradients of the weights that connect a register of channels
-  /// of x with a register of channels of y.
+  /// Emits a kernel that adds the parts. A work-item computes the gradients of the weights that connect a register of
+  /// channels of x with a register of channels of y.
   private mutating func addParts(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd_sums", target: target, isLarge: true)

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 extension PlanLowering {
-  /// Lowers a user-defined operation: its source is the body of a loop over items.
+  /// Lowers a user-defined operation. The user's source is the body of a loop over `step.count` items.
   mutating func lower(_ step: Custom, device: String) throws(DeviceError) {
     let kernel = step.kernel
     guard let text = kernel.text else {

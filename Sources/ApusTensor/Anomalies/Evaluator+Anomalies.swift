@@ -41,7 +41,7 @@ private struct AnomalyCheck {
       indices[ObjectIdentifier(operation.node)] = index
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
       // Keeping a materialized input prevents the plan from overwriting its buffer. All inputs of a loop except scalars
-      // are kept, because `inside` runs the loop again from them.
+      // are kept, because `inside` needs them to run the loop again.
       for input in operation.inputs
       where input.isMaterialized || operation.whole.op === Op.loop && input.op !== Op.scalar {
         kept.append(Tensor(node: input))

@@ -2,7 +2,7 @@ import ApusDevice
 
 /// Computes the value of a tensor of any shape, if it is not computed yet, and returns the tensor.
 ///
-/// Reading a value does this too: call `eval(_:)` to decide when values are computed.
+/// Reading a value computes it, too. Call `eval(_:)` to decide when that happens.
 ///
 /// - Throws: `DeviceError` when the value cannot be computed.
 @discardableResult public func eval(_ tensor: Tensor) throws(DeviceError) -> Tensor {
