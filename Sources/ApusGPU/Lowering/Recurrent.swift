@@ -67,10 +67,10 @@ extension PlanLowering {
     return RecurrentTile(rows: rows, rowsPerGroup: rows, vectors: vectors, gates: g.gates)
   }
 
-  /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one work-group. The
-  /// group multiplies all its sequences by one panel of weights before the next panel, so that the panel stays in a
-  /// low-level cache. All batches with more than two tiles per core
-  /// have tiles with the same number of sequences, and so the same kernel.
+  /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one work-group. The group
+  /// multiplies all its sequences by one panel of weights before the next panel, so that the panel stays in a low-level
+  /// cache. All batches with more than two tiles per core have tiles with the same number of sequences, and so the same
+  /// kernel.
   private func narrowTile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     let registers = registers(of: step)
