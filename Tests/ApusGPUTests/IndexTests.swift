@@ -5,8 +5,8 @@ import Testing
 
 /// The kernels for gather, scatter-add, segment sum and row write.
 @DeviceThread @Suite struct IndexTests {
-  /// The array that is gathered from, or added to, has the shape `[outer, extent, inner]`; the other array, with a row
-  /// for each index, has the shape `[outer, count, inner]`.
+  /// The array that is gathered from, or added to, has the shape `[outer, extent, inner]`; the other array has the
+  /// shape `[outer, count, inner]`.
   struct Case: CustomTestStringConvertible {
     var outer, extent, count, inner: Int
     /// Whether the `inner` elements of a row share one index.

@@ -3,8 +3,8 @@ import ApusCSIMD
 import ApusSystem
 
 /// The output or the input gradient of a convolution with stride 1. It is computed in strips, which are ranges of rows
-/// of the result, from images that are padded with zeros (see `PlaneGeometry`). A task computes several images if the
-/// images are small.
+/// of the result, from copies of the images that are padded with zeros (see `PlaneGeometry`) or, for some depthwise
+/// convolutions, from the images in place. A task computes several images if they are small.
 final class PlaneConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
