@@ -26,7 +26,7 @@ var key = RandomKey(seed: 1)
 }
 
 /// The loss for a new random wave after one step of gradient descent. The gradient of this loss includes the derivative
-/// of the step, and so second derivatives.
+/// of that step, so it contains second derivatives.
 @MainActor func adaptedLoss() -> Tensor {
   let loss = waveLoss()
   let values = model.values

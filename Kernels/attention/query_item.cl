@@ -1,5 +1,5 @@
 // The queries that a work-item processes, and the memory offsets of these queries and of the keys and values that their
-// head reads.
+// head reads. A group of $share heads reads the same keys and values.
 //
 // Parameters: $ITEM, $MASK, $WORDS, $keyBatch, $keyHead, $keyOffset, $queryBatch, $queryHead, $queryOffset, $queryRow,
 // $share, $valueBatch, $valueHead, $valueOffset.

@@ -4,8 +4,8 @@
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels, both
 //                                                                       counted from row h; s: column of taps
 //
-// One work-item copies one plane, a channel of an image, to a private array (convolution/image_copy.cl) and computes
-// the results of the plane.
+// One work-item copies one plane, a channel of an image, to a private array padded with zeros
+// (convolution/image_copy.cl) and computes the results of the plane.
 //
 // Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize, $tap,
 // $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.

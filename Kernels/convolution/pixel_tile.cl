@@ -1,6 +1,7 @@
-// For each of $tileRows neighboring results from result `first` on, computes the pixel to which pixel_tap.cl adds the
-// offset of a tap: its row `down[m]`, its column `across[m]` and its offset in memory, `origin[m]`. The pixel may be
-// outside of the image. For rows of the tile past the last result, the pixel of the last result is repeated.
+// For each row m of a tile, computes the pixel to which pixel_tap.cl adds the offset of a tap: the row `down[m]`, the
+// column `across[m]` and the offset in memory `origin[m]` of this pixel. The $tileRows rows of the tile are neighboring
+// results from result `first` on. The pixel may be outside of the image. Rows of the tile past the last result repeat
+// the pixel of the last result.
 //
 // Parameters: $gridHeight, $gridWidth, $imageHeight, $imageWidth, $index, $rows, $stepAcross, $stepDown, $terms,
 // $tileRows.

@@ -1,12 +1,12 @@
-// Transforms 3 × 3 weights to the Winograd domain (see convolution/winograd.cl). These weights connect the channels
-// firstTerm, … , lastTerm - 1 of the image (the terms of the product) with the $panelWidth channels of the results
-// (columns) that a panel contains. Below, a result is such a channel:
+// Transforms 3 × 3 weights to the Winograd domain (see convolution/winograd.cl). A panel has the weights of $panelWidth
+// channels of the results (columns); below, a result is one of these channels. A term is a channel of the image. The
+// kernel transforms the weights of one panel for the terms firstTerm, … , lastTerm - 1:
 //
 //   source (the result, the term and the tap each have a stride)  →  weights [36 positions, term, $panelWidth]
 //
 // A run is a sequence of terms that is contiguous in the source, with the taps innermost. The kernel transposes blocks
 // of WIDTH results × WIDTH elements of a run in registers. Columns past the last result repeat the weights of the
-// last result; the product does not store them.
+// last result; the matrix products do not store such columns.
 //
 // Parameters: $T, $V, $columnStride, $columns, $firstTap, $index, $panelWidth, $source, $tapStep, $termStride,
 // $termsPerRun, $weightDistance.

@@ -1,5 +1,5 @@
-// Stores in local memory the elements that tile_fetch.cl loaded. There, each term has a row of its $extent elements and
-// 4 elements of padding.
+// Stores in local memory the elements that tile_fetch.cl loaded. In local memory, the $extent elements of a term are
+// contiguous and are followed by 4 elements of padding.
 //
 // Parameters: $across, $along, $extent, $items, $next, $pieces, $quad, $quadAcross, $quadAlong, $side.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {

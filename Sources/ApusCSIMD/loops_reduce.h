@@ -6,12 +6,12 @@
 // first level, and CSIMD_CHAIN terms of a level are one term of the next level.
 
 typedef struct {
-  /// The current chain. A full chain is added to `level[0]` when the next chain begins.
+  /// The accumulator of the current chain. A full chain is added to `level[0]` when the next chain begins.
   V part[4];
-  /// For each level, the sum of the current chain, whose terms are the full chains of the level below. A chain that
-  /// becomes full is added to the next level, and its own sum is not used after that. So an entry of the first two
-  /// levels is valid only if the number of terms of its level is not a multiple of CSIMD_CHAIN. The chain of the last
-  /// level is never full: it takes all further terms.
+  /// For each level, the sum of its current chain, whose terms are the full chains of the level below. When a chain
+  /// is full, its sum is added to the next level, and the entry is not used until the next chain of the level begins.
+  /// So an entry of the first two levels is valid unless the number of terms of its level is a multiple of CSIMD_CHAIN.
+  /// The chain of the last level is never full: it takes all further terms.
   V level[3];
   /// The number of accumulated groups of four vectors.
   uint64_t groups;
@@ -24,16 +24,16 @@ typedef struct {
   VL index;
 } FN(indices);
 
-/// Prefetches memory while the four vectors at `x`, which start at element `i`, are added. Each group of four vectors
-/// prefetches the next `lines` cache lines of the memory that begins at `ahead`. If `ahead` is NULL, it prefetches the
-/// elements 2 KiB after `x`.
+/// Prefetches memory in a loop that adds groups of four vectors; the current group is at `x` and starts with element
+/// `i`. Each call prefetches the next `lines` cache lines of the memory that begins at `ahead` or, if `ahead` is NULL,
+/// the elements 2 KiB after `x`.
 INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_t lines) {
   for (size_t at = 0; ahead && at < 64 * lines; at += 64) __builtin_prefetch(ahead + lines * i + at, 0, 2);
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
 }
 
-/// Accumulates elements in several sums at once. The last arguments are expressions of the terms of these sums: they
-/// depend on `a`, an element, and on `b`, the second operand.
+/// Accumulates elements in several sums (`sets`) at once. The last arguments are expressions that compute the terms of
+/// these sums from `a`, a vector of elements, and `b`, the second operand.
 #define ACCUMULATE(name, sets, combined, identity, prefetched_lines, second, ...)                                   \
   static void FN(accumulate_##name)(size_t n, FN(sums) *const *s, const csimd_operand *values, const char *ahead) { \
     const char *x = values[0].data;                                                                                 \
@@ -146,10 +146,10 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     FN(whole_##name)(n, values, (void *[]){result}, ahead);                                            \
   }
 
-/// Computes the sums of `ACCUMULATE` for each of n columns of `lines` arrays, which are `distance` bytes apart, and
-/// adds them to the arrays `to`, which are read and written once. `whole_lines` does so for whole vectors of columns,
-/// and returns the number of these columns; `last_lines` does so for the columns from i on. The second operand is the
-/// same for all lines.
+/// Reduces `lines` arrays (the lines) of n elements, which are `distance` bytes apart. For each column, computes the
+/// sums of `ACCUMULATE` over all lines, and adds them to the arrays `to`, which are read and written once.
+/// `whole_lines` does so for whole vectors of columns, and returns the number of these columns; `last_lines` does so
+/// for the columns from i on. The second operand is the same for all lines.
 #define LINES(name, sets, combined, identity, ...)                                                                     \
   INLINE size_t FN(whole_lines_##name)(                                                                                \
       size_t n, void *const *to, const char *x, csimd_operand second, ptrdiff_t distance, ptrdiff_t lines) {           \
@@ -300,7 +300,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     const char *x = values->data;                                                                                     \
     size_t step = values->step * LANES * BYTES_OF(V);                                                                 \
     size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                                          \
-    /* Indices start at 0, in integers as wide as the elements; -1 before the first element. */                       \
+    /* Indices relative to `start`, in integers as wide as the elements; -1 before the first element. */              \
     MASK at = NARROW_MASK(COUNT_UP);                                                                                  \
     V best[4];                                                                                                        \
     MASK index[4];                                                                                                    \

@@ -38,7 +38,7 @@ const csimd_table *csimd_open(const char *name) {
 }
 
 #if defined(__x86_64__)
-// Whether Linux lets this process use the tile registers. A process must request the permission before the first use.
+// Whether Linux lets this process use the AMX tile registers. A process must request permission before the first use.
 static int has_tiles(void) {
   enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
   if (!__builtin_cpu_supports("amx-tile") || !__builtin_cpu_supports("amx-bf16")) return 0;

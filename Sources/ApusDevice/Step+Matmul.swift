@@ -1,7 +1,7 @@
 import ApusSystem
 
-/// A batched matrix product `C[i] = A[i] · B[i]` for each index `i` of the batch, followed by an epilogue over
-/// `batch + [m, n]`.
+/// A batched matrix product `C[i] = A[i] · B[i]` for each index `i` of the batch, followed by an epilogue
+/// (elementwise operations) over `batch + [m, n]`.
 ///
 /// Products are accumulated in the arithmetic type (lane) of `dtype`: `float32` for 16-bit floats, `int32` for `int8`
 /// and `uint8`. The order of accumulation depends only on the shape, the layouts of the factors, `factorDtype` and the
@@ -13,7 +13,7 @@ public struct Matmul: Hashable, Sendable {
   public var m: Int
   /// The number of columns of `b` and of the product.
   public var n: Int
-  /// The number of columns of `a` and of rows of `b`, which are summed over.
+  /// The inner dimension: the number of columns of `a` and of rows of `b`.
   public var k: Int
   /// The left factor `[batch…, m, k]`; `b` is `[batch…, k, n]`. One of the last two strides is 1, the other is at least
   /// the extent of the contiguous axis; batch strides are arbitrary (0 for broadcast axes).
@@ -24,8 +24,8 @@ public struct Matmul: Hashable, Sendable {
   public var dtype: DType
   /// The type to which all elements of `a` and `b` are already rounded: `dtype` itself or, for `float32` factors that
   /// were computed from 16-bit values, `float16` or `bfloat16`.
-  /// A device may multiply them in that type. The products are exact in `float32`, but processor units that multiply
-  /// pairs of `bfloat16` numbers add in another order, and may flush subnormal numbers to zero.
+  /// A device may multiply the factors in this type. The products are exact in `float32`, but processor units that
+  /// multiply pairs of `bfloat16` numbers add in another order, and may flush subnormal numbers to zero.
   public var factorDtype: DType
   /// The epilogue, over `batch + [m, n]`.
   public var epilogue: Epilogue
@@ -46,11 +46,11 @@ public struct Matmul: Hashable, Sendable {
     self.epilogue = epilogue
   }
 
-  /// The multiply-adds of all products of the batch; `Int.max` on overflow.
+  /// The number of multiply-adds of all products of the batch; `Int.max` on overflow.
   public var multiplyAdds: Int { Matmul.multiplyAdds(results: batch.elementCount * m * n, terms: k) }
 
-  /// The multiply-adds of matrix products with `results` elements in total, each a sum of `terms` products; `Int.max`
-  /// on overflow.
+  /// The number of multiply-adds of matrix products with `results` elements in total, each a sum of `terms` products;
+  /// `Int.max` on overflow.
   public static func multiplyAdds(results: Int, terms: Int) -> Int { results.saturatingProduct(terms) }
 }
 

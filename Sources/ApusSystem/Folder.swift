@@ -2,13 +2,14 @@ import Glibc
 
 /// An open folder whose content is not trusted.
 ///
-/// The files and folders that it contains are opened by name, relative to its descriptor. So if a component of the
-/// folder's path is replaced later, all methods except `removeAll` still use the opened folder. Symbolic links are
-/// not followed. A check of the opened file rejects pipes, sockets, devices and files with several hard links. The
-/// names `.` and `..`, and names that contain a `/`, are rejected too.
+/// The files and folders inside are opened by name, relative to the descriptor of the open folder (`openat`). So if a
+/// component of the folder's path is replaced later, all methods except `removeAll` still use the opened folder.
+/// Symbolic links are not followed. A check of the opened file rejects pipes, sockets, devices and files with several
+/// hard links. The names `.` and `..`, and names that contain a `/`, are rejected too.
 package final class Folder: Sendable {
   /// The path in error messages.
   package let path: String
+  /// The file descriptor.
   let number: Int32
 
   /// Opens a folder at a path from the user; symbolic links in the path are followed.
@@ -184,7 +185,7 @@ package final class Folder: Sendable {
     }
   }
 
-  /// Flushes the folder, so that its names survive a crash of the machine.
+  /// Flushes the folder, so that the names of its entries survive a crash of the machine.
   package func flush() throws(FileError) {
     // Some file systems have nothing to flush for a folder and return EINVAL.
     guard fsync(number) == 0 || errno == EINVAL else { throw .current("flush", path) }

@@ -21,7 +21,7 @@ import Testing
     var sign: Double { self == .subtracted ? -1 : 1 }
   }
 
-  /// Sums over input rows that are shorter than a vector, that end within a vector, or that are long enough to be
+  /// Sums over input rows that are shorter than a vector register, that end within one, or that are long enough to be
   /// split into parts (see `ReductionStep`).
   @Test(arguments: [1, 5, 16, 63, 64, 65, 1000, 5000, 40000], [ElementwiseRow.multiply, .exp])
   func sumsOfDifferences(length: Int, function: ElementwiseRow) throws {
@@ -51,6 +51,7 @@ import Testing
       let step = Reduction(
         domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: [.sum],
         epilogue: .plain([rows, 1], lane: lane, into: y, lane.dtype))
+      // A sum is fused only if the subtrahend is constant along a row. In `subtracted`, the row is the subtrahend.
       let joined = JoinedSum(step, over: step.arguments.map { $0.selecting([1]) })
       #expect((joined != nil) == (order != .subtracted || length == 1))
       builder.step(.reduction(step))
@@ -69,7 +70,7 @@ import Testing
     }
   }
 
-  /// The exponential of a difference, with and without storing the difference.
+  /// `exp(a − b)` is fused into one instruction, unless the difference is also an output.
   @Test(arguments: [false, true]) func exponentialsOfDifferences(keepsDifference: Bool) throws {
     let count = 1000
     var random = TestNumbers(seed: 3)

@@ -3,7 +3,10 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
+/// The kernels for gather, scatter-add, segment sum and row write.
 @DeviceThread @Suite struct IndexTests {
+  /// The array that is gathered from, or added to, has the shape `[outer, extent, inner]`; the other array has the
+  /// shape `[outer, count, inner]`.
   struct Case: CustomTestStringConvertible {
     var outer, extent, count, inner: Int
     /// Whether the `inner` elements of a row share one index.
@@ -94,7 +97,8 @@ import Testing
     }
   }
 
-  /// Rows are written in place, other rows stay, and indices out of range are ignored.
+  /// `RowWrite` overwrites the rows that the indices name, in place, keeps the other rows, and ignores indices out of
+  /// range.
   @Test(arguments: [(1, DType.int64), (5, .int8), (70, .float32), (3000, .bfloat16)])
   func rowsAreWritten(inner: Int, dtype: DType) throws {
     let indexType: DType = inner == 5 ? .int64 : .int32
@@ -145,7 +149,7 @@ import Testing
     }
   }
 
-  /// Segment indices that do not ascend or are out of range, anywhere in the list.
+  /// The error names the first segment index that is out of range or less than the index before it.
   @Test(arguments: [
     (segments: [0, 4, 3, 4, 4], fault: IndexFault(value: 3, position: [2], extent: 5, previous: 4)),
     ([0, 1, 2, 3, 5], IndexFault(value: 5, position: [4], extent: 5)),

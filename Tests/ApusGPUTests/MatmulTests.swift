@@ -34,7 +34,7 @@ func epilogue(
     var isRightTransposed = false
     var dtype = DType.float32
     var hasBias = false
-    /// Whether all batches share the right operand.
+    /// Whether all products of the batch share the right operand.
     var sharesRight = false
     var testDescription: String {
       "\(batch)×\(m)x\(n)x\(k) \(isLeftTransposed ? "T" : "N")\(isRightTransposed ? "T" : "N") \(dtype)"

@@ -59,7 +59,7 @@ struct TuningTests {
     return options
   }
 
-  /// A device with altered kernel sources, and with `registerCount` registers if it is given.
+  /// A device with altered kernel sources and, if `registerCount` is given, with this number of vector registers.
   private func open(
     _ options: GPUOptions, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
   ) throws -> GPUDevice<CheckedOpenCL> {
@@ -68,8 +68,9 @@ struct TuningTests {
     return try GPUDevice(driver: driver, options: options)
   }
 
-  /// The candidate kernels include tile sizes for processors with fewer registers. If a candidate added the terms in
-  /// another order, most sums of 500 terms would differ.
+  /// Tuning compares the results of the candidate kernels: a candidate whose result has other bits has no time
+  /// (`seconds` is `nil`). If a candidate added the terms in another order, most sums of 500 terms would differ.
+  /// `registerCount` 8 selects the tile sizes for processors with fewer registers.
   @Test(arguments: [(KernelTarget.Class.cpu, 32), (.cpu, 8), (.gpu, 32)].filter { Harness.classes.contains($0.0) })
   func everyShapeGivesTheSameBits(kernelClass: KernelTarget.Class, registerCount: Int) throws {
     let device = try open(options(kernelClass), registerCount: registerCount)

@@ -163,7 +163,8 @@ import Testing
   // MARK: - Adversarial networks
 
   /// The two training steps of a DCGAN, first the critic's and then the generator's, as in PyTorch's tutorial. Both
-  /// steps use one batch of generated images, which is built before them.
+  /// steps use one batch of generated images, which is built before them. The results equal the results of training in
+  /// which the generator's step generates the images again.
   @Test(arguments: devices) func adversariesShareTheirImages(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func train(isShared: Bool) throws -> (weights: [Float], losses: [Double]) {

@@ -50,7 +50,9 @@ import Testing
 /// A graph of random operations on small tensors. The first tensors have few different shapes, so that many pairs of
 /// tensors broadcast.
 private struct RandomGraph {
+  /// The tensors that new operations may use.
   var values: [Tensor] = []
+  /// The results that `fusedEqualsStepwise` evaluates and compares.
   var kept: [Tensor] = []
   var log: [String] = []
   let evaluatesEach: Bool

@@ -19,7 +19,8 @@ import Testing
     }
   }
 
-  /// Several threads sum many rows. Each row is added once and in order, so the bits equal those of a sequential sum.
+  /// Several threads sum many rows. Each row is added once and in order, so the results have the same bits as
+  /// sequential sums.
   @Test(arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) })
   func manyRows(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -42,7 +43,7 @@ import Testing
     }
   }
 
-  /// The gradient of a table of 70,000 rows has the same bits as that of a table of 23 rows.
+  /// The gradient of a table of 70,000 rows has the same bits as the gradient of a table of 23 rows.
   @Test(arguments: TestDevice.all.filter { $0.extent != .everyType }) func gradientsOfLargeTables(_ test: TestDevice)
     throws
   {

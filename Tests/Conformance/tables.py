@@ -2,7 +2,7 @@
 """Writes tables.safetensors: a table, and the features that scikit-learn computes from its columns. Scalers and
 encoders are fitted to the training rows.
 
-  table/csv                     the bytes of the file
+  table/csv                     the bytes of the CSV file
   table/train                   the indices of the training rows
   SCALING-FILLING-CATEGORIES/output.0
                                 the features of all rows, in the order of the columns. The case named "…-missing" also

@@ -2,8 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded planes (see
-/// `PlaneGeometry`). A task computes several images if the images are small.
+/// The output or the input gradient of a convolution with stride 1. It is computed in strips, which are ranges of rows
+/// of the result, from copies of the images that are padded with zeros (see `PlaneGeometry`) or, for some depthwise
+/// convolutions, from the images in place. A task computes several images if they are small.
 final class PlaneConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -17,8 +18,8 @@ final class PlaneConvolutionStep: CPUStep {
   private let copier: RowCopier
   /// Strips per task; a small image is one strip.
   private let grain: Int
-  /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results (those before the
-  /// epilogue), and of the epilogue's memory. The padded planes begin at 0.
+  /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results (the results
+  /// before the epilogue), and of the epilogue's memory. The padded planes begin at 0.
   private let stripOffset: Int
   private let coreOffset: Int
   private let epilogueOffset: Int

@@ -1,9 +1,9 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The weights of a group as the left factor of products: the weights, `[outputs, taps]`, times windows, or the
-/// transposed weights times the pixels of the output's gradient. The weights are packed once for all tasks, unless
-/// `packed` is `nil`.
+/// The weights of an unfolded convolution (im2col), as the left factors of its matrix products. For each group of
+/// channels, the product is the weights `[outputs, taps]` times the windows, or the transposed weights times the pixels
+/// of the output's gradient. The weights are packed once for all tasks, unless `packed` is `nil`.
 struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool
@@ -48,6 +48,7 @@ struct UnfoldedWeights {
   /// - Parameters:
   ///   - isPadded: whether each row of `columns` is padded to a multiple of 16 elements.
   ///   - scratch: `scratchByteCount` bytes of scratch memory.
+  ///   - leading: the distance between rows of `target`, in elements.
   ///   - ahead: memory that the product prefetches.
   func multiply(
     _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ columns: OpenBLASProduct.Factor,

@@ -2,10 +2,11 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weights of a convolution, packed in panels of result channels. The layout of each phase's weights is
+/// The weights of a convolution, packed in panels of result channels. A phase is a set of results that use the same
+/// taps (see `WindowGeometry.Phase`). The layout of the weights of one phase is
 /// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has
-/// channels first. Zeros pad the last panel to a multiple of 16 channels. For bfloat16 pairs, a 32-bit word of
-/// two source channels takes the place of a source channel.
+/// channels first. Zeros pad the last panel to a multiple of 16 channels. For bfloat16 pairs, a 32-bit word of two
+/// source channels takes the place of a source channel.
 struct WindowWeights {
   private let geometry: WindowGeometry
   private let pairs: UnsafePointer<csimd_pairs>?
@@ -108,10 +109,10 @@ struct WindowWeights {
   }
 }
 
-/// Result channels that are adjacent columns of a panel.
+/// A panel of the packed weights: each column belongs to a result channel.
 struct ChannelPanel {
   var channels: Range<Int>
-  /// The columns of the panel in memory.
+  /// The number of columns in memory, padding included.
   var width: Int
 
   /// The panels of a range of channels that begins at a panel boundary. The last panel has 16 columns if at most 16

@@ -14,9 +14,9 @@ final class FloatMatmulStep: CPUStep {
   private let rightOrder: MatrixOrder
   private let product: TiledProduct
   private let epilogue: TileEpilogue
-  /// The row-major values to which the epilogue writes all elements.
+  /// The values that the epilogue writes as whole row-major matrices.
   private let results: [Int]
-  /// The column sums of these values, and their offsets in the shared memory.
+  /// The column sums of `results`, and their offsets in the shared memory.
   private(set) var columnSums: [(sums: ColumnSums, offset: Int)] = []
 
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {

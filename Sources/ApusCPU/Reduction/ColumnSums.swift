@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. The sums have
-/// the same bits as a reduction of the stored result: the tasks, like the reduction, first add groups of
+/// Column sums of a product's result. Each task of the product sums its own rows while they are in a cache. The sums
+/// have the same bits as a reduction of the stored result: the tasks, like the reduction, first add groups of
 /// `ReductionShape.linesAtOnce` lines (rows of the product). Bias gradients are such column sums.
 final class ColumnSums {
   /// One sum for each column; valid from the end of the product until the reduction.

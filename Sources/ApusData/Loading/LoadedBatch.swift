@@ -10,10 +10,11 @@ public struct LoadedBatch: Sendable {
   public let labels: [Int32]
   /// The index of each image in its source.
   public let examples: [Int32]
-  /// The positions in the batch of images that could not be read. Their pixels are zeros, and evaluation does not count
-  /// them.
+  /// The positions of unreadable images in the batch. The pixels of these images are zeros, and evaluation does not
+  /// count them.
   public let missing: [Int]
-  /// The plan that mixed the images with each other; `nil` if they are not mixed.
+  /// How images of the batch are mixed with each other; `nil` without mixing. Cutmix is already applied to `pixels`;
+  /// mixup is applied later, on the device.
   public let mix: MixPlan?
   let source: any ImageSource
 

@@ -11,6 +11,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
 
   /// The merged pairs of tokens, in learning order: the first pair becomes token 257.
   public let merges: [[Int32]]
+  /// The token of each merged pair; tokens of earlier merges are smaller.
   private let ranks: [PairMerger.Pair: Int32]
   /// The bytes of each token.
   private let bytes: [[UInt8]]

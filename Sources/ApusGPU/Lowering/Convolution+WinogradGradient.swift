@@ -4,9 +4,9 @@ import ApusSystem
 /// How a gradient of weights is split into tasks for `Kernels/convolution/winograd_products.cl`. The split depends only
 /// on the sizes.
 ///
-/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles, and its work-item
-/// transforms them. A gradient with many weights is computed in blocks of channels: each block covers all tiles, which
-/// an earlier launch transforms.
+/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles (4 × 4 results each),
+/// and the work-item of a part transforms its tiles. A gradient with many weights is computed in blocks of channels:
+/// each block covers all tiles, which an earlier launch transforms.
 struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
@@ -19,9 +19,9 @@ struct WinogradGradientTiling {
 
   let grid: WinogradGeometry
 
-  /// Creates the tiling. Returns `nil` if `WinogradGeometry.profitable` does so, if the channels of y do not fill whole
-  /// panels of `WinogradTiling.vectors` registers, if the channels of x do not fill whole registers, or if too many
-  /// elements would be transformed in advance.
+  /// Creates the tiling. Returns `nil` if `WinogradGeometry.profitable` returns `nil`, if the channels of y do not fill
+  /// whole panels of `WinogradTiling.vectors` registers, if the channels of x do not fill whole registers, or if too
+  /// many elements would be transformed in advance.
   init?(_ g: ConvolutionGeometry, _ dtype: DType, registerWidth: Int) {
     let width = WinogradTiling.vectors * registerWidth
     guard let grid = WinogradGeometry.profitable(g, pass: .weightGradient, dtype, panelWidth: width),
@@ -97,7 +97,7 @@ extension PlanLowering {
     if tiling.hasParts { addParts(step, tiling) }
   }
 
-  /// Emits the transforms of all tiles; a work-item transforms some of them.
+  /// Emits a kernel that transforms all tiles; each work-item transforms some tiles.
   private mutating func transformTiles(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let grid = tiling.grid
     let lane = step.dtype.lane
@@ -123,8 +123,8 @@ extension PlanLowering {
         written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
-  /// Emits the sum of the parts. A work-item computes the gradients of the weights that connect a register of channels
-  /// of x with a register of channels of y.
+  /// Emits a kernel that adds the parts. A work-item computes the gradients of the weights that connect a register of
+  /// channels of x with a register of channels of y.
   private mutating func addParts(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd_sums", target: target, isLarge: true)
@@ -165,7 +165,7 @@ extension PlanLowering {
     return template
   }
 
-  /// Returns code that transforms both factors of the tiles `firstTile ..< lastTile`.
+  /// Returns code that transforms the patches of x and the gradients of y for the tiles `firstTile ..< lastTile`.
   private func transforms(
     _ step: Convolution, _ tiling: WinogradGradientTiling, patches: String, gradients: String,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 extension PlanLowering {
-  /// Lowers a user-defined operation: its source is the body of a loop over items.
+  /// Lowers a user-defined operation. The user's source is the body of a loop over `step.count` items.
   mutating func lower(_ step: Custom, device: String) throws(DeviceError) {
     let kernel = step.kernel
     guard let text = kernel.text else {
@@ -62,7 +62,7 @@ extension DType {
   /// Whether the elements are floating-point numbers of 16 bits.
   fileprivate var isNarrow: Bool { self == .float16 || self == .bfloat16 }
 
-  /// The element type of the arrays in the user's source. For 16-bit elements, its name in a compiler error tells users
-  /// to call `LOAD` and `STORE`.
+  /// The element type of the arrays in the user's source. For 16-bit elements, the name of this type in a compiler
+  /// error tells users to call `LOAD` and `STORE`.
   fileprivate var arrayName: String { isNarrow ? "\(self)_by_LOAD_and_STORE" : storage }
 }

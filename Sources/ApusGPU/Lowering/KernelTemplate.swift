@@ -7,8 +7,9 @@ struct KernelTemplate {
 
   init(_ file: String) { self.file = file }
 
-  /// Creates a template with the names of the types that a kernel uses: those of an element and of a register of the
-  /// arithmetic type (lane), and that of an index.
+  /// Creates a template with the type names that a kernel uses: `$T` and `$V` for an element and a vector register of
+  /// the arithmetic type (lane), `$index` for an index. It also has values for `$lane`, the suffix of the lane in
+  /// function names, and for `$zero`.
   init(_ file: String, _ lane: Lane, _ builder: KernelBuilder) {
     self.file = file
     values = [

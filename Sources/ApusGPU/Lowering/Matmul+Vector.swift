@@ -21,7 +21,7 @@ struct VectorTile: KernelShape {
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
   /// The minimum number of elements of the right factor for three methods: dot products, panels that each work-item
-  /// packs, and (with 32 registers) tiles for few rows.
+  /// packs from a transposed factor, and (with 32 registers) tiles for few rows.
   static let smallFactor = 1 << 16
 
   /// Returns the tiles that tuning measures for products of `m` rows.
@@ -55,7 +55,7 @@ struct VectorTile: KernelShape {
 
 extension PlanLowering {
   /// Chooses the tile of a product of `m` × `n` results, each a sum of `terms` terms. The cost of a tile includes the
-  /// columns of its last panel that are past the end.
+  /// columns of the last panel that are past column `n`.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, m: Int, n: Int, terms: Int, canReadInPlace: Bool = false
   ) -> VectorTile {
@@ -83,7 +83,8 @@ struct VectorTiling {
   let m, n, segments, terms: Int
   /// The rows, vectors and columns of a tile.
   let rows, vectors, width: Int
-  /// The number of segments in a block. A work-item adds a block for all its tiles before it reads the next block.
+  /// The number of segments in a block. A work-item adds the terms of a block to the sums of all its tiles before it
+  /// reads the next block.
   var segmentsPerBlock: Int
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
@@ -222,7 +223,8 @@ private struct FactorAccess {
   /// `conflictDistance`.
   let isCrowded: Bool
   let isLeftPacked: Bool
-  /// The number of terms in a block. A work-item adds a block for all its tiles before it reads the next block.
+  /// The number of terms in a block. A work-item adds these terms to the sums of all its tiles before it reads the next
+  /// block.
   let block: Int
 
   /// The maximum number of terms of a panel that a work-item packs at a time. More terms would not fit the private
@@ -274,6 +276,8 @@ private struct FactorAccess {
 }
 
 extension PlanLowering {
+  /// Lowers a product to tiles whose sums are in registers or, for few rows and a column-major matrix, to dot products.
+  ///
   /// - Parameter keepsSums: whether the sums are written to the start of the workspace, contiguous, without the
   ///   epilogue.
   mutating func lowerVector(_ step: Matmul, keepsSums: Bool = false) {
@@ -334,7 +338,7 @@ extension PlanLowering {
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks)
   }
 
-  /// Whether a core has fewer registers than with AVX-512.
+  /// Whether a core has fewer vector registers than with AVX-512.
   private var hasFewRegisters: Bool { target.registerCount < 32 }
 
   /// Copies the left factor to the workspace with contiguous rows, which are padded so that neighboring rows map to

@@ -48,7 +48,7 @@ extension PlanLowering {
     var rows: Int
     /// The number of sequences that a work-group computes, `rows` at a time.
     var rowsPerGroup: Int
-    /// In the backward pass, the number of registers of columns that are computed from one load of a state.
+    /// In the backward pass, the number of registers of columns that are computed from one load of a gradient.
     var vectors = 1
     /// In the forward pass, the number of gates that are computed from one load of a state.
     var gates: Int
@@ -67,9 +67,10 @@ extension PlanLowering {
     return RecurrentTile(rows: rows, rowsPerGroup: rows, vectors: vectors, gates: g.gates)
   }
 
-  /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one work-group, which reads
-  /// a panel of weights from a low-level cache for all its sequences. All batches with more than two tiles per core
-  /// have tiles with the same number of sequences, and so the same kernel.
+  /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one work-group. The group
+  /// multiplies all its sequences by one panel of weights before the next panel, so that the panel stays in a low-level
+  /// cache. All batches with more than two tiles per core have tiles with the same number of sequences, and so the same
+  /// kernel.
   private func narrowTile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     let registers = registers(of: step)
@@ -91,7 +92,8 @@ extension PlanLowering {
 
   /// Packs the weights into panels as wide as a load, in the workspace; returns `nil` if the kernel reads them in
   /// place. In place, the rows of a panel are often a large power of two apart, and a cache keeps few of them. A copy
-  /// moves as many bytes as two passes over the weights.
+  /// moves as many bytes as two passes over the weights, so only weights that each work-group reads at least
+  /// 8 times are packed.
   private mutating func packedWeights(of step: Recurrent, _ tile: RecurrentTile) -> Matrix? {
     let g = step.geometry
     let columns = step.pass == .forward ? g.gates * g.size : g.size
@@ -106,8 +108,8 @@ extension PlanLowering {
     return panels
   }
 
-  /// Fills in the load of a register of weights in row `k`. In the forward pass, these are the weights of gate `part +
-  /// g` for the elements from `at` on; in the backward pass, register `v` of the columns from `at` on.
+  /// Fills in the load of a register of weights in row `k`. In the forward pass, these are the weights of gate
+  /// `part + g` for the elements from `at` on; in the backward pass, register `v` of the columns from `at` on.
   private func fillWeight(
     _ step: Recurrent, _ panels: Matrix?, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -162,7 +164,7 @@ extension PlanLowering {
     "\(step.geometry.kind == .tanh ? "tanh" : "relu")_\(function)_\(step.dtype.lane.suffix)(\(operands))"
   }
 
-  /// Binds a value: its pointer under `name`, and a number for its offset.
+  /// Sets the placeholder `name` to the pointer of a value, and `nameOffset` to the offset.
   private func bind(
     _ value: Int, as name: String, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {

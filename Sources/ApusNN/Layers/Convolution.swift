@@ -2,12 +2,12 @@ import ApusTensor
 
 /// The convolution (cross-correlation) along 1 to 3 spatial axes, plus a bias for each output channel:
 /// `y[n, k, o] = b[k] + Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · W[k, c, r]`, with
-/// `W: [outputs, inputs / groups, kernel…]` and `b: [outputs]`. `k` and `o` are an output channel and its position, `c`
-/// is an input channel of the same group, and `r` a position in the kernel. The layer maps
+/// `W: [outputs, inputs / groups, kernel…]` and `b: [outputs]`. `n` is an example, `k` an output channel, `o` a
+/// position in the result, `c` an input channel of the same group, and `r` a position in the kernel. The layer maps
 /// `x: [batch, inputs, spatial…]` to
-/// `[batch, outputs, ⌊(in + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1…]`. Each axis has `before` and
-/// `after` padding elements on its sides; `padding` in the formula is `before`. A single example is
-/// `[inputs, spatial…]`, and its result has no batch axis either.
+/// `[batch, outputs, ⌊(in + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1…]`. Each spatial axis
+/// has `in` elements, with `before` and `after` padding elements on its sides; `padding` in the formula is `before`. A
+/// single example is `[inputs, spatial…]`, and its result has no batch axis either.
 ///
 /// A depthwise convolution has one group for each input channel, so it filters every channel separately: see
 /// `depthwise(_:multiplier:…)`.

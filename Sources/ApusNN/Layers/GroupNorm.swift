@@ -2,7 +2,7 @@ import ApusTensor
 
 /// `y = (x − mean) / √(variance + ε) · γ + β` (Wu, He, 2018) for `x: [batch, channels]` or
 /// `[batch, channels, 1 to 3 spatial axes]` and `γ, β: [channels]`; `y` has the shape of `x`. The mean and the (biased)
-/// variance are over the channels of a group and all spatial positions of one example.
+/// variance are taken over the channels of a group and all spatial positions of one example.
 ///
 /// With one group the layer normalizes whole examples; with one channel per group it equals an `InstanceNorm` without
 /// running statistics.

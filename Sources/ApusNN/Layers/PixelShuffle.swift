@@ -1,8 +1,8 @@
 import ApusTensor
 
-/// Rearranges channels into spatial positions, the last step of a sub-pixel convolution (Shi et al., 2016):
-/// `y[n, c, h·r + i, w·r + j] = x[n, c·r² + i·r + j, h, w]`, `[batch, channels · r², height, width]` to
-/// `[batch, channels, height · r, width · r]`.
+/// Rearranges channels into spatial positions, the last step of a sub-pixel convolution (Shi et al., 2016). With the
+/// factor `r`, it maps `x: [batch, channels · r², height, width]` to `y: [batch, channels, height · r, width · r]`:
+/// `y[n, c, h·r + i, w·r + j] = x[n, c·r² + i·r + j, h, w]`.
 public struct PixelShuffle: Layer {
   public let factor: Int
 
@@ -25,7 +25,7 @@ public struct PixelShuffle: Layer {
   }
 }
 
-/// Rearranges spatial positions into channels, the inverse of `PixelShuffle`:
+/// Rearranges spatial positions into channels, the inverse of `PixelShuffle`. With the factor `r`, it maps
 /// `[batch, channels, height · r, width · r]` to `[batch, channels · r², height, width]`.
 public struct PixelUnshuffle: Layer {
   public let factor: Int

@@ -1,8 +1,9 @@
 import ApusTensor
 
 /// The maximum of each window: `[batch, channels, spatial…]` to `[batch, channels, out…]` with
-/// `out = ⌊(in + before + after − dilation·(window − 1) − 1) / stride⌋ + 1`; `before` and `after` are the padding. A
-/// single example is `[channels, spatial…]`, and its result has no batch axis either.
+/// `out = ⌊(in + before + after − dilation·(window − 1) − 1) / stride⌋ + 1`; `in` is the extent of the spatial axis,
+/// and `before` and `after` are the padding. A single example is `[channels, spatial…]`, and its result has no batch
+/// axis either.
 public struct MaxPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]
@@ -35,8 +36,8 @@ public struct MaxPool<let rank: Int>: Layer {
 }
 
 /// The mean of each window: `[batch, channels, spatial…]` to `[batch, channels, out…]` with
-/// `out = ⌊(in + before + after − window) / stride⌋ + 1`; `before` and `after` are the padding. A single example is
-/// `[channels, spatial…]`, and its result has no batch axis either.
+/// `out = ⌊(in + before + after − window) / stride⌋ + 1`; `in` is the extent of the spatial axis, and `before` and
+/// `after` are the padding. A single example is `[channels, spatial…]`, and its result has no batch axis either.
 public struct AvgPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]

@@ -1,8 +1,8 @@
 import ApusSystem
 import ApusTensor
 
-/// A model or a component of one: a struct or final class whose stored properties are parameters, statistics and other
-/// modules.
+/// A model or a component of one: a struct or final class whose stored properties are parameters, statistics (PyTorch's
+/// buffers) and other modules.
 ///
 /// Reflection finds the members of a module and names them after its properties, as in PyTorch's state dictionaries:
 /// `lowerCamelCase` becomes `snake_case`, array elements are named by their index, and levels are joined by dots

@@ -6,9 +6,9 @@ import ApusTensor
 /// v ← momentum · v + (1 − momentum) · g
 /// w ← w − rate · v
 /// ```
-/// Its steps equal the steps of `SGD(momentum:)` at a rate of `(1 − momentum) · rate`. Unlike the `m` of `SGD`, the
-/// average `v` does not grow with the momentum, so a learning rate that was tuned without momentum remains suitable.
-/// Like all averages that start at 0, `v` is too small at first.
+/// Its steps equal the steps of `SGD(momentum:)` at a rate of `(1 − momentum) · rate`. Unlike the momentum buffer
+/// `m` of `SGD`, the average `v` does not grow with the momentum, so a learning rate that was tuned without momentum
+/// remains suitable. Like all averages that start at 0, `v` is too small at first.
 public struct AveragedMomentum: MomentumRule {
   public static let name = "averaged-momentum"
   public var learningRate: Double

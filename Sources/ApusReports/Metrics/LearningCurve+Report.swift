@@ -6,7 +6,7 @@ extension LearningCurve.Spread {
 }
 
 extension LearningCurve {
-  /// A line for each size, then a description of the fitted law, or the reason why there is no law.
+  /// A line for each number of training examples, then the fitted power law, or the reason why there is none.
   public var text: String {
     let lines = points.map {
       "\($0.size.grouped) examples: training error \($0.train.text), validation error \($0.validation.text)"
@@ -40,7 +40,7 @@ extension LearningCurve {
 }
 
 extension PowerLaw.Fit {
-  /// The law and the predicted gain from more data, or the reason why there is no law.
+  /// The law and the error that it predicts for twice the largest size, or the reason why there is no law.
   public var text: String {
     guard case .law(let fitted) = self else {
       guard case .none(let reason) = self else { return "" }

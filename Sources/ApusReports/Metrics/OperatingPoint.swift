@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The counts of predictions that result from a threshold on the score of a class.
 ///
-/// In the formulas, `tp`, `fp`, `fn` and `tn` are the true positives, false positives, false negatives and true
-/// negatives.
+/// Positives are the examples of the class, negatives are all other examples. In the formulas, `tp`, `fp`, `fn` and
+/// `tn` are the true positives, false positives, false negatives and true negatives.
 public struct OperatingPoint: Hashable, Sendable {
   /// The lowest score for which an example is predicted as positive.
   public var threshold: Float
@@ -34,8 +34,8 @@ public struct OperatingPoint: Hashable, Sendable {
   }
 }
 
-/// The choice of a threshold. Of several equally good thresholds, the highest is chosen. The examples that a threshold
-/// is chosen on should not be those that the model is evaluated on.
+/// The choice of a threshold. Of several equally good thresholds, the highest is chosen. The model should then be
+/// evaluated on other examples than those on which the threshold was chosen.
 extension RankedScores {
   /// The point at which examples with a score of at least `threshold` count as positive.
   public func point(at threshold: Float) -> OperatingPoint {
@@ -72,8 +72,8 @@ extension RankedScores {
     return best(where: { $0.recall >= recall }) { exceeds($0, $1) { $0.truePositives + $0.falsePositives } }
   }
 
-  /// Whether `tp / whole` is larger for `one`. The fractions are compared by cross-multiplication: integers have no
-  /// rounding.
+  /// Whether `tp / whole` is larger for `one`. The fractions are compared by cross-multiplication in integers,
+  /// which has no rounding.
   private func exceeds(_ one: OperatingPoint, _ other: OperatingPoint, of whole: (OperatingPoint) -> Int) -> Bool {
     one.truePositives * whole(other) > other.truePositives * whole(one)
   }

@@ -117,7 +117,7 @@ extension ImageSource {
   /// - Parameters:
   ///   - names: The names of the images' classes.
   ///   - known: The names of the model's classes.
-  /// - Throws: `DataError.unsupported` if the model does not have one of the classes.
+  /// - Throws: `DataError.unsupported` if the model lacks a class of the images.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> any ImageSource {

@@ -2,7 +2,7 @@ import Apus
 
 /// The data and the options of an evaluation.
 public struct EvaluationOptions: Sendable {
-  /// The data source; `nil` for the run's.
+  /// The data source; `nil` for the data of the run.
   public var data: String?
   /// The split. `nil` selects the validation examples if there are any, else the test examples. If `data` names another
   /// source without splits, such as a file, `nil` selects all examples.
@@ -35,7 +35,7 @@ public struct RunEvaluation {
   package private(set) var regression: RegressionReport?
   package private(set) var classes: ClassificationReport?
   package private(set) var slices: SliceReport?
-  /// The results on the training examples; `nil` without the error rate of people.
+  /// The results on the training examples; `nil` if `humanError` is not set.
   private var train: Evaluation?
   package private(set) var verdict: BiasVarianceReport?
 

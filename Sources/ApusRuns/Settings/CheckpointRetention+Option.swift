@@ -7,7 +7,7 @@ extension CheckpointRetention {
   /// The checkpoints that are kept without `--keep`.
   package static let `default` = CheckpointRetention()
 
-  /// Parses the value of `--keep`: `last=3,best`, `best=accuracy`.
+  /// Parses the value of `--keep`, such as `last=3,best` or `best=accuracy`.
   package init(parsing text: String) throws(OptionError) {
     func failure(_ message: String) -> OptionError {
       OptionError("--keep \(text.printable(limit: 200)): \(message)")

@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// The value of `--early-stop`: `loss:patience=5,change=0.001`.
+/// The value of `--early-stop`, such as `loss:patience=5,change=0.001`.
 public struct EarlyStopSettings: Hashable, Sendable {
   /// The measure that decides whether the run stops.
   public var measure: EarlyStopping.Measure

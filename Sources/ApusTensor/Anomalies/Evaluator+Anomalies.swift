@@ -14,7 +14,7 @@ private struct AnomalyCheck {
   fileprivate struct Operation {
     let node: Node
     /// The inputs of `whole`; if `node` is a result of an operation with a custom gradient, only the input that has the
-    /// value of `node`. They are stored because the evaluation cuts the edges of nodes.
+    /// value of `node`. The inputs are stored because evaluation removes the edges from nodes to their inputs.
     let inputs: [Node]
     /// `node` itself or, if `node` is one of several results of an operation, the node of that operation.
     let whole: Node
@@ -25,9 +25,11 @@ private struct AnomalyCheck {
   /// The evaluated operations in order of creation: inputs come before their users, forward operations before their
   /// gradients.
   private var operations: [Operation] = []
+  /// For each node, its index in `operations`.
   private var indices: [ObjectIdentifier: Int] = [:]
   /// Tensors that keep alive the values that the check reads.
   private var kept: [Tensor] = []
+  /// For each node that was checked, whether its value is finite.
   private var known: [ObjectIdentifier: Bool] = [:]
 
   init(_ roots: [Node], scope: AnomalyScope) {
@@ -39,7 +41,7 @@ private struct AnomalyCheck {
       indices[ObjectIdentifier(operation.node)] = index
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
       // Keeping a materialized input prevents the plan from overwriting its buffer. All inputs of a loop except scalars
-      // are kept, because `inside` runs the loop again from them.
+      // are kept, because `inside` needs them to run the loop again.
       for input in operation.inputs
       where input.isMaterialized || operation.whole.op === Op.loop && input.op !== Op.scalar {
         kept.append(Tensor(node: input))
@@ -64,6 +66,9 @@ private struct AnomalyCheck {
     operations.append(Operation(node: node, inputs: inputs, whole: whole))
   }
 
+  /// The first operation whose result is not finite although its inputs are. Operations that may overflow
+  /// (`isGuarded`) count only if a root is not finite. If there is no such operation, the first NaN in the input data;
+  /// if there is none, the first operation that computed a NaN from infinities.
   /// - Precondition: the roots have been evaluated.
   mutating func firstAnomaly(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {
@@ -183,7 +188,7 @@ private struct AnomalyCheck {
     return anomaly
   }
 
-  /// Runs a loop again, one iteration at a time, to find the operation in its body.
+  /// Runs a loop again, one iteration at a time, to find the operation in its body that caused the anomaly.
   private mutating func inside(
     _ operation: Operation, _ evaluator: inout Evaluator
   ) throws(DeviceError) -> Anomaly? {

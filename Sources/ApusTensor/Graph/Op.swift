@@ -78,7 +78,7 @@ struct OpInputs: ~Copyable {
     return 3 + others.count
   }
 
-  /// The shape of input `index`, without counting a reference.
+  /// The shape of input `index`, read without retaining the node.
   @inline(__always) func shape(_ index: Int) -> Shape {
     switch index {
     case 0: first.unsafelyUnwrapped.shape
@@ -167,13 +167,13 @@ extension Attributes {
 enum Lowering: Sendable {
   /// What a reduction computes.
   enum Reducer: Hashable {
-    /// An operation of `Kernels/reduce.def`, which has a row for each.
+    /// One of the formulas (rows) of `Kernels/reduce.def`.
     case row(ReductionRow)
-    /// The sum of the squared deviations of `n` centered numbers `x`: `Σx² − (Σx)²/n`.
+    /// The sum of the squared deviations of `n` numbers `x` whose mean is already near 0: `Σx² − (Σx)²/n`.
     case squaresOfCentered
   }
 
-  /// A materialized value, an input of the plan.
+  /// A value that is in memory (materialized): an input of the plan.
   case leaf
   /// A scalar whose value may differ from run to run.
   case scalar
@@ -215,7 +215,7 @@ struct StepLowering: Sendable {
 /// The operands from which a separate step is built.
 struct StepOperands {
   var inputs: [Operand]
-  /// For each input, its entry in the scalar bank; −1 if the input is not a scalar.
+  /// For each input, its index in the scalar bank; −1 if the input is not a scalar.
   var scalars: [Int]
   /// The element types of the inputs.
   var dtypes: [DType]

@@ -1,9 +1,9 @@
 import ApusDevice
 
 extension Step {
-  /// The reads and writes of the programs that run element by element: of the segments of an elementwise step (the
-  /// groups of arrays on which it runs its program), or of the epilogue of another step. The reads of a prologue are
-  /// not included.
+  /// What the step reads and writes element by element. An elementwise step has a binding for each segment (a group of
+  /// arrays on which it runs its program); other steps have the binding of their epilogue, if they can have one. The
+  /// reads of a prologue are not included.
   var bindings: [Binding] {
     switch self {
     case .elementwise(let step): step.segments
@@ -15,7 +15,8 @@ extension Step {
     }
   }
 
-  /// The values that the step reads outside of its bindings, possibly not in the order in which it writes the results.
+  /// The values that the step reads outside of its bindings. The step may read them after it has written results, so
+  /// results must not overwrite them.
   var coreReads: [Int] {
     let results = Set(results)
     let elementwise = bindings.flatMap(\.arguments).compactMap { argument -> Int? in

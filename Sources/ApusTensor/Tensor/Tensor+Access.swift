@@ -2,7 +2,7 @@ import ApusDevice
 
 /// Computes the value of a tensor of any shape, if it is not computed yet, and returns the tensor.
 ///
-/// Reading a value does this too: call `eval(_:)` to decide when values are computed.
+/// Reading a value computes it, too. Call `eval(_:)` to decide when that happens.
 ///
 /// - Throws: `DeviceError` when the value cannot be computed.
 @discardableResult public func eval(_ tensor: Tensor) throws(DeviceError) -> Tensor {
@@ -33,7 +33,7 @@ extension Evaluator {
 }
 
 extension Tensor {
-  /// Whether the value has been computed, is being computed on the device, or is known to have failed.
+  /// Whether the value has been computed, is being computed on the device, or could not be computed.
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 
   /// Starts copying the value to the host. `Reading.array()` waits for the copy, but not for work that is submitted to

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// Compares the parameters that a loss depends on with those that an optimizer trains.
+/// Compares the parameters that a loss depends on with the parameters that an optimizer trains.
 ///
 /// A parameter that is silently left untrained is hard to notice: the run only seems to learn badly.
 enum ParameterCheck {

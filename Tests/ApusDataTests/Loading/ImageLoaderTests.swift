@@ -222,7 +222,8 @@ struct ImageLoaderTests {
     #expect(late.badCount == 1)
   }
 
-  /// If no image of the epoch is readable, a batch fails, and its images are not counted as bad.
+  /// With `replaced`, a batch fails if no image of the epoch is readable. The images of a failed batch are not counted
+  /// as bad.
   @Test(arguments: [0, 1, 2]) func batchesWithoutAReadableImageFail(_ workers: Int) throws {
     let loader = try ImageLoader(
       Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,

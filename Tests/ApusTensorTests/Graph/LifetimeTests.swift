@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// When plans are prepared, what they overwrite, and what stays alive.
+/// When plans (compiled graphs) are prepared, which buffers they overwrite, and which values stay alive.
 @Suite struct LifetimeTests {
   private func vector(_ count: Int = 64, _ value: Float = 1) -> Tensor {
     Tensor(Array(repeating: value, count: count))
@@ -132,6 +132,7 @@ import Testing
     }
   }
 
+  /// The release of a long chain of nodes does not recurse, which would overflow the stack.
   @Test func aMillionPendingNodesAreReleased() throws {
     withDevice(ComputeDevice(backend: RecordingDevice())) {
       var x = vector(1)

@@ -11,9 +11,9 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
-    /// The first type with every shape, and the other types with the first shape; composed operations only with the
-    /// first type and `float16`. First derivatives of all operations, and second derivatives of operations that are not
-    /// composed.
+    /// The first type with every shape, and the other types with the first shape; composed operations
+    /// (`OpCase.isComposed(on:)`) only with the first type and `float16`. First derivatives of all operations, and
+    /// second derivatives of operations that are not composed.
     case everyType
     /// The first type with every shape; first derivatives of operations that are not composed.
     case everyShape

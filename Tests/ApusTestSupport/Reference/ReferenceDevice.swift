@@ -4,9 +4,9 @@ import ApusDevice
 /// A device that interprets plans element by element. Its code follows the definitions of the steps, so that it can be
 /// the reference for every other device.
 ///
-/// Registers contain `Double` or `Int64` and are rounded or wrapped to their arithmetic type (lane) after each
-/// instruction. Sums and products are accumulated in `Double` and rounded once, so that `float32` results have almost
-/// no accumulation error.
+/// The registers of programs contain `Double` or `Int64` and are rounded or wrapped to their arithmetic type (lane)
+/// after each instruction. Sums and products are accumulated in `Double` and rounded once, so that `float32` results
+/// have almost no accumulation error.
 public final class ReferenceDevice: HostDevice, @unchecked Sendable {
   public init(maximumAllocationByteCount: Int = 1 << 30) {
     super.init(name: "reference", maximumAllocationByteCount: maximumAllocationByteCount)

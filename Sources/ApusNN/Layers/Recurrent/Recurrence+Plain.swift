@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)`, where `f` is the hyperbolic tangent or ReLU (Elman, 1990). `xₜ` is time step `t` of
-/// `projected`.
+/// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)`, where `f` is the hyperbolic tangent or ReLU (Elman, 1990), and `W` is `weight`. `xₜ` is
+/// time step `t` of `projected` (the inputs times their weights, plus the biases).
 ///
 /// - Parameters: see `Recurrence.callAsFunction`; `h` is the state before the first time step.
 /// - Returns: all states and the last state.
@@ -39,5 +39,5 @@ func plainRecurrence(
   }
 }
 
-/// One time step of a plain recurrent layer: the new `h`, from the sum to which `f` applies, both `[batch, size]`.
+/// One time step of a plain recurrent layer: `hₜ = f(sum)` for `sum = xₜ + hₜ₋₁ · Wᵀ`. Both are `[batch, size]`.
 func plainStep(_ sum: Tensor, isTanh: Bool) -> Tensor { isTanh ? sum.tanh() : sum.relu() }
