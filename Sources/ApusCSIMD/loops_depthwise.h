@@ -2,10 +2,13 @@
 //
 //     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i + first][p + j − padding]
 //
-// Rows of results have at least LANES elements. The last vector of a row ends at the end of the row, and may overlap
-// the previous vector. The plane is the image x. With a padding of 1 it is as wide as the result, and pixels on either
-// side of it count as zeros. With a padding of 0 it is two columns wider than the result, so every pixel that a tap
-// reads is in memory. Rows outside of the plane are zeros.
+// Here, r and p are the row and the column of a result, and i and j those of a filter tap. Rows of results have at
+// least LANES elements. The last vector of a row ends at the end of the row, and may overlap the previous vector.
+//
+// The plane is the image x. Row r of the result reads rows r + first to r + first + 2 of the plane; rows outside of the
+// plane count as zeros. With a padding of 1, the plane is as wide as the result, and pixels to the left and right of it
+// count as zeros. With a padding of 0, it is two columns wider than the result, so every pixel that a tap reads is in
+// memory.
 
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")

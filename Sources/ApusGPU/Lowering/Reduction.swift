@@ -63,8 +63,9 @@ extension PlanLowering {
     lower(part: sum) { $0.lower(step, prologue: source, maySplit: false) }
   }
 
-  /// Returns the number of result vectors per work-item. Several vectors read memory in longer runs. They
-  /// require that all vectors are whole, that there are few reducers, and that enough work-items remain.
+  /// Returns the number of result vectors per work-item. With several vectors, a work-item reads more contiguous
+  /// elements at a time. This requires that no vector is partial, that there are few reducers, and that enough
+  /// work-items remain.
   private func vectors(of shape: ReductionShape, reducers: Int) -> Int {
     let all = shape.rows.count * shape.columns.extent / width
     return [4, 2].first { count in
@@ -102,8 +103,9 @@ private struct ReductionEmitter {
   private var isCPU: Bool { target.kernelClass == .cpu }
   private var width: Int { target.width }
 
-  /// The maximum number of chains that a register accumulates. Along the innermost axis, kernels for CPUs begin new
-  /// chains in each row (the elements along this axis); chains of kernels for GPUs continue over the rows.
+  /// The maximum number of chains that a register accumulates. A chain is at most `Accumulators.chain` terms that are
+  /// added one after another. In a reduction along the innermost axis, a row is the elements along this axis; kernels
+  /// for CPUs begin a new chain in each row, and in kernels for GPUs, a chain may continue in the next row.
   private var chains: Int {
     func count(_ terms: Int, _ length: Int) -> Int { ceilDivide(terms, length) }
     let rows = count(shape.reduced.count, shape.parts)

@@ -18,9 +18,9 @@ final class KernelBuilders: Sendable {
   /// The sockets of the builders. A builder exits when its socket is closed.
   private let builders = Mutex<[Int32]>([])
 
-  /// Creates builders for a PoCL device, one per core but at most four. Returns `nil` for other devices, for
-  /// sub-devices and for the kernel class `gpu`. Also returns `nil` if there is a single core, if PoCL's cache is off,
-  /// or if no helper process can start.
+  /// Plans builders for a PoCL device, one per core but at most four; `build` starts their processes. Returns `nil` for
+  /// other devices, for sub-devices and for the kernel class `gpu`. Also returns `nil` if there is a single core, if
+  /// PoCL's cache is off, or if no helper process can start.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
     let cores = HostCores.count
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
@@ -38,7 +38,8 @@ final class KernelBuilders: Sendable {
     }
   }
 
-  /// Sends programs to the builders and waits for the results.
+  /// Sends one program to each builder, from the first program on, and waits for the results. Programs beyond `count`
+  /// are left to the driver.
   /// - Returns: the number of programs that were built.
   func build(_ programs: [ProgramSource], options: String) -> Int {
     builders.withLock { builders in
@@ -100,7 +101,7 @@ final class KernelBuilders: Sendable {
       close(ends[0])
       return nil
     }
-    // The process that was started forks the builder and exits at once.
+    // The started process forks the builder and exits at once.
     while waitpid(process, nil, 0) < 0, errno == EINTR {}
     var limit = timeval(tv_sec: Int(Self.buildTimeLimit) / 1000, tv_usec: 0)
     setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

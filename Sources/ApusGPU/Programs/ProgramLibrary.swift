@@ -75,9 +75,9 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// The seconds after which a running process stores the programs that it runs repeatedly, and the limit in seconds
-  /// for storing programs at exit.
+  /// A running process stores the programs that it runs repeatedly at most once in this number of seconds.
   private static var storageDelay: Double { 30 }
+  /// The time limit for storing programs at exit, in seconds.
   private static var exitTimeLimit: Double { 10 }
 
   private let driver: Driver
@@ -89,7 +89,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
 
   private struct State {
     var programs: [KernelSource: Program] = [:]
-    /// Programs that ran after they were last stored, or that were never stored.
+    /// The programs to store. A program is added when a plan that uses it runs for the first time.
     var pending: [Program] = []
     var pendingSince: Double?
     /// Whether a failure to write kernel source was reported; it is reported once.

@@ -16,8 +16,9 @@ enum GradientRule: Sendable {
   /// correct too, but would add up tensors that are mostly zeros.
   case part(@Sendable ([PartGradient], Shape) -> [Tensor])
 
-  /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is
-  /// rounded. Rounded intermediate values could overflow or underflow: in `float16`, `x²` overflows from 256 on.
+  /// A rule that builds several operations. For 16-bit types, these operations compute in `float32`, and only the final
+  /// gradient is rounded to 16 bits. Rounded intermediate values could overflow or underflow: in `float16`, `x²`
+  /// overflows from 256 on.
   static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
     .rule { context in rule(context.inWideLane) }
   }
