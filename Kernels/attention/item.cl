@@ -1,4 +1,4 @@
-// Computes which results are computed by this work-item: the results of WIDTH neighboring queries of one head, or of
+// Determines which results this work-item computes: the results of WIDTH neighboring queries of one head, or of
 // WIDTH neighboring keys of one group (one head of keys and values). `first` is the first of these queries or keys.
 // $head is the name `head` or `group`.
 //

@@ -1,6 +1,6 @@
-// Replaces the gates r, z and n of a GRU and the product p, which the forward pass stored, by their gradients, see
-// cells.h. The gradients of r, z and n are the gradient of the input. The gradients of r, z and p are the gradient of
-// the product of the previous state and the weights, with its bias.
+// The forward pass of a GRU stored the gates r, z and n and the product p (see cells.h). Here, they are replaced by
+// their gradients. The gradients of r, z and n are the gradient of the input. The gradients of r, z and p are the
+// gradient of the product of the previous state and the weights, with its bias.
 //
 // Parameters: $T, $V, $batch, $dtype, $lane, $size, $state, $stateOffset.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);

@@ -63,9 +63,9 @@ public enum Argument: Hashable, Sendable {
   }
 }
 
-/// A program's inputs and outputs over one domain: `arguments[i]` is input `i` of the program, and `results[i]` its
-/// output `i`. Results never overlap each other; a result may share the memory of an argument only if both have the
-/// same layout.
+/// A program's inputs and outputs over one domain: `arguments[i]` is the source of input `i` of the program, and
+/// `results[i]` the destination of output `i`. Results never overlap each other; a result may share the memory of an
+/// argument only if both have the same layout.
 public struct Binding: Hashable, Sendable {
   /// The shape that the program runs over.
   public var domain: Shape

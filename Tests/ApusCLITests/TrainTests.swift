@@ -116,7 +116,7 @@ struct TrainTests {
     #expect(seen.lines[13].contains("\"index\":13,\"label\":3,\"class\":\"3\""), "\(seen.lines[13])")
   }
 
-  /// Initial weights computed from the data lead to other final weights than the default ones, the same in each run.
+  /// Initial weights that are computed from the data change the result of a run, and each time in the same way.
   @Test func firstValuesFromTheData() throws {
     func digest(_ words: [String]) throws -> String {
       let name = scratch.file("run-\(UUID().uuidString)")

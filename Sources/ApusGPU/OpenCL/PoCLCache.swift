@@ -17,7 +17,7 @@ enum PoCLCache {
     setDirectory(in: GPUOptions.environment.cacheDirectory)
   }
 
-  /// With less free space than this, the user is warned: builds may fail without naming the reason.
+  /// If the file system of the cache has less free space, the user is warned: builds may fail without a reason.
   private static let leastFreeByteCount = 16 << 20
 
   private static var variable: String? {

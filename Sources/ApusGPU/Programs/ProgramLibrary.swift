@@ -55,8 +55,8 @@ struct KernelSource: Hashable, Sendable {
 /// elementwise `Program` of a step.
 ///
 /// Kernels are looked up by their source, so that plans of the same structure share them. Each build compiles the
-/// prelude again. So the missing kernels of a plan are built as one program, or as a few programs if the driver builds
-/// in parallel.
+/// prelude, the functions that kernels call, again. So the missing kernels of a plan are built as one program, or as a
+/// few programs if the driver builds in parallel.
 final class ProgramLibrary<Driver: GPUDriver>: Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module

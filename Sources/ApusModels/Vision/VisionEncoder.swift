@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// The encoder of a vision transformer: position embeddings, layers and final norm. Maps `[batch, tokens, width]` to the
-/// same shape.
+/// The encoder of a vision transformer: position embeddings, layers and final norm; maps `[batch, tokens, width]` to
+/// the same shape.
 struct VisionEncoder: Layer {
   private let positions: VisionPositions
   private let dropout: Dropout

@@ -1,10 +1,10 @@
 import ApusSystem
 import Glibc
 
-/// The factor `γ^⌊t / every⌋` at step `t` (`torch.optim.lr_scheduler.StepLR`).
+/// The factor `γ^⌊t / every⌋` of the learning rate at step `t` (`torch.optim.lr_scheduler.StepLR`).
 public struct StepSchedule: Schedule {
   public static let name = "step"
-  /// The number of steps between two reductions; `nil` for a third of the run.
+  /// The number of steps after which the rate is reduced again; `nil` for a third of the run.
   public var every: Int?
   /// The factor `γ`.
   public var gamma: Double

@@ -58,7 +58,8 @@ public final class ComputeDevice: @unchecked Sendable {
   /// choices of kernels for later processes. Results do not depend on the choices, except for the signs of zeros on
   /// GPUs.
   /// - Parameters:
-  ///   - report: called with each result while a plan is prepared; it must not evaluate on the device.
+  ///   - report: called with the measurements of each choice while a plan is prepared; it must not evaluate on the
+  ///     device.
   ///   - body: evaluates tensors on the device.
   /// - Throws: `DeviceError.unsupported` on a device without kernel choices, such as the CPU; errors of `body`.
   public func tune(report: @escaping @Sendable (TuningRecord) -> Void, _ body: () throws -> Void) throws {

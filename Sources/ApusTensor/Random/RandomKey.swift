@@ -42,7 +42,8 @@ extension RandomKey: RandomNumberGenerator {
 }
 
 extension Op {
-  /// Inputs: the indices of the words, then seed and counter as `int64` scalars.
+  /// The words of a random stream at the indices in the first input. The other inputs are the seed and the counter of
+  /// the stream, as `int64` scalars.
   static let randomBits: Op = Op(
     name: "randomBits",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int32) },
