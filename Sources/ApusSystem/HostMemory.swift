@@ -31,7 +31,7 @@ package enum HostMemory {
     let hierarchies = mounts.split(separator: "\n").compactMap { ControlGroupMount($0) }
     var least: Int?
     for line in groups.split(separator: "\n") {
-      // A line has the form `number:controllers:path`; version 2 has no controllers.
+      // A line has the form `number:controllers:path`. In version 2, `controllers` is empty.
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3 else { continue }
       let isUnified = parts[1].isEmpty

@@ -115,8 +115,8 @@ private struct ReductionEmitter {
   }
   private var accumulators: Accumulators { Accumulators(step, chains: chains, sets: shape.vectors) }
 
-  /// For a reduction along the innermost axis on a CPU, whether each row is split into parts; if not, a part
-  /// consists of whole rows.
+  /// For a reduction along the innermost axis on a CPU, whether each row is split into parts; if not, a part has whole
+  /// rows.
   private var splitsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
   /// The number of elements of each row that belong to one part.
   private var rowLength: Int {

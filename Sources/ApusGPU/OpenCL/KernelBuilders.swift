@@ -4,8 +4,8 @@ import COpenCL
 import Glibc
 import Synchronization
 
-/// Helper processes that build programs in parallel, for a platform that builds one kernel at a time per process and
-/// caches its builds on disk. Each helper process runs this executable, see `copencl_can_start_builders`.
+/// Helper processes that build programs in parallel for PoCL, which builds one kernel at a time per process and caches
+/// its builds on disk. Each helper process runs this executable, see `copencl_can_start_builders`.
 ///
 /// Builders only save time: the driver itself builds all programs that they do not build in time.
 final class KernelBuilders: Sendable {
@@ -101,7 +101,7 @@ final class KernelBuilders: Sendable {
       close(ends[0])
       return nil
     }
-    // The started process forks the builder and exits at once.
+    // The process that was started forks the builder and exits at once.
     while waitpid(process, nil, 0) < 0, errno == EINTR {}
     var limit = timeval(tv_sec: Int(Self.buildTimeLimit) / 1000, tv_usec: 0)
     setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

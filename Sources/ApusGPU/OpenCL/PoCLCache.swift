@@ -17,7 +17,8 @@ enum PoCLCache {
     setDirectory(in: GPUOptions.environment.cacheDirectory)
   }
 
-  /// If the file system of the cache has less free space, the user is warned: builds may fail without a reason.
+  /// If the file system of the cache has less free space, the user is warned, because builds may fail without naming
+  /// the reason.
   private static let leastFreeByteCount = 16 << 20
 
   private static var variable: String? {
@@ -35,8 +36,8 @@ enum PoCLCache {
         try FileSystem.createPrivateDirectory(folder)
         setenv("POCL_CACHE_DIR", folder, 1)
       } catch {
-        // A folder that exists is not private: other users could write programs to it, so PoCL's kernel cache is
-        // disabled. If neither folder exists, PoCL chooses a folder or reports an error.
+        // If one of the folders exists, other users may be able to write programs to it, so PoCL's kernel cache is
+        // disabled. If neither exists, PoCL chooses a folder or reports an error.
         if FileSystem.exists(folder) || FileSystem.exists(cache) { setenv("POCL_KERNEL_CACHE", "0", 0) }
       }
     }

@@ -52,8 +52,8 @@ public struct ExponentialSchedule: Schedule {
   }
 }
 
-/// The factor `1 / (1 + decay · t)` at step `t`. The sum of the rates diverges and the sum of their squares converges,
-/// the conditions for the convergence of stochastic approximation (Robbins, Monro, 1951).
+/// The factor `1 / (1 + decay · t)` at step `t`. The sum of the rates diverges, and the sum of their squares converges:
+/// the conditions of Robbins and Monro (1951) for the convergence of stochastic approximation.
 public struct InverseTimeSchedule: Schedule {
   public static let name = "inverse-time"
   /// The decay; `nil` for the value that reduces the rate to a tenth over the run.

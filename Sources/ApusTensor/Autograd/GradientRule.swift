@@ -7,8 +7,8 @@ enum GradientRule: Sendable {
   /// Builds the gradients of the inputs from the gradient of the result; `nil` for inputs that have none. A gradient
   /// may have the broadcast shape of the result; it is then summed to the shape of the input.
   case rule(@Sendable (GradientInput) -> [Tensor?])
-  /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
-  /// gradients of all results (``GradientInput/gradients``).
+  /// The node is one of the results of an operation with several results. The rule of that operation runs once, with
+  /// the gradients of all results (``GradientInput/gradients``).
   case result
   /// The result is a part of the input: the operation is a slice. If the operation is applied to one tensor several
   /// times, the rule runs once for all these parts. It gets the gradients of the parts and the shape of the tensor, and
@@ -80,7 +80,7 @@ struct GradientInput {
   }
   var inputCount: Int { inputs.count }
   var output: Tensor { isWide ? Tensor(node: node).wideLane : Tensor(node: node) }
-  /// A result of an operation that has several.
+  /// Returns one result of an operation with several results.
   func output(_ index: Int) -> Tensor { node.results.tensor(index, of: node) }
   var attributes: Attributes { node.attributes }
 }
