@@ -73,8 +73,8 @@ struct MatmulShape {
   let rowGrain: Int
   let columnGrain: Int
 
-  /// A tile is split only if both halves keep at least this number of rows or columns. A tile reads its rows of `a` and
-  /// its columns of `b` as a whole, so with smaller tiles, each element would be read more often.
+  /// A tile is split only if it has at least twice this number of rows or columns. A tile reads its rows of `a` and its
+  /// columns of `b` as a whole, so with smaller tiles, each element would be read more often.
   private static let leastRows = 64
   private static let leastColumns = 128
 
