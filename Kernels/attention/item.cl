@@ -1,7 +1,8 @@
-// The results that a work-item computes: those of WIDTH neighboring queries of a head, or of WIDTH neighboring keys of
-// a group (a head of keys and values), from query or key `first` on. $head is `head` or `group`.
+// Determines which results this work-item computes: the results of WIDTH neighboring queries of one head, or of
+// WIDTH neighboring keys of one group (one head of keys and values). `first` is the first of these queries or keys.
+// $head is the name `head` or `group`.
 //
-//   item = (batch · $headCount + $head) · $parts + part
+//   item = (batch · $headCount + $head) · $parts + part          first = part · WIDTH
 //
 // Parameters: $extent, $head, $headCount, $items, $localSize, $parts.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();

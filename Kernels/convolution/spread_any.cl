@@ -1,5 +1,5 @@
-// Fills in `core`, a register of zeros, whose first lane is for `column`. A lane for a column c that is a multiple of
-// $stepW gets element c / $stepW of `from`.
+// Fills in `core`, a vector register of zeros. Lane i is for column c = `column` + i of the result. If c is a multiple
+// of $stepW, the lane gets element c / $stepW of `from`.
 //
 // Parameters: $T, $index, $sourceW, $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);

@@ -1,4 +1,5 @@
-// Computes $tileRows output channels of convolution/vector.cl at positions `begin` to `end - 1` of one plane. `first`
+// Computes $tileRows output channels of convolution/vector.cl at positions `begin` to `end - 1` of one plane. Then
+// stores the results of the positions that are outputs: the first $outputW of each row of $targetW positions. `first`
 // points to the first element of the plane in the first input channel.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $blocks, $channels, $firstImage, $groups, $imageStride, $index, $lane, $outputH,

@@ -1,9 +1,10 @@
 // Adds the parts (partial sums) of a gradient of weights and writes the totals in the layout of the weights:
 //
-//   source [part, tap, channel, $width]  →  result [column, (channel, tap)]      column: channel of the output
+//   source [part, tap, channel, output channel]  →  result [output channel, (channel, tap)]
 //
-// The kernel transposes blocks of WIDTH columns of the source × WIDTH elements of a result row in registers. One
-// work-item computes some elements of WIDTH rows of the result.
+// A row of the result is an output channel, and a column a pair (channel, tap). In the source, $width is the extent of
+// the last axis. The kernel transposes blocks of WIDTH × WIDTH elements in registers. One work-item computes some
+// columns of WIDTH rows of the result.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $channels, $chunks, $elements, $elementsPerItem, $index, $parts, $rows,
 // $source, $taps, $width.

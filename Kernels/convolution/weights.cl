@@ -3,8 +3,8 @@
 //
 //   source (group, row, channel and tap each have a stride)  →  target [group, block, channel, tap, $tileRows]
 //
-// Here, rows are the channels of the results, and channels are those of the images that are read. A block consists of
-// $tileRows rows.
+// Here, a row is a channel of the results, and `channel` numbers the channels of the images that the convolution reads.
+// A block consists of $tileRows rows.
 //
 // One work-item copies the taps of one channel of one block.
 //

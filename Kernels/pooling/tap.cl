@@ -1,6 +1,6 @@
-// A tap is a position in a pooling window. Loads the elements of one tap for the windows of `count` neighboring outputs
-// into `value`, and sets `valid` to 1 in the lanes whose element is inside the input. Then $USE reads `value` and
-// `valid`.
+// A tap is a position in a pooling window. Each of `count` neighboring outputs has a window and a lane of `value`. For
+// one tap, loads the element of each window into the lane, and sets `valid` to 1 in the lanes whose element is inside
+// the input, else to 0. Then $USE reads `value` and `valid`.
 //
 // Parameters: $READ, $T, $USE, $V, $apart, $dtype, $index, $inputVolume, $inputW, $isInside, $lane, $source,
 // $sourceOffset, $strideW.

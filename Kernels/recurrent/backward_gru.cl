@@ -1,5 +1,6 @@
-// The gradients of a GRU, see cells.h. Those of r, z and n are the gradients of the input, those of r, z and p the
-// gradients of the biased product. The forward pass stored r, z, n and p.
+// The forward pass of a GRU stored the gates r, z and n and the product p (see cells.h). Here, they are replaced by
+// their gradients. The gradients of r, z and n are the gradient of the input. The gradients of r, z and p are the
+// gradient of the product of the previous state and the weights, with its bias.
 //
 // Parameters: $T, $V, $batch, $dtype, $lane, $size, $state, $stateOffset.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);

@@ -1,5 +1,6 @@
 // Cumulative products along the middle axis of [outer, extent, inner]. If the other axes have too few elements to
-// occupy the device, the axis is split into chunks, and there are three launches:
+// occupy the device, the axis is split into chunks, and there are three launches (otherwise one chunk and only the last
+// launch):
 //
 //   totals     the product of each chunk
 //   carries    the product of all chunks before each chunk (product_carries.cl)

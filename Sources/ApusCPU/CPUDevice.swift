@@ -19,7 +19,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// `true`: the kernels of matrix products read factors in their arithmetic type (lane), `float32` for 16-bit types.
   public var prefersFloat32Products: Bool { true }
 
-  /// `bfloat16` if the device multiplies `bfloat16` elements in pairs (`pairs`), otherwise none.
+  /// `bfloat16` if the device uses a processor unit that multiplies `bfloat16` elements in pairs (AVX512-BF16 or
+  /// AMX-BF16), otherwise none. `pairs` holds the functions of this unit.
   public var fastProductTypes: [DType] { pairs == nil ? [] : [.bfloat16] }
   let pairs: UnsafePointer<csimd_pairs>?
   let caches: Caches

@@ -2,15 +2,20 @@
 //
 //     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i + first][p + j − padding]
 //
-// Rows of results have at least LANES elements. The last vector of a row ends at the end of the row, and may overlap
-// the previous vector. The plane is the image x. With a padding of 1 it is as wide as the result, and pixels on either
-// side of it count as zeros. With a padding of 0 it is two columns wider than the result, so every pixel that a tap
-// reads is in memory. Rows outside of the plane are zeros.
+// Here, r and p are the row and the column of a result; i and j are the row and the column of a filter tap. Rows of
+// results have at least LANES elements. The last vector of a row ends at the end of the row, and may overlap the
+// previous vector.
+//
+// The plane is the image x. Row r of the result reads rows r + first to r + first + 2 of the plane; rows outside of the
+// plane count as zeros. With a padding of 1, the plane is as wide as the result, and pixels to the left and right of it
+// count as zeros. With a padding of 0, it is two columns wider than the result, so every pixel that a tap reads is in
+// memory.
 
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")
 
-// The pixels that tap j reads for the vector of results at `x`.
+// The pixels that a tap in column j of the filter reads for a vector of results. `x` points to the pixel in the column
+// of the first result; `is_first` and `is_last` say whether the vector begins or ends its row.
 INLINE VF depthwise_pixels(const int padding, const int is_first, const int is_last, const float *x, const int j) {
   if (padding && is_first && j == 0) {
     return __builtin_shufflevector(
@@ -22,8 +27,8 @@ INLINE VF depthwise_pixels(const int padding, const int is_first, const int is_l
   return LOAD(VF, x + j - padding);
 }
 
-// Computes one vector of each of `rows` rows of results from the rows of pixels in `x`. With enough registers, the
-// pixels are loaded once for all rows of results.
+// Computes one vector of each of `rows` rows of results from the rows of pixels in `x`. If there are enough registers,
+// the pixels are loaded once for all rows of results, otherwise once for each row that reads them.
 INLINE void depthwise_tile(
     const int padding, const int is_first, const int is_last, const int rows, const float *const *x, size_t at,
     const float *weights, float *out, size_t out_row) {

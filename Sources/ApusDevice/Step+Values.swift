@@ -1,7 +1,7 @@
-/// The requirements of a family of steps.
+/// A family of steps, such as matrix products.
 protocol StepFamily {
-  /// The step with other values: `read` maps the values that the step reads, and `write` the values that it writes.
-  /// A value that the step uses several times is mapped each time.
+  /// The step with other values (indices into `Plan.values`): `read` maps the values that the step reads, and `write`
+  /// the values that it writes. A value that the step uses several times is mapped each time.
   func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Self
 }
 

@@ -38,7 +38,8 @@ public enum Argument: Hashable, Sendable {
   case tensor(Operand)
   /// The entry of the scalar bank (`Plan.scalars`) with this index.
   case scalar(Int)
-  /// The index of each element: the offset that a layout over the domain assigns to it.
+  /// A number computed from the position of each element: the offset that the layout assigns to this position of the
+  /// domain.
   case index(Layout)
   /// If the program is the epilogue of a step: the result of the step (the core result) with this index.
   case core(Int)
@@ -62,9 +63,9 @@ public enum Argument: Hashable, Sendable {
   }
 }
 
-/// A program's inputs and outputs over one domain: `arguments` are parallel to `Program.inputs`, `results` to
-/// `Program.outputs`. Results never overlap each other; a result may share the memory of an argument only if both have
-/// the same layout.
+/// A program's inputs and outputs over one domain: `arguments[i]` is the source of input `i` of the program, and
+/// `results[i]` the destination of output `i`. Results never overlap each other; a result may share the memory of an
+/// argument only if both have the same layout.
 public struct Binding: Hashable, Sendable {
   /// The shape that the program runs over.
   public var domain: Shape

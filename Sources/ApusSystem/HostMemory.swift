@@ -19,8 +19,9 @@ package enum HostMemory {
 
   /// The lowest limit of the control groups of this process and of their ancestors; `nil` without a limit.
   ///
-  /// `/proc/self/cgroup` names the groups, and `/proc/self/mountinfo` names the mount points of their files. Both the
-  /// groups of cgroup version 2 and those of the memory controller of version 1 are read: a machine may have both.
+  /// `/proc/self/cgroup` names the groups, and `/proc/self/mountinfo` names the mount points of their files. A machine
+  /// may have groups of cgroup version 2 (the unified hierarchy) and groups of the memory controller of version 1, so
+  /// both are read.
   ///
   /// - Parameter root: a folder that replaces `/`, for tests
   package static func controlGroupByteCount(root: String) -> Int? {
@@ -30,7 +31,7 @@ package enum HostMemory {
     let hierarchies = mounts.split(separator: "\n").compactMap { ControlGroupMount($0) }
     var least: Int?
     for line in groups.split(separator: "\n") {
-      // A line has the form `number:controllers:path`.
+      // A line has the form `number:controllers:path`. In version 2, `controllers` is empty.
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3 else { continue }
       let isUnified = parts[1].isEmpty
@@ -74,7 +75,8 @@ private struct ControlGroupMount {
 
   /// The folders of a group and of its ancestors, up to the mount point.
   func folders(of path: Substring) -> [String] {
-    // A process in a cgroup namespace may see groups outside of the mount as `/..`.
+    // A process in a cgroup namespace may see groups outside of the mount as `/..`. Then only the limit at the mount
+    // point is known.
     var names = path.split(separator: "/")
     let outer = group.split(separator: "/")
     if names.starts(with: outer) { names.removeFirst(outer.count) }

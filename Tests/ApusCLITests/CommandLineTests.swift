@@ -177,7 +177,7 @@ struct CompletionTests {
       #expect(!options.isEmpty && script.contains(command), "\(command)")
       for option in options { #expect(script.contains(option), "\(command) --\(option)") }
     }
-    // Single quotes balance: no help text closes a quoted string.
+    // Single quotes balance: no help text closes a quoted string of the script.
     #expect(script.replacingOccurrences(of: "'\\''", with: "").count { $0 == "'" } % 2 == 0)
   }
 }

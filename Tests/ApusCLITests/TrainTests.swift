@@ -89,7 +89,7 @@ struct TrainTests {
   @Test func imagesOfOtherSizesArePredicted() throws {
     let output = scratch.file("run")
     #expect(try train(["mlp", "--steps", "60", "--batch-size", "32", "--output", output]).status == 0)
-    // An image with the bright row of class 3, at twice the height and width.
+    // In `TinyImages`, a bright row shows the class. This image has the row of class 3, at twice the height and width.
     let pixels = (0..<56 * 56).map { place -> UInt8 in place / 56 / 2 == 10 ? 220 : 30 }
     let file = scratch.file("large.png")
     try Data(Image(height: 56, width: 56, channels: 1, pixels: pixels).pngData()).write(to: URL(filePath: file))
@@ -116,7 +116,7 @@ struct TrainTests {
     #expect(seen.lines[13].contains("\"index\":13,\"label\":3,\"class\":\"3\""), "\(seen.lines[13])")
   }
 
-  /// Initial values computed from the data differ from the default ones, and are the same each time.
+  /// Initial weights that are computed from the data change the result of a run, and each time in the same way.
   @Test func firstValuesFromTheData() throws {
     func digest(_ words: [String]) throws -> String {
       let name = scratch.file("run-\(UUID().uuidString)")

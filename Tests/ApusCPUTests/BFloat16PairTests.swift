@@ -6,13 +6,14 @@ import Testing
 
 @testable import ApusCPU
 
-/// Whether this machine multiplies bfloat16 elements in pairs.
+/// Whether this processor has AVX512-BF16, whose instruction multiplies two pairs of bfloat16 elements and adds both
+/// products to a sum.
 private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) != nil } ?? false
 
-/// Multiplication of bfloat16 elements in pairs gives the same bits as single multiply-adds.
+/// The instruction for pairs of bfloat16 elements gives the same bits as multiply-adds of single elements.
 @Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct BFloat16PairTests {
-  /// Runs `body` with multiplication in pairs (`avx512`) and with single multiply-adds (`avx2`), and compares the bits
-  /// of the results.
+  /// Runs `body` with the instruction for pairs (`avx512`) and with single multiply-adds (`avx2`, which has no such
+  /// instruction), and compares the bits of the results.
   private func compare(_ name: String, _ body: () throws -> [Tensor]) throws {
     let results = try ["avx512", "avx2"].map { simd in
       let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, pairs: .vector)
@@ -24,14 +25,14 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
     for (pairs, single) in zip(results[0], results[1]) { #expect(pairs.elementsEqual(single), "\(name)") }
   }
 
-  /// Elements whose sums are never subnormal, since the instruction flushes subnormal numbers to zero.
+  /// Elements whose sums are never subnormal, since the instruction for pairs flushes subnormal numbers to zero.
   private func numbers(_ shape: Shape, seed: UInt64) -> Tensor {
     var random = TestNumbers(seed: seed)
     return Tensor(random.array(shape.elementCount).map { Float($0) }, shape: shape).cast(to: .bfloat16)
   }
 
-  /// On a device that prefers `float32` products, the step of a `bfloat16` product has the type `float32`, but still
-  /// the factor type `bfloat16`.
+  /// On a device that prefers `float32` products, the step of a `bfloat16` product reads factors stored as `float32`
+  /// (`dtype`), but still knows that their values are rounded to `bfloat16` (`factorDtype`).
   @Test func factorsAreKnownToBeNarrow() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -43,7 +44,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
     #expect(products.map(\.dtype) == [.float32] && products.map(\.factorDtype) == [.bfloat16])
   }
 
-  /// The pair instruction is used: it flushes subnormal sums to zero, but single multiply-adds keep them.
+  /// The instruction for pairs is really used: it flushes subnormal sums to zero, but single multiply-adds keep them.
   @Test func subnormalSumsAreZeros() throws {
     let tiny = 0x1p-66
     func results(_ simd: String) throws -> [Float] {

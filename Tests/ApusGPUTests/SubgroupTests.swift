@@ -38,7 +38,8 @@ import Testing
   }
 
   /// Reductions by sub-groups of 16, on a device that emulates the shuffles (`SHIFT`) in local memory. All work-items
-  /// of a work-group must take part in the emulation, so cases that use sub-groups have a row for each sub-group.
+  /// of a work-group must take part in the emulation. So if a sub-group reduces a row, the number of rows is a multiple
+  /// of 16, the number of sub-groups in a work-group.
   @Test(
     .enabled(if: Harness.isPoCL, "the emulation of sub-groups is written for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])
@@ -64,8 +65,8 @@ import Testing
     try ReductionTests().check(ReductionTests.Case(shape: shape, axes: [1]), on: device)
   }
 
-  /// With sub-groups of 32, a work-item reduces a row of at most 32 elements, a sub-group a row of at most 1024, and a
-  /// work-group a longer row.
+  /// With sub-groups of 32, a row of at most 32 elements is reduced by one work-item, a row of at most 1024 elements by
+  /// a sub-group, and a longer row by a work-group.
   @Test(arguments: [(32, false, false), (33, true, false), (1024, true, false), (1025, true, true)])
   func sizesDecideBetweenItemSubgroupAndGroup(_ count: Int, shifts: Bool, shares: Bool) throws {
     var builder = PlanBuilder()

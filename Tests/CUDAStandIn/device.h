@@ -50,8 +50,8 @@ template <typename T> static inline T __shfl_down_sync(unsigned int, T value, in
   return value;
 }
 
-// Conversions and arithmetic. Conversions to integers saturate, as in PTX. NaN becomes 0 here; in PTX, this holds only
-// from float to int. The kernels replace NaN by 0 before the other conversions.
+// Conversions and arithmetic. Conversions to integers saturate, as in PTX. Here, all of them convert NaN to 0; in PTX,
+// only the conversion from float to int does. Kernels replace NaN by 0 before the other conversions.
 static inline int __float_as_int(float x) { return stand_in_bits<int>(x); }
 static inline unsigned int __float_as_uint(float x) { return stand_in_bits<unsigned int>(x); }
 static inline float __int_as_float(int x) { return stand_in_bits<float>(x); }

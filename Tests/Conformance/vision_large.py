@@ -89,7 +89,7 @@ networks = {
 }
 cases = {}
 for name, make in networks.items():
-    # The largest networks take minutes each, so their batches have one image.
+    # The largest networks (VGG and vision transformers) take minutes each, so their batches have one image.
     count = 1 if name.startswith("v") else 2
     cases[name] = (lambda make=make: make(1000, False), (count, 3, 224, 224))
     cases[name + "@32"] = (lambda make=make: make(10, True), (2, 3, 32, 32))

@@ -40,7 +40,8 @@ enum ManualPage {
 
   private static func sentence(_ text: String) -> String { "\(text.prefix(1).uppercased())\(text.dropFirst())." }
 
-  /// Escapes what roff interprets: backslashes, hyphens, and a dot or quote at the beginning of the text.
+  /// Escapes what roff interprets: backslashes, hyphens, and a dot or quote at the beginning of the text. Writes `…` as
+  /// three dots.
   private static func escaped(_ text: String) -> String {
     let result = text.replacing("\\", with: "\\e").replacing("-", with: "\\-").replacing("…", with: "...")
     return result.hasPrefix(".") || result.hasPrefix("'") ? "\\&" + result : result

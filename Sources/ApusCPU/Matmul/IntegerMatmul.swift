@@ -73,7 +73,7 @@ struct MatmulShape {
   let rowGrain: Int
   let columnGrain: Int
 
-  /// Tiles are not split into tiles with fewer rows or columns than these numbers. A tile reads its rows of `a` and its
+  /// A tile is split only if it has at least twice this number of rows or columns. A tile reads its rows of `a` and its
   /// columns of `b` as a whole, so with smaller tiles, each element would be read more often.
   private static let leastRows = 64
   private static let leastColumns = 128
@@ -82,9 +82,9 @@ struct MatmulShape {
     batchCount = step.batch.elementCount
     (m, n, k) = (step.m, step.n, step.k)
     let work = Matmul.multiplyAdds(results: m * n, terms: max(1, k))
-    // A product of fewer than 400 000 multiply-adds, which take about six microseconds, is not split. Very large
-    // products have at least a tile for each 200 million multiply-adds, so that each core of a large machine gets a few
-    // tasks.
+    // A product of fewer than 400 000 multiply-adds, which take about six microseconds, is not split. Larger products
+    // have two tiles or more, about one for each 4 million multiply-adds, up to 16. Very large products have at least
+    // one tile for each 200 million multiply-adds, so that each core of a large machine gets a few tasks.
     let target = work < 400_000 ? 1 : max(2, min(work / 4_000_000, max(16, work / 200_000_000)))
     var (rows, columns, tiles) = (max(1, m), max(1, n), 1)
     while tiles < target || rows * columns > Self.tileLimit {

@@ -11,7 +11,8 @@ final class PoolingStep: CPUStep {
   private let load: csimd_load
   private let epilogue: EpilogueKernel
   private let windows: csimd_windows
-  /// The number of elements of a plane of `left`, of `right` and of the result.
+  /// The number of elements of a plane of the operand `left`, of the operand `right` (0 if there is none) and of the
+  /// result.
   private let leftSize: Int
   private let rightSize: Int
   private let resultSize: Int

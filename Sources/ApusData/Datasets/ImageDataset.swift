@@ -73,7 +73,7 @@ public struct ImageDataset: Sendable {
       name: name, classNames: classNames, train: train.part(chosen), validation: validation, test: test)
   }
 
-  /// The same data set if it has a validation split, or if `options` requests none. Otherwise a validation split is
+  /// The same data set if it has a validation split, or if `options` requests no validation split. Otherwise one is
   /// added: about the same fraction of each class is held out of the training images.
   func holdingOut(_ options: SplitOptions) throws(DataError) -> ImageDataset {
     guard validation == nil, options.validation > 0 else { return self }

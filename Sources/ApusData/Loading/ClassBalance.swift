@@ -15,7 +15,7 @@ public struct ClassBalance: Hashable, Sendable {
     self.counts = counts
   }
 
-  /// The weight of each class `c`, `n / (classes · n_c)`, as scikit-learn's "balanced".
+  /// The weight of each class `c`, `n / (classes · n_c)`, as with `class_weight="balanced"` of scikit-learn.
   ///
   /// `n_c` of the `n` examples are in class `c`, and `classes` is the number of classes that occur. The weights of all
   /// examples add up to `n`. The weights of the examples of one class add up to `n / classes`, the same for each class.

@@ -37,7 +37,7 @@ final class HostBlocks<Copy: HostCopy>: Sendable {
   private let keptCount = 16
   private let keptByteCount = 256 << 20
 
-  /// Allocates page-locked memory; `nil` if there is none.
+  /// Allocates page-locked memory; `nil` if the driver cannot allocate it.
   private let allocate: @Sendable (_ capacity: Int) -> HostBlock?
   private let state = Mutex(State())
 
@@ -49,8 +49,8 @@ final class HostBlocks<Copy: HostCopy>: Sendable {
 
   init(allocate: @escaping @Sendable (_ capacity: Int) -> HostBlock?) { self.allocate = allocate }
 
-  /// Copies `source` to a block. `start` starts the copy from there to the device; the block is not used again before
-  /// the copy that `start` returns is complete. `start` returns `nil` if the copy is complete already.
+  /// Copies `source` to a block, then calls `start`, which starts the copy from the block to the device and returns it,
+  /// or `nil` if it is already complete. The block is not used again before the copy is complete.
   func upload(
     _ source: UnsafeRawBufferPointer, _ start: (_ bytes: UnsafeRawPointer) throws(DeviceError) -> Copy?
   ) throws(DeviceError) {
@@ -127,7 +127,7 @@ final class HostBlocks<Copy: HostCopy>: Sendable {
 
 /// A copy from the device to a host block.
 final class HostTransfer<Copy: HostCopy>: GPUTransfer {
-  /// Retained, because the blocks are freed with the driver.
+  /// Keeps the driver alive, which frees `blocks` when it is freed itself.
   private let driver: any GPUDriver
   private let blocks: HostBlocks<Copy>
   private let block: HostBlock

@@ -42,8 +42,8 @@ extension PlanLowering {
       builder, groups: count * rowTiles * columnTiles, localSize: tile.items)
   }
 
-  /// Fills in the loads of a matrix along its axis of stride 1: four elements at a time if they are `float32` and each
-  /// group of four is aligned to 16 bytes, else one at a time.
+  /// Fills in the template's loads of a matrix along its axis of stride 1: four elements at a time if they are
+  /// `float32` and every four of them are aligned to 16 bytes, else one at a time.
   private func fetch(
     _ side: KernelTemplate.Side, _ matrix: Matrix, _ pointer: String, _ row: String, _ column: String, _ step: Matmul,
     _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder

@@ -2,8 +2,9 @@ import ApusDevice
 import ApusSystem
 
 extension PlanLowering {
-  /// Packs a matrix of `rows` × `columns` elements into panels of `panel` columns, which are in the workspace from byte
-  /// `workspace` on, and advances `workspace` to their end. Products of the batch that share the matrix share the copy.
+  /// Packs a matrix of `rows` × `columns` elements into panels of `panel` columns. Stores the panels in the workspace
+  /// from byte `workspace` on, and advances `workspace` to their end. Products of the batch that share the matrix share
+  /// the copy.
   mutating func pack(
     _ matrix: Matrix, _ dtype: DType, batch: Shape, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
   ) -> Matrix {
@@ -13,7 +14,7 @@ extension PlanLowering {
     let extents = Shape(distinct.map { batch[$0] })
     let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
     let isTransposed = matrix.columnStride != 1 && matrix.rowStride == 1
-    // Columns of a transposed factor are read several cache lines at a time.
+    // The columns of a transposed matrix are contiguous: a work-item reads several cache lines of each at a time.
     let leastRows = isTransposed ? 64 : width
     let rowsPerItem = max(width, min(roundUp(rows, toMultipleOf: width), max(leastRows, 8192 / panel / width * width)))
     let chunks = ceilDivide(rows, rowsPerItem)

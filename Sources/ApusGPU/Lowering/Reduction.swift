@@ -63,8 +63,9 @@ extension PlanLowering {
     lower(part: sum) { $0.lower(step, prologue: source, maySplit: false) }
   }
 
-  /// Returns the number of result vectors per work-item. Several vectors read memory in longer runs. They
-  /// require that all vectors are whole, that there are few reducers, and that enough work-items remain.
+  /// Returns the number of result vectors per work-item. With several vectors, a work-item reads more contiguous
+  /// elements at a time. This requires that no vector is partial, that there are few reducers, and that enough
+  /// work-items remain.
   private func vectors(of shape: ReductionShape, reducers: Int) -> Int {
     let all = shape.rows.count * shape.columns.extent / width
     return [4, 2].first { count in
@@ -72,8 +73,8 @@ extension PlanLowering {
     } ?? 1
   }
 
-  /// Returns the number of parts. If few results have many elements each, several parts occupy the device, and a second
-  /// launch combines them.
+  /// Returns the number of parts. If there are few results of many elements each, the elements of each result are split
+  /// into several parts to occupy the device, and a second launch combines the parts.
   private func parts(of shape: ReductionShape) -> Int {
     let total = shape.outputCount * shape.reducedCount
     let limit = shape.isAlong ? shape.reducedCount / 1024 : shape.reduced.count / 16
@@ -102,8 +103,9 @@ private struct ReductionEmitter {
   private var isCPU: Bool { target.kernelClass == .cpu }
   private var width: Int { target.width }
 
-  /// The maximum number of chains that a register accumulates. Along the innermost axis, kernels for CPUs begin new
-  /// chains in each row (the elements along this axis); chains of kernels for GPUs continue over the rows.
+  /// The maximum number of chains that a register accumulates. A chain is at most `Accumulators.chain` terms that are
+  /// added one after another. In a reduction along the innermost axis, a row is the elements along this axis; kernels
+  /// for CPUs begin a new chain in each row, and in kernels for GPUs, a chain may continue in the next row.
   private var chains: Int {
     func count(_ terms: Int, _ length: Int) -> Int { ceilDivide(terms, length) }
     let rows = count(shape.reduced.count, shape.parts)
@@ -116,7 +118,7 @@ private struct ReductionEmitter {
   /// For a reduction along the innermost axis on a CPU, whether each row is split into parts; if not, a part has whole
   /// rows.
   private var splitsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
-  /// The number of elements of a row in a part.
+  /// The number of elements of each row that belong to one part.
   private var rowLength: Int {
     splitsRows ? roundUp(shape.inner.extent / shape.parts + 1, toMultipleOf: width) : shape.inner.extent
   }
@@ -256,7 +258,7 @@ private struct ReductionEmitter {
     builder.line("const \(index) output = row * \(frame.columns) + column;")
   }
 
-  /// Returns the range of the reduced rows that belong to this part.
+  /// Returns the range of this part among `total` positions of the reduced axes (without a reduced innermost axis).
   private func range(_ total: String, _ builder: inout KernelBuilder) -> (first: String, end: String) {
     guard shape.parts > 1 else { return ("0", total) }
     let size = builder.number(ceilDivide(shape.reduced.count, shape.parts))
@@ -275,8 +277,8 @@ private struct ReductionEmitter {
     }
   }
 
-  /// Emits a loop over chains of terms, or only `terms` if the accumulators have no chains. `terms` emits the loop over
-  /// the terms from `start` to `stop`.
+  /// Emits a loop over chains of terms. `terms` emits the inner loop over the terms of a chain, from `start` to `stop`.
+  /// If the accumulators have no chains, there is only a loop over all terms.
   private func inChains(
     of accumulators: Accumulators, _ variable: String, from first: String, to end: String, step: String,
     _ builder: inout KernelBuilder, terms: (_ start: String, _ stop: String, inout KernelBuilder) -> Void
@@ -296,7 +298,8 @@ private struct ReductionEmitter {
 
   // MARK: - Along the innermost axis
 
-  /// Emits code for one result after the other, each in a vector whose elements are combined at the end.
+  /// Emits code that computes one result after the other. A result is accumulated in a vector, whose elements are
+  /// combined at the end.
   private func vectorsAlong(
     _ text: inout ExpressionEmitter, _ outer: BoundStridedLoop, total: String, inner: String,
     _ builder: inout KernelBuilder

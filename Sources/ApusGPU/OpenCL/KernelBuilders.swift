@@ -4,8 +4,8 @@ import COpenCL
 import Glibc
 import Synchronization
 
-/// Helper processes that build programs in parallel, for a platform that builds one kernel at a time per process and
-/// caches its builds on disk. Each helper process runs this executable, see `copencl_can_start_builders`.
+/// Helper processes that build programs in parallel for PoCL, which builds one kernel at a time per process and caches
+/// its builds on disk. Each helper process runs this executable, see `copencl_can_start_builders`.
 ///
 /// Builders only save time: the driver itself builds all programs that they do not build in time.
 final class KernelBuilders: Sendable {
@@ -18,9 +18,9 @@ final class KernelBuilders: Sendable {
   /// The sockets of the builders. A builder exits when its socket is closed.
   private let builders = Mutex<[Int32]>([])
 
-  /// Creates builders for a PoCL device, one per core but at most four. Returns `nil` for other devices, for
-  /// sub-devices and for the kernel class `gpu`. Also returns `nil` if there is a single core, if PoCL's cache is off,
-  /// or if no helper process can start.
+  /// Plans builders for a PoCL device, one per core but at most four; `build` starts their processes. Returns `nil` for
+  /// other devices, for sub-devices and for the kernel class `gpu`. Also returns `nil` if there is a single core, if
+  /// PoCL's cache is off, or if no helper process can start.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
     let cores = HostCores.count
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
@@ -38,7 +38,8 @@ final class KernelBuilders: Sendable {
     }
   }
 
-  /// Sends programs to the builders and waits for the results.
+  /// Sends one program to each builder, from the first program on, and waits for the results. Programs beyond `count`
+  /// are left to the driver.
   /// - Returns: the number of programs that were built.
   func build(_ programs: [ProgramSource], options: String) -> Int {
     builders.withLock { builders in

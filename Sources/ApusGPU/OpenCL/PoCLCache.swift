@@ -5,8 +5,9 @@ import Synchronization
 
 /// The folder in which PoCL stores the kernels that it builds, and from which it loads them again.
 ///
-/// PoCL neither checks its default folder nor protects it from other users. So its cache is in Apus's cache folder,
-/// unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.
+/// PoCL neither checks its default folder nor protects it from other users. So Apus sets the variable `POCL_CACHE_DIR`
+/// to a subfolder of its own cache folder, unless the user has set it. PoCL reads the variable when its devices are
+/// first queried.
 enum PoCLCache {
   private static let isPrepared = Atomic(false)
 
@@ -16,7 +17,8 @@ enum PoCLCache {
     setDirectory(in: GPUOptions.environment.cacheDirectory)
   }
 
-  /// With less free space than this, the user is warned: builds may fail without naming the reason.
+  /// If the file system of the cache has less free space, the user is warned, because builds may fail without naming
+  /// the reason.
   private static let leastFreeByteCount = 16 << 20
 
   private static var variable: String? {
@@ -34,8 +36,8 @@ enum PoCLCache {
         try FileSystem.createPrivateDirectory(folder)
         setenv("POCL_CACHE_DIR", folder, 1)
       } catch {
-        // Other users could write programs to the folder, so the kernel cache is disabled. If there is no folder at
-        // all, PoCL chooses a folder or reports an error.
+        // If one of the folders exists, other users may be able to write programs to it, so PoCL's kernel cache is
+        // disabled. If neither exists, PoCL chooses a folder or reports an error.
         if FileSystem.exists(folder) || FileSystem.exists(cache) { setenv("POCL_KERNEL_CACHE", "0", 0) }
       }
     }

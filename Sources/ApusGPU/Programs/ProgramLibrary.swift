@@ -54,9 +54,9 @@ struct KernelSource: Hashable, Sendable {
 /// The built programs of a device, in this process and on disk. A program here is compiled kernel source, not the
 /// elementwise `Program` of a step.
 ///
-/// Kernels are looked up by their source, so that plans of the same structure share them. Each build compiles the
-/// prelude again. So the missing kernels of a plan are built as one program, or as a few programs if the driver builds
-/// in parallel.
+/// Kernels are looked up by their source, so that plans of the same structure share them. Each build also compiles the
+/// prelude (the functions that kernels call). So the missing kernels of a plan are built as one program, or as a few
+/// programs if the driver builds in parallel.
 final class ProgramLibrary<Driver: GPUDriver>: Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module
@@ -75,9 +75,9 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// The seconds after which a running process stores the programs that it runs repeatedly, and the limit in seconds
-  /// for storing programs at exit.
+  /// The minimum time between two writes of programs to disk while the process runs, in seconds.
   private static var storageDelay: Double { 30 }
+  /// The time limit for storing programs at exit, in seconds.
   private static var exitTimeLimit: Double { 10 }
 
   private let driver: Driver
@@ -89,7 +89,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
 
   private struct State {
     var programs: [KernelSource: Program] = [:]
-    /// Programs that ran after they were last stored, or that were never stored.
+    /// The programs to store. A program is added when a plan that uses it runs for the first time.
     var pending: [Program] = []
     var pendingSince: Double?
     /// Whether a failure to write kernel source was reported; it is reported once.

@@ -6,7 +6,7 @@ import ApusTensor
 /// layer reads the concatenated outputs of all preceding layers of its block.
 ///
 /// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanIn`, norms as the
-/// identity, and the dense layer by PyTorch's default, but with a bias of zeros.
+/// identity. The final dense layer has PyTorch's default initialization, but a bias of zeros.
 public struct DenseNet: Layer {
   let features: DenseFeatures
   let classifier: Linear
@@ -39,7 +39,7 @@ public struct DenseNet: Layer {
 }
 
 /// The stem of a `DenseNet`, its blocks and the final norm: `[batch, inputs, height, width]` to `[batch, channels, …]`.
-/// Transitions between the blocks halve channels and extents.
+/// Transitions between the blocks halve the number of channels, the height and the width.
 struct DenseFeatures: Layer {
   private let conv0: Conv2d
   private let norm0: BatchNorm

@@ -1,12 +1,12 @@
 import ApusNN
 import ApusTensor
 
-/// Stages of 3 × 3 convolutions with pooling between them (Simonyan, Zisserman: "Very deep convolutional networks for
-/// large-scale image recognition", 2014), with torchvision's names: `x: [batch, channels, height, width]` to logits
+/// Stages of 3 × 3 convolutions, each followed by max pooling (Simonyan, Zisserman: "Very deep convolutional networks
+/// for large-scale image recognition", 2014), with torchvision's names: `x: [batch, channels, height, width]` to logits
 /// `[batch, classes]`.
 ///
 /// Weights are initialized from normal distributions: in convolutions with the variance `2 / fanOut`, in dense layers
-/// with a deviation of 0.01. Biases are initialized with zeros, norms as the identity.
+/// with a standard deviation of 0.01. Biases are initialized with zeros, norms as the identity.
 public struct VGG: Layer {
   let features: Sequential
   private let avgpool: AdaptiveAvgPool2d?
@@ -19,9 +19,9 @@ public struct VGG: Layer {
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
   ///   - dropout: the dropout rate before the second and before the third dense layer.
-  ///   - stem: `smallImage` has one dense layer, which reads one pixel. The pooling rounds odd extents up: 28, 14, 7,
-  ///     4, 2, 1. If several pixels are left after the five stages, as with images of more than 32 × 32 pixels, the
-  ///     dense layer reads their mean.
+  ///   - stem: `smallImage` has one dense layer in place of three. Max pooling then rounds odd heights and widths up:
+  ///     28 pixels become 14, 7, 4, 2 and 1. If several pixels are left after the five stages, as with images of more
+  ///     than 32 × 32 pixels, the dense layer reads their mean.
   public init(
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
     dropout: Double = 0.5, stem: ImageStem = .imageNet
@@ -66,7 +66,7 @@ public struct VGG: Layer {
     return LayerTrace.run("classifier", classifier, Flatten()(pooled(y)))
   }
 
-  /// Reduces to 7 × 7 pixels, or to one for small images.
+  /// Averages pixels to an image of 7 × 7 pixels or, with the stem `smallImage`, to one pixel.
   private func pooled(_ x: Tensor) -> Tensor {
     if let avgpool { return avgpool(x) }
     return x.rank == 4 && x.shape[2] * x.shape[3] > 1 ? x.mean(axes: [2, 3], keepingAxes: true) : x

@@ -1,7 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// Position embeddings, layers and final norm; maps `[batch, tokens, width]` to the same shape.
+/// The encoder of a vision transformer: position embeddings, layers and final norm; maps `[batch, tokens, width]` to
+/// the same shape.
 struct VisionEncoder: Layer {
   private let positions: VisionPositions
   private let dropout: Dropout
@@ -80,7 +81,7 @@ struct VisionEncoderBlock: AttendingLayer {
     return y + LayerTrace.run("mlp", mlp, LayerTrace.run("ln_2", ln2, y))
   }
 
-  /// Computes the attention weights with ordinary operations, because the fused step does not store them.
+  /// Computes the attention weights with ordinary operations, because the fused attention step does not store them.
   func attention(to x: Tensor) -> [AttentionMap] {
     [AttentionMap("self_attention", .tokens, selfAttention.withWeights(ln1(x), averagesHeads: false).weights)]
   }

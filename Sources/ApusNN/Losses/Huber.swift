@@ -34,8 +34,8 @@ public func smoothL1(
   }
 }
 
-/// With the distance `d = |x − t|`: `factor · d²` below `limit`, otherwise `slope · (d − limit / 2)`. The slope is 1 if
-/// it is `nil`.
+/// With the distance `d = |x − t|`: `factor · d²` below `limit`, otherwise `slope · (d − limit / 2)`. A slope of `nil`
+/// stands for 1.
 private func roundedDistance(
   _ x: Tensor, _ t: Tensor, below limit: Double, factor: Double, slope: Double? = nil
 ) -> Tensor {

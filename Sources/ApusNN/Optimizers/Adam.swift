@@ -1,7 +1,8 @@
 import ApusTensor
 
-/// Adam (Kingma, Ba, 2015), as `torch.optim.Adam` and, with `isDecoupled`, `torch.optim.AdamW` (Loshchilov,
-/// Hutter, 2019):
+/// Adam (Kingma, Ba, 2015), like `torch.optim.Adam` and, with `isDecoupled`, `torch.optim.AdamW` (Loshchilov, Hutter,
+/// 2019). At step `t`, with the gradient `g` of a parameter `w`, the average `m` of gradients and the average `v` of
+/// squared gradients:
 /// ```text
 /// g ← g + weightDecay · w                  or, decoupled, w ← w − rate · weightDecay · w
 /// m ← m + (1 − β₁) · (g − m)
@@ -12,9 +13,9 @@ import ApusTensor
 public struct Adam: MomentumRule {
   public static let name = "adam"
   public var learningRate: Double
-  /// The weight of the old gradient average in the new one.
+  /// `β₁`, the weight of the old average `m` in the new one.
   public var beta1: Double
-  /// The weight of the old average of squared gradients in the new one.
+  /// `β₂`, the weight of the old average `v` in the new one.
   public var beta2: Double
   /// `ε`, which keeps the divisor above 0.
   public var epsilon: Double
@@ -46,7 +47,7 @@ public struct Adam: MomentumRule {
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     // The bias corrections change at every step. Like all settings that a user may change, they are passed to the plan
-    // as scalars, which are not part of the plan's cache key.
+    // as scalars. Their values are not part of the plan's cache key, so all steps share one plan.
     let stepSize = step.corrected(rate, decay: beta1, number)
     let root = step.correctedRoot(decay: beta2, number)
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))

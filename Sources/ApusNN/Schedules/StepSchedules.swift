@@ -1,10 +1,10 @@
 import ApusSystem
 import Glibc
 
-/// The factor `γ^⌊t / every⌋` at step `t` (`torch.optim.lr_scheduler.StepLR`).
+/// The factor `γ^⌊t / every⌋` of the learning rate at step `t` (`torch.optim.lr_scheduler.StepLR`).
 public struct StepSchedule: Schedule {
   public static let name = "step"
-  /// The number of steps between two reductions; `nil` for a third of the run.
+  /// The number of steps after which the rate is reduced again; `nil` for a third of the run.
   public var every: Int?
   /// The factor `γ`.
   public var gamma: Double
@@ -52,8 +52,8 @@ public struct ExponentialSchedule: Schedule {
   }
 }
 
-/// The factor `1 / (1 + decay · t)` at step `t`: the sum of the rates diverges, while the sum of their squares
-/// converges (Robbins, Monro, 1951).
+/// The factor `1 / (1 + decay · t)` at step `t`. The sum of the rates diverges, and the sum of their squares converges:
+/// the conditions of Robbins and Monro (1951) for the convergence of stochastic approximation.
 public struct InverseTimeSchedule: Schedule {
   public static let name = "inverse-time"
   /// The decay; `nil` for the value that reduces the rate to a tenth over the run.

@@ -1,7 +1,8 @@
 import Apus
 import ApusSystem
 
-/// The results of a model on groups of examples, sorted by ascending accuracy or by descending mean absolute error.
+/// The results of a model on groups of examples (slices), the worst group first: sorted by ascending accuracy or, for
+/// regression, by descending mean absolute error.
 package struct SliceReport {
   /// A group, with the positions of its examples among the measured examples.
   private struct Line {

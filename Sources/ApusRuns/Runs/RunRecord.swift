@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// The files of a run: its settings and its metrics.
+/// The settings and the metrics of a run, read from its folder.
 package struct RunRecord {
   /// The folder of the run. The report about the run is also written to it.
   package let files: RunFiles
@@ -10,7 +10,7 @@ package struct RunRecord {
   package let metrics: RunMetrics
 
   /// Reads the folder of a run.
-  /// - Throws: if there is no run, or one of its files is damaged.
+  /// - Throws: if the folder contains no run, or one of its files is damaged.
   package init(path: String) throws {
     try RunFiles.check(path)
     files = try RunFiles(reading: path)

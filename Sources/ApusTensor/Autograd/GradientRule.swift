@@ -7,8 +7,8 @@ enum GradientRule: Sendable {
   /// Builds the gradients of the inputs from the gradient of the result; `nil` for inputs that have none. A gradient
   /// may have the broadcast shape of the result; it is then summed to the shape of the input.
   case rule(@Sendable (GradientInput) -> [Tensor?])
-  /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
-  /// gradients of all results (``GradientInput/gradients``).
+  /// The node is one of the results of an operation with several results. The rule of that operation runs once, with
+  /// the gradients of all results (``GradientInput/gradients``).
   case result
   /// The result is a part of the input: the operation is a slice. If the operation is applied to one tensor several
   /// times, the rule runs once for all these parts. It gets the gradients of the parts and the shape of the tensor, and
@@ -16,8 +16,9 @@ enum GradientRule: Sendable {
   /// correct too, but would add up tensors that are mostly zeros.
   case part(@Sendable ([PartGradient], Shape) -> [Tensor])
 
-  /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is
-  /// rounded. Rounded intermediate values could overflow or underflow: in `float16`, `x²` overflows from 256 on.
+  /// A rule that builds several operations. For 16-bit types, these operations compute in `float32`, and only the final
+  /// gradient is rounded to 16 bits. Rounded intermediate values could overflow or underflow: in `float16`, `x²`
+  /// overflows from 256 on.
   static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
     .rule { context in rule(context.inWideLane) }
   }
@@ -79,7 +80,7 @@ struct GradientInput {
   }
   var inputCount: Int { inputs.count }
   var output: Tensor { isWide ? Tensor(node: node).wideLane : Tensor(node: node) }
-  /// A result of an operation that has several.
+  /// Returns one result of an operation with several results.
   func output(_ index: Int) -> Tensor { node.results.tensor(index, of: node) }
   var attributes: Attributes { node.attributes }
 }

@@ -19,7 +19,7 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Device memory in use, its peak, and memory kept for reuse.
   public var memory: MemoryStatistics { backend.memory }
 
-  /// The number of plans prepared so far. A training loop prepares a plan or two, then reuses them.
+  /// The number of plans (compiled graphs) prepared so far. A training loop prepares a plan or two, then reuses them.
   public var preparedPlanCount: Int { lock.withLock { _ in evaluator.plans.preparedCount } }
 
   /// The number of steps of the plan that ran last.
@@ -54,10 +54,12 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Waits for the device and returns the steps that ran since `startProfile`, in order of their start.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { try backend.finishProfile() }
 
-  /// Measures which kernels are fastest for the steps of each plan that `body` prepares on the device. Stores the
-  /// choices for later processes. Results do not depend on the chosen kernels, except for the signs of zeros on GPUs.
+  /// Measures which kernels are fastest for the steps of each plan that `body` prepares on the device, and stores these
+  /// choices of kernels for later processes. Results do not depend on the choices, except for the signs of zeros on
+  /// GPUs.
   /// - Parameters:
-  ///   - report: called with each result while a plan is prepared; it must not evaluate on the device.
+  ///   - report: called with the measurements of each choice while a plan is prepared; it must not evaluate on the
+  ///     device.
   ///   - body: evaluates tensors on the device.
   /// - Throws: `DeviceError.unsupported` on a device without kernel choices, such as the CPU; errors of `body`.
   public func tune(report: @escaping @Sendable (TuningRecord) -> Void, _ body: () throws -> Void) throws {
@@ -67,8 +69,8 @@ public final class ComputeDevice: @unchecked Sendable {
     try result.get()
   }
 
-  /// Discards the results of `tune` for this device. Plans prepared from now on, here and in later processes, ignore
-  /// them.
+  /// Discards the choices of `tune` for this device. Plans prepared from now on, here and in later processes, do not
+  /// use them.
   public func forgetTuning() throws(DeviceError) { try backend.forgetTuning() }
 
   @TaskLocal static var taskLocal: ComputeDevice?

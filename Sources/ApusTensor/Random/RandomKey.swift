@@ -4,7 +4,7 @@ import ApusSystem
 /// The state of the random number generator Philox4x32-10, which is counter-based: equal keys give equal random 32-bit
 /// words on every device, and no device stores state.
 public struct RandomKey: Hashable, Sendable, Codable {
-  /// The stream; different seeds give independent numbers.
+  /// Selects the stream of random words; different seeds give independent numbers.
   public var seed: UInt64
   /// The index of the next draw. Sampling a tensor is one draw, whatever its size.
   public var counter: UInt64
@@ -42,7 +42,8 @@ extension RandomKey: RandomNumberGenerator {
 }
 
 extension Op {
-  /// Inputs: the indices of the words, then seed and counter as `int64` scalars.
+  /// The words of a random stream at the indices in the first input. The other inputs are the seed and the counter of
+  /// the stream, as `int64` scalars.
   static let randomBits: Op = Op(
     name: "randomBits",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int32) },

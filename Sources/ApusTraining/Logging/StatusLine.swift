@@ -1,6 +1,6 @@
 import Glibc
 
-/// A line of fields; the less important ones are left out if the line is too long.
+/// A line of text for a terminal, made of fields. If the line is too long, less important fields are left out.
 struct StatusLine {
   /// A field of the line.
   struct Field: Hashable {

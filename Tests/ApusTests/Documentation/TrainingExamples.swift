@@ -1,7 +1,8 @@
 import Apus
 import Testing
 
-/// The Swift examples of Documentation/Training.md, word for word. `BookTests` compares them.
+/// The Swift examples of Documentation/Training.md, word for word. `BookTests` compares the lines between the comments
+/// `example` and `end` with the book.
 @Suite struct TrainingExamples {
   let device: ComputeDevice
 
