@@ -24,6 +24,9 @@ extension Int {
     }
     return (self < 0 ? "-" : "") + String(text.reversed())
   }
+
+  /// This count of things, with the singular of `noun` for 1: `1 row`, `2,000 rows`.
+  package func text(of noun: String) -> String { "\(grouped) \(noun)\(self == 1 ? "" : "s")" }
 }
 
 extension Double {

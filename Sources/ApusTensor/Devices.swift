@@ -54,7 +54,7 @@ extension ComputeDevice {
         if let gpu = devices.first(where: \.isDiscreteGPU) {
           return (try named(gpu.identifier), "a discrete \(backend.title) GPU")
         }
-        counts.append("\(devices.count) \(backend.title) device\(devices.count == 1 ? "" : "s")")
+        counts.append(devices.count.text(of: "\(backend.title) device"))
       } catch {
         problems.append(error)
       }

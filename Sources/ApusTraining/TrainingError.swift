@@ -71,7 +71,7 @@ extension TrainingError: CustomStringConvertible {
     case .mismatch(let path, let reason):
       return "\(path): it belongs to another model or run: \(reason); use the same model and options"
     case .alreadyTrained(let path, let steps, let total):
-      let done = steps == 1 ? "1 step" : "\(steps) steps"
+      let done = steps.text(of: "step")
       return "\(path): the run has already done \(done), so it cannot end after \(total); choose more steps or epochs"
     case .unstorable(let path, let reason):
       return "\(path): no checkpoint can be written: \(reason); store fewer or simpler values"

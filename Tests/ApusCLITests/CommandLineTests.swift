@@ -31,7 +31,7 @@ struct CommandLineTests {
   }
 
   /// Help has lines of at most 80 columns, also where a wrapped text continues.
-  @Test func helpFitsAPipe() throws {
+  @Test func helpFitsIn80Columns() throws {
     for words in [["--help"]] + (try commandNames().map { ["help", String($0)] }) {
       let help = try Invocation(words)
       #expect(help.status == 0, "\(words)")

@@ -57,7 +57,7 @@ struct SummaryTests {
     #expect(file.status == 65 && file.errors.contains("./mlp"), "\(file.errors)")
   }
 
-  @Test func chainsAndMistakes() throws {
+  @Test func layerListsAndMistakes() throws {
     let chain = try Invocation("summary", "--layers", "conv 8 3x3 stride 2, relu, globalpool, dense 3", "--json")
     #expect(try chain.member("output") == [3] && chain.member("parameters") == 8 * 9 + 8 + 8 * 3 + 3)
     let bad = try Invocation("summary", "--layers", "dense 8, conv 3 3x3")

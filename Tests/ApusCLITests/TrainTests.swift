@@ -117,7 +117,7 @@ struct TrainTests {
   }
 
   /// Initial weights that are computed from the data change the result of a run, and each time in the same way.
-  @Test func firstValuesFromTheData() throws {
+  @Test func initialWeightsFromTheData() throws {
     func digest(_ words: [String]) throws -> String {
       let name = scratch.file("run-\(UUID().uuidString)")
       let run = try train(["mlp", "--steps", "1", "--batch-size", "32", "--output", name] + words)

@@ -30,7 +30,7 @@ import Testing
     #expect(text.contains("Shape: [3, 4] has no axis \(axis)"), "\(text)")
   }
 
-  @Test func extentsThatDoNotFitAreCounted() {
+  @Test func shapesOfMoreThanEightAxesAreInvalid() {
     let long = Shape(repeating: 1, count: 300)
     #expect(long.rank == 8 && long != Shape(repeating: 1, count: 8) && long != Shape(repeating: 1, count: 9))
     #expect(Shape(Array(1...9)).description == "[1, 2, 3, 4, 5, 6, 7, 8, …]")

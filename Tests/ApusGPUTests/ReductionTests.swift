@@ -62,11 +62,11 @@ import Testing
     ])
 
   /// Computes a sum of squares, max, argmin and any in one reduction. The epilogue doubles the sum.
-  @Test(arguments: cases) func severalAtOnce(_ item: Case) throws {
+  @Test(arguments: cases) func severalReducersInOneStep(_ item: Case) throws {
     for (kernelClass, device) in Harness.devices { try check(item, on: device, "\(kernelClass)") }
   }
 
-  /// Checks a case of `severalAtOnce` on one device.
+  /// Checks a case of `severalReducersInOneStep` on one device.
   func check(_ item: Case, on device: any Device, _ name: String = "") throws {
     let shape = Shape(item.shape)
     var numbers = Numbers(seed: UInt64(shape.elementCount))
@@ -167,7 +167,7 @@ import Testing
   }
 
   /// If a row contains NaN, `min` returns NaN and `argmax` the index of the first NaN.
-  @Test func notANumberWins() throws {
+  @Test func minAndArgmaxPreferNaN() throws {
     for (_, device) in Harness.devices {
       var builder = PlanBuilder()
       let input = builder.input([1, .nan, -3, .nan, 5, 2], .float32)

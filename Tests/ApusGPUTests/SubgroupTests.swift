@@ -24,14 +24,14 @@ import Testing
     #expect((driver.target.subgroup == nil) == driver.entry.subgroups.isEmpty)
   }
 
-  @Test func kernelsForCPUsHaveNone() throws {
+  @Test func kernelsForCPUsUseNoSubgroups() throws {
     var options = GPUOptions.environment
     options.kernelClass = .cpu
     let driver = try OpenCLDriver(try #require(OpenCLEntry.all().first), options: options)
     #expect(driver.target.subgroup == nil)
   }
 
-  @Test(.enabled(if: Harness.isPoCL, "the expected result is PoCL's")) func poclsDevicesHaveNone() throws {
+  @Test(.enabled(if: Harness.isPoCL, "the expected result is PoCL's")) func poclDevicesHaveNoSubgroups() throws {
     let driver = try driver()
     #expect(driver.entry.subgroups.isEmpty)
     #expect(driver.target.subgroup == nil)

@@ -116,16 +116,16 @@ struct TuningTests {
 
   /// Kernels that are many times slower are not chosen. The test slows down either the default kernel or all other
   /// kernels.
-  @Test(arguments: [true, false]) func slowKernelsAreNotTaken(isUsualSlow: Bool) throws {
+  @Test(arguments: [true, false]) func slowKernelsAreNotTaken(isDefaultSlow: Bool) throws {
     let device = try open(options(.cpu), registerCount: 32) { text in
-      guard text.contains("sums[8][2]") == isUsualSlow else { return text }
+      guard text.contains("sums[8][2]") == isDefaultSlow else { return text }
       return text.replacing(
         "{ if (at >= 0) matmul_vector_", with: "{ for (int i = 0; i < 50; i += 1) if (at >= 0) matmul_vector_")
     }
     let record = try #require(try device.records(of: product(m: 64, n: 70, k: 64).plan).first)
     #expect(record.candidates[0].name == "8x2" && record.candidates.allSatisfy { $0.seconds != nil }, "\(record)")
     let chosen = try #require(record.chosen)
-    #expect((chosen == "8x2") == !isUsualSlow, "\(record)")
+    #expect((chosen == "8x2") == !isDefaultSlow, "\(record)")
     let times = Dictionary(uniqueKeysWithValues: record.candidates.map { ($0.name, $0.seconds!) })
     #expect(chosen == "8x2" || times[chosen]! < times["8x2"]! / 4, "\(record)")
     #expect(device.tuner.choices[record.problem] == chosen)
@@ -193,7 +193,7 @@ struct TuningTests {
     #expect(try kernels(TuningTable("\(problem) = \(lowering.decisions[0].candidates[1])\n")) != usual)
   }
 
-  @Test func sizesOfAClass() {
+  @Test func sizeClassesEndAtPowersOfTwo() {
     #expect([0, 1, 2, 3, 4, 5, 8, 9, 1024, 1025].map(PlanLowering.sizeClass) == [0, 0, 1, 2, 2, 3, 3, 4, 10, 11])
   }
 }

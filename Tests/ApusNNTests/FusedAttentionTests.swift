@@ -199,7 +199,7 @@ import Testing
 
   /// With dropout and both kinds of masks, every value of the plan has fewer elements than the attention weights. Both
   /// passes use the same random numbers. The next training step reuses the plan with new random numbers.
-  @Test func nothingHoldsTheWeights() throws {
+  @Test func noPlanValueHoldsTheAttentionWeights() throws {
     let runs = try attentionRuns()
     let steps = try runs.map { run in
       let steps = run.plan.steps.compactMap { if case .attention(let step) = $0.step { step } else { nil } }

@@ -132,7 +132,7 @@ import Testing
   }
 
   /// The graph and its plan contain the body once, for any length of the loop.
-  @Test func lengthChangesNoStructure() throws {
+  @Test func lengthChangesNeitherGraphNorPlan() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     var counts: [Int] = []
     for length in [10, 100] {

@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func indicesOutsideAreFound() throws {
+  @Test func indicesOutOfRangeAreErrors() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
         let x = Tensor.zeros([3, 2])
@@ -98,7 +98,7 @@ import Testing
     }
   }
 
-  @Test func edgesOfFunctions() throws {
+  @Test func functionsAtSpecialValues() throws {
     for device in TestDevice.all {
       try withDevice(device.device) { () throws in
         let x = Tensor([.nan, .infinity, -.infinity, 0, -1] as [Float])

@@ -34,7 +34,7 @@ enum BenchCommand: Command {
     "profile", .file,
     help: "with step and one workload: " + ProfileReport.help("three steps after three unrecorded ones"))
   static let runs = Option("runs", .count(upTo: 1_000_000), help: "the number of measured runs (default: 7)")
-  static let json = Flag("json", help: "print one JSON object a line")
+  static let json = Flag("json", help: "print one JSON object per line")
 
   static let declarations = [
     kind.declaration, steps.declaration, problems.declaration, transpose.declaration, pass.declaration,

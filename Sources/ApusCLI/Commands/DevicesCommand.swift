@@ -5,7 +5,7 @@ import ApusSystem
 enum DevicesCommand: Command {
   static let name = "devices"
   static let summary = "list the devices that --device takes"
-  static let json = Flag("json", help: "print one JSON object a line")
+  static let json = Flag("json", help: "print one JSON object per line")
   static let declarations = [json.declaration]
   static let discussion = """
     --device auto selects a discrete GPU if there is one, else the CPU. Devices that cannot be used are listed with

@@ -44,8 +44,8 @@ enum ErrorsCommand: Command {
     let counts = sheet.map { TagCounts($0, of: errors.analysis) }
     if let counts, counts.unmatchedCount > 0 {
       Diagnostics.write(
-        "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model classifies "
-          + "correctly, or that have another class in \(errors.source); they are left out")
+        "\(arguments[tags] ?? ""): left out \(counts.unmatchedCount.text(of: "row")), whose examples this model "
+          + "classifies correctly, or which have another class in \(errors.source)")
     }
     let report = ErrorReport(
       errors: errors, counts: counts, sheet: arguments[output], stored: stored, device: device,

@@ -21,7 +21,8 @@ enum EvaluateCommand: Command {
     "top-k", .count, help: "the k of top-k accuracy (default: 5, with more than 5 classes)")
   static let humanError = Option(
     "human-error", .share,
-    help: "the error rate of people: also measures the training examples, and separates bias from variance"
+    help:
+      "the error rate of people; with it, the training examples are measured too, and bias is separated from variance"
   )
   static let slicesFile = Option(
     "slices", .file,

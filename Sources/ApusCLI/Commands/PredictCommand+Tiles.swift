@@ -41,7 +41,7 @@ extension PredictCommand {
 
   private static func write(_ prediction: TiledImagePrediction, map: String?, isJSON: Bool) throws {
     guard isJSON else {
-      let count = "\(prediction.tiles.count.grouped) \(prediction.tiles.count == 1 ? "tile" : "tiles")"
+      let count = prediction.tiles.count.text(of: "tile")
       let probability = prediction.probability.text(places: 4)
       return try StandardOutput.write(line: "\(prediction.file): \(prediction.name) (\(probability)), \(count)")
     }

@@ -175,7 +175,7 @@ extension TrainedRun {
 
   fileprivate func text(_ run: TrainingRun) -> String {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
-    rows.append(("steps", "\(result.steps.grouped) in \(result.epochs) \(result.epochs == 1 ? "epoch" : "epochs")"))
+    rows.append(("steps", "\(result.steps.grouped) in \(result.epochs.text(of: "epoch"))"))
     if let reason = result.stopped { rows.append(("stopped", reason)) }
     for (split, metrics) in result.results.measured {
       rows.append(("\(split.rawValue) loss", metrics.loss.text(places: 4)))

@@ -16,7 +16,7 @@ enum TuneCommand: Command {
     "device", .device, help: "an OpenCL device: opencl, opencl:N or opencl:N.P/C (default: opencl)")
   static let forget = Flag(
     "forget", help: "delete the stored choices of the device: the tables and the cost model choose again")
-  static let json = Flag("json", help: "print one JSON object a line, the last being the summary")
+  static let json = Flag("json", help: "print one JSON object per line, the last being the summary")
 
   static let declarations = [workloads.declaration, device.declaration, forget.declaration, json.declaration]
 

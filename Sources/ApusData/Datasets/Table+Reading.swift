@@ -131,7 +131,7 @@ private struct TableSurvey {
   private func check(_ record: CSVReader.Record) throws(DataError) {
     guard record.fields.count == names.count else {
       throw .csv(
-        path, .line(record.line), "\(record.fields.count) fields, but the first line has \(names.count)",
+        path, .line(record.line), "\(record.fields.count.text(of: "field")), but the first line has \(names.count)",
         "correct the line; fields with delimiters must be quoted")
     }
   }

@@ -54,7 +54,9 @@ public struct Table: Hashable, Sendable {
   public init(name: String = "memory", columns: [Column]) {
     let count = columns.first?.count ?? 0
     guard columns.allSatisfy({ $0.count == count }), Set(columns.map(\.name)).count == columns.count else {
-      fatalError("Table: columns \(columns.map { "\($0.name) of \($0.count) rows" })")
+      fatalError(
+        "Table: columns must have different names and equal numbers of rows: \(columns.map { "\($0.name) of \($0.count) rows" })"
+      )
     }
     self.init(name: name, columns: columns, lines: Array(1..<count + 1))
   }

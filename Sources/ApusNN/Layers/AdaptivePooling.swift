@@ -7,7 +7,8 @@ private struct AdaptiveSize: Sendable {
 
   init(_ output: [Int?], rank: Int, _ layer: String) {
     guard output.count == rank, output.allSatisfy({ ($0 ?? 1) > 0 }) else {
-      fatalError("\(layer): expected \(rank) sizes of 1 or more, got \(output.map { $0.map(String.init) ?? "nil" })")
+      fatalError(
+        "\(layer): expected \(rank.text(of: "size")) of 1 or more, got \(output.map { $0.map(String.init) ?? "nil" })")
     }
     self.output = output
   }

@@ -122,13 +122,11 @@ extension Optimizer: CustomStringConvertible {
     if precision != .float32 { settings.append("precision: mixed \(precision.productType!)") }
     let grouped = groups.reduce(0) { $0 + $1.parameters.count }
     var lines = ["\(type(of: rule))(\(settings.joined(separator: ", ")))"]
-    lines.append("  \(Optimizer.counted(parameters.count - grouped)), step \(step)")
+    lines.append("  \((parameters.count - grouped).text(of: "parameter")), step \(step)")
     for (index, group) in groups.enumerated() {
       let own = Settings(of: group).texts.joined(separator: ", ")
-      lines.append("  group \(index): \(Optimizer.counted(group.parameters.count))\(own.isEmpty ? "" : ", " + own)")
+      lines.append("  group \(index): \(group.parameters.count.text(of: "parameter"))\(own.isEmpty ? "" : ", " + own)")
     }
     return lines.joined(separator: "\n")
   }
-
-  private static func counted(_ count: Int) -> String { count == 1 ? "1 parameter" : "\(count) parameters" }
 }

@@ -87,7 +87,8 @@ public struct ErrorSheet: Hashable, Sendable {
       let fields = header.indices.map { $0 < row.fields.count ? String(row.fields[$0].trimmed) : "" }
       if row.fields.allSatisfy({ $0.trimmed.isEmpty }) { continue }
       guard row.fields.dropFirst(header.count).allSatisfy({ $0.trimmed.isEmpty }) else {
-        throw malformed(row.line, "it has \(row.fields.count) fields, but the first line has \(header.count)")
+        throw malformed(
+          row.line, "it has \(row.fields.count.text(of: "field")), but the first line has \(header.count)")
       }
       guard let example = Int(fields[number]), example >= 0 else {
         throw malformed(row.line, "\(fields[number].quoted()) is not the number of an example")

@@ -21,7 +21,8 @@ public struct RegressionResults: Sendable {
   public init(predicted: [Float], targets: [Float], outputs: Int = 1) throws(MeasureError) {
     guard outputs > 0, predicted.count == targets.count, targets.count % outputs == 0 else {
       fatalError(
-        "RegressionResults: \(predicted.count) predictions for \(targets.count) targets, \(outputs) an example")
+        "RegressionResults: \(predicted.count) predictions for \(targets.count) targets, with \(outputs) outputs per example"
+      )
     }
     guard !targets.isEmpty else { throw MeasureError(reason: "there are no examples") }
     for (values, name) in [(predicted, "prediction"), (targets, "target")] {

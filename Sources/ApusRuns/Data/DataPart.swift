@@ -50,7 +50,7 @@ package struct SkippedImageReport {
 
   /// The rows for a table of results.
   package var rows: [(String, String)] {
-    count.map { [("skipped", "\($0.grouped) \($0 == 1 ? "image" : "images") that could not be read")] } ?? []
+    count.map { [("skipped", "\($0.text(of: "image")) that could not be read")] } ?? []
   }
 
   /// Writes the errors of the first skipped images, and the number of further ones, to standard error.

@@ -58,7 +58,7 @@ struct DataSlices {
     var (members, unmatchedCount): ([String: Set<Int>], Int) = ([:], 0)
     while let (fields, line) = try reader.next() {
       guard fields.count == header.count else {
-        throw malformed(line, "it has \(fields.count) fields, the first line \(header.count)")
+        throw malformed(line, "it has \(fields.count.text(of: "field")), but the first line has \(header.count)")
       }
       let field = fields[key]
       let found = isNumbered ? Int(field).flatMap { 0..<count ~= $0 ? [$0] : nil } : numbers[field]
@@ -69,7 +69,7 @@ struct DataSlices {
       }
     }
     if unmatchedCount > 0 {
-      Diagnostics.write("\(path): \(unmatchedCount) rows name none of the measured examples; they are left out")
+      Diagnostics.write("\(path): left out \(unmatchedCount.text(of: "row")) without a measured example")
     }
     let slices = members.filter { !$0.value.isEmpty }.sortedArray { $0.key < $1.key }
     guard !slices.isEmpty else { throw malformed(1, "it groups none of the \(count) examples") }

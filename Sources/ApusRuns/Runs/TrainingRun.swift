@@ -185,7 +185,7 @@ package struct TrainingRun {
     let steps = ceilDivide(count, size)
     guard steps < 8, epochs < 100 / steps else { return }
     Diagnostics.write(
-      "an epoch has only \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; for more steps, "
+      "an epoch has only \(steps.text(of: "step")) of \(min(size, count)) examples; for more steps, "
         + "use more --epochs or a smaller --batch-size")
   }
 

@@ -97,7 +97,7 @@ public struct Reading: Sendable {
   /// - Precondition: `Element` is the Swift type of `dtype`.
   public func array<Element: TensorElement>(of type: Element.Type = Float.self) throws(DeviceError) -> [Element] {
     guard Element.dtype == dtype else {
-      ShapeError("array", "elements are \(dtype), \(Element.self) is \(Element.dtype)").report()
+      ShapeError("array", "the elements are \(dtype), but \(Element.self) is \(Element.dtype)").report()
       return []
     }
     return try download.wait { bytes in

@@ -115,10 +115,10 @@ public final class EarlyStopping: TrainingObserver {
       return .stop(reason: "the \(what) of \(EarlyStopping.text(last)) has reached the target \(target)")
     }
     guard let patience, epochsWithoutImprovement >= patience else { return .continue }
-    let epochs = "\(epochsWithoutImprovement) \(epochsWithoutImprovement == 1 ? "epoch" : "epochs")"
     let least = change > 0 ? " by more than \(change)" : ""
     let from = best.map { " from \(EarlyStopping.text($0))" } ?? ""
-    return .stop(reason: "the \(what) has not improved\(least)\(from) for \(epochs)")
+    return .stop(
+      reason: "the \(what) has not improved\(least)\(from) for \(epochsWithoutImprovement.text(of: "epoch"))")
   }
 
   private static func text(_ value: Double) -> String {

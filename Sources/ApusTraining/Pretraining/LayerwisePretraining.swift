@@ -42,7 +42,8 @@ public struct LayerwisePretraining: Sendable {
     seed: UInt64 = 0
   ) {
     guard steps > 0, batchSize > 0, corruption >= 0, corruption < 1 else {
-      fatalError("LayerwisePretraining: \(steps) steps of \(batchSize), corruption \(corruption): out of range")
+      fatalError(
+        "LayerwisePretraining: steps \(steps), batch size \(batchSize) or corruption \(corruption) is out of range")
     }
     self.steps = steps
     self.batchSize = batchSize

@@ -76,7 +76,7 @@ struct TableTests {
 
   @Test func raggedRowsAreNamed() {
     #expect(failure("a,b\n1,2\n1,2,3\n").contains("in line 3: 3 fields, but the first line has 2"))
-    #expect(failure("a,b\n\"x\ny\",2\n1\n").contains("in line 4: 1 fields, but the first line has 2"))
+    #expect(failure("a,b\n\"x\ny\",2\n1\n").contains("in line 4: 1 field, but the first line has 2"))
   }
 
   @Test func wrongTablesAreRefused() {

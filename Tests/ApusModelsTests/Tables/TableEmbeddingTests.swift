@@ -27,7 +27,7 @@ import Testing
   }
 
   /// The gradient of an embedding row is the sum of the gradients of the examples that have the row's code.
-  @Test func rowsLearn() throws {
+  @Test func embeddingGradientsAreSummedByCode() throws {
     try withDevice(.named("cpu")) {
       let layer = TableEmbedding(width: 2, codes: [TableEmbedding.Code(feature: 0, count: 3)])
       let x = Tensor([2, 0.5, 0, 1, 2, 4] as [Float], shape: [3, 2])
@@ -41,7 +41,7 @@ import Testing
 
   /// Chains of dense layers become models for tables. A network throws if it is not a chain, has layers for images or
   /// sequences, or does not end with a dense layer.
-  @Test func chainsFitTables() throws {
+  @Test func chainsOfDenseLayersTakeTables() throws {
     try withDevice(.named("cpu")) { () throws in
       let plain = try ImageNetwork.mlp.tableModel(width: 7, outputs: 1)
       #expect(plain.parameters.map { Array($0.shape) } == [[256, 7], [256], [128, 256], [128], [1, 128], [1]])
