@@ -1,4 +1,5 @@
-/// Pooling over windows of rank 3 (lower ranks have leading extents of 1), followed by an epilogue.
+/// Pooling over windows of rank 3 (lower ranks have leading extents of 1), followed by an epilogue: fused elementwise
+/// operations on the result.
 ///
 /// | kind | pass | `left` | `right` | result |
 /// |---|---|---|---|---|

@@ -44,7 +44,7 @@ struct UnfoldedGeometry {
 
   var pixels: Int { g.output.wrappedProduct }
   var rows: Int { g.output.x * g.output.y }
-  /// The taps of all input channels of a group: the rows of a matrix of windows.
+  /// The number of taps of all input channels of a group. A matrix of windows has a row for each of them.
   var tapCount: Int { windows.channels * g.kernel.wrappedProduct }
   /// Input channels of a group.
   var inputs: Int { g.inputChannels / g.groups }

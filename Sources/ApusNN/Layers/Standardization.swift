@@ -11,9 +11,9 @@ extension Tensor {
   /// `1 / √(x + ε)`. For a variance `x` this is the inverse of the standard deviation.
   func inverseRoot(_ epsilon: Double) -> Tensor { (self + epsilon).rsqrt() }
 
-  /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts;
-  /// `γ` and `β` are `[channels]`. `1 / √(variance + ε)` is multiplied by `γ` first, because both have fewer elements
-  /// than `x`.
+  /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts
+  /// to the shape of `x`. `γ` (`weight`) and `β` (`bias`) have the shape `[channels]`. `1 / √(variance + ε)` is
+  /// multiplied by `γ` first, because both have fewer elements than `x`.
   func scaled(by variance: Tensor, epsilon: Double, _ weight: Tensor?, _ bias: Tensor?) -> Tensor {
     var scale = variance.inverseRoot(epsilon)
     if let weight { scale = scale * weight.reshaped(to: perChannelShape(weight.elementCount)) }

@@ -41,8 +41,8 @@ package struct PretrainedWeights {
   }
 
   /// Loads all parameters and statistics into a model.
-  /// - Parameter replacesHead: Whether the last layer that has parameters keeps its initial weights instead. Its size
-  ///   may then differ from that of the stored weights.
+  /// - Parameter replacesHead: Whether the last layer that has parameters keeps its initial weights instead. This layer
+  ///   may then differ in size from the stored layer.
   func load(into model: any Layer, replacesHead: Bool) throws {
     let head = replacesHead ? model.headKey.map { "\($0)." } : nil
     func isKept(_ key: String) -> Bool { head.map { key.hasPrefix($0) } ?? false }

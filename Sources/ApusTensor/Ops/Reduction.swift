@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Attributes: whether axes are kept (0 or 1), then the reduced axes, ascending.
+  /// The integer attributes are 1 if the reduced axes keep the extent 1 in the result, else 0; then the reduced axes,
+  /// ascending.
   private static func reduction(
     _ name: String, reducer: Lowering.Reducer, dtype: DType? = nil, gradient: GradientRule
   ) -> Op {
@@ -59,7 +60,7 @@ extension Tensor {
     return Tensor(op, OpInputs(node), .integers(attributes))
   }
 
-  /// The number of elements of this tensor for each element of `result`, its reduction over any axes.
+  /// The number of elements of this tensor for each element of `result`, a reduction of this tensor over any axes.
   package func elementCount(perElementOf result: Tensor) -> Double {
     Double(elementCount) / Double(Swift.max(result.elementCount, 1))
   }
@@ -116,9 +117,9 @@ extension Tensor {
     exp().sum(axes: axes, keepingAxes: keepingAxes).log()
   }
 
-  /// The maximum over `axes`, which have extent 1 in the result. No gradient flows through it. The caller subtracts it
-  /// from the tensor, so that the exponential does not overflow. NaN and infinite maxima are replaced by 0, because the
-  /// difference could be ∞ − ∞.
+  /// The maximum over `axes`, which have extent 1 in the result; no gradient flows through the maximum. The caller
+  /// subtracts it from the tensor, so that the exponential does not overflow. NaN and infinite maxima are replaced by
+  /// 0, because the difference could be ∞ − ∞.
   package func exponentialShift(_ axes: [Int]?) -> Tensor {
     let peak = max(axes: axes, keepingAxes: true).stopGradient()
     return peak.isFinite().select(peak, peak.literal(0))

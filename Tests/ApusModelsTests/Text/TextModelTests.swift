@@ -53,7 +53,8 @@ struct TextModelTests {
     #expect(throws: ModelError.self) { try network(.transformer(heads: 3)).languageModel(vocabulary: 9) }
   }
 
-  /// If a text becomes longer than the model's context, the model reads the second half of the context again.
+  /// A generated text may become longer than the model's context, and so may the prompt. When the context is full, the
+  /// model starts again with the last tokens, half as many as fit into the context.
   @Test func longTextsOutgrowTheMemory() throws {
     let model = try withRandomKey(RandomKey(seed: 5)) {
       try network(.transformer(heads: 2)).languageModel(vocabulary: 12)
@@ -121,7 +122,8 @@ struct TextModelTests {
     }
   }
 
-  /// Sampling from NaN logits is an error, and generation runs on the device of the weights.
+  /// Sampling from NaN logits is an error. Generation runs on the device of the weights, here also outside of
+  /// `withDevice`.
   @Test(arguments: cores) func samplingFromNaNIsAnError(_ core: TextNetwork.Core) throws {
     let model = try withDevice(TestDevice.reference.device) { () throws in
       try network(core, longest: 5).languageModel(vocabulary: 12)
