@@ -47,7 +47,7 @@ static void finish_row(const row_context *c) {
     c->reduction->reducers[i]->finish(c->states + i * CSIMD_STATE_BYTES, row_result(c, i));
 }
 
-/// Reduces a row that consists of one block.
+/// Reduces a row that consists of one block, with the reducer's function for whole rows if it has one.
 static void take_whole_row(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
   const csimd_reduction *reduction = c->reduction;
@@ -234,8 +234,8 @@ static void take_columns(void *context, const csimd_operand *outputs, int64_t st
   }
 }
 
-/// Clears array 0 for the next group of lines. Before that, if `groups` is not 0, a group has just ended, the one with
-/// the number `groups`: merges array 0 into the levels.
+/// Ends group number `groups` of lines, unless `groups` is 0: merges array 0 into the levels. Then clears array 0 for
+/// the next group.
 static void change_lines(const column_context *c, int64_t first, int64_t last, int64_t groups) {
   size_t count = (size_t)(last - first);
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
@@ -250,7 +250,8 @@ static void change_lines(const column_context *c, int64_t first, int64_t last, i
   }
 }
 
-/// Sums deviations and their squares, several lines at a time; returns the number of groups of lines.
+/// Sums deviations (differences of the two operands) and their squares, one group of lines at a time. Returns the
+/// number of groups.
 static int64_t take_deviations(
     const column_context *c, const csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end) {
   const csimd_reduction *reduction = c->reduction;

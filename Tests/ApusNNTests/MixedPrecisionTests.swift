@@ -127,7 +127,8 @@ import Testing
     }
   }
 
-  /// If the gradients are not finite at any scale, the run ends with an error that names the operation.
+  /// If the gradients are not finite at any scale, the run ends after 20 skipped updates with an error that names the
+  /// operation.
   @Test(arguments: TestDevice.conformance) func twentySkippedUpdatesAreAnError(target: TestDevice) throws {
     try withDevice(try target.reopened()) { () throws -> Void in
       let net = Self.network()

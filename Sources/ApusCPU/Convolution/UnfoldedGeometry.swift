@@ -10,7 +10,7 @@ struct UnfoldedGeometry {
   let dtype: DType
   /// Images per matrix.
   let imageGrain: Int
-  /// Rows of the result per matrix; a row is one position of the two outer axes.
+  /// Rows of the result per matrix; a row is one position of the two outer spatial axes.
   let rowGrain: Int
   let load: csimd_load
   var windows: csimd_windows

@@ -45,8 +45,8 @@ extension Tensor {
     Shape([channels] + Array(repeating: 1, count: Swift.max(rank - 2, 0)))
   }
 
-  /// Whether this is `[batch, channels, …]` with the given number of channels and of spatial axes. Reports an error if
-  /// it is not.
+  /// Whether this is `[batch, channels, …]` with the given number of channels and an allowed number of spatial axes.
+  /// Reports an error if it is not.
   func hasChannels(_ channels: Int, spatialAxes: ClosedRange<Int>, _ layer: String) -> Bool {
     guard rank >= 2, spatialAxes.contains(rank - 2), shape[1] == channels else {
       let rest = spatialAxes.upperBound == 0 ? "" : ", \(spatialAxes.lowerBound) to \(spatialAxes.upperBound) axes"
@@ -64,8 +64,9 @@ extension Statistic {
     case tensor(Tensor)
   }
 
-  /// `running = (1 − share) · running + share · batch`, without a gradient. The form
-  /// `running + share · (batch − running)` would lose digits if `running` and `batch` are far apart.
+  /// Updates the running statistic with the statistic of a batch, without a gradient:
+  /// `running = (1 − share) · running + share · batch`. The form `running + share · (batch − running)` would lose
+  /// digits if `running` and `batch` are far apart.
   func follow(_ batch: Tensor, share: Share) {
     let old = value
     let new = batch.stopGradient().cast(to: old.dtype).reshaped(to: shape)

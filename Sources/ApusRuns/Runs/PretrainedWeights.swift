@@ -57,7 +57,8 @@ package struct PretrainedWeights {
     }
   }
 
-  /// Adds advice to a mismatch. The first and the last layer of a published network often differ from those of a run.
+  /// Adds advice to a mismatch. The first and the last layer of a published network often differ from the layers of the
+  /// run's model.
   private static func advised(_ error: TrainingError) -> TrainingError {
     guard case .mismatch(let path, let reason) = error else { return error }
     return .mismatch(

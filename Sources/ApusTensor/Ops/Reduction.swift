@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// The integer attributes are 1 if the reduced axes keep the extent 1 in the result, else 0; then the reduced axes,
-  /// ascending.
+  /// A reduction. The integer attributes of its nodes: 1 if the reduced axes have extent 1 in the result, 0 if they are
+  /// removed; then the reduced axes, ascending.
   private static func reduction(
     _ name: String, reducer: Lowering.Reducer, dtype: DType? = nil, gradient: GradientRule
   ) -> Op {
@@ -36,7 +36,7 @@ extension GradientInput {
 }
 
 extension Tensor {
-  /// A bit mask of `axes`, with bit `i` set for axis `i`. If `axes` are not different axes of the tensor, reports an
+  /// A bit mask of `axes`, with bit `i` set for axis `i`. If an axis is out of range or is given twice, reports an
   /// error of `operation` and returns `nil`.
   func checkedAxes(_ axes: [Int]?, _ operation: String) -> Int? {
     var set = 0
@@ -140,7 +140,7 @@ extension Tensor {
   /// `Σ (x − x̄)²` of elements `x` from which a rounded mean was subtracted. Their own mean `x̄` is the error of this
   /// rounding.
   ///
-  /// The derivatives are those of `Σ x²`, because the derivative of `x̄` through the subtraction of the mean is 0.
+  /// The derivatives equal the derivatives of `Σ x²`: through the subtraction of the mean, the derivative of `x̄` is 0.
   private func sumOfSquaredDeviations(_ axes: [Int]?, keepingAxes: Bool) -> Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
   }
