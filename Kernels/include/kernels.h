@@ -14,8 +14,8 @@
 ///   - `$index`: the type of indices, `int` or `i64`
 ///   - `$zero`: a register of zeros
 ///   - `$ROW`, `$EPILOGUE`: the epilogue, which applies the fused elementwise operations to the kernel's sums and
-///     stores the results. `$ROW` computes the offsets of row `output` of the result. `$EPILOGUE` computes `count`
-///     results, from column `column` on, from the sums in the register `core`.
+///     stores the results. `$ROW` computes the offsets of row `output` of the result. `$EPILOGUE` stores the `count`
+///     results that begin at column `column`; their sums are in the register `core`.
 const char *_Nullable apus_kernel_text(const char *_Nonnull name);
 
 #endif

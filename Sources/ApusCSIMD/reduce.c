@@ -187,9 +187,9 @@ void csimd_merge_rows(
   }
 }
 
-// A reduction by columns adds one line after another to the accumulators of all results. A line has the elements at one
-// reduced position, one for each result. The accumulators of `width` results are in arrays with at most 8 bytes per
-// result. A reducer that returns indices (argmin, argmax) has an array of values and an array of indices. For other
+// A reduction by columns combines one line after another with the accumulators of all results. A line has the elements
+// at one reduced position, one for each result. The accumulators of `width` results are in arrays with at most 8 bytes
+// per result. A reducer that returns indices (argmin, argmax) has an array of values and an array of indices. For other
 // reducers, array 0 accumulates the current group of at most CSIMD_LINES_AT_ONCE lines, and array 1 + k holds level k
 // of the cascade (see Kernels/reduce.def). After each group, array 0 is merged into level 0.
 

@@ -3,7 +3,7 @@ import ApusSystem
 /// Scaled dot-product attention, `y = dropout(softmax(s)) · V` with the scores `s = scale · Q Kᵀ + added`. The softmax
 /// runs over the unmasked keys. The attention weights are not stored (FlashAttention; Dao et al., 2022).
 ///
-/// | pass | reads | result: one array with |
+/// | pass | reads | contents of the result, in order |
 /// |---|---|---|
 /// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˢ: [batch, heads, queries]` |
 /// | `backward` | `query`, `key`, `value`, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value` |

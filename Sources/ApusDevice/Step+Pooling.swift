@@ -16,7 +16,7 @@ public struct Pooling: Hashable, Sendable {
   /// The pass: forward, backward, or the selection of values at the maximum's index.
   public enum Pass: String, Hashable, Sendable { case forward, backward, select }
 
-  /// The first column of the table.
+  /// The first column of the table at `Pooling`.
   public var kind: Kind
   /// The second column of the table.
   public var pass: Pass

@@ -22,8 +22,8 @@ struct HostileFolderTests {
       "--schedule", "plateau", "--device", "cpu", "--output", run)
     let drawn = try Invocation("plot", run, "--curves-only")
     try #require(trained.status == 0 && drawn.status == 0, "\(trained.errors)\(drawn.errors)")
-    // Only one checkpoint remains. If it is damaged, resuming is an error; with another one, the run would resume from
-    // that.
+    // Only the last checkpoint remains, so resuming fails if it is damaged. With two checkpoints, the run would resume
+    // from the other one.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints/step-000000000")
     folders = try HostileFolder.all(of: run)
   }

@@ -197,7 +197,7 @@ import Testing
   }
 
   /// Update rules compute factors, such as Adam's bias correction, from the step count. The weights are the same if the
-  /// host computes these factors and if the device computes them, with the number of skipped steps in a tensor.
+  /// device computes these factors, from a tensor with the number of skipped steps, instead of the host.
   @Test(arguments: optimizerNames) func rulesCountTheSteps(name: String) throws {
     try withDevice(device) { () throws -> Void in
       let rules: [any UpdateRule] =

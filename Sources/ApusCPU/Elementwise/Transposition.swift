@@ -2,8 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A copy whose source and result are contiguous along different axes. It transposes one block of these two axes after
-/// another.
+/// A copy whose source and result are contiguous along different axes. It is split into blocks over these two axes, and
+/// each block is transposed.
 struct Transposition {
   private let source: Int
   private let result: Int

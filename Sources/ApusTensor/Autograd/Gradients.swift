@@ -47,7 +47,7 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
   try GradientScope.run(body)
 }
 
-/// Reverse-mode differentiation over the pending graph.
+/// Reverse-mode differentiation over the graph of the output. Nodes that have released their graph count as constants.
 ///
 /// The pass copies the edges of the graph under the device's lock. While the pass lasts, it counts as a tensor that
 /// refers to each node. Otherwise, an evaluation on another thread would not store the values of all these nodes.
@@ -97,7 +97,8 @@ struct BackwardPass: ~Copyable {
     return Int(firstEdge[index])..<end
   }
 
-  /// Orders the graph. The caller holds the device's lock, which protects `mark` and `position` of the nodes.
+  /// Collects the nodes of the graph in topological order. The caller holds the device's lock, which protects `mark`
+  /// and `position` of the nodes.
   private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
     var traversal = Traversal<Unmanaged<Node>>()
     traversal.run(from: Unmanaged.passUnretained(output)) { vertex, index in
