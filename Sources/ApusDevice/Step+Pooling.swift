@@ -9,7 +9,7 @@
 /// | `maximum` | `select` | `x` | `v: [planes, input]` | `v` at the index of each window's maximum |
 ///
 /// Of equal maxima in a window, the first in row-major order counts, and NaN is larger than any number. An average
-/// divides by the size of the window, or by its number of elements inside the input if `countsPadding` is false.
+/// divides by the size of the window or, if `countsPadding` is false, by the number of its elements inside the input.
 public struct Pooling: Hashable, Sendable {
   /// The function that is applied to a window.
   public enum Kind: String, Hashable, Sendable { case maximum, average }

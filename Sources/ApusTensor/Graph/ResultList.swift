@@ -17,8 +17,8 @@ final class ResultList: Sendable {
     results = Mutex(types.map { _ in Result() })
   }
 
-  /// Returns result number `index`. Its node is created unless a node of this result still exists. `node` is the
-  /// operation that has this list.
+  /// Returns result number `index`: a tensor with the existing node of this result or, if there is none, with a new
+  /// node. `node` is the operation that has this list.
   func tensor(_ index: Int, of node: Node) -> Tensor {
     results.withLock { results in
       if let result = results[index].node { return Tensor(node: result) }
