@@ -13,8 +13,9 @@
 ///   - `$dtype`: the element type in memory, the suffix of loads and stores (prelude/storage.h), such as `float16`
 ///   - `$index`: the type of indices, `int` or `i64`
 ///   - `$zero`: a register of zeros
-///   - `$ROW`, `$EPILOGUE`: the epilogue of the step. `$ROW` computes the offsets of result row `output`; `$EPILOGUE`
-///     stores `count` results from `column` on, whose sums are in the register `core`.
+///   - `$ROW`, `$EPILOGUE`: the epilogue, which applies the fused elementwise operations to the kernel's sums and
+///     stores the results. `$ROW` computes the offsets of row `output` of the result. `$EPILOGUE` stores the `count`
+///     results that begin at column `column`; their sums are in the register `core`.
 const char *_Nullable apus_kernel_text(const char *_Nonnull name);
 
 #endif

@@ -1,5 +1,5 @@
 // Sets `row` to the address of the first row of segment `begin` in panel `panel` of B. A segment is $terms consecutive
-// rows of B (see vector.cl).
+// rows of B, and a panel is the part of B in the columns of one tile of the result (see vector.cl).
 //
 // Parameters: $B, $bStride, $panelStride, $rightOffset, $rightT, $terms.
 GLOBAL const $rightT *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;

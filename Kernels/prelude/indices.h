@@ -1,5 +1,5 @@
-// Divisions of sizes and indices, for any dialect and for C, with operands of any integer type. The macros may evaluate
-// an operand twice.
+// Divisions of sizes and indices, for kernels (in OpenCL C or CUDA C++) and for C, with operands of any integer type.
+// The macros may evaluate an operand twice.
 
 // ⌈n / d⌉ for n ≥ 0 and d > 0.
 #define CEIL_DIVIDE(n, d) (((n) + (d) - 1) / (d))

@@ -1,4 +1,5 @@
-// Reductions: a kernel (an elementwise program) computes blocks of elements, and reducers accumulate them.
+// Reductions: a kernel (an elementwise program) computes blocks of elements, and reducers accumulate them. A reduction
+// by rows computes one result of each reducer from a row of elements. A reduction by columns is explained below.
 
 #include "../../Kernels/prelude/indices.h"
 #include "cascade.h"
@@ -11,7 +12,7 @@ typedef struct {
   char *states;
   csimd_prefetch_range *ahead;
   void *const *results;
-  /// The current row.
+  /// The index of the current row, and of its results.
   int64_t position;
 } row_context;
 
@@ -46,7 +47,7 @@ static void finish_row(const row_context *c) {
     c->reduction->reducers[i]->finish(c->states + i * CSIMD_STATE_BYTES, row_result(c, i));
 }
 
-/// Reduces a row that consists of one block.
+/// Reduces a row that consists of one block, with the reducer's function for whole rows if it has one.
 static void take_whole_row(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
   const csimd_reduction *reduction = c->reduction;
@@ -80,8 +81,8 @@ static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
 }
 
 /// Output number `output` of the kernel as an operand, without running the kernel. The output must be one of the
-/// arguments. A constant is repeated. An array is read from element `first` on: of row `position` or, in a reduction by
-/// columns, of line `position`.
+/// kernel's arguments. If it is a constant, the operand repeats it. If it is an array, the operand begins at element
+/// `first` of row `position` or, in a reduction by columns, of line `position`.
 static csimd_operand joined_operand(
     const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
   int reg = reduction->kernel->outputs[output].reg;
@@ -186,11 +187,11 @@ void csimd_merge_rows(
   }
 }
 
-// A reduction by columns combines one line after another with all results. A line has the elements at one reduced
-// position, one for each result. The accumulators of `width` results are in arrays with at most 8 bytes per result. A
-// reducer with indices has an array of values and an array of indices. For other reducers, array 0 holds the
-// combination of the lines of the current group, which has at most CSIMD_LINES_AT_ONCE lines, and array 1 + k holds
-// level k of the cascade. Whole groups are merged into level 0.
+// A reduction by columns combines one line after another with the accumulators of all results. A line has the elements
+// at one reduced position, one for each result. The accumulators of `width` results are in arrays with at most 8 bytes
+// per result. A reducer that returns indices (argmin, argmax) has an array of values and an array of indices. For other
+// reducers, array 0 accumulates the current group of at most CSIMD_LINES_AT_ONCE lines, and array 1 + k holds level k
+// of the cascade (see Kernels/reduce.def). After each group, array 0 is merged into level 0.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;
@@ -233,8 +234,8 @@ static void take_columns(void *context, const csimd_operand *outputs, int64_t st
   }
 }
 
-/// If `groups` is not 0, merges group number `groups` of lines, which has just ended, into the levels. Then clears
-/// array 0 for the next group.
+/// Ends group number `groups` of lines, unless `groups` is 0: merges array 0 into the levels. Then clears array 0 for
+/// the next group.
 static void change_lines(const column_context *c, int64_t first, int64_t last, int64_t groups) {
   size_t count = (size_t)(last - first);
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
@@ -249,7 +250,8 @@ static void change_lines(const column_context *c, int64_t first, int64_t last, i
   }
 }
 
-/// Sums deviations and their squares, several lines at a time; returns the number of groups of lines.
+/// Sums deviations (differences of the two operands) and their squares, one group of lines at a time. Returns the
+/// number of groups.
 static int64_t take_deviations(
     const column_context *c, const csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end) {
   const csimd_reduction *reduction = c->reduction;

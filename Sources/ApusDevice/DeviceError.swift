@@ -16,7 +16,7 @@ public enum DeviceError: Error, Hashable, Sendable {
   case lost(device: String, reason: String)
   /// The device lacks a feature that the plan requires, for example `float64`.
   case unsupported(device: String, feature: String)
-  /// Anomaly detection found NaN or an infinity. The values have been computed.
+  /// Anomaly detection found NaN or an infinity. The values have been computed and can still be read.
   case notFinite(Anomaly)
 }
 

@@ -3,7 +3,7 @@ import ApusSystem
 /// Scaled dot-product attention, `y = dropout(softmax(s)) · V` with the scores `s = scale · Q Kᵀ + added`. The softmax
 /// runs over the unmasked keys. The attention weights are not stored (FlashAttention; Dao et al., 2022).
 ///
-/// | pass | reads | result, concatenated |
+/// | pass | reads | contents of the result, in order |
 /// |---|---|---|
 /// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˢ: [batch, heads, queries]` |
 /// | `backward` | `query`, `key`, `value`, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value` |
@@ -78,14 +78,14 @@ public struct Attention: Hashable, Sendable {
     }
   }
 
-  /// The dropout of attention weights; the backward pass recomputes the same random words.
+  /// The dropout of attention weights; the backward pass recomputes the same random words (32-bit integers).
   ///
   /// Element `i` of `geometry.weights` is kept if the upper 24 bits of word `i` of the stream are below `bound`.
   public struct Dropout: Hashable, Sendable {
-    /// The index of the entry of the scalar bank (`Plan.scalars`) with the seed of the random stream (`int64`); see
+    /// The index of the random stream's seed (`int64`) in the scalar bank (`Plan.scalars`); see
     /// `Instruction.Function.random`.
     public var seed: Int
-    /// The index of the entry with the counter of the random stream (`int64`).
+    /// The index of the random stream's counter (`int64`) in the scalar bank.
     public var counter: Int
     /// The dropout probability, in `0 ..< 1`.
     public var rate: Double
@@ -103,7 +103,7 @@ public struct Attention: Hashable, Sendable {
     public var factor: Double { 1 / (1 - rate) }
   }
 
-  /// The pass: a row of the table.
+  /// The pass: forward or backward, a row of the table at `Attention`.
   public var pass: Pass
   /// The extents.
   public var geometry: Geometry

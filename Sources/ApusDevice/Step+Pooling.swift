@@ -1,4 +1,5 @@
-/// Pooling over windows of rank 3 (lower ranks have leading extents of 1), followed by an epilogue.
+/// Pooling over windows of rank 3 (lower ranks have leading extents of 1), followed by an epilogue: fused elementwise
+/// operations on the result.
 ///
 /// | kind | pass | `left` | `right` | result |
 /// |---|---|---|---|---|
@@ -8,14 +9,14 @@
 /// | `maximum` | `select` | `x` | `v: [planes, input]` | `v` at the index of each window's maximum |
 ///
 /// Of equal maxima in a window, the first in row-major order counts, and NaN is larger than any number. An average
-/// divides by the size of the window, or by its number of elements inside the input if `countsPadding` is false.
+/// divides by the size of the window or, if `countsPadding` is false, by the number of its elements inside the input.
 public struct Pooling: Hashable, Sendable {
   /// The function that is applied to a window.
   public enum Kind: String, Hashable, Sendable { case maximum, average }
   /// The pass: forward, backward, or the selection of values at the maximum's index.
   public enum Pass: String, Hashable, Sendable { case forward, backward, select }
 
-  /// The first column of the table.
+  /// The first column of the table at `Pooling`.
   public var kind: Kind
   /// The second column of the table.
   public var pass: Pass

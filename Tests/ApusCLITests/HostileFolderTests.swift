@@ -22,7 +22,8 @@ struct HostileFolderTests {
       "--schedule", "plateau", "--device", "cpu", "--output", run)
     let drawn = try Invocation("plot", run, "--curves-only")
     try #require(trained.status == 0 && drawn.status == 0, "\(trained.errors)\(drawn.errors)")
-    // Without another checkpoint to resume from, a damaged checkpoint is an error.
+    // Only the last checkpoint remains, so resuming fails if it is damaged. With two checkpoints, the run would resume
+    // from the other one.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints/step-000000000")
     folders = try HostileFolder.all(of: run)
   }

@@ -43,7 +43,7 @@ struct Source {
 
   /// The line ranges of functions and initializers, found by the formatter's indentation. A function ends with the
   /// first line that closes a brace at the indentation of the function's first line. Functions on a single line and
-  /// requirements without a body are left out.
+  /// protocol requirements, which have no body, are left out.
   var functions: [Range<Int>] {
     lines.indices.compactMap { start in
       let isHead = lines[start].contains(/^ *(@.*\) )?([a-z@][A-Za-z]* )*(func |init[?(<])/)
@@ -185,7 +185,7 @@ struct LayeringTests {
     }
   }
 
-  /// `.ci/oclgrind-check` runs every suite of kernel tests on the simulator.
+  /// `.ci/oclgrind-check` runs every suite of kernel tests on oclgrind, an OpenCL simulator.
   @Test func noSuiteOfKernelsIsLeftOut() throws {
     let check = try String(contentsOf: root.appending(path: ".ci/oclgrind-check"), encoding: .utf8)
     let filter = try #require(check.firstMatch(of: /ApusGPUTests\.\(([A-Za-z|]+)\)Tests/))

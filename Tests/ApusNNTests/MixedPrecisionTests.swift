@@ -127,7 +127,8 @@ import Testing
     }
   }
 
-  /// If the gradients are not finite at any scale, the run ends with an error that names the operation.
+  /// If the gradients are not finite at any scale, the run ends after 20 skipped updates with an error that names the
+  /// operation.
   @Test(arguments: TestDevice.conformance) func twentySkippedUpdatesAreAnError(target: TestDevice) throws {
     try withDevice(try target.reopened()) { () throws -> Void in
       let net = Self.network()
@@ -169,7 +170,7 @@ import Testing
         run.net(Tensor([0.0625] as [Float], shape: [1, 1])).sum()
       }
       #expect(try gradients.tensors[0]!.array() == [0.0625] && gradients.norm.scalar() == 0.0625)
-      // Clipping applies to the unscaled gradients, and keeps the flag of an overflow.
+      // Clipping applies to the unscaled gradients, and keeps `isFinite`, the flag that an overflow clears.
       let clipped = gradients.clipped(toValue: 0.03125).clipped(toNorm: 1)
       #expect(try clipped.tensors[0]!.array() == [0.03125] && clipped.isFinite!.scalar() == 1)
       try run.optimizer.update(clipped)
@@ -195,7 +196,8 @@ import Testing
     }
   }
 
-  /// Factors that the device computes from the step count equal those that the host would compute.
+  /// Update rules compute factors, such as Adam's bias correction, from the step count. The weights are the same if the
+  /// device computes these factors, from a tensor with the number of skipped steps, instead of the host.
   @Test(arguments: optimizerNames) func rulesCountTheSteps(name: String) throws {
     try withDevice(device) { () throws -> Void in
       let rules: [any UpdateRule] =
@@ -218,7 +220,7 @@ import Testing
           return try value.array()
         }
         let expected = try run(skipping: nil)
-        // NAdam's momentum schedule also counts skipped steps, so its run skips none.
+        // NAdam's momentum schedule also counts skipped steps, so the run of NAdam skips none.
         for (one, other) in zip(try run(skipping: name == "nadam" ? 0 : 7), expected) {
           #expect(abs(one - other) <= 2e-6 * max(abs(other), 1), "\(one) \(other)")
         }

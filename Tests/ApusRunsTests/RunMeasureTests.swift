@@ -44,7 +44,8 @@ import Testing
     let pixels = (0..<40 * 70).map { UInt8($0 * 7 % 256) }
     let large = try write(Image(height: 40, width: 70, channels: 1, pixels: pixels), "large.png")
     let found = try #require(try run.predictTiles([large], overlap: 4).first)
-    // A tile of 28 pixels every 24 pixels, and one tile at the end: 2 rows of 3 tiles.
+    // Along each axis, a tile of 28 pixels begins every 24 pixels, and the last tile ends at the edge of the image: 2
+    // rows of 3 tiles.
     #expect(found.file == large && found.tiles.map(\.left) == [0, 24, 42, 0, 24, 42])
     #expect(found.tiles.map(\.top) == [0, 0, 0, 12, 12, 12])
     #expect(found.name == run.classNames[found.label] && (0.1...1).contains(found.probability))

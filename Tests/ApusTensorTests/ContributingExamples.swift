@@ -4,8 +4,8 @@ import Testing
 
 @testable import ApusTensor
 
-// The example in CONTRIBUTING.md of an operation with its own formula (row) in `Kernels/elementwise.def`, word for
-// word. `BookTests` compares it with the text. The composed form of the operation is an example in the module
+// The example in CONTRIBUTING.md that adds an operation with a formula of its own (a row of `Kernels/elementwise.def`),
+// word for word. `BookTests` compares it with the text. The composed form of the operation is an example in the module
 // `ApusTests`.
 
 extension ElementwiseRow {

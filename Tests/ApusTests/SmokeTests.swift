@@ -2,9 +2,9 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// On each device: a short training, and one computation with its gradients for each step family other than recurrent
-/// steps, row writes and custom operations. `.ci/quick` runs these tests before every commit. `OpCaseTests` has every
-/// operation, element type and edge case.
+/// On each device: a short training, and one computation with its gradients for each step family (kind of step in a
+/// plan) other than recurrent steps, row writes and custom operations. `.ci/quick` runs these tests before every
+/// commit. `OpCaseTests` has every operation, element type and edge case.
 @Suite struct SmokeTests {
   /// A step family or fused operation, and a scalar function of normally distributed inputs that uses it.
   struct Family: Sendable, CustomTestStringConvertible {

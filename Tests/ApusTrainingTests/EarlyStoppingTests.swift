@@ -140,7 +140,7 @@ import Testing
       #expect(try metrics(scratch.file("run")) == written)
       let patient = try resumed(EarlyStopping(.loss, patience: 4, change: 10))
       #expect(patient.epochs == 5 && patient.stopped != nil)
-      // Counts for another measure start at 0.
+      // With another measure, the count of epochs without improvement starts at 0.
       #expect(try resumed(EarlyStopping(.accuracy, patience: 100)).stopped == nil)
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
@@ -157,7 +157,8 @@ import Testing
       .replacing(/"(seconds|epoch_seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
   }
 
-  /// `memory` holds the values that a checkpoint stores. Setting invalid values has no effect.
+  /// `memory` holds the values that a checkpoint stores: the number of epochs without improvement, the best value, and
+  /// the last one. Setting invalid values has no effect.
   @Test func invalidMemoryIsLeftOut() {
     let stopping = EarlyStopping(.loss, patience: 3)
     #expect(stopping.memory.isEmpty)

@@ -127,7 +127,8 @@ struct Interruption: Error, CustomStringConvertible {
   var description: String { "stopped and saved; continue with: apus train --resume \(run)" }
 }
 
-/// Prints the records of epochs. If printing fails, the run continues, and the command then ends with an error.
+/// With `--json`, prints the metrics of each epoch. If printing fails, the run continues, and the command then ends
+/// with an error.
 private final class EpochPrinter: Sendable {
   private let isEnabled: Bool
   private let failure = Mutex<OutputError?>(nil)

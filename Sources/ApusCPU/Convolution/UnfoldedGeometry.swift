@@ -10,7 +10,7 @@ struct UnfoldedGeometry {
   let dtype: DType
   /// Images per matrix.
   let imageGrain: Int
-  /// Rows of the result per matrix; a row is one position of the two outer axes.
+  /// Rows of the result per matrix; a row is one position of the two outer spatial axes.
   let rowGrain: Int
   let load: csimd_load
   var windows: csimd_windows
@@ -44,7 +44,7 @@ struct UnfoldedGeometry {
 
   var pixels: Int { g.output.wrappedProduct }
   var rows: Int { g.output.x * g.output.y }
-  /// The taps of all input channels of a group: the rows of a matrix of windows.
+  /// The number of taps of all input channels of a group. A matrix of windows has a row for each of them.
   var tapCount: Int { windows.channels * g.kernel.wrappedProduct }
   /// Input channels of a group.
   var inputs: Int { g.inputChannels / g.groups }

@@ -22,7 +22,7 @@ final class WinogradWeightGradientStep: CPUStep {
   private let ownCount: Int
   private let sharedCount: Int
 
-  /// The maximum number of sums, counted over all parts.
+  /// The maximum number of sums (floats) of all parts together.
   private static let mostPartNumbers = 1_400_000
   private static let enoughParts = 8
   /// Tiles that a part transforms at a time.
@@ -72,7 +72,8 @@ final class WinogradWeightGradientStep: CPUStep {
     withUnsafePointer(to: Optional(UnsafeMutableRawPointer(core))) { epilogue.run(context, cores: $0) }
   }
 
-  /// Transforms the tiles of both factors; each factor has its own section of `target`.
+  /// Transforms a range of tiles of both factors, the input and the gradient of the result. Each factor has its own
+  /// section of `target`.
   private func transform(
     _ tiles: Range<Int>, at tile: Int, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
@@ -85,8 +86,9 @@ final class WinogradWeightGradientStep: CPUStep {
       tileGrain * outputPitch, outputPitch)
   }
 
-  /// Adds (or, without `accumulates`, stores) the products of `count` tiles for one block of channels and for all 36
-  /// positions of a transformed tile.
+  /// Computes, at each of the 36 positions of a transformed tile, the matrix product of the transformed patches and
+  /// gradients of `count` tiles. `rows` are input channels, `columns` are output channels. The products are added to
+  /// `sums` or, without `accumulates`, stored in `sums`.
   private func multiply(
     _ count: Int, rows: Range<Int>, columns: Range<Int>, _ transforms: UnsafePointer<Float>,
     _ sums: UnsafeMutablePointer<Float>, distance: Int, pitch: Int, accumulates: Bool

@@ -2,7 +2,8 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A copy without conversion whose source and result are contiguous along the same axis: it copies rows of bytes.
+/// A copy without conversion whose source and result are contiguous along the last axis. It copies rows; a row is the
+/// elements along this axis.
 struct RowCopy {
   private let source: Int
   private let result: Int

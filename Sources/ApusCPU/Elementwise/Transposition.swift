@@ -2,12 +2,13 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A copy whose source and result are contiguous along different axes; it runs in tiles over these two axes.
+/// A copy whose source and result are contiguous along different axes. It is split into blocks over these two axes, and
+/// each block is transposed.
 struct Transposition {
   private let source: Int
   private let result: Int
   private let byteCount: Int
-  /// The extents of all axes other than the two axes of the tiles.
+  /// The extents of all axes other than the two axes of the blocks.
   private let outer: Shape
   /// The layouts of the other axes, in the source and in the result.
   private let outerSource: Layout
@@ -23,11 +24,13 @@ struct Transposition {
   private let columnGrain: Int
   private let block: BlockTransposition
 
-  /// Columns per strip. A block has a whole number of strips, or all columns of the result.
+  /// A block has a multiple of this number of columns, or all columns of the result: `transpose_streamed` transposes
+  /// strips of 64 columns.
   private static let stripColumns = 64
-  /// Rows and elements per task. If tasks covered only short pieces of rows, two threads would often write to the same
-  /// cache line, and each of them would fetch the line again. Tasks with non-temporal stores prefetch their next block,
-  /// so these tasks are as large as possible while enough tasks remain.
+  /// The maximum number of rows and the approximate number of elements of a block. If blocks covered only short pieces
+  /// of the result's rows, two threads would often write to the same cache line, and each of them would fetch the line
+  /// again. A block that is written with non-temporal stores prefetches the next part of its source, so such blocks
+  /// (`streamedGrain`) are as large as possible while enough tasks remain.
   private static let grain = (rows: 1024, elements: 1 << 15)
   private static let streamedGrain = (rows: 4096, elements: 1 << 20)
   private static let enoughTasks = 16

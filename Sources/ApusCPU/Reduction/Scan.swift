@@ -2,8 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time. A line
-/// consists of the elements at one position of the middle axis.
+/// A cumulative sum or product along the middle axis of `[outer, extent, inner]`. A task scans a block of at most
+/// `width` positions of the inner axis, a few lines at a time. A line consists of the block's elements at one position
+/// of the middle axis.
 final class ScanStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Scan
@@ -12,7 +13,7 @@ final class ScanStep: CPUStep {
   private let store: csimd_store
   /// Elements of the inner axis per task.
   private let width: Int
-  /// The number of lines of `width` elements that fit into an L1 cache, a multiple of `SumCascade.chain`.
+  /// The number of lines that fit into an L1 cache: a multiple of `SumCascade.chain`, as `csimd_scan` requires.
   private let lineCount: Int
   private static let maximumWidth = 256
   private static let cachedCount = 4096
@@ -60,7 +61,7 @@ final class ScanStep: CPUStep {
       let lines = min(lineCount, step.extent - earlier)
       let line = step.isReversed ? step.extent - earlier - lines : earlier
       let first = (outer * step.extent + line) * step.inner + block * width
-      // If lines cover the whole inner axis, there are no gaps between them.
+      // If lines cover the whole inner axis, there are no gaps between them, so one call loads or stores all of them.
       let (pieces, length) = count == step.inner ? (1, lines * count) : (lines, count)
       for piece in 0..<pieces {
         load(length, values + piece * count * laneSize, source + (first + piece * step.inner) * size, 1)

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The stable sort order of each row, by a radix sort of keys with the same order as the values.
+/// A stable argsort of each row: a radix sort of integer keys that have the same order as the values.
 final class SortStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Sort

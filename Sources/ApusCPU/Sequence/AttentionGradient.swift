@@ -9,8 +9,8 @@ import ApusSystem
 /// P = exp(s − L),  dV = (F ∘ P)ᵀ dY,  dS = scale · P ∘ (F ∘ dY Vᵀ − D),
 /// dQ = dS K,  dK = dSᵀ Q
 /// ```
-/// `∘` multiplies elements. `F` is the factor by which dropout multiplies each weight, and `D` is the dot product of
-/// the rows of `dY` and `Y` for each query.
+/// `dX` is the gradient of `X`, and `∘` multiplies element by element. `F` is the factor by which dropout multiplies
+/// each weight, and `D` is, for each query, the dot product of its rows of `dY` and `Y`.
 final class AttentionGradientStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention

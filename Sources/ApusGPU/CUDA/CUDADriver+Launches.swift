@@ -72,8 +72,8 @@ extension CUDADriver {
   }
 }
 
-/// The times of launches: times of finished launches, and the events before and after each launch that may still be
-/// running.
+/// The times of launches. For each launch that may still be running, there are two events instead: one before it and
+/// one after it.
 struct TimedCUDALaunches {
   private(set) var times: [LaunchTime] = []
   private let origin: CUDAEvent

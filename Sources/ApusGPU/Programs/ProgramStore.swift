@@ -7,7 +7,8 @@ import Synchronization
 /// on. A program here is compiled kernel source, not the elementwise `Program` of a step.
 ///
 /// A file contains a magic number, the length of the payload, a SHA-256 digest of key and payload, and the payload. If
-/// one of them does not match, it is a cache miss: `read` returns `nil`, and the next write replaces the file.
+/// the magic number, the length or the digest is wrong, it is a cache miss: `read` returns `nil`, and the next write
+/// replaces the file.
 struct ProgramStore: Sendable {
   /// Must change whenever the meaning of a key or the layout of a file changes.
   static let version = "apus-kernels-1"

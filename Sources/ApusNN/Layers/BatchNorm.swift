@@ -70,7 +70,7 @@ public struct BatchNorm: Layer {
     runningMean == nil || ModeScope.mode(for: "BatchNorm", identity) == .training
   }
 
-  /// `x − mean` and the variance, where mean and variance are those of the batch. Updates the running statistics.
+  /// `x − mean` and the variance; mean and variance are computed from the batch. Updates the running statistics.
   private func tracked(_ x: Tensor) -> (Tensor, Tensor) {
     let axes = [0] + Array(2..<x.rank)
     let (centered, mean, variance) = x.centered(axes)

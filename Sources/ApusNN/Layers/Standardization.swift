@@ -11,9 +11,9 @@ extension Tensor {
   /// `1 / √(x + ε)`. For a variance `x` this is the inverse of the standard deviation.
   func inverseRoot(_ epsilon: Double) -> Tensor { (self + epsilon).rsqrt() }
 
-  /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts;
-  /// `γ` and `β` are `[channels]`. `1 / √(variance + ε)` is multiplied by `γ` first, because both have fewer elements
-  /// than `x`.
+  /// `x / √(variance + ε) · γ + β` for a centered `x: [batch, channels, …]` and a variance in a shape that broadcasts
+  /// to the shape of `x`. `γ` (`weight`) and `β` (`bias`) have the shape `[channels]`. `1 / √(variance + ε)` is
+  /// multiplied by `γ` first, because both have fewer elements than `x`.
   func scaled(by variance: Tensor, epsilon: Double, _ weight: Tensor?, _ bias: Tensor?) -> Tensor {
     var scale = variance.inverseRoot(epsilon)
     if let weight { scale = scale * weight.reshaped(to: perChannelShape(weight.elementCount)) }
@@ -45,8 +45,8 @@ extension Tensor {
     Shape([channels] + Array(repeating: 1, count: Swift.max(rank - 2, 0)))
   }
 
-  /// Whether this is `[batch, channels, …]` with the given number of channels and of spatial axes. Reports an error if
-  /// it is not.
+  /// Whether this is `[batch, channels, …]` with the given number of channels and an allowed number of spatial axes.
+  /// Reports an error if it is not.
   func hasChannels(_ channels: Int, spatialAxes: ClosedRange<Int>, _ layer: String) -> Bool {
     guard rank >= 2, spatialAxes.contains(rank - 2), shape[1] == channels else {
       let rest = spatialAxes.upperBound == 0 ? "" : ", \(spatialAxes.lowerBound) to \(spatialAxes.upperBound) axes"
@@ -64,8 +64,9 @@ extension Statistic {
     case tensor(Tensor)
   }
 
-  /// `running = (1 − share) · running + share · batch`, without a gradient. The form
-  /// `running + share · (batch − running)` would lose digits if `running` and `batch` are far apart.
+  /// Updates the running statistic with the statistic of a batch, without a gradient:
+  /// `running = (1 − share) · running + share · batch`. The form `running + share · (batch − running)` would lose
+  /// digits if `running` and `batch` are far apart.
   func follow(_ batch: Tensor, share: Share) {
     let old = value
     let new = batch.stopGradient().cast(to: old.dtype).reshaped(to: shape)

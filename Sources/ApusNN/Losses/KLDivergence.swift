@@ -1,8 +1,9 @@
 import ApusTensor
 
-/// The Kullback–Leibler divergence (1951) of a distribution `t` from a distribution given by its logarithms `x`:
-/// `t (log t − x)` of each element, 0 where `t` is 0 (`torch.nn.KLDivLoss`). Its sum over the elements of an example is
-/// `KL(t ‖ eˣ)`: use `.batchMean` for the mean divergence of a batch of vectors.
+/// The Kullback–Leibler divergence (1951; `torch.nn.KLDivLoss`) of target probabilities `t` from the probabilities
+/// `eˣ`, whose logarithms `x` are given. The loss of each element is `t (log t − x)`, or 0 where `t` is 0. The sum of
+/// these losses over the elements of an example is `KL(t ‖ eˣ)`: use `.batchMean` for the mean divergence of a batch of
+/// vectors.
 ///
 /// - Parameters:
 ///   - logProbabilities: any shape, for example from `logSoftmax()`.

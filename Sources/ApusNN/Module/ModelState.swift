@@ -1,10 +1,10 @@
 import ApusTensor
 
-/// The parameters and statistics of a model under their keys. A shared parameter is listed once, under the first of its
-/// keys.
+/// The parameters and statistics (PyTorch: buffers) of a model under their keys. A shared parameter is listed once,
+/// under the first of its keys.
 ///
-/// Create a `ModelState` once, not in every step: creation visits the `members` of all modules, which reflection finds
-/// by default.
+/// Create a `ModelState` once, not in every step: creation reads the `members` of all modules, and by default
+/// reflection finds the members.
 public struct ModelState: Sendable {
   /// A parameter or statistic.
   public struct Entry: Sendable {

@@ -8,8 +8,8 @@ import ApusTensor
 /// w ← w + v
 /// ```
 /// At a constant rate the points `w + momentum · v` equal the weights of `SGD(momentum:, isNesterov: true)`, which
-/// needs no second point. Here, losses and gradients must be computed at `w + momentum · v`: take steps with
-/// `Optimizer.minimize`, or compute gradients inside `Optimizer.atGradientPoint`.
+/// takes the gradient at its weights. Here, losses and gradients must be computed at `w + momentum · v` instead: take
+/// steps with `Optimizer.minimize`, or compute gradients inside `Optimizer.atGradientPoint`.
 public struct NesterovLookAhead: MomentumRule, LookAheadRule {
   public static let name = "nesterov-look-ahead"
   public var learningRate: Double

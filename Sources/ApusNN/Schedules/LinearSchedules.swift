@@ -1,4 +1,4 @@
-/// A linear ramp of the factor from `start` to `end` over `steps` steps, then `end`
+/// A linear ramp of the learning rate's factor from `start` to `end` over `steps` steps, then `end`
 /// (`torch.optim.lr_scheduler.LinearLR`).
 public struct LinearSchedule: Schedule {
   public static let name = "linear"

@@ -1,5 +1,5 @@
-/// Text, tables and charts in one self-contained HTML file, for example about a run. The file contains no scripts and
-/// forbids them.
+/// Text, tables and charts in one self-contained HTML file, for example about a run. The file contains no scripts, and
+/// its content security policy forbids them.
 public struct Report: Sendable {
   /// A number at the head of the page.
   public struct Fact: Hashable, Sendable {

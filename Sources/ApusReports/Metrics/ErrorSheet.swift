@@ -11,7 +11,7 @@ public struct ErrorSheet: Hashable, Sendable {
   public struct Row: Hashable, Sendable {
     /// The example's index.
     public var example: Int
-    /// The true class as written in the sheet.
+    /// The true class, as in the sheet, but without a protecting apostrophe (see `text(of:)`).
     public var truth: String
     /// The tags without duplicates, in the order of the columns.
     public var tags: [String]
@@ -65,7 +65,7 @@ public struct ErrorSheet: Hashable, Sendable {
   /// Reads a sheet that was filled in, with its columns in any order.
   public init(path: String) throws(DataError) { try self.init(CSVReader(path: path), path: path) }
 
-  /// - Parameter path: the source of the bytes, for errors.
+  /// - Parameter path: the file that contains the bytes, for error messages.
   init(_ bytes: [UInt8], path: String) throws(DataError) {
     try self.init(CSVReader(parsing: bytes, path: path), path: path)
   }

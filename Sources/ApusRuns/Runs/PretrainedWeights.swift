@@ -41,8 +41,8 @@ package struct PretrainedWeights {
   }
 
   /// Loads all parameters and statistics into a model.
-  /// - Parameter replacesHead: Whether the last layer that has parameters keeps its initial weights instead. Its size
-  ///   may then differ from that of the stored weights.
+  /// - Parameter replacesHead: Whether the last layer that has parameters keeps its initial weights instead. This layer
+  ///   may then differ in size from the stored layer.
   func load(into model: any Layer, replacesHead: Bool) throws {
     let head = replacesHead ? model.headKey.map { "\($0)." } : nil
     func isKept(_ key: String) -> Bool { head.map { key.hasPrefix($0) } ?? false }
@@ -57,7 +57,8 @@ package struct PretrainedWeights {
     }
   }
 
-  /// Adds advice to a mismatch. The first and the last layer of a published network often differ from those of a run.
+  /// Adds advice to a mismatch. The first and the last layer of a published network often differ from the layers of the
+  /// run's model.
   private static func advised(_ error: TrainingError) -> TrainingError {
     guard case .mismatch(let path, let reason) = error else { return error }
     return .mismatch(

@@ -4,9 +4,9 @@ import ApusDevice
 /// `output`, in the shape and type of `x`.
 ///
 /// The gradients are ordinary tensors and can be differentiated again. Inside `recordingGradients`, values that are
-/// read stay in the graph. A value that any thread evaluates outside of `recordingGradients` releases its graph and
-/// counts as a constant. The exception is a value that is evaluated together with its `stopGradient()`: it keeps its
-/// graph.
+/// evaluated (for example, because they are read) keep their graph. A value that any thread evaluates outside of
+/// `recordingGradients` releases its graph and counts as a constant. The exception is a value that is evaluated
+/// together with its `stopGradient()`: it keeps its graph.
 ///
 /// - Parameters:
 ///   - output: a tensor of any shape.
@@ -47,10 +47,10 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
   try GradientScope.run(body)
 }
 
-/// Reverse-mode differentiation over the pending graph.
+/// Reverse-mode differentiation over the graph of the output. Nodes that have released their graph count as constants.
 ///
 /// The pass copies the edges of the graph under the device's lock. While the pass lasts, it counts as a tensor that
-/// refers to each node, so that an evaluation on another thread stores the nodes' values.
+/// refers to each node. Otherwise, an evaluation on another thread would not store the values of all these nodes.
 struct BackwardPass: ~Copyable {
   /// The output and its dependencies, inputs before their users. The pass owns these nodes.
   private(set) var order: [Unmanaged<Node>] = []
@@ -66,7 +66,7 @@ struct BackwardPass: ~Copyable {
   private var cotangents: [Tensor?] = []
   /// For each node that has several results, the gradients of these results.
   private var resultCotangents: [Int: [Tensor?]] = [:]
-  /// For each node, the gradients of its parts (`GradientRule.part`) that were found so far.
+  /// For each node, the gradients of its parts (slices, see `GradientRule.part`) that were found so far.
   private var parts: [Int: [PartGradient]] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
@@ -97,7 +97,8 @@ struct BackwardPass: ~Copyable {
     return Int(firstEdge[index])..<end
   }
 
-  /// Orders the graph. The caller holds the device's lock, which protects `mark` and `position` of the nodes.
+  /// Collects the nodes of the graph in topological order. The caller holds the device's lock, which protects `mark`
+  /// and `position` of the nodes.
   private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
     var traversal = Traversal<Unmanaged<Node>>()
     traversal.run(from: Unmanaged.passUnretained(output)) { vertex, index in
@@ -172,8 +173,8 @@ struct BackwardPass: ~Copyable {
     parts[Int(edges[edge]), default: []].append(PartGradient(part: part, gradient: gradient))
   }
 
-  /// Adds the gradients of a node's parts, once all of them are known, to the gradient of the node. Runs the rule once
-  /// for each operation that has taken parts of the node.
+  /// Adds the gradients of a node's parts, once all of them are known, to the gradient of the node. For each `Op` (kind
+  /// of slice), the rule runs once for all parts that this `Op` has taken.
   private mutating func joinParts(of index: Int, _ namesOrigins: Bool) {
     guard var left = parts.removeValue(forKey: index) else { return }
     let shape = order[index]._withUnsafeGuaranteedRef(\.shape)

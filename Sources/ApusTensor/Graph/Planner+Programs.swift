@@ -10,14 +10,16 @@ extension Planner {
     return layout.shape == shape ? layout : layout.broadcast(to: shape)
   }
 
-  /// A read of a node's memory; a view reads the memory of its base. The value of the operand is the index of a node.
+  /// A read of a node's memory; a view reads the memory of its base. The operand's `value` is the index of the node
+  /// whose memory is read.
   func operand(_ node: Int, over shape: Shape) -> Operand {
     var value = node
     if case .view = nodes[node].kind { value = nodes[node].inputs[0] }
     return Operand(value: value, layout: layout(of: node, over: shape))
   }
 
-  /// The step of a group. The step refers to each value by the index of its node.
+  /// The step of a group of fused nodes; the group's anchor is its node that is not elementwise, if there is one. The
+  /// step refers to each value by the index of its node.
   func step(of group: Group) -> Step {
     guard let anchor = group.anchor else {
       let parts = group.segments.map { elementwise($0) }

@@ -1,14 +1,14 @@
 import ApusDevice
 
-/// Builds an elementwise program; equal instructions are emitted once. Until the program is complete, the registers of
-/// inputs have the numbers −1, −2, …, and those of instructions 0, 1, …; `program` renumbers them.
+/// Builds an elementwise program; equal instructions are emitted once. Until the program is complete, inputs are the
+/// registers −1, −2, …, and results of instructions are the registers 0, 1, …; `program` renumbers them.
 struct ProgramBuilder {
   private var inputs: [Program.Input] = []
   private(set) var arguments: [Argument] = []
   private var instructions: [Instruction] = []
   private var known: [Instruction: Int] = [:]
-  /// Registers whose values are known to be representable in a 16-bit type: `narrow` found that a function in `choices`
-  /// computes them from such values, or `declare` stated it.
+  /// Registers whose values are known to be representable in a 16-bit type, because `declare` stated this, or because
+  /// a function in `choices` selects among such values.
   private var chosen: [Int: DType] = [:]
 
   /// The register of an input; the same argument is loaded once.
@@ -45,7 +45,7 @@ struct ProgramBuilder {
     return narrow(register, to: dtype)
   }
 
-  /// Functions that return one of their operands, up to its sign.
+  /// Functions whose result is one of their operands, possibly with the opposite sign.
   private static let choices: Set<Instruction.Function> = [
     .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute), .select,
   ]

@@ -17,7 +17,8 @@ final class ResultList: Sendable {
     results = Mutex(types.map { _ in Result() })
   }
 
-  /// Returns a result, with its existing node or a new one. `node` is the operation that has this list.
+  /// Returns result number `index`: a tensor with the existing node of this result or, if there is none, with a new
+  /// node. `node` is the operation that has this list.
   func tensor(_ index: Int, of node: Node) -> Tensor {
     results.withLock { results in
       if let result = results[index].node { return Tensor(node: result) }
@@ -29,7 +30,7 @@ final class ResultList: Sendable {
     }
   }
 
-  /// The results that have a node.
+  /// The nodes of results that still exist.
   var living: [Node] { results.withLock { results in results.compactMap(\.node) } }
 }
 
@@ -60,7 +61,7 @@ extension Attributes {
     }
   }
 
-  /// The attributes for another node; a result list belongs to one node only.
+  /// The attributes for another node, with a result list of its own: a result list belongs to one node only.
   func renewed() -> Attributes {
     switch self {
     case .loop(let attributes): .loop(LoopAttributes(attributes.body))

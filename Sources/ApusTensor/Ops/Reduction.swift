@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Attributes: whether axes are kept (0 or 1), then the reduced axes, ascending.
+  /// A reduction. The integer attributes of its nodes: 1 if the reduced axes have extent 1 in the result, 0 if they are
+  /// removed; then the reduced axes, ascending.
   private static func reduction(
     _ name: String, reducer: Lowering.Reducer, dtype: DType? = nil, gradient: GradientRule
   ) -> Op {
@@ -35,7 +36,7 @@ extension GradientInput {
 }
 
 extension Tensor {
-  /// A bit mask of `axes`, with bit `i` set for axis `i`. If `axes` are not different axes of the tensor, reports an
+  /// A bit mask of `axes`, with bit `i` set for axis `i`. If an axis is out of range or is given twice, reports an
   /// error of `operation` and returns `nil`.
   func checkedAxes(_ axes: [Int]?, _ operation: String) -> Int? {
     var set = 0
@@ -59,7 +60,7 @@ extension Tensor {
     return Tensor(op, OpInputs(node), .integers(attributes))
   }
 
-  /// The number of elements of this tensor for each element of `result`, its reduction over any axes.
+  /// The number of elements of this tensor for each element of `result`, a reduction of this tensor over any axes.
   package func elementCount(perElementOf result: Tensor) -> Double {
     Double(elementCount) / Double(Swift.max(result.elementCount, 1))
   }
@@ -116,9 +117,9 @@ extension Tensor {
     exp().sum(axes: axes, keepingAxes: keepingAxes).log()
   }
 
-  /// The maximum over `axes`, which have extent 1 in the result. No gradient flows through it. The caller subtracts it
-  /// from the tensor, so that the exponential does not overflow. NaN and infinite maxima are replaced by 0, because the
-  /// difference could be ∞ − ∞.
+  /// The maximum over `axes`, which have extent 1 in the result; no gradient flows through the maximum. The caller
+  /// subtracts it from the tensor, so that the exponential does not overflow. NaN and infinite maxima are replaced by
+  /// 0, because the difference could be ∞ − ∞.
   package func exponentialShift(_ axes: [Int]?) -> Tensor {
     let peak = max(axes: axes, keepingAxes: true).stopGradient()
     return peak.isFinite().select(peak, peak.literal(0))
@@ -139,7 +140,7 @@ extension Tensor {
   /// `Σ (x − x̄)²` of elements `x` from which a rounded mean was subtracted. Their own mean `x̄` is the error of this
   /// rounding.
   ///
-  /// The derivatives are those of `Σ x²`, because the derivative of `x̄` through the subtraction of the mean is 0.
+  /// The derivatives equal the derivatives of `Σ x²`: through the subtraction of the mean, the derivative of `x̄` is 0.
   private func sumOfSquaredDeviations(_ axes: [Int]?, keepingAxes: Bool) -> Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
   }

@@ -23,7 +23,8 @@ struct TextModelTests {
         == ["embedding.weight", "output.weight", "output.bias"])
   }
 
-  /// By hand: each of 64 tokens needs two products of 8 by 32 in each of two layers, and a product of 8 by 12.
+  /// The count by hand: each of 64 tokens is multiplied by two 8 × 32 matrices in each of two layers, and by an 8 × 12
+  /// matrix.
   @Test func summariesCountRecurrentSteps() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let model = LSTMLanguageModel(vocabulary: 12, width: 8, depth: 2)
@@ -33,8 +34,8 @@ struct TextModelTests {
     }
   }
 
-  /// By hand: each of 16 tokens needs four products of 8 by 8, two of 8 by 32, and one of 8 by 12 for the outputs. Each
-  /// pair of tokens needs 8 multiply-adds for the score and 8 for the weighted sum.
+  /// The count by hand: each of 16 tokens is multiplied by four 8 × 8 matrices, two 8 × 32 matrices, and one 8 × 12
+  /// matrix for the outputs. Each pair of tokens needs 8 multiply-adds for the score and 8 for the weighted sum.
   @Test func summariesCountAttention() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let model = TransformerLanguageModel(vocabulary: 12, width: 8, depth: 1, heads: 2, longest: 16)
@@ -53,7 +54,8 @@ struct TextModelTests {
     #expect(throws: ModelError.self) { try network(.transformer(heads: 3)).languageModel(vocabulary: 9) }
   }
 
-  /// If a text becomes longer than the model's context, the model reads the second half of the context again.
+  /// The prompt and the generated text may be longer than the model's context. When the context is full, the model
+  /// clears it, and reads the last tokens again: as many as fill half of the context.
   @Test func longTextsOutgrowTheMemory() throws {
     let model = try withRandomKey(RandomKey(seed: 5)) {
       try network(.transformer(heads: 2)).languageModel(vocabulary: 12)
@@ -111,7 +113,7 @@ struct TextModelTests {
     }
   }
 
-  /// Texts that consist of padding alone have finite logits in every model.
+  /// Texts that consist of padding alone have finite logits.
   @Test(arguments: cores) func rowsOfPaddingHaveLogits(_ core: TextNetwork.Core) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let model = try network(core, longest: 4).classifier(vocabulary: 9, classes: 3)
@@ -121,7 +123,8 @@ struct TextModelTests {
     }
   }
 
-  /// Sampling from NaN logits is an error, and generation runs on the device of the weights.
+  /// Sampling from NaN logits is an error. Generation runs on the device of the weights, here also outside of
+  /// `withDevice`.
   @Test(arguments: cores) func samplingFromNaNIsAnError(_ core: TextNetwork.Core) throws {
     let model = try withDevice(TestDevice.reference.device) { () throws in
       try network(core, longest: 5).languageModel(vocabulary: 12)
@@ -153,7 +156,7 @@ struct TextModelTests {
   /// The model learns a periodic text and continues it.
   @Test(arguments: cores) func learnsToContinueAText(_ core: TextNetwork.Core) throws {
     let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
-    // A window may begin anywhere in the period.
+    // The length 5 and the period 6 have no common divisor, so windows begin at every position of the period.
     let windows = try #require(TokenWindows(text, length: 5))
     let model = try withRandomKey(RandomKey(seed: 5)) { try network(core, longest: 5).languageModel(vocabulary: 12) }
     let trainer = Trainer(

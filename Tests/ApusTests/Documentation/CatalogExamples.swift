@@ -1,7 +1,8 @@
 import Apus
 import Testing
 
-/// The Swift examples that only the pages of the DocC catalogs have, word for word. `BookTests` compares them.
+/// The Swift examples that only the pages of the DocC catalogs have, word for word. `BookTests` compares them with the
+/// pages.
 @Suite struct CatalogExamples {
   @Test func loadingOfImages() throws {
     // example

@@ -7,8 +7,8 @@ import Testing
 @testable import ApusRuns
 @testable import ApusTensor
 
-// The Swift examples of CONTRIBUTING.md, word for word, except the second, which is in
-// `Tests/ApusTensorTests/ContributingExamples.swift`. `BookTests` compares them.
+// All Swift examples of CONTRIBUTING.md except the second, word for word. `BookTests` compares them with the text. The
+// second example is in `Tests/ApusTensorTests/ContributingExamples.swift`.
 
 // example
 extension Tensor {
@@ -23,8 +23,8 @@ extension ElementwiseRow {
 }
 
 @Suite struct ContributingExamples {
-  /// The `logit` of the first example, which is composed of other operations, is infinite at 0 and 1. At 0.25 it agrees
-  /// with the reference function of the third example, which is an entry of the table in `RowFunctions.swift`.
+  /// The `logit` of the first example is composed of other operations. It is infinite at 0 and 1. At 0.25 it agrees
+  /// with the reference function of the third example, an entry of the table in `RowFunctions.swift`.
   @Test func elementwiseOperation() throws {
     let functions: [RowFunction] = [
       // example

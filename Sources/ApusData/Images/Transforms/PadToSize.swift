@@ -1,5 +1,5 @@
-/// Pads every image that is lower or narrower than a size, equally on both sides. If the number of added rows or
-/// columns is odd, the bottom or right side gets one more.
+/// Pads images to at least a given height and width, equally on both sides. If the number of added rows or columns is
+/// odd, the bottom or right side gets one more.
 public struct PadToSize: ImageTransform {
   public static let name = "pad"
   public static let usage = "pad SIZE [reflect|replicate|fill V]"

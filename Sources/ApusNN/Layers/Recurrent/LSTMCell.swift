@@ -7,8 +7,8 @@ import ApusTensor
 /// c′ = f · c + i · g
 /// h′ = o · tanh c′
 /// ```
-/// `σ` is the sigmoid, `·` multiplies elements, and each function applies to a quarter of the sum. See `RNNCell` for
-/// when to use a cell.
+/// `σ` is the sigmoid, `·` multiplies element by element, and each of the four functions applies to a quarter of the
+/// sum. See `RNNCell` for when to use a cell.
 public struct LSTMCell: Module {
   let cell: RecurrentCell
 

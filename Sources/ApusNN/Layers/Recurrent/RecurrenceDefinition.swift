@@ -6,7 +6,7 @@ extension Recurrence {
   /// are computed from this definition.
   ///
   /// - Parameters: see `Recurrence.callAsFunction`.
-  /// - Returns: all `h`, then the last states.
+  /// - Returns: the hidden states `h` after all time steps, then the last states.
   func definition(
     _ projected: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, isReversed: Bool
   ) -> [Tensor] {
@@ -34,7 +34,8 @@ func previousStates(_ states: Tensor, _ initial: Tensor, isReversed: Bool) -> Te
     : .concatenated([first, states.slice(axis: 0, from: 0, count: count - 1)])
 }
 
-/// `Σₜ gₜᵀ · hₜ` as one product: `[T, batch, n]` and `[T, batch, size]` to `[n, size]`.
+/// `Σₜ gₜᵀ · hₜ`, of shape `[n, size]`, over the `T` time steps as one product. `g` are the gradients, `[T, batch, n]`,
+/// and `h` the states, `[T, batch, size]`.
 func weightGradient(_ gradients: Tensor, _ states: Tensor) -> Tensor {
   let rows = gradients.shape[0] * gradients.shape[1]
   return gradients.reshaped(to: [rows, gradients.shape[2]]).transposed()
@@ -54,8 +55,8 @@ struct LoopElements {
   }
 }
 
-/// Splits the gradient of a state: `through` flows through the cell where the sequence has an element, `past` bypasses
-/// the cell after the end of the sequence.
+/// Splits the gradient of a state by a mask, which is true where a sequence has an element. `through` is the gradient
+/// there, which flows through the cell. `past` is the gradient after the end of a sequence, which bypasses the cell.
 func split(_ gradient: Tensor, by mask: Tensor?) -> (through: Tensor, past: Tensor?) {
   guard let mask else { return (gradient, nil) }
   let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
