@@ -184,7 +184,7 @@ import Testing
   }
 
   /// If a value that is evaluated along with a step fails, the step still takes effect.
-  @Test(arguments: TestDevice.all) func measuresThatFail(_ test: TestDevice) throws {
+  @Test(arguments: TestDevice.all) func failedMeasuresDoNotUndoTheStep(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let run = Run(Self.cases[0])
       let (x, classes) = (Self.cases[0].inputs(0, false), Self.labels(0, isWrong: false))

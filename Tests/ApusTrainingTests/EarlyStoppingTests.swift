@@ -159,7 +159,7 @@ import Testing
 
   /// `memory` holds the values that a checkpoint stores: the number of epochs without improvement, the best value, and
   /// the last one. Setting invalid values has no effect.
-  @Test func invalidMemoryIsLeftOut() {
+  @Test func invalidMemoryIsIgnored() {
     let stopping = EarlyStopping(.loss, patience: 3)
     #expect(stopping.memory.isEmpty)
     for memory in [[2], [2, 0.5], [2, 0.5, 0.75]] as [[Double]] {

@@ -75,7 +75,7 @@ enum TrainCommand: Command {
     do {
       report = try arguments[profile].map { try ProfileReport(path: $0) }
       if report != nil, case .steps(1...2) = run.settings.length {
-        throw OptionError("--profile begins with the third step; the run has fewer")
+        throw OptionError("--profile starts at the third step, but the run has fewer")
       }
       let device = try ComputeDevice.chosen(by: run.settings.device)
       trained = try run.run(on: device, willStart: { try report?.measureLimits(of: device) }) { options in

@@ -56,7 +56,7 @@ struct TextModelTests {
 
   /// The prompt and the generated text may be longer than the model's context. When the context is full, the model
   /// clears it, and reads the last tokens again: as many as fill half of the context.
-  @Test func longTextsOutgrowTheMemory() throws {
+  @Test func textsMayBeLongerThanTheContext() throws {
     let model = try withRandomKey(RandomKey(seed: 5)) {
       try network(.transformer(heads: 2)).languageModel(vocabulary: 12)
     }
@@ -68,7 +68,7 @@ struct TextModelTests {
 
   /// On each device, the logits do not depend on how many tokens are read at once, except for rounding.
   @Test(arguments: TestDevice.conformance, cores)
-  func readingInPiecesIsReadingAtOnce(_ device: TestDevice, _ core: TextNetwork.Core) throws {
+  func logitsDoNotDependOnHowTokensAreSplit(_ device: TestDevice, _ core: TextNetwork.Core) throws {
     try withDevice(device.device) { () throws in
       let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
       try agree(model)
@@ -136,7 +136,7 @@ struct TextModelTests {
     #expect(throws: ModelError.notFinite) { try generateTokens(model, prompt: [2], count: 2) }
   }
 
-  @Test func widthsThatDoNotFitTheHeads() {
+  @Test func widthsThatHeadsDoNotDivideAreRefused() {
     for (core, width) in [(.transformer(heads: 0), 8), (.transformer(heads: 3), 8)] as [(TextNetwork.Core, Int)] {
       let network = TextNetwork(
         core, width: width, depth: 1, tokenizer: "word", vocabularySize: 9, sequenceLength: 4)
@@ -195,7 +195,7 @@ struct SamplingTests {
     #expect(near(shares { Sampling(temperature: 0, seed: $0) }, [0, 0, 1, 0, 0]))
   }
 
-  @Test func theSameSeedDrawsTheSame() {
+  @Test func equalSeedsDrawEqualTokens() {
     let draws = { (seed: UInt64) in (0..<50).map { Sampling(seed: seed).token(Self.logits, position: $0) } }
     #expect(draws(1) == draws(1) && draws(1) != draws(2))
   }
