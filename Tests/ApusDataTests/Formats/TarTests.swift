@@ -130,7 +130,7 @@ struct TarTests {
     }
     let size = Array("00100000000\0".utf8)
     #expect(failure(tarEntry("pax", type: "L", size: size)).contains("more than the limit"))
-    #expect(failure(tarEntry("n", one, type: "L") + tarEnd).contains("without the file"))
+    #expect(failure(tarEntry("n", one, type: "L") + tarEnd).contains("without their file"))
   }
 
   @Test func noInputTraps() {

@@ -65,7 +65,7 @@ struct PipelineTests {
     ("pad 8192x8193", "is more than the limit of 67108864"),
     ("center-crop 16384x4097", "is more than the limit of 67108864"),
     ("shorter 8193", "8193 is not in 1 ... 8192"), ("scales 8 16384", "16384 is not in 1 ... 8192"),
-    (String(repeating: "flip, ", count: 64) + "flip", "65 transforms, more than the limit of 64"),
+    (String(repeating: "flip, ", count: 64) + "flip", "65 steps, more than the limit of 64"),
   ])
   func numbersBeyondALimitAreRefused(text: String, expected: String) {
     let error = #expect(throws: DataError.self) { try ImagePipeline(parsing: text) }

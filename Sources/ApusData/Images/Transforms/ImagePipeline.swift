@@ -57,7 +57,7 @@ extension ImagePipeline: CustomStringConvertible {
     guard count <= ImagePipeline.mostSteps else {
       throw .tooLarge(
         source: text, reason: "\(count) steps, more than the limit of \(ImagePipeline.mostSteps)",
-        remedy: "use fewer transforms")
+        remedy: "use fewer steps")
     }
     for step in text.split(separator: ",", omittingEmptySubsequences: false) {
       let words = step.split(whereSeparator: \.isWhitespace).map(String.init)
