@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The baseline for operations of `apus bench ops` on 4096x4096 matrices: a copy of one such matrix, on as many threads
-as Apus uses, at most 64. The copy is made by memcpy and by non-temporal stores, and the faster of the two counts.
+as Apus uses, at most 64. The matrix is copied by memcpy and by non-temporal stores, and the faster way is reported.
 Install: a C compiler"""
 
 import ctypes

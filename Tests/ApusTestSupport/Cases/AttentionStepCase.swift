@@ -25,8 +25,8 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// The sizes cover whole and partial vector registers of 1 or 16 queries (one in each lane), and whole and partial
-  /// blocks of 4 or 8 keys. Random words come in Philox blocks of four; some rows of attention weights begin in the
+  /// On CPUs, a step processes 16 queries at once, one in each lane of a vector register, and blocks of 8 keys; on GPUs,
+  /// one query and blocks of 4 keys. The sizes cover whole and partial registers and blocks. Random words come in Philox blocks of four; some rows of attention weights begin in the
   /// middle of such a block.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
