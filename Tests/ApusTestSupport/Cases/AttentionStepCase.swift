@@ -25,9 +25,9 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// On CPUs, a step processes 16 queries at once, one in each lane of a vector register, and blocks of 8 keys; on GPUs,
-  /// one query and blocks of 4 keys. The sizes cover whole and partial registers and blocks. Random words come in Philox blocks of four; some rows of attention weights begin in the
-  /// middle of such a block.
+  /// On CPUs, a step processes 16 queries at once, one in each lane of a vector register, and blocks of 8 keys. On GPUs,
+  /// it processes one query and blocks of 4 keys. The sizes cover whole and partial registers and blocks. Random words
+  /// come in Philox blocks of four; some rows of attention weights begin in the middle of such a block.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
