@@ -35,6 +35,9 @@ static const struct {
     {"prelude/math.h", (const char[]){
 #embed "prelude/math.h" suffix(, 0)
     }},
+    {"prelude/logarithm.h", (const char[]){
+#embed "prelude/logarithm.h" suffix(, 0)
+    }},
     {"prelude/hyperbolic.h", (const char[]){
 #embed "prelude/hyperbolic.h" suffix(, 0)
     }},
@@ -44,8 +47,8 @@ static const struct {
     {"prelude/normal.h", (const char[]){
 #embed "prelude/normal.h" suffix(, 0)
     }},
-    {"prelude/special.h", (const char[]){
-#embed "prelude/special.h" suffix(, 0)
+    {"prelude/rounding.h", (const char[]){
+#embed "prelude/rounding.h" suffix(, 0)
     }},
     {"prelude/lane.h", (const char[]){
 #embed "prelude/lane.h" suffix(, 0)

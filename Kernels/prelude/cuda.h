@@ -106,4 +106,7 @@ typedef double VD;
   INLINE VD WIDE(name##_f64)(VD a) { return name(a); }
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
+#else
+#define LIBM1(name)
+#define LIBM2(name)
 #endif

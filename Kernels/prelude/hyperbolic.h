@@ -1,4 +1,4 @@
-// The float32 hyperbolic functions and their inverses. Included after math.h, in the same dialect.
+// The hyperbolic functions and their inverses. Included after logarithm.h, in the same dialect.
 
 INLINE VF WIDE(tanh_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
@@ -11,6 +11,7 @@ INLINE VF WIDE(tanh_f32)(VF a) {
   VF far = 1.0f - 2.0f / (1.0f + WIDE(exp_f32)(t + t));
   return WITH_SIGN_OF(SELECT_F(t < 0.625f, near, far), a);
 }
+LIBM1(tanh)
 
 // sinh t = e − 1 / (4e) and cosh t = e + 1 / (4e) with e = exp(t) / 2, which overflows only where the results do.
 INLINE VF WIDE(sinh_f32)(VF a) {
@@ -23,11 +24,13 @@ INLINE VF WIDE(sinh_f32)(VF a) {
   VF e = WIDE(exp_pair)(t, (VF)(0.0f), -1);
   return WITH_SIGN_OF(SELECT_F(t < 1.0f, near, e - 0.25f / e), a);
 }
+LIBM1(sinh)
 
 INLINE VF WIDE(cosh_f32)(VF a) {
   VF e = WIDE(exp_pair)(ABSOLUTE_F(a), (VF)(0.0f), -1);
   return e + 0.25f / e;
 }
+LIBM1(cosh)
 
 // log1p(t + extra), corrected for the rounding error of the sum.
 INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
@@ -49,6 +52,7 @@ INLINE VF WIDE(asinh_f32)(VF a) {
   r = WIDE(log_twice_if_large)(t, r);
   return WITH_SIGN_OF(SELECT_F(t < 1e-4f, t, r), a);
 }
+LIBM1(asinh)
 
 // acosh(1 + t) = log1p(t + √(2t + t²))
 INLINE VF WIDE(acosh_f32)(VF a) {
@@ -57,6 +61,7 @@ INLINE VF WIDE(acosh_f32)(VF a) {
   r = WIDE(log_twice_if_large)(a, r);
   return SELECT_F(a < 1.0f, NAN_F, r);
 }
+LIBM1(acosh)
 
 // atanh t = ½ log1p(q + q_low) with q = 2t / (1 − t); q_low corrects the rounding errors of 1 − t and of the quotient.
 INLINE VF WIDE(atanh_f32)(VF a) {
@@ -70,3 +75,4 @@ INLINE VF WIDE(atanh_f32)(VF a) {
   r = SELECT_F(t > 1.0f, NAN_F, r);
   return WITH_SIGN_OF(r, a);
 }
+LIBM1(atanh)

@@ -1,4 +1,5 @@
-// The float32 functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA.
+// The functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA: here rounding, square root
+// and exponentials, in the headers next to this one all others. `name_f32` computes a VF, `name_f64` a VD.
 //
 // Included after bits.h and a *dialect*, a file that defines these names for one language:
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
@@ -19,7 +20,8 @@
 //   SCALED(x, j)         x·2^j of VF, integral j, rounded once; not defined if there is no instruction for it
 //   HAS_HALF             1 if there are instructions that convert float16 (a vector of 16-bit words):
 //                        FLOAT_FROM_HALF(h), exact, and HALF_FROM_FLOAT(x), rounded to nearest even
-//   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function `name` of C's math.h
+//   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function `name` of C's math.h; nothing
+//                        where HAS_FLOAT64 is 0
 //   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is the result of a comparison, as wide as
 //                        the operands: for true, -1 in vectors and 1 in scalars
 //   TRUTH32(m) TRUTH64(m)   a mask as a VI of 0 or 1
@@ -56,6 +58,23 @@ INLINE VF WIDE(sum_error)(VF a, VF b, VF sum) {
 INLINE VF WIDE(product_low)(VF a, VF a_low, VF b, VF b_low, VF product) {
   return EXACT_FMA(a, b, -product) + FMA(a, b_low, a_low * b);
 }
+
+// ---- Rounding, square root, absolute value, remainder
+
+INLINE VF WIDE(floor_f32)(VF a) { return FLOOR(a); }
+LIBM1(floor)
+INLINE VF WIDE(ceil_f32)(VF a) { return CEIL(a); }
+LIBM1(ceil)
+INLINE VF WIDE(rint_f32)(VF a) { return ROUND(a); }
+LIBM1(rint)
+INLINE VF WIDE(trunc_f32)(VF a) { return TRUNCATE(a); }
+LIBM1(trunc)
+INLINE VF WIDE(sqrt_f32)(VF a) { return SQUARE_ROOT(a); }
+LIBM1(sqrt)
+INLINE VF WIDE(fabs_f32)(VF a) { return ABSOLUTE_F(a); }
+LIBM1(fabs)
+INLINE VF WIDE(fmod_f32)(VF a, VF b) { return LIBM_FMOD(a, b); }
+LIBM2(fmod)
 
 // ---- Exponentials
 
@@ -114,6 +133,7 @@ INLINE VF WIDE(exp_f32)(VF a) {
   VF p = FMA(FMA(WIDE(exp_tail)(f), f, (VF)(1.0f)), f, (VF)(1.0f));
   return SELECT_F(a < -105.0f, (VF)(0.0f), WIDE(scaled)(p, j, i));
 }
+LIBM1(exp)
 
 // 2^(high + low), where low is small.
 INLINE VF WIDE(exp2_pair)(VF high, VF low) {
@@ -129,6 +149,7 @@ INLINE VF WIDE(exp2_pair)(VF high, VF low) {
 }
 
 INLINE VF WIDE(exp2_f32)(VF a) { return WIDE(exp2_pair)(a, (VF)(0.0f)); }
+LIBM1(exp2)
 
 INLINE VF WIDE(expm1_f32)(VF a) {
   VF x = SELECT_F(a > 89.0f, (VF)(89.0f), a);
@@ -149,6 +170,7 @@ INLINE VF WIDE(expm1_f32)(VF a) {
   r = SELECT_F(i == 0, e, r + r);
   return SELECT_F(a == 0.0f, a, r);
 }
+LIBM1(expm1)
 
 INLINE VF WIDE(sigmoid_f32)(VF a) {
   VF t = WIDE(exp_f32)(-ABSOLUTE_F(a));
@@ -158,93 +180,9 @@ INLINE VF WIDE(sigmoid_f32)(VF a) {
   VF lost = t - (d - 1.0f);
   return FMA(-r, lost * SELECT_F(a < 0.0f, 1.0f - r, r), r);
 }
-
-// ---- Logarithms
-
-// log(1 + f) − f for f in [−1/3, 1/3].
-INLINE VF WIDE(log_tail)(VF f) {
-  VF s = f * f;
-  VF p = FMA((VF)(-0.12885657f), f, (VF)(0.139868975f));
-  p = FMA(p, f, (VF)(-0.121857136f));
-  p = FMA(p, f, (VF)(0.140053064f));
-  p = FMA(p, f, (VF)(-0.166803762f));
-  p = FMA(p, f, (VF)(0.20010446f));
-  p = FMA(p, f, (VF)(-0.249998003f));
-  p = FMA(p, f, (VF)(0.333332151f));
-  return FMA(s * f, p, s * -0.5f);
+#if HAS_FLOAT64
+INLINE VD WIDE(sigmoid_f64)(VD a) {
+  VD t = WIDE(exp_f64)(-WIDE(fabs_f64)(a));
+  return (a < 0.0 ? t : (VD)(1.0)) / (1.0 + t);
 }
-
-// Splits a positive a = 2^i·m and returns m, in [least, 2·least). `least` is given by its bits.
-INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
-  VI is_denormal = SELECT_I(a < 1.17549435e-38f, (VI)(1), (VI)(0));
-  VI bits = AS_I(a * SELECT_F(is_denormal != 0, (VF)(8388608.0f), (VF)(1.0f)));
-  VI e = (bits - least) & EXPONENT_BITS;
-  *i = TO_F((e >> 23) - is_denormal * 23);
-  return AS_F(bits - e);
-}
-
-// log(a) for any a, where the caller has computed r, which is log(a) if a is finite and positive. Returns −∞ at 0, NaN
-// below 0, ∞ at ∞, else r.
-INLINE VF WIDE(log_edges)(VF a, VF r) {
-  r = SELECT_F(a < INFINITE_F, r, a + a);
-  r = SELECT_F(a < 0.0f, NAN_F, r);
-  return SELECT_F(a == 0.0f, -INFINITE_F, r);
-}
-
-// whole + high + low, where `whole` is 0 or |whole| is at least |high|. So (whole - sum) + high is exactly the rounding
-// error of the sum.
-INLINE VF WIDE(log_sum)(VF whole, VF high, VF low) {
-  VF sum = whole + high;
-  return sum + (((whole - sum) + high) + low);
-}
-
-// i·LOG2_LOW + log(1 + f) − f, the part of log(2^i·(1 + f)) that is added to i·LOG2_HIGH + f.
-INLINE VF WIDE(log_low)(VF i, VF f) { return FMA(i, (VF)(LOG2_LOW), WIDE(log_tail)(f)); }
-
-INLINE VF WIDE(log_f32)(VF a) {
-  VF i;
-  VF f = WIDE(split_exponent)(a, 0x3f2aaaab, &i) - 1.0f;
-  return WIDE(log_edges)(a, WIDE(log_sum)(i * LOG2_HIGH, f, WIDE(log_low)(i, f)));
-}
-
-// log(a)·(factor + factor_low), where two + two_low is log(2)·(factor + factor_low), and products of `two` with
-// exponents are exact.
-INLINE VF WIDE(log_times)(VF a, VF factor, VF factor_low, VF two, VF two_low) {
-  VF i;
-  VF f = WIDE(split_exponent)(a, 0x3f2aaaab, &i) - 1.0f;
-  VF low = FMA(WIDE(log_tail)(f), factor, FMA(f, factor_low, i * two_low));
-  VF high = f * factor;
-  low = low + EXACT_FMA(f, factor, -high);
-  return WIDE(log_edges)(a, WIDE(log_sum)(i * two, high, low));
-}
-
-INLINE VF WIDE(log2_f32)(VF a) {
-  return WIDE(log_times)(a, (VF)(1.44269502f), (VF)(1.92596303e-8f), (VF)(1.0f), (VF)(0.0f));
-}
-
-INLINE VF WIDE(log10_f32)(VF a) {
-  return WIDE(log_times)(
-      a, (VF)(0.434294492f), (VF)(-1.010305e-8f), (VF)(0x1.344p-2f), (VF)(0x1.3509f8p-18f));
-}
-
-// log(1 + a + a_low) for a > −1, where a_low is small.
-INLINE VF WIDE(log1p_pair)(VF a, VF a_low) {
-  VI e = (AS_I(1.0f + a) - 0x3f2aaaab) & EXPONENT_BITS;
-  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. `scale` is 4·2^-i, which is never subnormal.
-  VF scale = AS_F((VI)(0x40800000) - e);
-  VF scaled = (a * 0.25f) * scale;
-  VF shifted = scale * 0.25f - 1.0f;
-  VF f = scaled + shifted;
-  VF f_low = WIDE(sum_error)(scaled, shifted, f) + (a_low * 0.25f) * scale;
-  VF i = TO_F(e >> 23);
-  // f_low times the derivative of log(1 + f) at f, a first-order correction.
-  VF low = WIDE(log_low)(i, f) + f_low / (1.0f + f);
-  return WIDE(log_sum)(i * LOG2_HIGH, f, low);
-}
-
-INLINE VF WIDE(log1p_f32)(VF a) {
-  VF r = SELECT_F(ABSOLUTE_F(a) < 2.98023224e-8f, a, WIDE(log1p_pair)(a, (VF)(0.0f)));
-  r = SELECT_F(a < INFINITE_F, r, a + a);
-  r = SELECT_F(a < -1.0f, NAN_F, r);
-  return SELECT_F(a == -1.0f, -INFINITE_F, r);
-}
+#endif

@@ -1,4 +1,4 @@
-// The error function and the normal distribution. Included after math.h, in the same dialect.
+// The error function and the normal distribution. Included after logarithm.h, in the same dialect.
 
 // ---- The error function
 
@@ -27,6 +27,7 @@ INLINE VF WIDE(erf_f32)(VF a) {
   VF far = 1.0f - WIDE(exp_f32)(q * t);
   return SELECT_F(t > 0.93f, WITH_SIGN_OF(far, a), WIDE(erf_near)(a));
 }
+LIBM1(erf)
 
 // For t = |a| ≥ 0.4, a polynomial in q = (t − 2)/(t + 2) approximates p = (1 + 2t)·exp(t²)·erfc(t) − 1 (after Shepherd
 // and Laframboise, Math. Comp. 36, 1981).
@@ -62,6 +63,7 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   r = SELECT_F(t < 0.4f, 1.0f - WIDE(erf_near)(a), r);
   return SELECT_F(a == a, r, a);
 }
+LIBM1(erfc)
 
 // ---- The normal distribution
 
@@ -70,6 +72,9 @@ INLINE VF WIDE(gaussian_f32)(VF a) {
   VF s = a * a;
   return WIDE(exp_pair)(s * -0.5f, EXACT_FMA(a, a, -s) * -0.5f, 0);
 }
+#if HAS_FLOAT64
+INLINE VD WIDE(gaussian_f64)(VD a) { return WIDE(exp_f64)(a * a * -0.5); }
+#endif
 
 // Φ(a), the cumulative distribution function, where g = exp(−a²/2). With t = |a|, k = 37/16 and u = 1/(t + k), a
 // polynomial in q = (t − k)/(t + k) = 1 − 2k·u approximates p = Φ(−t)·(t + k)/g.
@@ -97,6 +102,13 @@ INLINE VF WIDE(normal_f32)(VF a, VF g) {
   VF tail = EXACT_FMA(w, p, FMA(EXACT_FMA(g, u, -w), p, w * lost));
   return SELECT_F(a < 0.0f, tail, 1.0f - tail);
 }
+#if HAS_FLOAT64
+// Only `normal_f32` uses the argument g.
+INLINE VD WIDE(normal_f64)(VD a, VD g) {
+  (void)g;
+  return 0.5 * WIDE(erfc_f64)(a * -0.70710678118654752);
+}
+#endif
 
 // erf⁻¹(a) by three polynomials: in a² near 0, in w = −log(1 − a²) in the middle, and in √w in the tails (the scheme of
 // Giles, GPU Computing Gems 2, 2011).
@@ -137,3 +149,20 @@ INLINE VF WIDE(erfinv_f32)(VF a) {
   r = SELECT_F(t == 1.0f, INFINITE_F, r);
   return WITH_SIGN_OF(SELECT_F(t > 1.0f, NAN_F, r), a);
 }
+#if HAS_FLOAT64
+// Winitzki's approximation and three steps of Halley's method on erf, or on erfc in the tails.
+INLINE VD WIDE(erfinv_f64)(VD a) {
+  VD t = WIDE(fabs_f64)(a);
+  VD u = WIDE(log_f64)((1.0 - t) * (1.0 + t));
+  VD c = 4.3307467508 + 0.5 * u;
+  VD y = WIDE(sqrt_f64)(WIDE(sqrt_f64)(c * c - u * 6.8027210884) - c);
+  for (int step = 0; step < 3; step += 1) {
+    VD e = t < 0.5 ? WIDE(erf_f64)(y) - t : (1.0 - t) - WIDE(erfc_f64)(y);
+    VD d = e / (1.1283791670955126 * WIDE(exp_f64)(-y * y));
+    y = y - d / (1.0 + y * d);
+  }
+  y = t < 1e-9 ? t * 0.88622692545275801 : y;
+  y = t < 1.0 ? y : t == 1.0 ? (VD)(1.0) / (VD)(0.0) : (VD)(0.0) / (VD)(0.0);
+  return a < 0.0 ? -y : (a == 0.0 ? a : y);
+}
+#endif

@@ -205,4 +205,7 @@ typedef VECTOR(double) VD;
     return VLOAD(x); \
   }
 #endif
+#else
+#define LIBM1(name)
+#define LIBM2(name)
 #endif

@@ -1,4 +1,4 @@
-// Loads, stores and conversions of the element types, for C, OpenCL C and CUDA. Included after prelude/special.h.
+// Loads, stores and conversions of the element types, for C, OpenCL C and CUDA. Included after prelude/rounding.h.
 //
 // A register has WIDTH lanes (elements). The first `count` lanes are valid; `count` is WIDTH except at the end of a row
 // of elements in memory.

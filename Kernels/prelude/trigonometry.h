@@ -1,4 +1,4 @@
-// The float32 trigonometric functions and their inverses. Included after math.h, in the same dialect.
+// The trigonometric functions and their inverses. Included after math.h, in the same dialect.
 
 // ---- Trigonometric functions
 
@@ -100,7 +100,9 @@ INLINE VF WIDE(sine_shifted)(VF a, int shift) {
 }
 
 INLINE VF WIDE(sin_f32)(VF a) { return SELECT_F(a == 0.0f, a, WIDE(sine_shifted)(a, 0)); }
+LIBM1(sin)
 INLINE VF WIDE(cos_f32)(VF a) { return WIDE(sine_shifted)(a, 1); }
+LIBM1(cos)
 
 INLINE VF WIDE(tan_f32)(VF a) {
   VI q;
@@ -120,6 +122,7 @@ INLINE VF WIDE(tan_f32)(VF a) {
   inverse = FMA(inverse * inverse, (r - t) + tail, inverse);
   return SELECT_F(a == 0.0f, a, SELECT_F((q & 1) != 0, inverse, t));
 }
+LIBM1(tan)
 
 // asin(x) − x for x = √z, z in [0, 1/4].
 INLINE VF WIDE(asin_tail)(VF x, VF z) {
@@ -152,6 +155,7 @@ INLINE VF WIDE(asin_f32)(VF a) {
   VF far = r + (r_low - ((tail + tail) + 4.37113883e-8f));
   return WITH_SIGN_OF(SELECT_F(is_far, far, x + tail), a);
 }
+LIBM1(asin)
 
 INLINE VF WIDE(acos_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
@@ -163,6 +167,7 @@ INLINE VF WIDE(acos_f32)(VF a) {
   VF far = SELECT_F(a < 0.0f, near, x + tail);
   return SELECT_F(is_far, far + far, near);
 }
+LIBM1(acos)
 
 // atan(x) − x for x in [0, 1].
 INLINE VF WIDE(atan_tail)(VF x) {
@@ -184,6 +189,7 @@ INLINE VF WIDE(atan_f32)(VF a) {
   VF tail = WIDE(atan_tail)(x);
   return WITH_SIGN_OF(SELECT_F(t > 1.0f, WIDE(complement)(x, tail), x + tail), a);
 }
+LIBM1(atan)
 
 // The angle of the point with the coordinates x = b and y = a.
 INLINE VF WIDE(atan2_f32)(VF a, VF b) {
@@ -203,3 +209,4 @@ INLINE VF WIDE(atan2_f32)(VF a, VF b) {
   r = SELECT_F(is_left, flipped, r) + r_low;
   return SELECT_F((a != a) | (b != b), a + b, WITH_SIGN_OF(r, a));
 }
+LIBM2(atan2)

@@ -102,6 +102,7 @@ INLINE VF floor_steps(VF x) {
 #endif
 
 #include "../../Kernels/prelude/math.h"
+#include "../../Kernels/prelude/logarithm.h"
 #include "../../Kernels/prelude/hyperbolic.h"
 #include "../../Kernels/prelude/trigonometry.h"
 #include "../../Kernels/prelude/normal.h"
@@ -131,4 +132,4 @@ INLINE VF FLOAT_FROM_HALF(VH h) {
 #define HAS_HALF 0
 #endif
 
-#include "../../Kernels/prelude/special.h"
+#include "../../Kernels/prelude/rounding.h"

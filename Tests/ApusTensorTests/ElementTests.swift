@@ -66,7 +66,7 @@ import Testing
     #expect(BFloat16(0.333).description == "0.33203125")
   }
 
-  /// `BFloat16` rounds as the devices do with `Kernels/prelude/special.h`. The reference device does not keep the
+  /// `BFloat16` rounds as the devices do with `Kernels/prelude/rounding.h`. The reference device does not keep the
   /// payloads of NaN.
   @Test func brainFloatsAreRoundedAsOnDevices() throws {
     // Every value of the upper 16 bits, each with six values of the lower 16 bits: the rounding tie 0x8000, its

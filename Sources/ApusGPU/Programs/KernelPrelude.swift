@@ -7,8 +7,8 @@ enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     var text = dialect(of: target)
     let common = [
-      "indices", "bits", "math", "hyperbolic", "trigonometry", "normal", "special", "storage", "philox", "random",
-      "rows",
+      "indices", "bits", "math", "logarithm", "hyperbolic", "trigonometry", "normal", "rounding", "storage", "philox",
+      "random", "rows",
     ]
     let lanes = target.width > 1 ? ["prelude/opencl_lanes.h", "prelude/winograd.h"] : ["prelude/one_lane.h"]
     for name in lanes + common.map({ "prelude/\($0).h" }) { text += file(name) }

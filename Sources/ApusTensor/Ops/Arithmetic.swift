@@ -77,6 +77,10 @@ extension Tensor {
   public func power(_ exponent: Tensor) -> Tensor {
     Tensor.arithmetic(.power, widened, exponent.widened)
   }
+  /// `xᵖ` for each element `x` and the exponent `p`, in the same shape.
+  public func power<Number: TensorElement>(_ exponent: Number) -> Tensor { power(literal(exponent)) }
+  /// `xᵖ` for each element `x` and the exponent `p`, in the same shape.
+  public func power(_ exponent: Double) -> Tensor { power(literal(exponent)) }
 }
 
 extension Op {
@@ -95,6 +99,8 @@ extension Tensor {
   /// The angle of the point `(x, self)` in radians, in `−π … π`, element by element in the broadcast shape of both;
   /// integers and `bool` count as `float32`. The gradients at the origin are 0.
   public func atan2(_ x: Tensor) -> Tensor { Tensor.floatingBinary(.atan2, self, x) }
+  /// The angle of the point `(x, self)` in radians, in `−π … π`, for each element, in the same shape.
+  public func atan2<Number: TensorElement>(_ x: Number) -> Tensor { atan2(literal(x)) }
 }
 
 // MARK: - Remainders
@@ -111,6 +117,8 @@ extension Tensor {
   /// The remainder of floored division, with the sign of the divisor (NumPy's `%`), in the broadcast shape and promoted
   /// type of both; for an integer divisor of 0 it is 0.
   public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
+  /// The remainder of floored division of each element, with the sign of the divisor, in the same shape.
+  public func remainder<Number: TensorElement>(_ divisor: Number) -> Tensor { remainder(literal(divisor)) }
 }
 
 extension Op {
@@ -125,6 +133,8 @@ extension Tensor {
   /// The remainder of truncated division, with the sign of the dividend (C's `fmod`), in the broadcast shape and
   /// promoted type of both; for an integer divisor of 0 it is 0.
   public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
+  /// The remainder of truncated division of each element, with the sign of the dividend, in the same shape.
+  public func fmod<Number: TensorElement>(_ divisor: Number) -> Tensor { fmod(literal(divisor)) }
 }
 
 extension Op {
@@ -138,6 +148,8 @@ extension Tensor {
   public func floorDivided(by divisor: Tensor) -> Tensor {
     Tensor.arithmetic(.floorDivide, self, divisor)
   }
+  /// Each element divided by the number, rounded down, in the same shape. The gradient is 0.
+  public func floorDivided<Number: TensorElement>(by divisor: Number) -> Tensor { floorDivided(by: literal(divisor)) }
 }
 
 // MARK: - Minimum and maximum
@@ -166,9 +178,17 @@ extension Tensor {
   /// The smaller of the two elements, in the broadcast shape and promoted type; NaN where one is NaN. Where both are
   /// equal, each gets half of the gradient.
   public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
+  /// The smaller of each element and the number, in the same shape. At a tie the element gets half of the gradient.
+  public func minimum<Number: TensorElement>(_ other: Number) -> Tensor { minimum(literal(other)) }
+  /// The smaller of each element and the number, in the same shape. At a tie the element gets half of the gradient.
+  public func minimum(_ other: Double) -> Tensor { minimum(literal(other)) }
   /// The larger of the two elements, in the broadcast shape and promoted type; NaN where one is NaN. Where both are
   /// equal, each gets half of the gradient.
   public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
+  /// The larger of each element and the number, in the same shape. At a tie the element gets half of the gradient.
+  public func maximum<Number: TensorElement>(_ other: Number) -> Tensor { maximum(literal(other)) }
+  /// The larger of each element and the number, in the same shape. At a tie the element gets half of the gradient.
+  public func maximum(_ other: Double) -> Tensor { maximum(literal(other)) }
 }
 
 // MARK: - Clamping

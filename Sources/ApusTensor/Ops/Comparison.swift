@@ -62,6 +62,22 @@ extension Tensor {
     return Tensor(
       .select, OpInputs(truth.node, then.cast(to: dtype).node, other.cast(to: dtype).node))
   }
+  /// `then` where this tensor, the condition, is true, and the number elsewhere, in the broadcast shape of both
+  /// tensors.
+  public func select<Number: TensorElement>(_ then: Tensor, _ other: Number) -> Tensor {
+    select(then, then.literal(other))
+  }
+  /// The number where this tensor, the condition, is true, and `other` elsewhere, in the broadcast shape of both
+  /// tensors.
+  public func select<Number: TensorElement>(_ then: Number, _ other: Tensor) -> Tensor {
+    select(other.literal(then), other)
+  }
+  /// `then` where this tensor, the condition, is true, and the number elsewhere, in the broadcast shape of both
+  /// tensors.
+  public func select(_ then: Tensor, _ other: Double) -> Tensor { select(then, then.literal(other)) }
+  /// The number where this tensor, the condition, is true, and `other` elsewhere, in the broadcast shape of both
+  /// tensors.
+  public func select(_ then: Double, _ other: Tensor) -> Tensor { select(other.literal(then), other) }
 }
 
 // MARK: - Comparisons and tests
@@ -118,14 +134,26 @@ extension Tensor {
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func bitAnd(_ other: Tensor) -> Tensor { Tensor.binary(.bitAnd, self, other) }
+  /// The bits that are set in an element and in the number, in the same shape.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
+  public func bitAnd<Number: TensorElement>(_ other: Number) -> Tensor { bitAnd(literal(other)) }
   /// The bits that are set in at least one of the two elements, in the broadcast shape and promoted type of both.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func bitOr(_ other: Tensor) -> Tensor { Tensor.binary(.bitOr, self, other) }
+  /// The bits that are set in an element or in the number, in the same shape.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
+  public func bitOr<Number: TensorElement>(_ other: Number) -> Tensor { bitOr(literal(other)) }
   /// The bits that are set in exactly one of the two elements, in the broadcast shape and promoted type of both.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func bitXor(_ other: Tensor) -> Tensor { Tensor.binary(.bitXor, self, other) }
+  /// The bits that are set in exactly one of an element and the number, in the same shape.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
+  public func bitXor<Number: TensorElement>(_ other: Number) -> Tensor { bitXor(literal(other)) }
   /// All bits of each element inverted, in the same shape and type; for `bool`, the logical negation.
   ///
   /// - Precondition: the elements are integers or `bool`.
@@ -135,6 +163,11 @@ extension Tensor {
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
+  /// The bits of each element shifted left, in the same shape; 0 for counts of the type's width or more, and for
+  /// negative counts.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
+  public func shiftedLeft<Number: TensorElement>(by bits: Number) -> Tensor { shiftedLeft(by: literal(bits)) }
   /// The bits of each element shifted right and filled with zeros, in the broadcast shape and promoted type of both
   /// (`int32` for two `bool` tensors); 0 for counts of the type's width or more, and for negative counts. In `int8`,
   /// negative elements are an exception. They are extended to `int32` and then shifted: up to a count of 24, the bits
@@ -142,4 +175,29 @@ extension Tensor {
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }
+  /// The bits of each element shifted right and filled with zeros, in the same shape. Large counts and negative
+  /// elements are treated as in `shiftedRight(by:)` for a tensor.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
+  public func shiftedRight<Number: TensorElement>(by bits: Number) -> Tensor { shiftedRight(by: literal(bits)) }
+}
+
+extension Tensor {
+  /// Whether `|self − other| ≤ absolute + relative · |other|`: `bool`, in the broadcast shape of both. Infinities are
+  /// close only if they are equal.
+  ///
+  /// - Parameter equatesNaN: whether NaN is close to NaN.
+  public func isClose(
+    to other: Tensor, relative: Double = 1e-5, absolute: Double = 1e-8, equatesNaN: Bool = false
+  ) -> Tensor {
+    let dtype = Tensor.promotedType([self, other])
+    let (x, y) = (cast(to: dtype).wideLane.floating, other.cast(to: dtype).wideLane.floating)
+    // Integers are subtracted as integers: as `float32`, different large ones would be equal.
+    let difference = dtype.isFloatingPoint ? x - y : (cast(to: .int64) - other.cast(to: .int64)).floating
+    let isNear = difference.abs() .<= y.abs() * relative + absolute
+    // An infinite `other` makes the bound infinite, so the test also requires that `other` is finite.
+    let result = isNear.logicalAnd(y.isFinite()).logicalOr(self .== other)
+    guard equatesNaN else { return result }
+    return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))
+  }
 }

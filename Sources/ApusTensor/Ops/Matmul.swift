@@ -94,3 +94,16 @@ extension Tensor {
     return rows.transposed().matmul(gradient.reshaped(to: [count, gradient.shape[gradient.rank - 1]]))
   }
 }
+
+extension Tensor {
+  /// The products `y[i, j] = x[i] · other[j]` of two vectors `[m]` and `[n]`: `[m, n]`.
+  ///
+  /// - Precondition: both tensors have one axis.
+  public func outer(_ other: Tensor) -> Tensor {
+    guard rank == 1, other.rank == 1 else {
+      ShapeError("outer", "\(shape) and \(other.shape) must be vectors").report()
+      return self
+    }
+    return expandingAxis(at: 1) * other
+  }
+}

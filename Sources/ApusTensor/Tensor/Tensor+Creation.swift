@@ -219,3 +219,50 @@ extension Op {
     name: "constant", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .constant)
 }
+
+extension Tensor {
+  /// The identity matrix `[rows, columns]`, by default `[rows, rows]`: ones where column and row are equal, zeros
+  /// elsewhere.
+  public static func eye(
+    _ rows: Int, _ columns: Int? = nil, dtype: DType = .float32, device: ComputeDevice = .current
+  ) -> Tensor {
+    let shape: Shape = [rows, columns ?? rows]
+    return (indices(shape, 0, "eye", .int64, device) .== indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
+  }
+
+  /// `count` equally spaced numbers from `start` to `end`, including both, in the shape `[count]`. For a `count` of 1
+  /// the number is `start`.
+  public static func linspace(
+    from start: Double, to end: Double, count: Int, dtype: DType = .float32,
+    device: ComputeDevice = .current
+  ) -> Tensor {
+    let wide: DType = dtype == .float64 ? .float64 : .float32
+    let index = indices([count], 0, "linspace", .int64, device).cast(to: wide)
+    let step = count > 1 ? (end - start) / Double(count - 1) : 0
+    // Each half is counted from its own end, so that both ends are exact.
+    let isFirstHalf = index .< Double(count) / 2
+    let fromStart = index.spaced(from: start, by: step)
+    let fromEnd = index.constant(end) - (index.constant(Double(count - 1)) - index) * index.constant(step)
+    return isFirstHalf.select(fromStart, fromEnd).cast(to: dtype)
+  }
+
+  /// The coordinates of all points of a grid: result `i` has the elements of vector `i` along axis `i` and repeats them
+  /// along all other axes.
+  ///
+  /// - Parameter vectors: `[n₀]`, `[n₁]`, …, at most 8.
+  /// - Returns: a tensor `[n₀, n₁, …]` for each vector (`indexing="ij"` of PyTorch).
+  /// - Precondition: all tensors have one axis.
+  public static func meshgrid(_ vectors: [Tensor]) -> [Tensor] {
+    guard vectors.allSatisfy({ $0.rank == 1 }), vectors.count <= Shape.maximumRank else {
+      ShapeError("meshgrid", "\(vectors.map(\.shape)) must be at most \(Shape.maximumRank) vectors").report()
+      return vectors
+    }
+    let full = Shape(vectors.map(\.elementCount))
+    guard accepts(full, "meshgrid") else { return vectors }
+    return vectors.enumerated().map { axis, vector in
+      var shape = Shape(repeating: 1, count: full.rank)
+      shape[axis] = full[axis]
+      return vector.reshaped(to: shape).broadcast(to: full)
+    }
+  }
+}

@@ -1,6 +1,6 @@
 import ApusDevice
 
-// Functions composed of other operations. `cbrt` and `hypot` have custom gradients in terms of their results.
+// Elementwise functions composed of other operations. `cbrt`, `hypot` and `logAddExp` have custom gradients.
 
 extension Tensor {
   /// The cube root of each element, also of negative numbers, in the same shape; integers and `bool` count as
@@ -41,6 +41,8 @@ extension Tensor {
       }
     }
   }
+  /// `√(x² + y²)` of each element and the number, without overflow, in the same shape.
+  public func hypot<Number: TensorElement>(_ other: Number) -> Tensor { hypot(literal(other)) }
 
   /// `|self|` with the sign of `other`, including the sign of −0, in the broadcast shape of both and the type of this
   /// tensor; integers and `bool` count as `float32`. The gradient of `other` is 0.
@@ -49,5 +51,38 @@ extension Tensor {
     let isNegative = (sign .< 0).logicalOr(sign.reciprocal() .< 0)
     let size = floating.abs()
     return isNegative.select(-size, size)
+  }
+  /// The magnitude of each element with the sign of the number, in the same shape.
+  public func copySign<Number: TensorElement>(_ other: Number) -> Tensor { copySign(literal(other)) }
+
+  /// `self + weight · (other − self)`, in the broadcast shape and promoted type of all three; integers and `bool` count
+  /// as `float32`.
+  public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor {
+    Tensor.inWideLane([self, other, weight]) { $0[0] + ($0[1] - $0[0]) * $0[2] }
+  }
+  /// `self + weight · (other − self)`, in the broadcast shape of both tensors.
+  public func lerp<Number: TensorElement>(to other: Tensor, _ weight: Number) -> Tensor {
+    lerp(to: other, literal(weight))
+  }
+
+  /// `log(eˣ + eʸ)` for each element `x` and the element `y` of `other`, without overflow, in the broadcast shape and
+  /// promoted type of both; integers and `bool` count as `float32`. The gradients are the fractions of `eˣ` and `eʸ` in
+  /// the sum.
+  public func logAddExp(_ other: Tensor) -> Tensor {
+    Tensor.inWideLane([self, other]) {
+      // A custom gradient is needed because the kinks of the maximum and of |x − y| cancel in the first derivative, but
+      // not in second derivatives.
+      withGradient($0) { gradient, inputs, _ in
+        let difference = inputs[0].difference(inputs[1])
+        return [gradient * difference.sigmoid(), gradient * (-difference).sigmoid()]
+      } function: {
+        $0[0].maximum($0[1]) + (-$0[0].difference($0[1]).abs()).softplus()
+      }
+    }
+  }
+
+  /// `self − other`, but 0 where both are the same infinity.
+  private func difference(_ other: Tensor) -> Tensor {
+    isInfinite().logicalAnd(self .== other).select(constant(0), self - other)
   }
 }
