@@ -78,7 +78,8 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
     V c = OPERAND(V, 2);                                                                    \
     r = expression;                                                                         \
   })
-BINARY(exp_difference, , VALUE(exp)(VALUE(subtract)(a, b)))
+INLINE V VALUE(exp_difference)(V a, V b) { return VALUE(exp)(VALUE(subtract)(a, b)); }
+BINARY(exp_difference, , VALUE(exp_difference)(a, b))
 TERNARY(multiply_add, VALUE(add)(VALUE(multiply)(a, b), c))
 TERNARY(subtract_product, VALUE(subtract)(c, VALUE(multiply)(a, b)))
 #undef TERNARY

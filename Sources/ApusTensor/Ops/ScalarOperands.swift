@@ -1,8 +1,8 @@
 import ApusDevice
 
-// Operators for a tensor and a number; the methods with a number are next to those with a tensor. Like Python numbers in PyTorch, numbers take the tensor's element type, with two
-// exceptions. An integer or `bool` tensor and a floating-point number give `float32`. A `bool` tensor and an integer
-// give `int64`.
+// Operators for a tensor and a number; methods with a number are next to the methods with a tensor. Like Python numbers
+// in PyTorch, numbers take the tensor's element type, with two exceptions. An integer or `bool` tensor and a
+// floating-point number give `float32`. A `bool` tensor and an integer give `int64`.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.

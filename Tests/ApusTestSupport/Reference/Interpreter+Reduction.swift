@@ -99,7 +99,7 @@ struct Combined {
     case .product, .all: value = isFloat ? .float(1) : .integer(1)
     case .min: value = isFloat ? .float(.infinity) : .integer(greatest)
     case .max: value = isFloat ? .float(-.infinity) : .integer(least)
-    default: value = .integer(0)
+    case .argmin, .argmax: value = .integer(0)
     }
   }
 
@@ -136,7 +136,7 @@ struct Combined {
     case .product: return a * b
     case .min: return a.isNaN || b.isNaN ? .nan : min(a, b)
     case .max: return a.isNaN || b.isNaN ? .nan : max(a, b)
-    default: fatalError("no reducer \(reducer) for floating-point numbers")
+    case .any, .all, .argmin, .argmax: fatalError("no reducer \(reducer) for floating-point numbers")
     }
   }
 
@@ -148,7 +148,7 @@ struct Combined {
     case .max: return max(a, b)
     case .any: return a != 0 || b != 0 ? 1 : 0
     case .all: return a != 0 && b != 0 ? 1 : 0
-    default: fatalError("no reducer \(reducer) for integers")
+    case .argmin, .argmax: fatalError("no reducer \(reducer) for integers")
     }
   }
 }
