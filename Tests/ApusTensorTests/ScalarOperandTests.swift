@@ -42,7 +42,10 @@ import Testing
           (x.remainder(n), [1, 0.5, 1]), (x.fmod(n), [-2, 0.5, 1]), (x.floorDivided(by: f), [-4, 1, 8]),
           (whole.remainder(n), [1, 2, 2]), (whole * f, [3.5, -3.5, 1]), (whole.bitAnd(n), [3, 1, 2]),
           ((x .> f).select(x, 0), [0, 0, 4]), ((n .>= x).select(x, -1), [-2, 0.5, -1]),
-          (x.lerp(to: x * 3, 0.5), [-4, 1, 8]),
+          (x.lerp(to: x * 3, 0.5), [-4, 1, 8]), (x.hypot(n), [3.6055513, 3.0413813, 5]),
+          (x.copySign(-1), [-2, -0.5, -4]), (x.atan2(n), [-0.5880026, 0.16514868, 0.9272952]),
+          (whole.bitOr(n), [7, -5, 3]), (whole.bitXor(n), [4, -6, 1]), (whole.shiftedLeft(by: 1), [14, -14, 4]),
+          (whole.shiftedRight(by: 30), [0, 3, 0]),
         ]
         let all = try Tensor.concatenated(results.map { $0.0.cast(to: .float32) }).array()
         #expect(zip(all, results.flatMap(\.1)).allSatisfy { abs($0 - $1) < 1e-5 }, "\(device.name): \(all)")
