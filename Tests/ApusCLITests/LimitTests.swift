@@ -111,7 +111,7 @@ struct LimitTests {
   @Test(arguments: ["--transform", "--augment"]) func pipelinesBeyondTheLimitsAreRefused(option: String) throws {
     let start = ContinuousClock.now
     for (text, message) in [
-      ("resize 16384", "pixels"), ("flip" + String(repeating: ", flip", count: 99), "transforms"),
+      ("resize 16384", "pixels"), ("flip" + String(repeating: ", flip", count: 99), "steps"),
     ] {
       let run = try train(["lenet5", option, text])
       #expect(run.status == 65 && run.errors.contains("more than the limit of ") && run.errors.contains(message))

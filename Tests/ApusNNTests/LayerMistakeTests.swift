@@ -92,7 +92,7 @@ import Testing
       "ConvTranspose1d: outputPadding 2 must be below stride 2 or dilation 1",
       ConvTranspose1d(1, 1, kernel: 3, stride: 2, outputPadding: 2)),
     Construction("AdaptiveAvgPool2d: expected 2 sizes of 1 or more, got [\"1\"]", AdaptiveAvgPool2d([1])),
-    Construction("AdaptiveMaxPool1d: expected 1 sizes of 1 or more, got [\"0\"]", AdaptiveMaxPool1d(0)),
+    Construction("AdaptiveMaxPool1d: expected 1 size of 1 or more, got [\"0\"]", AdaptiveMaxPool1d(0)),
     Construction("LPPool1d: the power 0.0 must be above 0", LPPool1d(0, 2)),
     Construction("Dropout: the rate 1.0 is not in 0 ..< 1", Dropout(1)),
     Construction("Dropout3d: the rate -0.5 is not in 0 ..< 1", Dropout3d(-0.5)),
