@@ -47,7 +47,8 @@ static void pool_pairs(const csimd_windows *w, const void *input, void *output) 
     eight m = PRECEDES_MAX(b, a) ? b : a;
     m = PRECEDES_MAX(c, m) ? c : m;
     m = PRECEDES_MAX(d, m) ? d : m;
-    // If a row has fewer than eight results, the store writes past its end; the next row overwrites what is there.
+    // If a row has fewer than eight results, the store writes past the end of the row. The next row overwrites these
+    // elements.
     if (y + i + 8 <= result_size) memcpy(to + y + i, &m, sizeof m);
     else copy_part_4(to + y + i, &m, count);
   })

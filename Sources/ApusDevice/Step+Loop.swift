@@ -27,8 +27,8 @@ public struct Loop: Hashable, Sendable {
   public var count: Int
   /// Whether the loop runs from the last element to the first.
   public var isReversed: Bool
-  /// The plan of one iteration. An output that goes to a carried value is stored in the memory of this carried value,
-  /// in place of the input that comes from it.
+  /// The plan of one iteration. An output that goes to a carried value replaces the value in its memory, which is the
+  /// input of this iteration.
   public var body: Plan
   /// The sources of the body's inputs.
   public var inputs: [Source]

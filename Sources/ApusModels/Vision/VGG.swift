@@ -19,7 +19,7 @@ public struct VGG: Layer {
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
   ///   - dropout: the dropout rate before the second and before the third dense layer.
-  ///   - stem: `smallImage` has one dense layer in place of three. Max pooling then rounds odd heights and widths up:
+  ///   - stem: `smallImage` has one dense layer instead of three. Max pooling then rounds odd heights and widths up:
   ///     28 pixels become 14, 7, 4, 2 and 1. If several pixels are left after the five stages, as with images of more
   ///     than 32 × 32 pixels, the dense layer reads their mean.
   public init(

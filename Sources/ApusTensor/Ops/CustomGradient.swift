@@ -44,8 +44,8 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .view { .reshape($0.shape) })
 
-  /// The value of the input as a new node. To differentiate with respect to several tensors, one of which may be
-  /// computed from another, take their aliases: the gradient of one alias does not flow on to another.
+  /// The value of the input as a new node. It serves gradients with respect to several tensors, of which one may be
+  /// computed from another: the gradient of the alias of one does not flow to the alias of another.
   static let alias: Op = Op(
     name: "alias",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },

@@ -256,7 +256,7 @@ extension Tensor {
 
 /// The sizes of a gather or scatter. The array that is indexed has the shape `[outer, extent, inner]`, where `extent`
 /// is the extent of the indexed axis. The array of gathered or added slices has the shape `[outer, count, inner]`, with
-/// `count` indices in place of that axis.
+/// one slice for each of the `count` indices.
 private struct IndexParts {
   var outer: Int
   var extent: Int

@@ -47,8 +47,8 @@ package struct RowList {
 }
 
 extension Tensor {
-  /// The tensor with `rows` in place of the rows at the indices of `list`. If nothing else needs the tensor, only these
-  /// rows are written.
+  /// The tensor, but with `rows` at the indices of `list`. If nothing else needs the tensor, only these rows are
+  /// written.
   package func writing(_ rows: Tensor, at list: RowList) -> Tensor {
     Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)
   }
