@@ -2,6 +2,7 @@
 import ApusDevice
 import ApusSystem
 import ApusTestSupport
+import CTestEnvironment
 import Foundation
 import Testing
 
@@ -172,6 +173,19 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     let wrong = ["opencl:0.1", "opencl:-1", "opencl:0.0/0", "opencl", "cpu"]
     #expect(wrong.allSatisfy { OpenCL.Name($0) == nil })
     #expect(try #require(OpenCL.Name("opencl:3.1/4")).part! == (1, 4))
+  }
+
+  /// Closing a sub-device leaves no access to freed memory. In the process of this test, memory is overwritten when it
+  /// is freed.
+  @Test(.enabled(if: Harness.computeUnits > 1, "one compute unit has no parts")) func partsCanBeClosed() async {
+    await #expect(processExitsWith: .success) {
+      test_overwrite_freed_memory()
+      for number in [0, 1, 0] {
+        let device = try OpenCL.open(0, part: (number, 2), options: GPUOptions())
+        guard try increments(100, on: device) == (1...100).map(Double.init) else { exit(EXIT_FAILURE) }
+      }
+      exit(EXIT_SUCCESS)
+    }
   }
 
   @Test func concurrentQueriesFindDevices() async {

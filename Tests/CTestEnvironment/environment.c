@@ -5,6 +5,7 @@
 #include "environment.h"
 
 #include <ftw.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,3 +28,5 @@ __attribute__((constructor)) static void give_cache(void) {
   setenv("POCL_CACHE_DIR", folder, 1);
   atexit(remove_folder);
 }
+
+void test_overwrite_freed_memory(void) { mallopt(M_PERTURB, 0xA5); }

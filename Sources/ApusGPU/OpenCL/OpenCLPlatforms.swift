@@ -26,21 +26,8 @@ struct OpenCLEntry: @unchecked Sendable {
   let device: cl_device_id
   let index: Int
   let api: OpenCLFunctions
-  /// The sub-device; `nil` for a whole device.
-  var part: Part?
-
-  /// A sub-device: one of several equal parts of a device's compute units. It is released with the last reference.
-  final class Part: @unchecked Sendable {
-    let number, count: Int
-    private let device: cl_device_id
-    private let api: OpenCLFunctions
-
-    fileprivate init(_ device: cl_device_id, number: Int, count: Int, api: OpenCLFunctions) {
-      (self.device, self.number, self.count, self.api) = (device, number, count, api)
-    }
-
-    deinit { _ = api.functions.clReleaseDevice(device) }
-  }
+  /// The number of the sub-device, and the count of sub-devices; `nil` for a whole device.
+  var part: (number: Int, count: Int)?
 
   /// Locked while platforms are queried.
   private static let enumeration = Mutex(())
@@ -104,21 +91,39 @@ extension OpenCLEntry {
         reason: "\(identifier) has \(units) compute units; in opencl:N.P/C, C must be from 1 to \(units), "
           + "and P from 0 to C - 1")
     }
-    var properties = [cl_device_partition_property(CL_DEVICE_PARTITION_EQUALLY), units / count, 0]
-    var found: cl_uint = 0
-    var parts = [cl_device_id?](repeating: nil, count: units)
-    let status = api.functions.clCreateSubDevices(device, &properties, cl_uint(units), &parts, &found)
-    guard status == CL_SUCCESS, found >= count else {
+    let parts = try Self.parts.withLock { created throws(DeviceError) in
+      if let parts = created[PartsKey(device: device, count: count)] { return parts }
+      let parts = try divide(unitCount: units / count, named: name)
+      guard parts.count >= count else {
+        throw .unavailable(device: name, reason: "dividing \(identifier) gave only \(parts.count) parts")
+      }
+      created[PartsKey(device: device, count: count)] = parts
+      return parts
+    }
+    return OpenCLEntry(platform: platform, device: parts[number], index: index, api: api, part: (number, count))
+  }
+
+  /// Divides the device into sub-devices of `unitCount` compute units each.
+  private func divide(unitCount: Int, named name: String) throws(DeviceError) -> [cl_device_id] {
+    let largestCount = number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)
+    var properties = [cl_device_partition_property(CL_DEVICE_PARTITION_EQUALLY), unitCount, 0]
+    var count: cl_uint = 0
+    var parts = [cl_device_id?](repeating: nil, count: largestCount)
+    let status = api.functions.clCreateSubDevices(device, &properties, cl_uint(largestCount), &parts, &count)
+    guard status == CL_SUCCESS else {
       throw .unavailable(device: name, reason: "dividing \(identifier) failed: \(OpenCLStatus(code: status))")
     }
-    for (other, part) in parts.prefix(Int(found)).enumerated() where other != number {
-      if let part { _ = api.functions.clReleaseDevice(part) }
-    }
-    let device = parts[number]!
-    return OpenCLEntry(
-      platform: platform, device: device, index: index, api: api,
-      part: Part(device, number: number, count: count, api: api))
+    return parts.prefix(Int(count)).compactMap(\.self)
   }
+
+  private struct PartsKey: Hashable {
+    let device: cl_device_id
+    let count: Int
+  }
+
+  /// The sub-devices of each division so far. They are never released: PoCL 3.1 still uses a sub-device on its worker
+  /// threads after the last queue and context of the sub-device have been released.
+  private static let parts = Mutex<[PartsKey: [cl_device_id]]>([:])
 }
 
 // MARK: - Properties

@@ -13,7 +13,6 @@
   X(clGetDeviceIDs)            \
   X(clGetDeviceInfo)           \
   X(clCreateSubDevices)        \
-  X(clReleaseDevice)           \
   X(clCreateContext)           \
   X(clReleaseContext)          \
   X(clCreateCommandQueue)      \

@@ -1,1 +1,5 @@
-// This header declares nothing: a test only needs to link the target, whose constructor function runs before `main`.
+// A test that links this target has its own PoCL kernel cache: a constructor function sets it before `main`.
+#pragma once
+
+// Makes this process overwrite memory when it is freed, so that later accesses to it fail.
+void test_overwrite_freed_memory(void);
