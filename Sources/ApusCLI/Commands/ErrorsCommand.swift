@@ -44,8 +44,8 @@ enum ErrorsCommand: Command {
     let counts = sheet.map { TagCounts($0, of: errors.analysis) }
     if let counts, counts.unmatchedCount > 0 {
       Diagnostics.write(
-        "\(arguments[tags] ?? ""): left out \(counts.unmatchedCount.text(of: "row")), whose examples this model "
-          + "classifies correctly, or which have another class in \(errors.source)")
+        "\(arguments[tags] ?? ""): left out \(counts.unmatchedCount.text(of: "row")): this model classifies the "
+          + "example correctly, or the example has another class in \(errors.source)")
     }
     let report = ErrorReport(
       errors: errors, counts: counts, sheet: arguments[output], stored: stored, device: device,
