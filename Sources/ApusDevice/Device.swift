@@ -157,8 +157,7 @@ open class Buffer: @unchecked Sendable {
 
 /// The description of a device.
 public struct DeviceInfo: Hashable, Sendable {
-  /// The kind of a backend. The list of backends does not contain the backend of `cuda`, so no device name opens a CUDA
-  /// device.
+  /// The kind of a backend.
   public enum Kind: String, Hashable, Sendable { case cpu, opencl, cuda }
 
   /// The kind of the backend that drives the device.

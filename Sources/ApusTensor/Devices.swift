@@ -5,12 +5,12 @@ import Synchronization
 extension ComputeDevice {
   private static let opened = Mutex<[String: ComputeDevice]>([:])
 
-  /// Returns the device with one of the names `cpu`, `opencl`, `opencl:N`, `opencl:N.P/C` and `auto`. The name
-  /// `opencl:N.P/C` means a sub-device. The compute units of `opencl:N` are divided into `C` equal parts, and `P` is
-  /// the index of the part, from 0.
+  /// Returns the device with one of the names `cpu`, `cuda`, `cuda:N`, `opencl`, `opencl:N`, `opencl:N.P/C` and `auto`.
+  /// The name `opencl:N.P/C` means a sub-device. The compute units of `opencl:N` are divided into `C` equal parts, and
+  /// `P` is the index of the part, from 0.
   ///
-  /// A device is opened once per process. `auto` selects a discrete OpenCL GPU; without one, or if OpenCL fails, it
-  /// selects the CPU.
+  /// A device is opened once per process. `auto` selects the first discrete GPU of CUDA, else of OpenCL; if there is
+  /// none, or if both fail, it selects the CPU.
   /// - Throws: `DeviceError.unavailable` if there is no such device; only `auto` falls back to another device.
   public static func named(_ name: String) throws(DeviceError) -> ComputeDevice {
     if name == "auto" { return try automatic().device }
@@ -30,8 +30,8 @@ extension ComputeDevice {
   /// The memory of the host that this process may use, in bytes.
   package static var hostMemoryByteCount: Int { HostMemory.byteCount }
 
-  /// The forms of device names: `auto`, `cpu`, `opencl`, `opencl:N` and `opencl:N.P/C`, where `N`, `P` and `C` stand
-  /// for numbers.
+  /// The forms of device names: `auto`, `cpu`, `cuda`, `cuda:N`, `opencl`, `opencl:N` and `opencl:N.P/C`, where `N`,
+  /// `P` and `C` stand for numbers.
   public static var nameForms: [String] { ["auto"] + Backend.all.flatMap(\.forms) }
 
   /// Whether a string is a valid device name. The device need not exist.
@@ -47,7 +47,7 @@ extension ComputeDevice {
 
   /// The device that `auto` selects, and the reason.
   public static func automatic() throws(DeviceError) -> (device: ComputeDevice, reason: String) {
-    var (counts, problems): ([String], [DeviceError]) = ([], [])
+    var (counts, failed): ([String], [String]) = ([], [])
     for backend in Backend.all where backend.mayHaveGPUs {
       do throws(DeviceError) {
         let devices = try backend.devices()
@@ -56,10 +56,13 @@ extension ComputeDevice {
         }
         counts.append(devices.count.text(of: "\(backend.title) device"))
       } catch {
-        problems.append(error)
+        failed.append(backend.title)
       }
     }
-    let reason = problems.first.map { ": \($0)" } ?? " among \(counts.joined(separator: ", "))"
+    let reason =
+      counts.isEmpty
+      ? ": \(failed.list("and")) are not available; apus devices prints the reasons"
+      : " among \(counts.joined(separator: ", "))"
     return (try named("cpu"), "no discrete GPU was found\(reason)")
   }
 

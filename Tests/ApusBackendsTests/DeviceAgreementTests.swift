@@ -1,7 +1,8 @@
 import Apus
+import ApusTestSupport
 import Testing
 
-/// The CPU and OpenCL agree on the training of a model on Fashion-MNIST: the losses of the first steps and the
+/// The CPU, OpenCL and CUDA agree on the training of a model on Fashion-MNIST: the losses of the first steps and the
 /// gradients of the first step are close.
 @Suite struct DeviceAgreementTests {
   private let train: ImageSet
@@ -12,7 +13,8 @@ import Testing
     let data = try ImageDataset.load("fashion-mnist")
     train = try #require(data.train as? ImageSet)
     statistics = try #require(data.statistics)
-    devices = [try .named("cpu"), try .named("opencl:0")]
+    let cuda = try #require(TestDevice.all.first { $0.name == "cuda:0" })
+    devices = [try .named("cpu"), try .named("opencl:0"), cuda.device]
   }
 
   private func batches(_ device: ComputeDevice) -> (Int) -> Batch {
@@ -47,14 +49,16 @@ import Testing
         losses.append(list)
       }
     }
-    let worst = zip(losses[0], losses[1]).map { abs($0 - $1) / abs($0) }.max() ?? 1
-    print("DeviceAgreement: \(rule), worst relative difference of 20 losses \(worst)")
-    #expect(worst < 1e-5)
+    for (device, list) in zip(devices, losses).dropFirst() {
+      let worst = zip(losses[0], list).map { abs($0 - $1) / abs($0) }.max() ?? 1
+      print("DeviceAgreement: \(device.name), \(rule), worst relative difference of 20 losses \(worst)")
+      #expect(worst < 1e-5, "\(device.name)")
+    }
     // The model learns: the loss falls.
     #expect(losses[0][19] < losses[0][0])
   }
 
-  /// The gradients of the two devices differ by at most ten times the tolerance of a sum of `K` terms,
+  /// The gradients of the devices differ from the CPU's by at most ten times the tolerance of a sum of `K` terms,
   /// `4·√K·2⁻²⁴·Σ|terms|`.
   @Test func gradientsOfTheFirstStep() throws {
     var gradients: [[[Float]]] = []
@@ -73,15 +77,17 @@ import Testing
     // of terms of one element: the batch size times the number of output positions, which is 1 in a dense layer.
     let places = [28 * 28, 28 * 28, 10 * 10, 10 * 10, 1, 1, 1, 1, 1, 1]
     #expect(gradients[0].count == places.count)
-    var worst: Float = 0
-    for (index, count) in places.enumerated() {
-      let (cpu, openCL) = (gradients[0][index], gradients[1][index])
-      let largest = cpu.map(abs).max() ?? 0
-      #expect(largest > 0)
-      let difference = zip(cpu, openCL).map { abs($0 - $1) }.max()! / largest
-      #expect(difference <= 10 * 4 * Float(128 * count).squareRoot() * 0x1p-24, "parameter \(index)")
-      worst = max(worst, difference)
+    for (device, other) in zip(devices, gradients).dropFirst() {
+      var worst: Float = 0
+      for (index, count) in places.enumerated() {
+        let largest = gradients[0][index].map(abs).max() ?? 0
+        #expect(largest > 0)
+        let difference = zip(gradients[0][index], other[index]).map { abs($0 - $1) }.max()! / largest
+        let bound = 10 * 4 * Float(128 * count).squareRoot() * 0x1p-24
+        #expect(difference <= bound, "\(device.name), parameter \(index)")
+        worst = max(worst, difference)
+      }
+      print("DeviceAgreement: \(device.name), worst difference of a gradient relative to its tensor's largest \(worst)")
     }
-    print("DeviceAgreement: worst difference of a gradient, relative to its tensor's largest, \(worst)")
   }
 }

@@ -13,7 +13,7 @@ struct VerifyTests {
 
   @Test(arguments: [
     (["mlp"], "--devices needs two or more"), (["mlp", "--devices", "cpu"], "--devices needs two or more"),
-    (["mlp", "--devices", "cpu,gpu"], "--devices: \"gpu\" is not one of auto, cpu, opencl, opencl:N"),
+    (["mlp", "--devices", "cpu,gpu"], "--devices: \"gpu\" is not one of auto, cpu, cuda, cuda:N, opencl"),
     (["mpl", "--devices", "cpu,opencl"], "unknown model \"mpl\"; did you mean mlp?"),
   ])
   func usageErrors(words: [String], message: String) throws {

@@ -4,14 +4,14 @@ import Foundation
 
 @testable import ApusGPU
 
-/// The OpenCL devices on which tests run: device 0 once with each kernel class (the kernels for CPUs, and those for
-/// GPUs), or only with the class that `APUS_KERNEL_CLASS` names. The devices do not use the user's program cache. PoCL
-/// has a cache of its own, for which `.ci/run` names a new folder.
+/// The devices on which the tests of kernels run: OpenCL device 0 once with each kernel class (the kernels for CPUs, and
+/// those for GPUs), or only with the class that `APUS_KERNEL_CLASS` names, and the stand-in for CUDA. The devices do not
+/// use the user's program cache. PoCL has a cache of its own, for which `.ci/run` names a new folder.
 ///
 /// The kernel test suites run on one thread, see ``DeviceThread``.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
-    classes.map { ($0, open($0)) }
+    classes.map { ($0, open($0)) } + (isSimulator ? [] : [(.gpu, openCUDA())])
 
   /// Both kernel classes, or the class that `APUS_KERNEL_CLASS` names.
   static let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
@@ -34,6 +34,12 @@ enum Harness {
     options.kernelClass = kernelClass
     options.cacheDirectory = cacheDirectory
     return open(options) { try CheckedOpenCL($0) }
+  }
+
+  private static func openCUDA() -> any Device {
+    var options = GPUOptions.environment
+    options.cacheDirectory = nil
+    return open(options) { _ in try CheckedDriver(CUDAStandIn.driver()) }
   }
 
   /// Opens a device of any driver. The device fills newly allocated memory with a pattern.

@@ -1,5 +1,6 @@
 // A stand-in for libcuda.so.1 that runs kernels on the CPU, for tests on machines without an NVIDIA GPU. Its device is
-// like a small H100. Modules are the shared objects that the stand-in for NVRTC (nvrtc.cpp) builds.
+// like a small H100. Modules are the shared objects that the stand-in for NVRTC (nvrtc.cpp) builds. Each stream is a
+// thread, which runs launches and copies after the call that started them has returned.
 //
 // Environment variables:
 //   STAND_IN_DEVICES   the number of devices (default 1)
@@ -14,17 +15,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "../../Sources/CCUDA/include/ccuda.h"
 #include "fibres.h"
+#include "streams.h"
 
 // MARK: - State of the driver
 
@@ -73,11 +75,9 @@ struct CUmod_st {
   void *library;
   std::map<std::string, CUfunc_st> functions;
 };
-struct CUstream_st {
-  int number;
-};
 struct CUevent_st {
-  double seconds;
+  /// The point that was recorded last; null before the first.
+  std::shared_ptr<Point> point;
 };
 
 namespace {
@@ -211,7 +211,11 @@ EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
 }
 
 EXPORT CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, CUstream) { return cuMemAlloc_v2(address, bytes); }
-EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream) { return cuMemFree_v2(address); }
+
+EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
+  stream->add([address] { cuMemFree_v2(address); });
+  return CUDA_SUCCESS;
+}
 
 EXPORT CUresult cuMemHostAlloc(void **memory, size_t bytes, unsigned int) {
   CHECK_LOST();
@@ -223,21 +227,21 @@ EXPORT CUresult cuMemFreeHost(void *memory) {
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuMemsetD8Async(CUdeviceptr address, unsigned char value, size_t count, CUstream) {
+EXPORT CUresult cuMemsetD8Async(CUdeviceptr address, unsigned char value, size_t count, CUstream stream) {
   CHECK_LOST();
-  memset((void *)address, value, count);
+  stream->add([=] { memset((void *)address, value, count); });
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *source, size_t bytes, CUstream) {
+EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *source, size_t bytes, CUstream stream) {
   CHECK_LOST();
-  memcpy((void *)target, source, bytes);
+  stream->add([=] { memcpy((void *)target, source, bytes); });
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t bytes, CUstream) {
+EXPORT CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t bytes, CUstream stream) {
   CHECK_LOST();
-  memcpy(target, (const void *)source, bytes);
+  stream->add([=] { memcpy(target, (const void *)source, bytes); });
   return CUDA_SUCCESS;
 }
 
@@ -245,7 +249,7 @@ EXPORT CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t by
 
 EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned int) {
   CHECK_LOST();
-  *stream = new CUstream_st{1};
+  *stream = new CUstream_st;
   return CUDA_SUCCESS;
 }
 
@@ -254,11 +258,14 @@ EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuStreamSynchronize(CUstream) { return state().lost; }
+EXPORT CUresult cuStreamSynchronize(CUstream stream) {
+  stream->wait();
+  return state().lost;
+}
 
 EXPORT CUresult cuEventCreate(CUevent *event, unsigned int) {
   CHECK_LOST();
-  *event = new CUevent_st{0};
+  *event = new CUevent_st;
   return CUDA_SUCCESS;
 }
 
@@ -267,18 +274,32 @@ EXPORT CUresult cuEventDestroy_v2(CUevent event) {
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuEventRecord(CUevent event, CUstream) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  event->seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+EXPORT CUresult cuEventRecord(CUevent event, CUstream stream) {
+  CHECK_LOST();
+  auto point = std::make_shared<Point>();
+  event->point = point;
+  stream->add([point] { point->reach(); });
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuEventQuery(CUevent event) {
+  CHECK_LOST();
+  if (event->point == nullptr) return CUDA_SUCCESS;
+  std::lock_guard<std::mutex> lock(event->point->mutex);
+  return event->point->is_reached ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+EXPORT CUresult cuEventSynchronize(CUevent event) {
+  if (event->point != nullptr) event->point->wait();
   return state().lost;
 }
 
-EXPORT CUresult cuEventQuery(CUevent) { return state().lost; }
-EXPORT CUresult cuEventSynchronize(CUevent) { return state().lost; }
-
 EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end) {
-  *milliseconds = (float)(1e3 * (end->seconds - start->seconds));
+  for (CUevent event : {start, end}) {
+    if (event->point == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (cuEventQuery(event) == CUDA_ERROR_NOT_READY) return CUDA_ERROR_NOT_READY;
+  }
+  *milliseconds = (float)(1e3 * (end->point->seconds - start->point->seconds));
   return CUDA_SUCCESS;
 }
 
@@ -312,28 +333,120 @@ EXPORT CUresult cuModuleUnload(CUmodule module) {
 }
 
 EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
-  void *kernel = dlsym(module->library, name);
+  void *kernel = dlsym(module->library, (std::string("stand_in_call_") + name).c_str());
   int *count = (int *)dlsym(module->library, (std::string("stand_in_parameters_") + name).c_str());
-  if (kernel == nullptr || count == nullptr || *count > most_parameters) return CUDA_ERROR_INVALID_VALUE;
+  if (kernel == nullptr || count == nullptr) return CUDA_ERROR_INVALID_VALUE;
   *function = &(module->functions[name] = {(Kernel)kernel, *count});
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuLaunchKernel(
-    CUfunction function, unsigned int groups, unsigned int, unsigned int, unsigned int threads, unsigned int,
-    unsigned int, unsigned int, CUstream, void **parameters, void **) {
-  CHECK_LOST();
-  if (current_context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
-  if (groups == 0 || threads == 0 || threads > largest_group) return CUDA_ERROR_INVALID_VALUE;
-  runner.kernel = function->kernel;
-  runner.count = (int)threads;
-  for (int i = 0; i < function->parameter_count; i += 1) memcpy(&runner.parameters[i], parameters[i], 8);
-  for (unsigned int group = 0; group < groups; group += 1) {
-    stand_in_block = {group, 0, 0};
-    if (!runner.run_block()) {
-      state().lost = CUDA_ERROR_LAUNCH_FAILED;
-      return CUDA_SUCCESS;
+namespace {
+
+/// A kernel with its launch's parameters.
+struct LaunchTask {
+  Kernel kernel;
+  unsigned int groups, threads;
+  std::vector<uint64_t> parameters;
+
+  LaunchTask(CUfunction function, unsigned int groups, unsigned int threads, void **parameters)
+      : kernel(function->kernel), groups(groups), threads(threads), parameters((size_t)function->parameter_count) {
+    for (size_t i = 0; i < this->parameters.size(); i += 1) memcpy(&this->parameters[i], parameters[i], 8);
+  }
+
+  CUresult check() const {
+    return groups == 0 || threads == 0 || threads > largest_group ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+  }
+
+  void operator()() const {
+    if (state().lost != CUDA_SUCCESS) return;
+    runner.kernel = kernel;
+    runner.count = (int)threads;
+    runner.parameters = parameters.data();
+    for (unsigned int group = 0; group < groups; group += 1) {
+      stand_in_block = {group, 0, 0};
+      if (!runner.run_block()) {
+        state().lost = CUDA_ERROR_LAUNCH_FAILED;
+        return;
+      }
     }
   }
+};
+
+} // namespace
+
+EXPORT CUresult cuLaunchKernel(
+    CUfunction function, unsigned int groups, unsigned int, unsigned int, unsigned int threads, unsigned int,
+    unsigned int, unsigned int, CUstream stream, void **parameters, void **) {
+  CHECK_LOST();
+  if (current_context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  LaunchTask task(function, groups, threads, parameters);
+  if (task.check() == CUDA_SUCCESS) stream->add(task);
+  return task.check();
+}
+
+// MARK: - Graphs
+
+struct CUgraphNode_st {
+  LaunchTask task;
+};
+struct CUgraph_st {
+  std::vector<std::unique_ptr<CUgraphNode_st>> nodes;
+};
+struct CUgraphExec_st {
+  /// The launch of each node, in the order in which the nodes were added.
+  std::vector<std::pair<CUgraphNode, LaunchTask>> tasks;
+};
+
+EXPORT CUresult cuGraphCreate(CUgraph *graph, unsigned int) {
+  CHECK_LOST();
+  *graph = new CUgraph_st;
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuGraphDestroy(CUgraph graph) {
+  delete graph;
+  return CUDA_SUCCESS;
+}
+
+/// Each node must depend on the node before it, as in the graphs of `CUDAGraph`.
+EXPORT CUresult cuGraphAddKernelNode_v2(
+    CUgraphNode *node, CUgraph graph, const CUgraphNode *dependencies, size_t count,
+    const CUDA_KERNEL_NODE_PARAMS *parameters) {
+  CHECK_LOST();
+  bool is_chained = graph->nodes.empty() ? count == 0 : count == 1 && dependencies[0] == graph->nodes.back().get();
+  LaunchTask task(parameters->function, parameters->groups_x, parameters->threads_x, parameters->parameters);
+  if (!is_chained || task.check() != CUDA_SUCCESS) return CUDA_ERROR_INVALID_VALUE;
+  graph->nodes.push_back(std::make_unique<CUgraphNode_st>(CUgraphNode_st{task}));
+  *node = graph->nodes.back().get();
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph graph, unsigned long long) {
+  CHECK_LOST();
+  *executable = new CUgraphExec_st;
+  for (const auto &node : graph->nodes) (*executable)->tasks.push_back({node.get(), node->task});
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult
+cuGraphExecKernelNodeSetParams_v2(CUgraphExec executable, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *parameters) {
+  CHECK_LOST();
+  for (auto &task : executable->tasks) {
+    if (task.first != node) continue;
+    task.second = LaunchTask(parameters->function, parameters->groups_x, parameters->threads_x, parameters->parameters);
+    return task.second.check();
+  }
+  return CUDA_ERROR_INVALID_VALUE;
+}
+
+EXPORT CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream) {
+  CHECK_LOST();
+  if (current_context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  for (const auto &task : executable->tasks) stream->add(task.second);
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuGraphExecDestroy(CUgraphExec executable) {
+  delete executable;
   return CUDA_SUCCESS;
 }

@@ -1,5 +1,6 @@
-// The threads of CUDA as fibres: each thread of a block has a stack of its own, and one operating system thread runs
-// them in turn. A fibre runs until it waits at a barrier or shuffle, or ends.
+// The threads of CUDA as fibres: one operating system thread runs the threads of a block in turn. A fibre runs until it
+// waits at a barrier or shuffle, or ends. It has a stack from its start to its end, so in kernels without barriers and
+// shuffles all fibres use the same stack.
 #pragma once
 #include <stdint.h>
 #include <stdio.h>
@@ -53,20 +54,15 @@ namespace {
 constexpr int warp_size = 32;
 constexpr int largest_group = 1024;
 constexpr size_t stack_size = 128 << 10;
-constexpr int most_parameters = 64;
 
-typedef void (*Kernel)(
-    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+/// Calls a kernel with parameters of eight bytes each.
+typedef void (*Kernel)(const uint64_t *parameters);
 
 struct Fibre {
   enum State { ready, at_barrier, at_shuffle, ended };
 
   State state = ended;
+  /// The saved stack pointer of a fibre that waits; null before the fibre starts.
   void *stack_pointer = nullptr;
   char *stack = nullptr;
   /// The values that the thread passed to its last two warp shuffles, and the number of shuffles that it has called.
@@ -77,11 +73,13 @@ struct Fibre {
 /// Runs the blocks of a launch on one operating system thread.
 struct Runner {
   std::vector<Fibre> fibres;
+  /// The stacks that no fibre uses.
+  std::vector<char *> free_stacks;
   void *scheduler = nullptr;
   int current = 0;
   int count = 0;
   Kernel kernel = nullptr;
-  uint64_t parameters[most_parameters] = {0};
+  const uint64_t *parameters = nullptr;
   bool is_reverse = false;
 
   Runner() {
@@ -90,9 +88,11 @@ struct Runner {
   }
 
   ~Runner() {
-    for (auto &fibre : fibres)
-      if (fibre.stack != nullptr) munmap(fibre.stack, stack_size);
+    for (char *stack : free_stacks) munmap(stack, stack_size);
   }
+
+  /// Gives a fibre a stack from which the first switch starts the kernel. Returns false if there is no memory.
+  bool start(Fibre &fibre);
 
   void leave(Fibre::State state) {
     fibres[current].state = state;
@@ -104,18 +104,32 @@ struct Runner {
 
 thread_local Runner runner;
 
-void call(Kernel kernel, const uint64_t *p) {
-  kernel(
-      p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15], p[16],
-      p[17], p[18], p[19], p[20], p[21], p[22], p[23], p[24], p[25], p[26], p[27], p[28], p[29], p[30], p[31], p[32],
-      p[33], p[34], p[35], p[36], p[37], p[38], p[39], p[40], p[41], p[42], p[43], p[44], p[45], p[46], p[47], p[48],
-      p[49], p[50], p[51], p[52], p[53], p[54], p[55], p[56], p[57], p[58], p[59], p[60], p[61], p[62], p[63]);
-}
-
 __attribute__((noinline)) void fibre_main() {
-  call(runner.kernel, runner.parameters);
+  runner.kernel(runner.parameters);
   runner.leave(Fibre::ended);
   abort();
+}
+
+bool Runner::start(Fibre &fibre) {
+  if (free_stacks.empty()) {
+    void *stack = mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED) {
+      fprintf(stderr, "CUDA stand-in: no memory for the stack of a thread\n");
+      return false;
+    }
+    free_stacks.push_back((char *)stack);
+  }
+  fibre.stack = free_stacks.back();
+  free_stacks.pop_back();
+  // The tops of the stacks are in different cache sets. The first switch returns to `fibre_main`, whose stack is
+  // aligned as after a call.
+  size_t number = (size_t)fibre.stack / stack_size;
+  void **top = (void **)(fibre.stack + stack_size - number % 64 * 576) - 1;
+  *top = nullptr;
+  *--top = (void *)fibre_main;
+  for (int k = 0; k < 6; k += 1) *--top = nullptr;
+  fibre.stack_pointer = top;
+  return true;
 }
 
 /// Runs the threads of a block until all have ended. Returns false on a deadlock (some threads wait at a barrier or
@@ -123,33 +137,20 @@ __attribute__((noinline)) void fibre_main() {
 bool Runner::run_block() {
   if ((int)fibres.size() < count) fibres.resize(count);
   for (int i = 0; i < count; i += 1) {
-    Fibre &fibre = fibres[i];
-    if (fibre.stack == nullptr) {
-      void *stack = mmap(
-          nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (stack == MAP_FAILED) {
-        fprintf(stderr, "CUDA stand-in: no memory for the stack of a thread\n");
-        return false;
-      }
-      fibre.stack = (char *)stack;
-    }
-    // The first switch returns to `fibre_main`, whose stack is aligned as after a call.
-    void **top = (void **)(fibre.stack + stack_size) - 1;
-    *top = nullptr;
-    *--top = (void *)fibre_main;
-    for (int k = 0; k < 6; k += 1) *--top = nullptr;
-    fibre.stack_pointer = top;
-    fibre.state = Fibre::ready;
-    fibre.shuffle_count = 0;
+    fibres[i].state = Fibre::ready;
+    fibres[i].stack_pointer = nullptr;
+    fibres[i].shuffle_count = 0;
   }
   while (true) {
     bool has_run = false;
     for (int k = 0; k < count; k += 1) {
       int i = is_reverse ? count - 1 - k : k;
       if (fibres[i].state != Fibre::ready) continue;
+      if (fibres[i].stack_pointer == nullptr && !start(fibres[i])) return false;
       current = i;
       stand_in_thread = {(unsigned int)i, 0, 0};
       stand_in_switch(&scheduler, fibres[i].stack_pointer);
+      if (fibres[i].state == Fibre::ended) free_stacks.push_back(fibres[i].stack);
       has_run = true;
     }
     // Warps whose threads have all arrived at a shuffle continue.

@@ -11,8 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <regex>
 #include <sstream>
 #include <string>
@@ -33,16 +36,22 @@ std::string contents(const std::string &path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// Returns C++ source with a constant for each kernel: its number of parameters. The stand-in for the driver looks up
-/// these constants.
-std::string parameter_counts(const std::string &text) {
+/// Returns C++ source with two symbols for each kernel, which the stand-in for the driver looks up: the number of the
+/// kernel's parameters, and a function that calls the kernel with parameters of eight bytes each.
+std::string calls(const std::string &text) {
   std::ostringstream result;
   static const std::regex head("(^|\n)KERNEL [^;{]*void +([A-Za-z0-9_]+)\\(([^)]*)\\)");
   for (std::sregex_iterator match(text.begin(), text.end(), head), end; match != end; ++match) {
-    std::string parameters = (*match)[3];
-    long count = 1;
-    for (char c : parameters) count += c == ',';
-    result << "extern \"C\" { extern const int stand_in_parameters_" << (*match)[2] << " = " << count << "; }\n";
+    std::string name = (*match)[2], parameters = (*match)[3];
+    long count = 1 + std::count(parameters.begin(), parameters.end(), ',');
+    std::string types, values;
+    for (long i = 0; i < count; i += 1) {
+      types += std::string(i == 0 ? "" : ", ") + "uint64_t";
+      values += std::string(i == 0 ? "" : ", ") + "p[" + std::to_string(i) + "]";
+    }
+    result << "extern \"C\" {\nextern const int stand_in_parameters_" << name << " = " << count << ";\n"
+           << "void stand_in_call_" << name << "(const uint64_t *p) { ((void (*)(" << types << "))&" << name << ")("
+           << values << "); }\n}\n";
   }
   return result.str();
 }
@@ -56,6 +65,110 @@ int run(const std::vector<std::string> &words) {
   int status = 0;
   while (waitpid(process, &status, 0) < 0) {}
   return status;
+}
+
+/// Clang, with the results of this process.
+///
+/// Programs of a device begin with the same prelude, which takes most of the time to compile. So the text before the
+/// first kernel is compiled once, to a precompiled header.
+class Compiler {
+  std::mutex mutex;
+  std::string folder;
+  int file_count = 0;
+  /// The precompiled header of each prelude; empty if it does not compile.
+  std::map<std::string, std::string> headers;
+  /// The object of each program.
+  std::map<std::string, std::string> objects;
+
+  std::string path(const char *extension) {
+    std::lock_guard<std::mutex> lock(mutex);
+    return folder + "/" + std::to_string(file_count++) + extension;
+  }
+
+  /// Runs clang, and returns whether it succeeded.
+  static bool clang(const std::vector<std::string> &words, std::string &log, const std::string &log_path) {
+    const char *name = getenv("STAND_IN_CLANG");
+    std::vector<std::string> all = {
+        "/bin/sh",
+        "-c",
+        "exec \"$0\" \"$@\" 2>" + log_path,
+        name != nullptr ? name : "clang++",
+        "-std=c++20",
+        "-O1",
+        "-march=native",
+        "-ffp-contract=off",
+        "-fno-strict-aliasing",
+        "-w",
+        "-fPIC"};
+    all.insert(all.end(), words.begin(), words.end());
+    int status = run(all);
+    log = contents(log_path);
+    unlink(log_path.c_str());
+    return status == 0;
+  }
+
+  std::string header(const std::string &prelude) {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      auto found = headers.find(prelude);
+      if (found != headers.end()) return found->second;
+    }
+    std::string source = path(".h"), result = path(".pch"), log;
+    std::ofstream(source) << "#include \"" STAND_IN_FOLDER "/device.h\"\n#line 1 \"program\"\n" << prelude;
+    if (!clang({"-x", "c++-header", source, "-o", result}, log, path(".log"))) result = "";
+    std::lock_guard<std::mutex> lock(mutex);
+    // Another thread may have compiled the same prelude meanwhile; both results are the same.
+    headers[prelude] = result;
+    return result;
+  }
+
+public:
+  Compiler() {
+    char pattern[] = "/tmp/cuda-stand-in-XXXXXX";
+    if (mkdtemp(pattern) != nullptr) folder = pattern;
+  }
+
+  ~Compiler() { run({"rm", "-rf", folder}); }
+
+  bool build(const std::string &text, std::string &object, std::string &log) {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      auto found = objects.find(text);
+      if (found != objects.end()) {
+        object = found->second;
+        return true;
+      }
+    }
+    size_t start = text.find("\nKERNEL ");
+    std::string prelude = start == std::string::npos ? "" : text.substr(0, start + 1);
+    std::string precompiled = prelude.empty() ? "" : header(prelude);
+    std::string source = path(".cpp"), result = path(".so");
+    std::ofstream file(source);
+    if (precompiled.empty()) {
+      file << "#include \"" STAND_IN_FOLDER "/device.h\"\n#line 1 \"program\"\n" << text;
+    } else {
+      long line = std::count(prelude.begin(), prelude.end(), '\n') + 1;
+      file << "#line " << line << " \"program\"\n" << text.substr(start + 1);
+    }
+    file << "\n" << calls(text);
+    file.close();
+    std::vector<std::string> words = {"-shared", source, "-o", result};
+    if (!precompiled.empty()) words.insert(words.begin(), {"-include-pch", precompiled});
+    bool is_built = clang(words, log, path(".log"));
+    object = contents(result);
+    unlink(source.c_str());
+    unlink(result.c_str());
+    if (is_built) {
+      std::lock_guard<std::mutex> lock(mutex);
+      objects[text] = object;
+    }
+    return is_built;
+  }
+};
+
+Compiler &compiler() {
+  static Compiler compiler;
+  return compiler;
 }
 
 } // namespace
@@ -89,21 +202,8 @@ EXPORT nvrtcResult nvrtcDestroyProgram(nvrtcProgram *program) {
 }
 
 EXPORT nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int, const char *const *) {
-  char folder[] = "/tmp/cuda-stand-in-XXXXXX";
-  if (mkdtemp(folder) == nullptr) return NVRTC_ERROR_COMPILATION;
-  std::string base = folder, source = base + "/program.cpp", object = base + "/program.so", log = base + "/log";
-  std::ofstream(source) << "#include \"" STAND_IN_FOLDER "/device.h\"\n#line 1 \"program\"\n"
-                        << program->text << "\n"
-                        << parameter_counts(program->text);
-  const char *compiler = getenv("STAND_IN_CLANG");
-  int status = run(
-      {"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + log, compiler != nullptr ? compiler : "clang++", "-std=c++20", "-O1",
-       "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w", "-shared", "-fPIC", source, "-o", object});
-  program->log = contents(log);
-  program->object = contents(object);
-  for (const auto &path : {source, object, log}) unlink(path.c_str());
-  rmdir(folder);
-  return status == 0 ? NVRTC_SUCCESS : NVRTC_ERROR_COMPILATION;
+  bool is_built = compiler().build(program->text, program->object, program->log);
+  return is_built ? NVRTC_SUCCESS : NVRTC_ERROR_COMPILATION;
 }
 
 EXPORT nvrtcResult nvrtcGetCUBINSize(nvrtcProgram program, size_t *bytes) {

@@ -13,7 +13,8 @@ enum TuneCommand: Command {
     help: "products MxNxK, convolutions N32C16H32W32K32R3S3P1U1D1G1 or steps, as for bench, separated by commas "
       + "(default: all)")
   static let device = Option(
-    "device", .device, help: "an OpenCL device: opencl, opencl:N or opencl:N.P/C (default: opencl)")
+    "device", .device,
+    help: "a CUDA or OpenCL device: \(Array(ComputeDevice.nameForms.dropFirst(2)).list("or")) (default: opencl)")
   static let forget = Flag(
     "forget", help: "delete the stored choices of the device: the tables and the cost model choose again")
   static let json = Flag("json", help: "print one JSON object per line, the last being the summary")

@@ -36,8 +36,17 @@ public enum CUDA {
     return try open(index, options: GPUOptions.environment)
   }
 
-  package static func open(_ index: Int, options: GPUOptions) throws(DeviceError) -> any Device {
-    let entries = try CUDAEntry.all()
+  /// - Parameter libraryFolder: a folder with the driver and NVRTC; `nil` for the libraries of this machine.
+  package static func open(
+    _ index: Int, options: GPUOptions, libraryFolder: String? = nil
+  ) throws(DeviceError) -> any Device {
+    let libraries: CUDALibraries
+    if let libraryFolder {
+      libraries = try CUDALibraries(CUDASearch(cudaPath: [libraryFolder]))
+    } else {
+      libraries = try .open()
+    }
+    let entries = try CUDAEntry.all(libraries)
     guard entries.indices.contains(index) else {
       throw .unknownIndex(index, of: "CUDA", prefix: "cuda", count: entries.count)
     }

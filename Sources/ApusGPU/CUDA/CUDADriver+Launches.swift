@@ -2,61 +2,117 @@ import ApusDevice
 import CCUDA
 
 extension CUDADriver {
-  /// Launches whose functions have been looked up. `replay` fills in the addresses of the memories.
-  final class Recording {
-    fileprivate struct Entry {
-      var function: CUfunction
-      var groups: UInt32
-      var localSize: UInt32
-      var label: String
-      var tag: Int
-      var slots: [Int]
-      /// The offset of the launch's numbers in the geometry, the array of all numbers that launches of the plan read.
-      var geometryOffset: Int32
-      /// Keeps the device code loaded.
-      var module: Module
+  /// A launch whose function has been looked up. A replay adds the addresses of memory.
+  struct RecordedLaunch {
+    let function: CUfunction
+    let groups: UInt32
+    let localSize: UInt32
+    let label: String
+    let tag: Int
+    let slots: [Int]
+    /// The offset of the launch's numbers in the geometry, the array of all numbers that launches of the plan read.
+    let geometryOffset: Int32
+    /// Keeps the device code loaded.
+    let module: Module
+
+    /// Calls `body` with the launch's parameters: the addresses of its memory, then the geometry offset.
+    /// - Parameter addresses: the address that is bound to each slot.
+    func withParameters<R>(
+      _ addresses: [CUdeviceptr], geometryOffset: Int32, _ body: (inout CUDA_KERNEL_NODE_PARAMS) -> R
+    ) -> R {
+      var values = slots.map { addresses[$0] } + [UInt64(UInt32(bitPattern: geometryOffset))]
+      return values.withUnsafeMutableBufferPointer { values in
+        var pointers: [UnsafeMutableRawPointer?] = values.indices.map { .init(values.baseAddress! + $0) }
+        return pointers.withUnsafeMutableBufferPointer { pointers in
+          var parameters = CUDA_KERNEL_NODE_PARAMS(
+            function: function, groups_x: groups, groups_y: 1, groups_z: 1, threads_x: localSize, threads_y: 1,
+            threads_z: 1, shared_bytes: 0, parameters: pointers.baseAddress, extra: nil, kernel: nil, context: nil)
+          return body(&parameters)
+        }
+      }
     }
+  }
 
-    fileprivate var entries: [Entry] = []
+  /// The launches of a plan, and a graph for each range that was replayed more than once.
+  final class Recording {
+    fileprivate let launches: [RecordedLaunch]
     fileprivate let loops: [LaunchLoop]
+    fileprivate var graphs: [Range<Int>: ReplayState] = [:]
 
-    fileprivate init(loops: [LaunchLoop]) { self.loops = loops }
+    fileprivate init(_ launches: [RecordedLaunch], loops: [LaunchLoop]) {
+      (self.launches, self.loops) = (launches, loops)
+    }
+  }
+
+  /// What earlier replays of a range have prepared.
+  fileprivate enum ReplayState {
+    /// The range was replayed once. A plan that runs only once needs no graph.
+    case replayed
+    /// The range has too many launches for a graph, or one, or a graph could not be created.
+    case failed
+    case graph(CUDAGraph)
   }
 
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
     try enter()
-    let recording = Recording(loops: loops)
+    var recorded: [RecordedLaunch] = []
     for launch in launches {
       var function: CUfunction?
       try check(api.cuModuleGetFunction(&function, launch.module.module, launch.kernel), launch.kernel)
-      recording.entries.append(
-        Recording.Entry(
+      recorded.append(
+        RecordedLaunch(
           function: function!, groups: UInt32(launch.groups), localSize: UInt32(launch.localSize),
           label: launch.label, tag: launch.tag, slots: launch.slots, geometryOffset: launch.geometryOffset,
           module: launch.module))
     }
-    return recording
+    return Recording(recorded, loops: loops)
   }
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
     try enter()
-    // The parameters of a kernel: the addresses of its memories, then the geometry offset.
-    var values: [UInt64] = []
-    var parameters: [UnsafeMutableRawPointer?] = []
+    let addresses = memories.map(\.address)
+    if timed == nil, let graph = try graph(of: recording, launches, addresses) {
+      return try graph.start(addresses: addresses)
+    }
     try recording.loops.forEachLaunch(in: launches) { (index, shift) throws(DeviceError) in
-      let entry = recording.entries[index]
-      values.removeAll(keepingCapacity: true)
-      for slot in entry.slots { values.append(memories[slot].address) }
-      values.append(UInt64(UInt32(bitPattern: entry.geometryOffset + Int32(shift ?? 0))))
+      let launch = recording.launches[index]
       let start = try timed.map { _ throws(DeviceError) in try event(hasTime: true) }
-      let code = values.withUnsafeMutableBufferPointer { values in
-        parameters.removeAll(keepingCapacity: true)
-        for index in values.indices { parameters.append(values.baseAddress! + index) }
-        return api.cuLaunchKernel(
-          entry.function, entry.groups, 1, 1, entry.localSize, 1, 1, 0, stream, &parameters, nil)
+      let offset = launch.geometryOffset + Int32(shift ?? 0)
+      let code = launch.withParameters(addresses, geometryOffset: offset) { p in
+        api.cuLaunchKernel(
+          p.function, p.groups_x, 1, 1, p.threads_x, 1, 1, p.shared_bytes, stream, p.parameters, nil)
       }
-      try check(code, entry.label)
-      if let start { try timed?.add(start, try event(hasTime: true), tag: entry.tag) }
+      try check(code, launch.label)
+      if let start { try timed?.add(start, try event(hasTime: true), tag: launch.tag) }
+    }
+  }
+
+  /// The graph of a range, which the second replay of the range creates; `nil` if the launches are started one by one.
+  private func graph(
+    of recording: Recording, _ range: Range<Int>, _ addresses: [CUdeviceptr]
+  ) throws(DeviceError) -> CUDAGraph? {
+    switch recording.graphs[range] {
+    case .graph(let graph): return graph
+    case .failed: return nil
+    case nil:
+      recording.graphs[range] = .replayed
+      return nil
+    case .replayed:
+      var launches: [(RecordedLaunch, geometryOffset: Int32)] = []
+      recording.loops.forEachLaunch(in: range) { index, shift in
+        let launch = recording.launches[index]
+        launches.append((launch, launch.geometryOffset + Int32(shift ?? 0)))
+      }
+      recording.graphs[range] = .failed
+      guard launches.count > 1, launches.count <= CUDAGraph.largestNodeCount else { return nil }
+      do throws(DeviceError) {
+        let graph = try CUDAGraph(launches, addresses: addresses, context)
+        recording.graphs[range] = .graph(graph)
+        return graph
+      } catch {
+        if case .lost = error { throw error }
+        return nil
+      }
     }
   }
 

@@ -26,7 +26,12 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
       (self.module, binary, self.context) = (module, cubin, context)
     }
 
-    deinit { if context.makeCurrent() { _ = context.api.cuModuleUnload(module) } }
+    deinit {
+      guard context.makeCurrent() else { return }
+      // Launches of the code may not have ended yet.
+      _ = context.api.cuStreamSynchronize(context.stream)
+      _ = context.api.cuModuleUnload(module)
+    }
   }
 
   let entry: CUDAEntry

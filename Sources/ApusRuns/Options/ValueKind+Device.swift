@@ -12,7 +12,7 @@ extension ValueKind<String> {
 }
 
 extension ComputeDevice {
-  /// The forms of device names for help: `auto, cpu, opencl, opencl:N or opencl:N.P/C`.
+  /// The forms of device names for help: `auto, cpu, cuda, cuda:N, opencl, opencl:N or opencl:N.P/C`.
   package static var nameList: String { nameForms.list("or") }
 
   /// The device for a command: the device of `--device`, else of `APUS_DEVICE`, else the device that `auto` selects.

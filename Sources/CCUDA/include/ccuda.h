@@ -15,6 +15,20 @@ typedef struct CUmod_st *CUmodule;
 typedef struct CUfunc_st *CUfunction;
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
+typedef struct CUgraph_st *CUgraph;
+typedef struct CUgraphNode_st *CUgraphNode;
+typedef struct CUgraphExec_st *CUgraphExec;
+
+// The parameters of a kernel node of a graph (CUDA_KERNEL_NODE_PARAMS_v2). `parameters` is read by the call that gets
+// this struct.
+typedef struct CUDA_KERNEL_NODE_PARAMS {
+  CUfunction function;
+  unsigned int groups_x, groups_y, groups_z, threads_x, threads_y, threads_z, shared_bytes;
+  void **parameters;
+  void **extra;
+  void *kernel;
+  CUcontext context;
+} CUDA_KERNEL_NODE_PARAMS;
 
 // Results of driver functions.
 enum : CUresult {
@@ -98,7 +112,18 @@ enum : unsigned int {
   X(cuLaunchKernel, cuLaunchKernel,                                                                                    \
     (CUfunction function, unsigned int groups_x, unsigned int groups_y, unsigned int groups_z, unsigned int threads_x, \
      unsigned int threads_y, unsigned int threads_z, unsigned int shared_bytes, CUstream stream, void **parameters,    \
-     void **extra))
+     void **extra))                                                                                                    \
+  X(cuGraphCreate, cuGraphCreate, (CUgraph * graph, unsigned int flags))                                               \
+  X(cuGraphDestroy, cuGraphDestroy, (CUgraph graph))                                                                   \
+  X(cuGraphAddKernelNode, cuGraphAddKernelNode_v2,                                                                     \
+    (CUgraphNode * node, CUgraph graph, const CUgraphNode *dependencies, size_t count,                                 \
+     const CUDA_KERNEL_NODE_PARAMS *parameters))                                                                       \
+  X(cuGraphInstantiate, cuGraphInstantiateWithFlags,                                                                   \
+    (CUgraphExec * executable, CUgraph graph, unsigned long long flags))                                               \
+  X(cuGraphExecKernelNodeSetParams, cuGraphExecKernelNodeSetParams_v2,                                                 \
+    (CUgraphExec executable, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *parameters))                             \
+  X(cuGraphLaunch, cuGraphLaunch, (CUgraphExec executable, CUstream stream))                                           \
+  X(cuGraphExecDestroy, cuGraphExecDestroy, (CUgraphExec executable))
 
 typedef int nvrtcResult;
 typedef struct _nvrtcProgram *nvrtcProgram;

@@ -2,6 +2,7 @@ import Apus
 import ApusCPU
 import ApusDevice
 import ApusGPU
+import Glibc
 import Testing
 
 /// A device on which operations are tested.
@@ -47,11 +48,24 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()
 
-  /// The reference device, the CPU, and every OpenCL device, once with each kernel class.
+  /// The reference device, the CPU, every OpenCL device, once with each kernel class, and a CUDA device.
   public static let all: [TestDevice] = [reference] + opened.devices
 
   /// The errors of devices that could not be opened. Tests fail if there is an error.
   public static var problems: [DeviceError] { opened.problems }
+
+  /// The first CUDA device of the folder that `APUS_CUDA_PATH` names, else the device of the stand-in.
+  private static func cuda() throws(DeviceError) -> TestDevice {
+    let folder: String?
+    do { folder = getenv("APUS_CUDA_PATH") == nil ? try CUDAStandIn.folder() : nil } catch {
+      throw .unavailable(device: "cuda", reason: "the stand-in did not build: \(error)")
+    }
+    return try TestDevice("cuda:0", extent: .everyShape) { () throws(DeviceError) in
+      var options = GPUOptions.environment
+      options.cacheDirectory = nil
+      return try CUDA.open(0, options: options, libraryFolder: folder)
+    }
+  }
 
   private static let opened: (devices: [TestDevice], problems: [DeviceError]) = {
     var devices: [TestDevice] = []
@@ -77,6 +91,11 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
           devices.append(device)
         }
       }
+    } catch {
+      problems.append(error)
+    }
+    do throws(DeviceError) {
+      devices.append(try cuda())
     } catch {
       problems.append(error)
     }

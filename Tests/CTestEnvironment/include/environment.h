@@ -1,4 +1,4 @@
-// A test that links this target has its own PoCL kernel cache: a constructor function sets it before `main`.
+// A test that links this target has a temporary folder and its own PoCL kernel cache, see environment.c.
 #pragma once
 
 // Makes this process overwrite memory when it is freed, so that later accesses to it fail.
