@@ -345,7 +345,7 @@ extension Precision {
   package init(option name: String) throws(OptionError) {
     guard let found = Precision.named.first(where: { $0.key == name }) else {
       throw OptionError(
-        "--precision \(name): TF32 is a mode of NVIDIA's tensor cores under CUDA, which Apus does not use; "
+        "--precision \(name): TF32 is a mode of NVIDIA's tensor cores, which the kernels of Apus do not use; "
           + "take float32 or mixed")
     }
     self = found.value
