@@ -141,8 +141,25 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
       loops: [
         LaunchLoop(range: 0..<2, count: 2, geometryStride: 6), LaunchLoop(range: 0..<2, count: 3, geometryStride: 2),
       ])
+    let sum = Int32(1 << 12) - 1
     try driver.replay(recording, 0..<2, memories: [source, result, geometry])
-    #expect(try values(source, 64) == [Int32](repeating: (1 << 12) - 1, count: 64))
+    #expect(try values(source, 64) == [Int32](repeating: sum, count: 64))
+    // Replays with the same and with other memory.
+    let other = try driver.allocate(byteCount: 512)
+    for turn in 1...3 {
+      try driver.replay(recording, 0..<2, memories: [source, result, geometry])
+      try driver.replay(recording, 0..<2, memories: [other, result, geometry])
+      #expect(try values(source, 64) == [Int32](repeating: sum * Int32(turn + 1), count: 64))
+      #expect(try values(other, 64) == [Int32](repeating: sum * Int32(turn), count: 64))
+    }
+  }
+
+  /// Replays a range of two launches twice.
+  func replayTwice() throws -> Driver.Recording {
+    let memories = try (0..<3).map { _ in try driver.allocate(byteCount: 512) }
+    let recording = try driver.record([launch(tag: 0), launch(tag: 1)], loops: [])
+    for _ in 0..<2 { try driver.replay(recording, 0..<2, memories: memories) }
+    return recording
   }
 
   func timesHaveTheTagsOfTheirLaunches() throws {
@@ -259,6 +276,12 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
 
   @Test func loopsShiftTheGeometry() throws {
     for contract in try Self.contracts() { try contract.loopsShiftTheGeometry() }
+  }
+
+  /// The CUDA driver creates a graph at the second replay of a range.
+  @Test func repeatedReplaysAreGraphs() throws {
+    let recording = try Contract(driver: CUDAStandIn.driver()).replayTwice()
+    #expect(recording.hasGraph(of: 0..<2) && !recording.hasGraph(of: 0..<1))
   }
 
   @Test func timesHaveTheTagsOfTheirLaunches() throws {

@@ -42,6 +42,11 @@ extension CUDADriver {
     fileprivate init(_ launches: [RecordedLaunch], loops: [LaunchLoop]) {
       (self.launches, self.loops) = (launches, loops)
     }
+
+    /// Whether later replays of a range start a graph.
+    func hasGraph(of range: Range<Int>) -> Bool {
+      if case .graph = graphs[range] { true } else { false }
+    }
   }
 
   /// What earlier replays of a range have prepared.
@@ -72,7 +77,11 @@ extension CUDADriver {
     try enter()
     let addresses = memories.map(\.address)
     if timed == nil, let graph = try graph(of: recording, launches, addresses) {
-      return try graph.start(addresses: addresses)
+      do throws(DeviceError) { return try graph.start(addresses: addresses) } catch {
+        // Some of the new addresses may be missing in the graph.
+        recording.graphs[launches] = .failed
+        throw error
+      }
     }
     try recording.loops.forEachLaunch(in: launches) { (index, shift) throws(DeviceError) in
       let launch = recording.launches[index]

@@ -44,8 +44,8 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .view { .reshape($0.shape) })
 
-  /// The value of the input as a new node. It serves gradients with respect to several tensors, of which one may be
-  /// computed from another: the gradient of the alias of one does not flow to the alias of another.
+  /// The value of the input as a new node. Gradients with respect to several tensors use an alias of each tensor. If
+  /// one tensor is computed from another, the gradient of its alias does not flow to the alias of the other.
   static let alias: Op = Op(
     name: "alias",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
