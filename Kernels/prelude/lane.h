@@ -5,6 +5,7 @@
 //   UNSIGNED(a)      the bits of a V as UV
 //   FN(name)         the function `name` of the preludes for this arithmetic type
 //   ROW(name)        the name of the function that the row `name` becomes
+//   VALUE(name)      the function that computes the row `name`; in C, where ROW(name) is a loop, another function
 //   SELECT(m, a, b)  a where the mask m is true, else b
 //   MINIMUM(a, b) MAXIMUM(a, b)   NaN if a or b is NaN
 //   PRECEDES_MIN(a, b) PRECEDES_MAX(a, b)   masks: whether argmin or argmax prefers a to b
@@ -28,6 +29,7 @@
 #undef UNSIGNED
 #undef FN
 #undef ROW
+#undef VALUE
 #undef SELECT
 #undef TRUTH
 #undef WRAPPING
@@ -65,6 +67,7 @@
 #define V VF
 #define FN(name) WIDE(name##_f32)
 #define ROW(name) WIDE(row_##name##_f32)
+#define VALUE(name) WIDE(row_##name##_f32)
 #define TRUTH(m) TRUTH32(m)
 #define LEAST -INFINITE_F
 #define GREATEST INFINITE_F
@@ -72,6 +75,7 @@
 #define V VD
 #define FN(name) WIDE(name##_f64)
 #define ROW(name) WIDE(row_##name##_f64)
+#define VALUE(name) WIDE(row_##name##_f64)
 #define TRUTH(m) TRUTH64(m)
 #define LEAST ((V)(-1.0) / (V)(0.0))
 #define GREATEST ((V)(1.0) / (V)(0.0))
@@ -80,6 +84,7 @@
 #define UV VU
 #define FN(name) WIDE(name##_i32)
 #define ROW(name) WIDE(row_##name##_i32)
+#define VALUE(name) WIDE(row_##name##_i32)
 #define TRUTH(m) TRUTH32(m)
 #define ANY_LANE(m) ANY32(m)
 #define UNSIGNED(a) AS_U(a)
@@ -92,6 +97,7 @@
 #define UV VW
 #define FN(name) WIDE(name##_i64)
 #define ROW(name) WIDE(row_##name##_i64)
+#define VALUE(name) WIDE(row_##name##_i64)
 #define TRUTH(m) TRUTH64(m)
 #define ANY_LANE(m) ANY64(m)
 #define UNSIGNED(a) AS_W(a)

@@ -8,6 +8,7 @@
 
 #if LANE_IS_FLOAT
 // The operations as functions, for loops that compute several operations.
+#undef VALUE
 #define VALUE(name) FN(value_##name)
 #define UNARY(name, cost, expression) \
   INLINE V VALUE(name)(V a) { return expression; }

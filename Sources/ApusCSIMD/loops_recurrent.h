@@ -68,7 +68,7 @@ static void FN(cell_forward)(const csimd_cell *cell) {
       case CSIMD_CELL_GRU: FN(gru_forward)(cell, at, count); break;
       default: {
         V sum = CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at);
-        V h = cell->kind == CSIMD_CELL_TANH ? FN(tanh_cell)(sum) : FN(relu_cell)(sum);
+        V h = cell->kind == CSIMD_CELL_TANH ? VALUE(tanh)(sum) : VALUE(relu)(sum);
         CELL_STORE(cell->next_state, at, h);
       }
     }
@@ -113,7 +113,7 @@ static void FN(cell_backward)(const csimd_cell_gradient *cell) {
       case CSIMD_CELL_GRU: FN(gru_backward)(cell, dh, at, count); break;
       default: {
         V h = CELL_LOAD(cell->next_state, at);
-        V sum = cell->kind == CSIMD_CELL_TANH ? FN(tanh_gradient)(h, dh) : FN(relu_gradient)(h, dh);
+        V sum = cell->kind == CSIMD_CELL_TANH ? VALUE(tanhGradient)(dh, h) : VALUE(reluGradient)(dh, h);
         CELL_STORE(cell->input_gradient, at, sum);
         CELL_STORE(cell->carried, at, (V)(0));
       }

@@ -132,7 +132,7 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
     }
     memcpy((char *)rows->sums + r * BYTES_OF(V), &total, BYTES_OF(V));
     if (quotients && r > 0) quotients += bytes;
-    if (quotients) scale = (V)(1 / total);
+    if (quotients) scale = VALUE(reciprocal)((V)(total));
     else if (e) e += bytes;
   }
   if (quotients == NULL) return;

@@ -246,6 +246,26 @@ import Testing
     #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
   }
 
+  /// The gradients of tanh and of the sigmoid function are computed without contraction to multiply-adds: the results
+  /// have the bits of the same formula in Swift.
+  @Test(arguments: availableSets) func gradientsOfValues(simd: String) throws {
+    func check<T: BinaryFloatingPoint & BitwiseCopyable>(_ lane: Lane, _ g: [T], _ y: [T]) throws {
+      let (tanh, sigmoid) = (try find("tanhGradient", lane, simd), try find("sigmoidGradient", lane, simd))
+      let (found, foundSigmoid) = (tanh(g, y, as: T.self, zero: 0), sigmoid(g, y, as: T.self, zero: 0))
+      for index in g.indices {
+        let (g, y) = (g[index], y[index])
+        let (expected, expectedSigmoid) = (g * (1 - y * y), g * (y * (1 - y)))
+        #expect(found[index] == expected || found[index].isNaN && expected.isNaN, "tanh: \(g), \(y)")
+        #expect(
+          foundSigmoid[index] == expectedSigmoid || foundSigmoid[index].isNaN && expectedSigmoid.isNaN,
+          "sigmoid: \(g), \(y)")
+      }
+    }
+    let (a, b) = Self.pairs
+    try check(.float32, a, b)
+    try check(.float64, a.map(Double.init), b.map(Double.init))
+  }
+
   /// The row `gelu` gives the same numbers as the rows `gaussian`, `normal` and `multiply` one after the other. (The
   /// sign of a zero is not compared.)
   @Test(arguments: availableSets) func gelu(simd: String) throws {
@@ -293,7 +313,8 @@ import Testing
   @Test func separateTestsOfLoops() {
     let rows = RowFunction.all.filter(\.hasLoopTest).map(\.row)
     let tested: Set<ElementwiseRow> = [
-      .remainder, .floorDivide, .normal, .gelu, .roundFloat16, .roundBFloat16, .unitFloat,
+      .remainder, .floorDivide, .normal, .gelu, .tanhGradient, .sigmoidGradient, .roundFloat16, .roundBFloat16,
+      .unitFloat,
     ]
     #expect(Set(rows) == tested)
   }

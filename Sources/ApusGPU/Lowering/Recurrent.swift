@@ -132,7 +132,7 @@ extension PlanLowering {
     bind(step.states[0], as: "state", &template, &builder)
     if let input = step.input { bind(input, as: "input", &template, &builder) }
     if step.states.count == 2 { bind(step.states[1], as: "cell", &template, &builder) }
-    template["function"] = plainCell(step, "cell", "sum")
+    template["function"] = (step.geometry.kind == .tanh ? ElementwiseRow.tanh : .relu).call(step.dtype.lane, "sum")
     let bias = step.bias.map { bind($0, isConstant: true, &builder) }
     for gate in 0..<3 {
       template["BIAS\(gate)"] =
@@ -156,12 +156,8 @@ extension PlanLowering {
     template["GRADIENT"] = load(step.gradient, "row * \(template["size"]!) + at").map { " + \($0)" } ?? ""
     template["LAST"] = load(step.lastGradients[0], "unit") ?? zero
     template["LASTCELL"] = (step.lastGradients.count == 2 ? load(step.lastGradients[1], "unit") : nil) ?? zero
-    template["function"] = plainCell(step, "gradient", "h, dh")
-  }
-
-  /// A call of a function of the plain cells in `Kernels/recurrent/cells.h`.
-  private func plainCell(_ step: Recurrent, _ function: String, _ operands: String) -> String {
-    "\(step.geometry.kind == .tanh ? "tanh" : "relu")_\(function)_\(step.dtype.lane.suffix)(\(operands))"
+    template["function"] = (step.geometry.kind == .tanh ? ElementwiseRow.tanhGradient : .reluGradient).call(
+      step.dtype.lane, "dh, h")
   }
 
   /// Sets the placeholder `name` to the pointer of a value, and `nameOffset` to the offset.

@@ -40,7 +40,7 @@ public func binaryCrossEntropy(
   elementLoss("binaryCrossEntropy", probabilities, targets, reduction) { p, t in
     let losses = withGradient([p, t]) { gradient, inputs, _ in
       let (p, t) = (inputs[0], inputs[1])
-      let slope = (p - t) / p.sigmoidSlope.clamped(lower: 1e-12)
+      let slope = (p - t) / (p * (1 - p)).clamped(lower: 1e-12)
       return [gradient * slope, gradient * ((1 - p).safeLog() - p.safeLog())]
     } function: { inputs in
       let (p, t) = (inputs[0], inputs[1])

@@ -8,7 +8,7 @@ struct ProgramBuilder {
   private var instructions: [Instruction] = []
   private var known: [Instruction: Int] = [:]
   /// Registers whose values are known to be representable in a 16-bit type, because `declare` stated this, or because
-  /// a function in `choices` selects among such values.
+  /// a function selects among such values (`choices`).
   private var chosen: [Int: DType] = [:]
 
   /// The register of an input; the same argument is loaded once.
@@ -45,10 +45,15 @@ struct ProgramBuilder {
     return narrow(register, to: dtype)
   }
 
-  /// Functions whose result is one of their operands, possibly with the opposite sign.
-  private static let choices: Set<Instruction.Function> = [
-    .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute), .select,
-  ]
+  /// The operands of which the result is one, possibly with the opposite sign, or 0; `nil` for other functions.
+  private static func choices(of instruction: Instruction) -> ArraySlice<Int>? {
+    switch instruction.function {
+    case .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute): instruction.operands[...]
+    case .row(.relu), .row(.reluGradient): instruction.operands.prefix(1)
+    case .select: instruction.operands.dropFirst()
+    default: nil
+    }
+  }
 
   /// Whether a value is known to be representable in `dtype`, so that rounding would not change it. Such a value was
   /// loaded, rounded or declared as `dtype`, is 0, or was selected among such values.
@@ -72,10 +77,8 @@ struct ProgramBuilder {
   mutating func narrow(_ register: Int, to dtype: DType) -> Int {
     if dtype == .float16 || dtype == .bfloat16 {
       if isKnown(register, as: dtype) { return register }
-      let instruction = register < 0 ? nil : instructions[register]
-      if let instruction, Self.choices.contains(instruction.function),
-        instruction.operands.dropFirst(instruction.function == .select ? 1 : 0).allSatisfy({ isKnown($0, as: dtype) })
-      {
+      let choices = register < 0 ? nil : Self.choices(of: instructions[register])
+      if let choices, choices.allSatisfy({ isKnown($0, as: dtype) }) {
         chosen[register] = dtype
         return register
       }

@@ -6,19 +6,17 @@ import ApusDevice
 // MARK: - Rectifiers
 
 extension Op {
-  static let relu = activation(
-    "relu", gradient: .rule { c in [c.gradient.reluGradient(c.output)] }
-  ) {
-    $0.emit(.maximum, $1, $0.number(0))
-  }
+  static let relu = function(.relu, gradient: .rule { c in [c.gradient.reluGradient(c.output)] })
+  static let reluGradient = binary(
+    .reluGradient, gradient: .rule { c in [c.gradient.reluGradient(c.input(1)), nil] })
 }
 
 extension Tensor {
   /// `max(x, 0)` of each element, in the same shape and type; NaN stays NaN. The gradient at 0 is 0.
   public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
 
-  /// The gradient of the input of `relu`, from the gradient of the output (this tensor) and the output (`result`).
-  package func reluGradient(_ result: Tensor) -> Tensor { (result .> 0).select(self, zero) }
+  /// The gradient of the argument of `relu`: `g`, the gradient of the value `y` (this tensor), where `y > 0`, else 0.
+  package func reluGradient(_ y: Tensor) -> Tensor { Tensor.binary(.reluGradient, self, y) }
 }
 
 extension Op {
@@ -179,7 +177,7 @@ extension Op {
       let square = x.squared().minimum(x.constant(256))
       let h = (x * (square * (scale * Gelu.tanhCubic) + scale)).sigmoid()
       let derivative = square * (scale * (3 * Gelu.tanhCubic)) + scale
-      return g * (h + x * h.sigmoidSlope * derivative)
+      return g * (h + x * derivative.sigmoidGradient(h))
     }
   ) { code, x in
     let cubic = code.emit(
@@ -260,9 +258,4 @@ private struct ActivationCode {
       .constant, lane: lane, [],
       immediate: lane == .float32 || lane == .float64 ? .float(value) : .integer(Int64(value)))
   }
-}
-
-extension Tensor {
-  /// A zero of the tensor's type.
-  fileprivate var zero: Tensor { constant(0) }
 }

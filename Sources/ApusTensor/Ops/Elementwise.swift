@@ -78,21 +78,35 @@ extension Tensor {
 extension Op {
   static let sinh = function(.sinh, gradient: .unary { g, x, _ in g * x.cosh() })
   static let cosh = function(.cosh, gradient: .unary { g, x, _ in g * x.sinh() })
-  static let tanh = function(.tanh, gradient: .unary { g, _, y in g * y.tanhSlope })
+  static let tanh = function(.tanh, gradient: .unary { g, _, y in g.tanhGradient(y) })
   static let asinh = function(.asinh, gradient: .unary { g, x, _ in g * (x * x + 1).rsqrt() })
   static let acosh = function(.acosh, gradient: .unary { g, x, _ in g * (x * x - 1).rsqrt() })
   static let atanh = function(.atanh, gradient: .unary { g, x, _ in g / x.oneMinusSquare })
-  static let sigmoid = function(.sigmoid, gradient: .unary { g, _, y in g * y.sigmoidSlope })
+  static let sigmoid = function(.sigmoid, gradient: .unary { g, _, y in g.sigmoidGradient(y) })
+
+  // The operands are the gradient `g` of a result, and this result `y`; `u` is the gradient of the operation's result.
+  static let tanhGradient = binary(
+    .tanhGradient,
+    gradient: .composed { c in
+      let (u, g, y) = (c.gradient, c.input(0), c.input(1))
+      return [u.tanhGradient(y), u * g * y * -2]
+    })
+  static let sigmoidGradient = binary(
+    .sigmoidGradient,
+    gradient: .composed { c in
+      let (u, g, y) = (c.gradient, c.input(0), c.input(1))
+      return [u.sigmoidGradient(y), u * g * (1 - y * 2)]
+    })
 }
 
 extension Tensor {
   fileprivate var oneMinusSquare: Tensor { 1 - self * self }
   /// `1 / √(1 − x²)`, the derivative of `asin` at this tensor, `x`.
   fileprivate var asinSlope: Tensor { oneMinusSquare.rsqrt() }
-  /// `1 − y²`, the derivative of `tanh` at the point where its value is this tensor, `y`.
-  package var tanhSlope: Tensor { oneMinusSquare }
-  /// `y (1 − y)`, the derivative of the sigmoid function at the point where its value is this tensor, `y`.
-  package var sigmoidSlope: Tensor { self * (1 - self) }
+  /// `g · (1 − y²)`, the gradient of the argument of `tanh`, from the value `y` and its gradient `g` (this tensor).
+  package func tanhGradient(_ y: Tensor) -> Tensor { Tensor.binary(.tanhGradient, self, y) }
+  /// `g · y · (1 − y)`, the gradient of the argument of `sigmoid`, from the value `y` and its gradient `g` (this tensor).
+  package func sigmoidGradient(_ y: Tensor) -> Tensor { Tensor.binary(.sigmoidGradient, self, y) }
 
   /// The hyperbolic sine of each element, in the same shape; integers and `bool` count as `float32`.
   public func sinh() -> Tensor { widened.apply(.sinh) }

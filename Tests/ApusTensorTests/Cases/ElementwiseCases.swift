@@ -15,7 +15,6 @@ extension OpCase {
   ]
 
   static let activations: [OpCase] = [
-    .unary("relu", dtypes: numbers, tolerance: .exact, { $0.relu() }, { max($0, 0) }),
     .unary("leakyRelu", { $0.leakyRelu(slope: 0.1) }, { $0 > 0 ? $0 : 0.1 * $0 }),
     .unary("elu", { $0.elu(alpha: 1.5) }, { $0 > 0 ? $0 : 1.5 * expm1($0) }),
     .unary(

@@ -63,6 +63,9 @@ extension RowFunction {
       .absolute, named: "abs", dtypes: numbers, tolerance: .exact, { $0.abs() }, { abs($0) },
       integers: { $0 < 0 ? 0 &- $0 : $0 }),
     .unary(
+      .relu, dtypes: numbers, tolerance: .exact, { $0.relu() }, { $0 > 0 || $0.isNaN ? $0 : 0 },
+      integers: { max($0, 0) }),
+    .unary(
       .sign, on: -3...3, dtypes: numbers, tolerance: .exact, { $0.sign() }, { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 },
       integers: { $0.signum() }),
     .unary(.floor, on: -9...9, dtypes: numbers, tolerance: .exact, { $0.floor() }, { $0.rounded(.down) }),
@@ -124,6 +127,12 @@ extension RowFunction {
           "atan2's derivatives", .float32, [0, -0.0], [0, -0.0], expected: [0, 0, 0, 0],
           SpecialCase.derivatives { $0.atan2($1) }),
       ]),
+    // The gradient of a function's argument, from the gradient of the value and the value.
+    .binary(
+      .tanhGradient, and: -0.9...0.9, hasLoopTest: true, { $0.tanhGradient($1) }, { $0 * (1 - $1 * $1) }),
+    .binary(
+      .sigmoidGradient, and: 0.1...0.9, hasLoopTest: true, { $0.sigmoidGradient($1) }, { $0 * ($1 * (1 - $1)) }),
+    .binary(.reluGradient, tolerance: .exact, { $0.reluGradient($1) }, { $1 > 0 ? $0 : 0 }),
     .binary(
       .fmod, on: -9...9, and: 1...4, dtypes: numbers, { $0.fmod($1) }, { fmod($0, $1) },
       integers: { $1 == 0 || $1 == -1 ? 0 : $0 % $1 },

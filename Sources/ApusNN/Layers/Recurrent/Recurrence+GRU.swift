@@ -64,9 +64,9 @@ private func gruGradients(
   ) { carried, elements in
     let (r, z, n) = gruGates(x(elements)!, p(elements)!)
     let (dh, past) = split(carried[0].adding(all(elements)), by: held(elements))
-    let dn = dh * (1 - z) * n.tanhSlope
-    let dz = dh * (before(elements)! - n) * z.sigmoidSlope
-    let dr = dn * p(elements)!.split(3, axis: 1)[2] * r.sigmoidSlope
+    let dn = (dh * (1 - z)).tanhGradient(n)
+    let dz = (dh * (before(elements)! - n)).sigmoidGradient(z)
+    let dr = (dn * p(elements)!.split(3, axis: 1)[2]).sigmoidGradient(r)
     let ofX = Tensor.concatenated([dr, dz, dn], axis: 1)
     let ofSums = Tensor.concatenated([dr, dz, dn * r], axis: 1).adding(ofP(elements))
     return ([(ofSums.matmul(weight) + dh * z).adding(past)], [ofX, ofSums])

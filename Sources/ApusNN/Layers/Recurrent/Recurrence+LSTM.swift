@@ -69,11 +69,13 @@ private func lstmGradients(
     let squashed = nextCell(parts, before).tanh()
     let (dh, heldH) = split(carried[0].adding(all(elements)), by: held(elements))
     let (dc, heldC) = split(carried[1].adding(cells(elements)), by: held(elements))
-    let cell = dc + dh * o * squashed.tanhSlope
+    let cell = dc + (dh * o).tanhGradient(squashed)
     var inner = [cell * g, cell * before, cell * i, dh * squashed]
     if let others = ofGates(elements)?.split(4, axis: 1) { inner = zip(inner, others).map { $0 + $1 } }
-    let slopes = [i.sigmoidSlope, f.sigmoidSlope, g.tanhSlope, o.sigmoidSlope]
-    let sums = Tensor.concatenated(zip(inner, slopes).map { $0 * $1 }, axis: 1)
+    let sums = Tensor.concatenated(
+      [
+        inner[0].sigmoidGradient(i), inner[1].sigmoidGradient(f), inner[2].tanhGradient(g), inner[3].sigmoidGradient(o),
+      ], axis: 1)
     return ([sums.matmul(weight).adding(heldH), (cell * f).adding(heldC)], [sums])
   }
   let previous = previousStates(outputs[0], inputs[1], isReversed: isReversed)

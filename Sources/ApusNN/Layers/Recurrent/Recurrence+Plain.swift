@@ -19,7 +19,7 @@ func plainRecurrence(
     ) { carried, elements in
       let y = state(elements)!
       let (through, past) = split(carried[0].adding(all(elements)), by: held(elements))
-      let inner = isTanh ? through * y.tanhSlope : through.reluGradient(y)
+      let inner = isTanh ? through.tanhGradient(y) : through.reluGradient(y)
       return ([inner.matmul(weight).adding(past)], [inner])
     }
     let previous = previousStates(states, inputs[1], isReversed: isReversed)
