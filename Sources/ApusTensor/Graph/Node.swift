@@ -5,7 +5,8 @@ import Synchronization
 ///
 /// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields are read and written only
 /// under the lock of the node's device (`ComputeDevice.withEvaluator`), or while only one thread has access to the
-/// node.
+/// node. No access to one of them contains another access to the same field, so the accesses are not checked at run time
+/// (`@exclusivity(unchecked)`): the checks took a fifth of the host's time of a training step.
 final class Node: @unchecked Sendable {
   // Operations and devices are never deallocated, so references to them are not counted.
   let opReference: Unmanaged<Op>
@@ -26,19 +27,19 @@ final class Node: @unchecked Sendable {
   private static let count = Atomic<UInt64>(0)
 
   // Owned inputs. They are retained and released manually, so that traversals do not count references.
-  private var first: Unmanaged<Node>?
-  private var second: Unmanaged<Node>?
-  private var third: Unmanaged<Node>?
-  private var others: [Unmanaged<Node>]
+  @exclusivity(unchecked) private var first: Unmanaged<Node>?
+  @exclusivity(unchecked) private var second: Unmanaged<Node>?
+  @exclusivity(unchecked) private var third: Unmanaged<Node>?
+  @exclusivity(unchecked) private var others: [Unmanaged<Node>]
 
   /// The value, if it is materialized.
-  var buffer: Buffer?
+  @exclusivity(unchecked) var buffer: Buffer?
   /// Whether an evaluation has reused the memory of the value.
-  var isConsumed = false
+  @exclusivity(unchecked) var isConsumed = false
   /// The run that computed the value, and the index of the output in that run; `nil` for uploaded values.
-  var origin: RunRecord.Output?
+  @exclusivity(unchecked) var origin: RunRecord.Output?
   /// Rare properties. They are on the heap because few nodes have any.
-  private var notes: NodeNotes?
+  @exclusivity(unchecked) private var notes: NodeNotes?
   /// Why there is no value, for example a failed upload; reported when the value is used.
   var failure: DeviceError? {
     get { notes?.failure }
@@ -50,7 +51,7 @@ final class Node: @unchecked Sendable {
   }
   /// Whether computing or uploading the value failed. It is stored here, not in `notes`, because traversals read it for
   /// every node.
-  private(set) var hasFailed = false
+  @exclusivity(unchecked) private(set) var hasFailed = false
   /// A range that contains all integers of the value, if the host knows one.
   var numbers: ClosedRange<Int>? {
     get { notes?.numbers }
@@ -66,14 +67,14 @@ final class Node: @unchecked Sendable {
   let consumerCount = Atomic<Int32>(0)
 
   // Scratch fields of one traversal.
-  var mark: UInt32 = 0
-  var position: Int32 = 0
+  @exclusivity(unchecked) var mark: UInt32 = 0
+  @exclusivity(unchecked) var position: Int32 = 0
   /// The number of edges to this node from nodes of the evaluation that do not stay pending.
-  var edges: Int32 = 0
+  @exclusivity(unchecked) var edges: Int32 = 0
   /// Whether this value was requested. A requested value is always stored.
-  var isRoot = false
+  @exclusivity(unchecked) var isRoot = false
   /// Whether the node stays without a value although a tensor refers to it; see `isRearrangement`.
-  var staysPending = false
+  @exclusivity(unchecked) var staysPending = false
 
   init(
     op: Op, inputs: consuming OpInputs, attributes: consuming Attributes, type: TensorType,
