@@ -38,6 +38,36 @@ struct Invocation {
     try self.init(arguments, environment: environment, output: path)
   }
 
+  /// Starts a run, waits some seconds and, if `file` is given, until that file exists. Then sends the run a signal and
+  /// waits for its end.
+  static func stop(
+    _ words: [String], _ signal: Int32, after seconds: Double = 0, file: String? = nil,
+    environment: [String: String] = [:]
+  ) throws -> Int32 {
+    let process = Process()
+    process.executableURL = Self.executable
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.arguments = words
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    // A process inherits the signals that its parent ignores. The tests ignore SIGINT if a shell started them in the
+    // background, and SIGHUP if nohup started them.
+    let before = [SIGINT, SIGHUP].map { ($0, Foundation.signal($0, SIG_DFL)) }
+    try process.run()
+    for (signal, action) in before { _ = Foundation.signal(signal, action) }
+    Thread.sleep(forTimeInterval: seconds)
+    while let file, process.isRunning, !FileManager.default.fileExists(atPath: file) {
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+    kill(process.processIdentifier, signal)
+    // A process that ignores the signal must not block the tests forever.
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.01) }
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
   /// The command, which is in the folder of the test executable.
   static var executable: URL {
     URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

@@ -24,34 +24,6 @@ struct ResumeTests {
     return try invocation.member("weights_sha256")
   }
 
-  /// Starts a run, waits some seconds and, if `file` is given, until that file exists. Then sends the run a signal and
-  /// waits for its end.
-  private func stop(
-    _ words: [String], _ signal: Int32, after seconds: Double = 0, file: String? = nil
-  ) throws -> Int32 {
-    let process = Process()
-    process.executableURL = Invocation.executable
-    process.arguments = words
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    // A process inherits the signals that its parent ignores. The tests ignore SIGINT if a shell started them in the
-    // background, and SIGHUP if nohup started them.
-    let before = [SIGINT, SIGHUP].map { ($0, Foundation.signal($0, SIG_DFL)) }
-    try process.run()
-    for (signal, action) in before { _ = Foundation.signal(signal, action) }
-    Thread.sleep(forTimeInterval: seconds)
-    while let file, process.isRunning, !FileManager.default.fileExists(atPath: file) {
-      Thread.sleep(forTimeInterval: 0.01)
-    }
-    kill(process.processIdentifier, signal)
-    // A process that ignores the signal must not block the tests forever.
-    let deadline = Date(timeIntervalSinceNow: 60)
-    while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.01) }
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    process.waitUntilExit()
-    return process.terminationStatus
-  }
-
   @Test func resumedRunsEndWithTheSameBits() throws {
     let whole = try digest(Invocation(words("whole", steps: 20)))
     _ = try digest(Invocation(words("half", steps: 9)))
@@ -85,7 +57,7 @@ struct ResumeTests {
     for attempt in 0..<6 {
       let isStarted = FileManager.default.fileExists(atPath: scratch.file("killed/config.json"))
       let resume = isStarted ? ["--resume", scratch.file("killed")] : []
-      _ = try stop(killed + resume, SIGKILL, after: 0.02 + 0.045 * Double(attempt))
+      _ = try Invocation.stop(killed + resume, SIGKILL, after: 0.02 + 0.045 * Double(attempt))
     }
     #expect(try digest(Invocation(killed + ["--resume", scratch.file("killed")])) == whole)
   }
@@ -95,7 +67,7 @@ struct ResumeTests {
   func signalsSave(signal: Int32, status: Int32) throws {
     let run = words("run", steps: 100_000)
     let first = scratch.file("run/checkpoints/step-000000000")
-    #expect(try stop(run, signal, after: 0.2, file: first) == status)
+    #expect(try Invocation.stop(run, signal, after: 0.2, file: first) == status)
     let saved = try FileManager.default.contentsOfDirectory(atPath: scratch.file("run/checkpoints")).sorted()
     let steps = try #require(saved.last.flatMap { Int($0.dropFirst(5)) })
     #expect(steps > 0)

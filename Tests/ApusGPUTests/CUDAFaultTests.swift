@@ -81,33 +81,60 @@ struct CUDAFaultTests {
     }
   }
 
-  /// After a kernel has failed, each call reports that the device is lost. The kernel of this test deadlocks, which the
-  /// stand-in reports as a failure.
+  /// Runs a kernel with a pointer `result` to 256 bytes, which fails. Checks that each later call reports that the
+  /// device is lost.
+  private static func expectLoss(body: String, errorCode: Int) throws {
+    let driver = try CUDAStandIn.driver()
+    let kernel = KernelSource(
+      family: "fault", parameters: [KernelParameter("GLOBAL int *", "result")], body: body, for: .gpu, localSize: 32)
+    let text = KernelPrelude.dialect(of: driver.target) + kernel.text
+    let source = ProgramSource(name: kernel.name, text: text, kernels: [kernel.name])
+    let launch = Launch(
+      module: try driver.compile([source])[0].get().module, kernel: kernel.name, label: "a fault", slots: [0, 1],
+      geometryOffset: 0, groups: 1, localSize: 32, localByteCount: 0, tag: 0)
+    let memories = try (0..<2).map { _ in try driver.allocate(byteCount: 256) }
+    let recording = try driver.record([launch], loops: [])
+    try driver.replay(recording, 0..<1, memories: memories)
+    for _ in 0..<2 {
+      let error = #expect(throws: DeviceError.self) { try driver.synchronize(measuring: false) }
+      guard case .lost("cuda:0", let reason) = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+      #expect(reason.contains("CUDA error \(errorCode)"), "\(reason)")
+    }
+    #expect(throws: DeviceError.self) { try driver.copyOut(memories[0], byteCount: 4) }
+    #expect(throws: DeviceError.self) { try driver.allocate(byteCount: 256) }
+  }
+
+  /// Some threads wait at a barrier that the others do not reach. The stand-in reports this as a failure.
   @Test func aFailedKernelLosesTheDevice() async throws {
     await #expect(processExitsWith: .success) {
-      let driver = try CUDAStandIn.driver()
-      let kernel = KernelSource(
-        family: "deadlock", parameters: [KernelParameter("GLOBAL int *", "result")],
-        body: "  if (LOCAL_ID() == 0) BARRIER();\n  result[LOCAL_ID()] = 1;\n", for: .gpu, localSize: 32)
-      let text = KernelPrelude.dialect(of: driver.target) + kernel.text
-      let source = ProgramSource(name: kernel.name, text: text, kernels: [kernel.name])
-      let launch = Launch(
-        module: try driver.compile([source])[0].get().module, kernel: kernel.name, label: "deadlock", slots: [0, 1],
-        geometryOffset: 0, groups: 1, localSize: 32, localByteCount: 0, tag: 0)
-      let memories = try (0..<2).map { _ in try driver.allocate(byteCount: 256) }
-      let recording = try driver.record([launch], loops: [])
-      try driver.replay(recording, 0..<1, memories: memories)
-      for _ in 0..<2 {
-        let error = #expect(throws: DeviceError.self) { try driver.synchronize(measuring: false) }
-        guard case .lost("cuda:0", let reason) = error else {
-          Issue.record("\(String(describing: error))")
-          continue
-        }
-        #expect(reason.contains("CUDA error 719"), "\(reason)")
-      }
-      #expect(throws: DeviceError.self) { try driver.copyOut(memories[0], byteCount: 4) }
-      #expect(throws: DeviceError.self) { try driver.allocate(byteCount: 256) }
+      try CUDAFaultTests.expectLoss(
+        body: "  if (LOCAL_ID() == 0) BARRIER();\n  result[LOCAL_ID()] = 1;\n", errorCode: 719)
     }
+  }
+
+  /// A kernel, for example of a custom operation, writes to an address that does not exist.
+  @Test func anIllegalAddressLosesTheDevice() async throws {
+    await #expect(processExitsWith: .success) {
+      try CUDAFaultTests.expectLoss(body: "  result[1l << 44] = LOCAL_ID();\n", errorCode: 700)
+    }
+  }
+
+  /// A stored binary that the driver refuses is replaced by one that is built from source.
+  @Test(arguments: [4, 100, 4000]) func aRefusedBinaryIsBuiltAgain(byteCount: Int) throws {
+    let driver = try CUDAStandIn.driver()
+    let kernel = KernelSource(
+      family: "store", parameters: [KernelParameter("GLOBAL int *", "result")], body: "  result[0] = 1;\n", for: .gpu,
+      localSize: 32)
+    var source = ProgramSource(
+      name: kernel.name, text: KernelPrelude.dialect(of: driver.target) + kernel.text, kernels: [kernel.name])
+    let good = try driver.compile([source])[0].get()
+    source.binary = good.module.binary
+    #expect(try driver.compile([source])[0].get().origin == .binary)
+    source.binary = [0x7F] + Array("ELF".utf8) + [UInt8](repeating: 0, count: byteCount)
+    #expect(try driver.compile([source])[0].get().origin == .source)
   }
 }
 

@@ -8,6 +8,7 @@ import Testing
 private protocol DriverContract {
   func newMemoryIsZero() throws
   func workRunsInOrder() throws
+  func largeUploadsRunInOrder() throws
   func workOutlivesItsMemory() throws
   func transfersOwnTheirBytes() throws
   func loopsShiftTheGeometry() throws
@@ -86,6 +87,26 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(Array(try late.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 2200 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
+  }
+
+  /// A launch reads the values that memory had before a later upload to it, also if the upload is large, and memory has
+  /// all bytes of the upload afterwards.
+  func largeUploadsRunInOrder() throws {
+    let count = 1 << 18
+    let (source, result) = (try driver.allocate(byteCount: 4 * count), try driver.allocate(byteCount: 512))
+    let geometry = try driver.allocate(byteCount: 64)
+    let recording = try driver.record([launch()], loops: [])
+    var early: [Driver.Transfer] = []
+    for turn in 0..<8 {
+      try copyIn([Int32](repeating: Int32(turn), count: turn % 2 == 0 ? count : count / 2), to: source)
+      try driver.replay(recording, 0..<1, memories: [source, result, geometry])
+      early.append(try driver.copyOut(result, byteCount: 256))
+    }
+    let expected = (0..<count).map { Int32($0 < count / 2 ? 7 : 6) }
+    #expect(try values(source, count) == expected)
+    for (turn, transfer) in early.enumerated() {
+      #expect(try transfer.wait().bindMemory(to: Int32.self).allSatisfy { $0 == Int32(turn) })
+    }
   }
 
   /// Work that was submitted before a memory block was released still reads the old contents of the block, even if its
@@ -227,6 +248,42 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 }
 
+extension Contract<CUDADriver> {
+  /// Starts a kernel that runs until the host sets a flag, which only kernels of the stand-in can see. A large upload is
+  /// copied from the host while the kernel runs.
+  fileprivate func uploadDuringAKernel() throws {
+    let memories = try (0..<3).map { _ in try driver.allocate(byteCount: 512) }
+    let target = try driver.allocate(byteCount: CUDAUploads.smallestByteCount)
+    let flag = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
+    defer { flag.deallocate() }
+    flag.pointee = 0
+    // The loop has an end, so that the test fails and does not hang if the upload waits for the kernel.
+    let body = """
+        volatile i64 *flag = (volatile i64 *)\(UInt(bitPattern: flag))ull;
+        for (i64 turn = 0; turn < 2000000000 && *flag == 0; turn += 1) {}
+
+      """
+    let (program, kernel) = source(body: body)
+    let waiting = Launch(
+      module: try driver.compile([program])[0].get().module, kernel: kernel, label: "waiting", slots: [0, 1, 2],
+      geometryOffset: 0, groups: 1, localSize: 32, localByteCount: 0, tag: 0)
+    let bytes = [UInt8](repeating: 9, count: CUDAUploads.smallestByteCount)
+    func upload() throws {
+      try bytes.withUnsafeBytes {
+        try driver.uploads.copy($0.baseAddress!, byteCount: $0.count, to: target.address).wait()
+      }
+    }
+    // The first uploads allocate their blocks, after all earlier work.
+    for _ in 0..<CUDAUploads.blockCount { try upload() }
+    try driver.replay(driver.record([waiting], loops: []), 0..<1, memories: memories)
+    let end = try driver.event()
+    try upload()
+    #expect(!end.isComplete)
+    flag.pointee = 1
+    #expect(try driver.copyOut(target, byteCount: bytes.count).wait().allSatisfy { $0 == 9 })
+  }
+}
+
 /// The contract of ``GPUDriver``, for the OpenCL driver with both kernel classes, for the CUDA driver with the stand-in
 /// for NVIDIA's libraries, and for a driver without a device.
 @DeviceThread @Suite struct GPUDriverTests {
@@ -264,6 +321,15 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
 
   @Test func workRunsInOrder() throws {
     for contract in try Self.contracts() { try contract.workRunsInOrder() }
+  }
+
+  @Test func largeUploadsRunInOrder() throws {
+    for contract in try Self.contracts() { try contract.largeUploadsRunInOrder() }
+  }
+
+  /// The CUDA driver copies a large upload from the host while kernels run.
+  @Test func largeUploadsDoNotWaitForKernels() throws {
+    try Contract(driver: CUDAStandIn.driver()).uploadDuringAKernel()
   }
 
   @Test func workOutlivesItsMemory() throws {

@@ -1,7 +1,9 @@
 // Defines the CUDA C++ names that kernels use, so that they compile for the CPU. nvrtc.cpp includes this file before
-// the source of a program. Each CUDA thread is a fibre; fibres.h switches fibres at barriers and at warp shuffles.
+// the source of a program. Each CUDA thread is a fibre; fibres.h switches fibres at barriers, and at functions that all
+// threads of a warp call together.
 #pragma once
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 
 #define __global__
 #define __device__
+#define __align__(bytes) __attribute__((aligned(bytes)))
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 // Each operating system thread runs one thread block at a time, so shared memory can be thread-local.
@@ -27,8 +30,10 @@ extern "C" {
 extern thread_local StandInIndex stand_in_block, stand_in_thread;
 /// Waits until all threads of the block have called the function.
 void stand_in_barrier(void);
-/// Waits until all threads of the warp have called the function, and returns the value that thread `lane` passed.
-uint64_t stand_in_shuffle(uint64_t value, unsigned int lane);
+/// Waits until all threads of the warp have called the function with a value of at most 32 bytes.
+void stand_in_exchange(const void *value, size_t bytes);
+/// The value that thread `lane` of the warp passed to the last exchange.
+const void *stand_in_given(unsigned int lane);
 }
 #define blockIdx stand_in_block
 #define threadIdx stand_in_thread
@@ -42,11 +47,9 @@ template <typename To, typename From> static inline To stand_in_bits(From from) 
 }
 
 template <typename T> static inline T __shfl_down_sync(unsigned int, T value, int distance) {
-  uint64_t bits = 0;
-  memcpy(&bits, &value, sizeof value);
   unsigned int lane = stand_in_thread.x % 32, source = lane + (unsigned int)distance;
-  bits = stand_in_shuffle(bits, source < 32 ? source : lane);
-  memcpy(&value, &bits, sizeof value);
+  stand_in_exchange(&value, sizeof value);
+  memcpy(&value, stand_in_given(source < 32 ? source : lane), sizeof value);
   return value;
 }
 
@@ -79,3 +82,5 @@ static inline unsigned int __umulhi(unsigned int a, unsigned int b) {
 }
 static inline float ptx_float_from_half(unsigned short bits) { return (float)stand_in_bits<_Float16>(bits); }
 static inline unsigned short ptx_half_from_float(float x) { return stand_in_bits<unsigned short>((_Float16)x); }
+
+#include "matrix.h"

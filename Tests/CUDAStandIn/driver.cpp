@@ -8,6 +8,8 @@
 //   STAND_IN_ORDER     `reverse` runs the threads of a block in descending order
 //   STAND_IN_VERSION   the version that the driver reports (default 13000, CUDA 13.0)
 //   STAND_IN_CAPABILITY  the compute capability as 10 × major + minor (default 90)
+//   STAND_IN_LAUNCH    `no` runs no kernel, so that the host's share of the time can be measured
+//   STAND_IN_FAIL      failures of single calls, see faults.h
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
@@ -25,6 +27,7 @@
 #include <vector>
 
 #include "../../Sources/CCUDA/include/ccuda.h"
+#include "faults.h"
 #include "fibres.h"
 #include "streams.h"
 
@@ -58,10 +61,21 @@ size_t total_memory() { return (size_t)setting("STAND_IN_MEMORY", 4096) << 20; }
 
 } // namespace
 
-#define CHECK_LOST()                       \
-  do {                                     \
-    CUresult lost = state().lost;          \
-    if (lost != CUDA_SUCCESS) return lost; \
+namespace {
+/// Returns the error of a call before it has done anything: an injected one, or the one that has lost the device.
+CUresult error_of_call(const char *function) {
+  static Faults *faults = new Faults;
+  CUresult injected = faults->count(function);
+  if (Faults::is_loss(injected)) state().lost = injected;
+  return injected != CUDA_SUCCESS ? injected : state().lost.load();
+}
+} // namespace
+
+/// The beginning of each function that can fail.
+#define BEGIN_CALL()                          \
+  do {                                        \
+    CUresult error = error_of_call(__func__); \
+    if (error != CUDA_SUCCESS) return error;  \
   } while (0)
 
 struct CUctx_st {
@@ -91,7 +105,8 @@ thread_local CUcontext current_context = nullptr;
 // MARK: - Devices
 
 EXPORT CUresult cuInit(unsigned int) {
-  // Reopen this library with RTLD_GLOBAL, so that modules can resolve `stand_in_barrier` and `stand_in_shuffle`.
+  BEGIN_CALL();
+  // Reopen this library with RTLD_GLOBAL, so that modules can resolve `stand_in_barrier` and others.
   Dl_info info;
   if (dladdr((void *)&stand_in_barrier, &info) == 0) return CUDA_ERROR_UNKNOWN;
   return dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL) != nullptr ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
@@ -115,6 +130,7 @@ EXPORT CUresult cuGetErrorString(CUresult error, const char **text) {
 }
 
 EXPORT CUresult cuDeviceGetCount(int *count) {
+  BEGIN_CALL();
   *count = device_count();
   return CUDA_SUCCESS;
 }
@@ -152,7 +168,7 @@ EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) {
 // MARK: - Contexts
 
 EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
-  CHECK_LOST();
+  BEGIN_CALL();
   contexts[device].device = device;
   *context = &contexts[device];
   return CUDA_SUCCESS;
@@ -162,7 +178,8 @@ EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) { return CUDA_SUCCESS; }
 
 EXPORT CUresult cuCtxSetCurrent(CUcontext context) {
   current_context = context;
-  return state().lost;
+  BEGIN_CALL();
+  return CUDA_SUCCESS;
 }
 
 // MARK: - Memory
@@ -177,7 +194,7 @@ EXPORT CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
 EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
   if (current_context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
   std::lock_guard<std::mutex> lock(state().mutex);
-  CHECK_LOST();
+  BEGIN_CALL();
   if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
   if (state().used + bytes > total_memory()) return CUDA_ERROR_OUT_OF_MEMORY;
   char *memory = nullptr;
@@ -210,7 +227,10 @@ EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, CUstream) { return cuMemAlloc_v2(address, bytes); }
+EXPORT CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, CUstream) {
+  BEGIN_CALL();
+  return cuMemAlloc_v2(address, bytes);
+}
 
 EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
   stream->add([address] { cuMemFree_v2(address); });
@@ -218,7 +238,7 @@ EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
 }
 
 EXPORT CUresult cuMemHostAlloc(void **memory, size_t bytes, unsigned int) {
-  CHECK_LOST();
+  BEGIN_CALL();
   return posix_memalign(memory, 4096, bytes) == 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
@@ -228,19 +248,25 @@ EXPORT CUresult cuMemFreeHost(void *memory) {
 }
 
 EXPORT CUresult cuMemsetD8Async(CUdeviceptr address, unsigned char value, size_t count, CUstream stream) {
-  CHECK_LOST();
+  BEGIN_CALL();
   stream->add([=] { memset((void *)address, value, count); });
   return CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *source, size_t bytes, CUstream stream) {
-  CHECK_LOST();
+  BEGIN_CALL();
   stream->add([=] { memcpy((void *)target, source, bytes); });
   return CUDA_SUCCESS;
 }
 
+EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr target, CUdeviceptr source, size_t bytes, CUstream stream) {
+  BEGIN_CALL();
+  stream->add([=] { memcpy((void *)target, (const void *)source, bytes); });
+  return CUDA_SUCCESS;
+}
+
 EXPORT CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t bytes, CUstream stream) {
-  CHECK_LOST();
+  BEGIN_CALL();
   stream->add([=] { memcpy(target, (const void *)source, bytes); });
   return CUDA_SUCCESS;
 }
@@ -248,7 +274,7 @@ EXPORT CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t by
 // MARK: - Streams and events
 
 EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned int) {
-  CHECK_LOST();
+  BEGIN_CALL();
   *stream = new CUstream_st;
   return CUDA_SUCCESS;
 }
@@ -260,11 +286,19 @@ EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
 
 EXPORT CUresult cuStreamSynchronize(CUstream stream) {
   stream->wait();
-  return state().lost;
+  BEGIN_CALL();
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned int) {
+  BEGIN_CALL();
+  auto point = event->point;
+  if (point != nullptr) stream->add([point] { point->wait(); });
+  return CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuEventCreate(CUevent *event, unsigned int) {
-  CHECK_LOST();
+  BEGIN_CALL();
   *event = new CUevent_st;
   return CUDA_SUCCESS;
 }
@@ -275,7 +309,7 @@ EXPORT CUresult cuEventDestroy_v2(CUevent event) {
 }
 
 EXPORT CUresult cuEventRecord(CUevent event, CUstream stream) {
-  CHECK_LOST();
+  BEGIN_CALL();
   auto point = std::make_shared<Point>();
   event->point = point;
   stream->add([point] { point->reach(); });
@@ -283,7 +317,7 @@ EXPORT CUresult cuEventRecord(CUevent event, CUstream stream) {
 }
 
 EXPORT CUresult cuEventQuery(CUevent event) {
-  CHECK_LOST();
+  BEGIN_CALL();
   if (event->point == nullptr) return CUDA_SUCCESS;
   std::lock_guard<std::mutex> lock(event->point->mutex);
   return event->point->is_reached ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
@@ -291,7 +325,8 @@ EXPORT CUresult cuEventQuery(CUevent event) {
 
 EXPORT CUresult cuEventSynchronize(CUevent event) {
   if (event->point != nullptr) event->point->wait();
-  return state().lost;
+  BEGIN_CALL();
+  return CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end) {
@@ -306,7 +341,7 @@ EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent e
 // MARK: - Modules and launches
 
 EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image) {
-  CHECK_LOST();
+  BEGIN_CALL();
   Elf64_Ehdr header;
   memcpy(&header, image, sizeof header);
   if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return CUDA_ERROR_INVALID_IMAGE;
@@ -333,6 +368,7 @@ EXPORT CUresult cuModuleUnload(CUmodule module) {
 }
 
 EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+  BEGIN_CALL();
   void *kernel = dlsym(module->library, (std::string("stand_in_call_") + name).c_str());
   int *count = (int *)dlsym(module->library, (std::string("stand_in_parameters_") + name).c_str());
   if (kernel == nullptr || count == nullptr) return CUDA_ERROR_INVALID_VALUE;
@@ -353,6 +389,7 @@ struct LaunchTask {
     for (size_t i = 0; i < this->parameters.size(); i += 1) memcpy(&this->parameters[i], parameters[i], 8);
   }
 
+  /// The result of the call that starts the launch.
   CUresult check() const {
     return groups == 0 || threads == 0 || threads > largest_group ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
   }
@@ -364,8 +401,9 @@ struct LaunchTask {
     runner.parameters = parameters.data();
     for (unsigned int group = 0; group < groups; group += 1) {
       stand_in_block = {group, 0, 0};
-      if (!runner.run_block()) {
-        state().lost = CUDA_ERROR_LAUNCH_FAILED;
+      CUresult result = run_block();
+      if (result != CUDA_SUCCESS) {
+        state().lost = result;
         return;
       }
     }
@@ -377,10 +415,10 @@ struct LaunchTask {
 EXPORT CUresult cuLaunchKernel(
     CUfunction function, unsigned int groups, unsigned int, unsigned int, unsigned int threads, unsigned int,
     unsigned int, unsigned int, CUstream stream, void **parameters, void **) {
-  CHECK_LOST();
+  BEGIN_CALL();
   if (current_context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
   LaunchTask task(function, groups, threads, parameters);
-  if (task.check() == CUDA_SUCCESS) stream->add(task);
+  if (task.check() == CUDA_SUCCESS && runs_kernels()) stream->add(task);
   return task.check();
 }
 
@@ -388,17 +426,18 @@ EXPORT CUresult cuLaunchKernel(
 
 struct CUgraphNode_st {
   LaunchTask task;
+  size_t index;
 };
 struct CUgraph_st {
   std::vector<std::unique_ptr<CUgraphNode_st>> nodes;
 };
 struct CUgraphExec_st {
   /// The launch of each node, in the order in which the nodes were added.
-  std::vector<std::pair<CUgraphNode, LaunchTask>> tasks;
+  std::vector<LaunchTask> tasks;
 };
 
 EXPORT CUresult cuGraphCreate(CUgraph *graph, unsigned int) {
-  CHECK_LOST();
+  BEGIN_CALL();
   *graph = new CUgraph_st;
   return CUDA_SUCCESS;
 }
@@ -412,37 +451,36 @@ EXPORT CUresult cuGraphDestroy(CUgraph graph) {
 EXPORT CUresult cuGraphAddKernelNode_v2(
     CUgraphNode *node, CUgraph graph, const CUgraphNode *dependencies, size_t count,
     const CUDA_KERNEL_NODE_PARAMS *parameters) {
-  CHECK_LOST();
+  BEGIN_CALL();
   bool is_chained = graph->nodes.empty() ? count == 0 : count == 1 && dependencies[0] == graph->nodes.back().get();
   LaunchTask task(parameters->function, parameters->groups_x, parameters->threads_x, parameters->parameters);
   if (!is_chained || task.check() != CUDA_SUCCESS) return CUDA_ERROR_INVALID_VALUE;
-  graph->nodes.push_back(std::make_unique<CUgraphNode_st>(CUgraphNode_st{task}));
+  graph->nodes.push_back(std::make_unique<CUgraphNode_st>(CUgraphNode_st{task, graph->nodes.size()}));
   *node = graph->nodes.back().get();
   return CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph graph, unsigned long long) {
-  CHECK_LOST();
+  BEGIN_CALL();
   *executable = new CUgraphExec_st;
-  for (const auto &node : graph->nodes) (*executable)->tasks.push_back({node.get(), node->task});
+  for (const auto &node : graph->nodes) (*executable)->tasks.push_back(node->task);
   return CUDA_SUCCESS;
 }
 
 EXPORT CUresult
 cuGraphExecKernelNodeSetParams_v2(CUgraphExec executable, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *parameters) {
-  CHECK_LOST();
-  for (auto &task : executable->tasks) {
-    if (task.first != node) continue;
-    task.second = LaunchTask(parameters->function, parameters->groups_x, parameters->threads_x, parameters->parameters);
-    return task.second.check();
-  }
-  return CUDA_ERROR_INVALID_VALUE;
+  BEGIN_CALL();
+  if (node->index >= executable->tasks.size()) return CUDA_ERROR_INVALID_VALUE;
+  LaunchTask task(parameters->function, parameters->groups_x, parameters->threads_x, parameters->parameters);
+  executable->tasks[node->index] = task;
+  return task.check();
 }
 
 EXPORT CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream) {
-  CHECK_LOST();
+  BEGIN_CALL();
   if (current_context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
-  for (const auto &task : executable->tasks) stream->add(task.second);
+  if (!runs_kernels()) return CUDA_SUCCESS;
+  for (const auto &task : executable->tasks) stream->add(task);
   return CUDA_SUCCESS;
 }
 

@@ -1,14 +1,20 @@
 // The threads of CUDA as fibres: one operating system thread runs the threads of a block in turn. A fibre runs until it
-// waits at a barrier or shuffle, or ends. It has a stack from its start to its end, so in kernels without barriers and
-// shuffles all fibres use the same stack.
+// waits at a barrier or for an exchange of its warp, or ends. It has a stack from its start to its end, so in kernels
+// without barriers and exchanges all fibres use the same stack.
 #pragma once
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include <atomic>
+#include <deque>
 #include <vector>
+
+#include "../../Sources/CCUDA/include/ccuda.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -58,17 +64,34 @@ constexpr size_t stack_size = 128 << 10;
 /// Calls a kernel with parameters of eight bytes each.
 typedef void (*Kernel)(const uint64_t *parameters);
 
+/// A copy of 16 bytes to shared memory, those from `bytes` on being zeros.
+struct Copy {
+  void *to;
+  const void *from;
+  int bytes;
+};
+
 struct Fibre {
-  enum State { ready, at_barrier, at_shuffle, ended };
+  enum State { ready, at_barrier, at_exchange, ended };
 
   State state = ended;
   /// The saved stack pointer of a fibre that waits; null before the fibre starts.
   void *stack_pointer = nullptr;
   char *stack = nullptr;
-  /// The values that the thread passed to its last two warp shuffles, and the number of shuffles that it has called.
-  uint64_t given[2] = {0, 0};
-  unsigned int shuffle_count = 0;
+  /// The values that the thread passed to its last two exchanges, and the number of its exchanges. Two values are kept,
+  /// because a thread may start its next exchange before others read its value of this exchange.
+  alignas(16) char given[2][32] = {};
+  unsigned int exchange_count = 0;
+  /// The asynchronous copies that are not complete, and the number of copies of each of their groups.
+  std::deque<Copy> copies;
+  std::deque<size_t> groups;
 };
+
+/// Whether the threads of a block run in descending order. The result of a kernel without races does not depend on it.
+std::atomic<bool> is_reverse = [] {
+  const char *order = getenv("STAND_IN_ORDER");
+  return order != nullptr && strcmp(order, "reverse") == 0;
+}();
 
 /// Runs the blocks of a launch on one operating system thread.
 struct Runner {
@@ -80,12 +103,6 @@ struct Runner {
   int count = 0;
   Kernel kernel = nullptr;
   const uint64_t *parameters = nullptr;
-  bool is_reverse = false;
-
-  Runner() {
-    const char *order = getenv("STAND_IN_ORDER");
-    is_reverse = order != nullptr && strcmp(order, "reverse") == 0;
-  }
 
   ~Runner() {
     for (char *stack : free_stacks) munmap(stack, stack_size);
@@ -132,19 +149,22 @@ bool Runner::start(Fibre &fibre) {
   return true;
 }
 
-/// Runs the threads of a block until all have ended. Returns false on a deadlock (some threads wait at a barrier or
-/// shuffle that the others never reach) and if there is no memory for a stack.
+/// Runs the threads of a block until all have ended. Returns false on a deadlock (some threads wait at a barrier or for
+/// an exchange that the others never reach) and if there is no memory for a stack.
 bool Runner::run_block() {
+  bool is_reversed = is_reverse;
   if ((int)fibres.size() < count) fibres.resize(count);
   for (int i = 0; i < count; i += 1) {
     fibres[i].state = Fibre::ready;
     fibres[i].stack_pointer = nullptr;
-    fibres[i].shuffle_count = 0;
+    fibres[i].exchange_count = 0;
+    fibres[i].copies.clear();
+    fibres[i].groups.clear();
   }
   while (true) {
     bool has_run = false;
     for (int k = 0; k < count; k += 1) {
-      int i = is_reverse ? count - 1 - k : k;
+      int i = is_reversed ? count - 1 - k : k;
       if (fibres[i].state != Fibre::ready) continue;
       if (fibres[i].stack_pointer == nullptr && !start(fibres[i])) return false;
       current = i;
@@ -153,12 +173,12 @@ bool Runner::run_block() {
       if (fibres[i].state == Fibre::ended) free_stacks.push_back(fibres[i].stack);
       has_run = true;
     }
-    // Warps whose threads have all arrived at a shuffle continue.
+    // Warps whose threads have all arrived at an exchange continue.
     bool has_ready = false;
     for (int start = 0; start < count; start += warp_size) {
       int end = start + warp_size < count ? start + warp_size : count;
       bool is_complete = true;
-      for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_shuffle;
+      for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_exchange;
       if (!is_complete) continue;
       for (int i = start; i < end; i += 1) fibres[i].state = Fibre::ready;
       has_ready = true;
@@ -175,24 +195,85 @@ bool Runner::run_block() {
       continue;
     }
     if (!has_run) {
-      fprintf(stderr, "CUDA stand-in: deadlock in a block: not all threads reach the barrier or shuffle\n");
+      fprintf(stderr, "CUDA stand-in: deadlock in a block: not all threads reach the barrier or exchange\n");
       return false;
     }
   }
 }
 
+thread_local sigjmp_buf after_fault;
+thread_local volatile bool is_in_block = false;
+
+/// Ends the block of the thread whose kernel accessed memory that does not exist.
+void handle_fault(int signal) {
+  if (is_in_block) siglongjmp(after_fault, 1);
+  // The fault is not a kernel's. After the return, it ends the process.
+  ::signal(signal, SIG_DFL);
+}
+
+/// Runs a block of the launch in `runner`, and returns the error of its kernel. After an error, the device is lost, and
+/// no block runs on this thread again.
+CUresult run_block() {
+  static bool is_installed = [] {
+    struct sigaction action = {};
+    action.sa_handler = handle_fault;
+    action.sa_flags = SA_NODEFER;
+    return sigaction(SIGSEGV, &action, nullptr) == 0 && sigaction(SIGBUS, &action, nullptr) == 0;
+  }();
+  (void)is_installed;
+  if (sigsetjmp(after_fault, 0) != 0) {
+    is_in_block = false;
+    return CUDA_ERROR_ILLEGAL_ADDRESS;
+  }
+  is_in_block = true;
+  bool is_complete = runner.run_block();
+  is_in_block = false;
+  return is_complete ? CUDA_SUCCESS : CUDA_ERROR_LAUNCH_FAILED;
+}
+
 } // namespace
+
+EXPORT void stand_in_set_reverse(int value) { is_reverse = value != 0; }
 
 EXPORT void stand_in_barrier(void) { runner.leave(Fibre::at_barrier); }
 
-EXPORT uint64_t stand_in_shuffle(uint64_t value, unsigned int lane) {
+EXPORT void stand_in_exchange(const void *value, size_t bytes) {
   Fibre &fibre = runner.fibres[runner.current];
-  // Two values are kept, because a thread may start its next shuffle before others read its value of this shuffle.
-  unsigned int slot = fibre.shuffle_count % 2;
-  int start = runner.current / warp_size * warp_size;
-  fibre.given[slot] = value;
-  fibre.shuffle_count += 1;
-  runner.leave(Fibre::at_shuffle);
-  int source = start + (int)lane;
-  return runner.fibres[source < runner.count ? source : runner.current].given[slot];
+  memcpy(fibre.given[fibre.exchange_count % 2], value, bytes);
+  fibre.exchange_count += 1;
+  runner.leave(Fibre::at_exchange);
+}
+
+EXPORT const void *stand_in_given(unsigned int lane) {
+  int source = runner.current / warp_size * warp_size + (int)lane;
+  const Fibre &fibre = runner.fibres[source < runner.count ? source : runner.current];
+  // The other thread may have begun its next exchange.
+  return fibre.given[(runner.fibres[runner.current].exchange_count - 1) % 2];
+}
+
+EXPORT void stand_in_copy(void *to, const void *from, int bytes) {
+  if ((uintptr_t)to % 16 != 0 || (uintptr_t)from % 16 != 0 || bytes < 0 || bytes > 16) {
+    fprintf(stderr, "CUDA stand-in: an asynchronous copy of %d bytes from %p to %p\n", bytes, from, to);
+    raise(SIGBUS);
+  }
+  runner.fibres[runner.current].copies.push_back({to, from, bytes});
+}
+
+EXPORT void stand_in_commit_copies(void) {
+  Fibre &fibre = runner.fibres[runner.current];
+  size_t earlier = 0;
+  for (size_t count : fibre.groups) earlier += count;
+  fibre.groups.push_back(fibre.copies.size() - earlier);
+}
+
+EXPORT void stand_in_wait_for_copies(size_t pending) {
+  Fibre &fibre = runner.fibres[runner.current];
+  for (; fibre.groups.size() > pending; fibre.groups.pop_front()) {
+    for (size_t i = 0; i < fibre.groups.front(); i += 1) {
+      Copy copy = fibre.copies.front();
+      fibre.copies.pop_front();
+      memset(copy.to, 0, 16);
+      memcpy(copy.to, copy.from, (size_t)copy.bytes);
+    }
+  }
 }

@@ -1,18 +1,19 @@
 import ApusDevice
 import CCUDA
 
-/// A point in the work of the stream: the end of a copy, or the start or end of a measured launch.
+/// A point in the work of a stream: the end of a copy, or the start or end of a measured launch.
 final class CUDAEvent: HostCopy, @unchecked Sendable {
   private let event: CUevent
   private let context: CUDAContext
 
-  /// Records an event after all work that was started so far. The context must be current.
-  init(_ context: CUDAContext, hasTime: Bool = false) throws(DeviceError) {
+  /// Records an event after all work that was started so far on a stream: `stream`, or if it is `nil` the stream for
+  /// work. The context must be current.
+  init(_ context: CUDAContext, on stream: CUstream? = nil, hasTime: Bool = false) throws(DeviceError) {
     let flags = UInt32(hasTime ? CU_EVENT_DEFAULT : CU_EVENT_DISABLE_TIMING)
     var event: CUevent?
     try context.check(context.api.cuEventCreate(&event, flags), "the creation of an event")
     (self.event, self.context) = (event!, context)
-    try context.check(context.api.cuEventRecord(event, context.stream), "recording an event")
+    try context.check(context.api.cuEventRecord(event, stream ?? context.stream), "recording an event")
   }
 
   deinit { if context.makeCurrent() { _ = context.api.cuEventDestroy(event) } }
@@ -29,6 +30,11 @@ final class CUDAEvent: HostCopy, @unchecked Sendable {
     let isCurrent = context.makeCurrent()
     try context.check(
       isCurrent ? context.api.cuEventSynchronize(event) : CUresult(CUDA_ERROR_INVALID_CONTEXT), activity)
+  }
+
+  /// Makes later work of a stream wait for this event.
+  func delay(_ stream: CUstream, _ activity: String) throws(DeviceError) {
+    try context.check(context.api.cuStreamWaitEvent(stream, event, 0), activity)
   }
 
   /// The seconds from an earlier event to this one, after both were waited for.
@@ -50,6 +56,9 @@ extension CUDADriver {
       return try check(api.cuStreamSynchronize(stream), "a copy to the device")
     }
     try hostBlocks.upload(source) { bytes throws(DeviceError) in
+      if source.count >= CUDAUploads.smallestByteCount {
+        return try uploads.copy(bytes, byteCount: source.count, to: memory.address)
+      }
       try check(api.cuMemcpyHtoDAsync(memory.address, bytes, source.count, stream), "a copy to the device")
       return try eventAfterCopy()
     }

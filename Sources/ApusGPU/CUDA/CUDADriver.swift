@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 import CCUDA
 
-/// The CUDA driver with the primary context of a device and one stream.
+/// The CUDA driver with the primary context of a device, a stream for all work, and one for large uploads.
 final class CUDADriver: GPUDriver, @unchecked Sendable {
   /// A block of device memory.
   final class Memory: @unchecked Sendable {
@@ -39,6 +39,7 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
   let target: KernelTarget
   let context: CUDAContext
   let hostBlocks: HostBlocks<CUDAEvent>
+  let uploads: CUDAUploads
   /// The launches whose times are measured; `nil` while no times are measured.
   var timed: TimedCUDALaunches?
 
@@ -53,6 +54,7 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
     let context = try CUDAContext(entry)
     self.context = context
     hostBlocks = HostBlocks { context.pinnedBlock($0) }
+    uploads = try CUDAUploads(context)
   }
 
   deinit {
@@ -93,7 +95,7 @@ final class CUDADriver: GPUDriver, @unchecked Sendable {
   }
 }
 
-/// The primary context of a device, with a stream for all work.
+/// The primary context of a device, with the stream for work.
 final class CUDAContext: @unchecked Sendable {
   let api: CCUDADriver
   /// The device's name, for messages.
@@ -109,8 +111,13 @@ final class CUDAContext: @unchecked Sendable {
     identifier = entry.identifier
     let api = entry.libraries.driver
     func check(_ code: CUresult, _ activity: String) throws(DeviceError) {
-      guard code != CUDA_SUCCESS else { return }
-      throw .unavailable(device: entry.identifier, reason: "\(activity) failed: \(CUDAStatus(code, api))")
+      let status = CUDAStatus(code, api)
+      if status.isSuccess { return }
+      throw .unavailable(
+        device: entry.identifier,
+        reason: status.isOutOfMemory
+          ? "its memory is full; end the processes that use it, or choose another device with CUDA_VISIBLE_DEVICES"
+          : "\(activity) failed: \(status)")
     }
     var handle: CUcontext?
     try check(api.cuDevicePrimaryCtxRetain(&handle, entry.device), "creating a context")

@@ -96,10 +96,12 @@ enum : unsigned int {
   X(cuMemFreeHost, cuMemFreeHost, (void *memory))                                                                      \
   X(cuMemsetD8Async, cuMemsetD8Async, (CUdeviceptr address, unsigned char value, size_t count, CUstream stream))       \
   X(cuMemcpyHtoDAsync, cuMemcpyHtoDAsync_v2, (CUdeviceptr target, const void *source, size_t bytes, CUstream stream))  \
+  X(cuMemcpyDtoDAsync, cuMemcpyDtoDAsync_v2, (CUdeviceptr target, CUdeviceptr source, size_t bytes, CUstream stream))  \
   X(cuMemcpyDtoHAsync, cuMemcpyDtoHAsync_v2, (void *target, CUdeviceptr source, size_t bytes, CUstream stream))        \
   X(cuStreamCreate, cuStreamCreate, (CUstream * stream, unsigned int flags))                                           \
   X(cuStreamDestroy, cuStreamDestroy_v2, (CUstream stream))                                                            \
   X(cuStreamSynchronize, cuStreamSynchronize, (CUstream stream))                                                       \
+  X(cuStreamWaitEvent, cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned int flags))                        \
   X(cuEventCreate, cuEventCreate, (CUevent * event, unsigned int flags))                                               \
   X(cuEventDestroy, cuEventDestroy_v2, (CUevent event))                                                                \
   X(cuEventRecord, cuEventRecord, (CUevent event, CUstream stream))                                                    \

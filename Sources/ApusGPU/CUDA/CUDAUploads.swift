@@ -1,0 +1,77 @@
+import ApusDevice
+import CCUDA
+
+/// Uploads that run at the same time as kernels.
+///
+/// The memory that an upload writes may be in use by earlier work, because the pool reuses memory while work is pending
+/// (``MemoryPool``). So the copy stream writes to a block of this class's own, and the stream for work copies from this
+/// block to the memory. A copy inside the device is much faster than a copy from the host.
+final class CUDAUploads: @unchecked Sendable {
+  /// The size in bytes from which an upload uses the copy stream. Below, a second copy and three events cost more time
+  /// than the upload.
+  static let smallestByteCount = 256 << 10
+  /// The number of blocks, which is the number of uploads that can be pending.
+  static let blockCount = 3
+
+  private struct Block {
+    var address: CUdeviceptr = 0
+    var capacity = 0
+    /// The end of the last copy from the block; `nil` before the first.
+    var isRead: CUDAEvent?
+  }
+
+  private let context: CUDAContext
+  private let stream: CUstream
+  private var blocks = [Block](repeating: Block(), count: blockCount)
+  private var next = 0
+
+  /// The context must be current.
+  init(_ context: CUDAContext) throws(DeviceError) {
+    var stream: CUstream?
+    try context.check(
+      context.api.cuStreamCreate(&stream, UInt32(CU_STREAM_NON_BLOCKING)), "the creation of a stream for copies")
+    (self.context, self.stream) = (context, stream!)
+  }
+
+  deinit {
+    guard context.makeCurrent() else { return }
+    _ = context.api.cuStreamSynchronize(stream)
+    for block in blocks where block.capacity > 0 { context.free(block.address) }
+    _ = context.api.cuStreamDestroy(stream)
+  }
+
+  /// Starts a copy from page-locked host memory to device memory, which takes effect after all earlier work. The
+  /// context must be current.
+  /// - Returns: the end of the copy from the host memory.
+  func copy(_ source: UnsafeRawPointer, byteCount: Int, to address: CUdeviceptr) throws(DeviceError) -> CUDAEvent {
+    let (api, activity) = (context.api, "a copy to the device")
+    defer { next = (next + 1) % blocks.count }
+    try reserve(byteCount)
+    let block = blocks[next]
+    do throws(DeviceError) {
+      if let isRead = block.isRead { try isRead.delay(stream, activity) }
+      try context.check(api.cuMemcpyHtoDAsync(block.address, source, byteCount, stream), activity)
+      let isWritten = try CUDAEvent(context, on: stream)
+      try isWritten.delay(context.stream, activity)
+      try context.check(api.cuMemcpyDtoDAsync(address, block.address, byteCount, context.stream), activity)
+      blocks[next].isRead = try CUDAEvent(context)
+      return isWritten
+    } catch {
+      // The caller cannot know when the copies are complete, so this function waits for them before it throws.
+      _ = api.cuStreamSynchronize(stream)
+      _ = api.cuStreamSynchronize(context.stream)
+      throw error
+    }
+  }
+
+  /// Makes the next block large enough.
+  private func reserve(_ byteCount: Int) throws(DeviceError) {
+    guard blocks[next].capacity < byteCount else { return }
+    if blocks[next].capacity > 0 { context.free(blocks[next].address) }
+    blocks[next] = Block()
+    var address: CUdeviceptr = 0
+    try context.check(context.allocate(byteCount, &address), "an allocation for copies")
+    // Memory can be used on another stream than its allocation's after the allocation.
+    blocks[next] = Block(address: address, capacity: byteCount, isRead: try CUDAEvent(context))
+  }
+}

@@ -1,0 +1,89 @@
+// The functions of prelude/matrix.h for the CPU, with the same positions of elements in the registers of the threads of
+// a warp. device.h includes this file.
+#pragma once
+
+extern "C" {
+/// Starts an asynchronous copy of 16 bytes, those from `bytes` on being zeros. It takes effect when the thread waits for
+/// it, so that a kernel that reads the copy too early gets wrong results.
+void stand_in_copy(void *to, const void *from, int bytes);
+void stand_in_commit_copies(void);
+/// Completes all groups of copies but the last `pending`.
+void stand_in_wait_for_copies(size_t pending);
+}
+
+static inline void COPY_ASYNC(void *to, const void *from, int bytes) { stand_in_copy(to, from, bytes); }
+static inline void COPY_ASYNC_COMMIT(void) { stand_in_commit_copies(); }
+#define COPY_ASYNC_WAIT(count) stand_in_wait_for_copies(count)
+
+/// Row `row` of matrix `matrix`, after the threads of the warp have exchanged the rows of four matrices.
+static inline const uint16_t *stand_in_row(int matrix, int row) {
+  return (const uint16_t *)stand_in_given((unsigned int)(8 * matrix + row));
+}
+
+static inline void LOAD_MATRIX(uint32_t *r, const void *row) {
+  stand_in_exchange(row, 16);
+  int lane = (int)stand_in_thread.x % 32;
+  for (int i = 0; i < 4; i += 1) memcpy(&r[i], stand_in_row(i, lane / 4) + lane % 4 * 2, 4);
+}
+
+static inline void LOAD_MATRIX_TRANSPOSED(uint32_t *r, const void *row) {
+  stand_in_exchange(row, 16);
+  int lane = (int)stand_in_thread.x % 32;
+  for (int i = 0; i < 4; i += 1) {
+    uint32_t low = stand_in_row(i, lane % 4 * 2)[lane / 4], high = stand_in_row(i, lane % 4 * 2 + 1)[lane / 4];
+    r[i] = low | high << 16;
+  }
+}
+
+static inline float stand_in_bfloat16(uint16_t bits) { return stand_in_bits<float>((uint32_t)bits << 16); }
+static inline float stand_in_float16(uint16_t bits) { return (float)stand_in_bits<_Float16>(bits); }
+
+/// The registers of a thread with its share of the factors A and B.
+struct StandInFactors {
+  uint32_t a[4], b[2];
+};
+
+/// Adds the product of A (16 rows) and B (8 columns), each of whose registers has several elements. `multiply` adds the
+/// products of the elements of two registers to a sum.
+template <typename Sum, typename T, typename Multiply>
+__attribute__((noinline)) static void stand_in_multiply(
+    T *d, const uint32_t *a, uint32_t b0, uint32_t b1, Multiply multiply) {
+  StandInFactors own = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
+  stand_in_exchange(&own, sizeof own);
+  unsigned int lane = stand_in_thread.x % 32;
+  for (unsigned int i = 0; i < 4; i += 1) {
+    unsigned int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+    Sum sum = (Sum)d[i];
+    for (unsigned int part = 0; part < 2; part += 1) {
+      for (unsigned int source = 0; source < 4; source += 1) {
+        auto left = (const StandInFactors *)stand_in_given(row % 8 * 4 + source);
+        auto right = (const StandInFactors *)stand_in_given(column * 4 + source);
+        sum = multiply(sum, left->a[row / 8 + part * 2], right->b[part]);
+      }
+    }
+    d[i] = (T)sum;
+  }
+}
+
+/// For 16-bit numbers. The products are exact, and the sum is rounded once; the order and the rounding of the sums on a
+/// GPU are not documented.
+template <float (*number)(uint16_t)>
+static inline void stand_in_multiply_halves(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
+  stand_in_multiply<double>(d, a, b0, b1, [](double sum, uint32_t x, uint32_t y) {
+    for (int k = 0; k < 32; k += 16) sum += (double)number((uint16_t)(x >> k)) * (double)number((uint16_t)(y >> k));
+    return sum;
+  });
+}
+
+static inline void MMA_bfloat16(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
+  stand_in_multiply_halves<stand_in_bfloat16>(d, a, b0, b1);
+}
+static inline void MMA_float16(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
+  stand_in_multiply_halves<stand_in_float16>(d, a, b0, b1);
+}
+static inline void MMA_int8(int *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
+  stand_in_multiply<uint32_t>(d, a, b0, b1, [](uint32_t sum, uint32_t x, uint32_t y) {
+    for (int k = 0; k < 32; k += 8) sum += (uint32_t)((int)(int8_t)(x >> k) * (int)(int8_t)(y >> k));
+    return sum;
+  });
+}
