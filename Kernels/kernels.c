@@ -44,6 +44,9 @@ static const struct {
     {"prelude/trigonometry.h", (const char[]){
 #embed "prelude/trigonometry.h" suffix(, 0)
     }},
+    {"prelude/matrix.h", (const char[]){
+#embed "prelude/matrix.h" suffix(, 0)
+    }},
     {"prelude/normal.h", (const char[]){
 #embed "prelude/normal.h" suffix(, 0)
     }},
@@ -119,6 +122,12 @@ static const struct {
     {"matmul/tiled.cl", (const char[]){
 #embed "matmul/tiled.cl" suffix(, 0)
     }},
+    {"matmul/matrix.cl", (const char[]){
+#embed "matmul/matrix.cl" suffix(, 0)
+    }},
+    {"matmul/matrix_copy.cl", (const char[]){
+#embed "matmul/matrix_copy.cl" suffix(, 0)
+    }},
     {"matmul/tile_fetch.cl", (const char[]){
 #embed "matmul/tile_fetch.cl" suffix(, 0)
     }},
@@ -148,6 +157,9 @@ static const struct {
     }},
     {"convolution/depthwise_gradient.cl", (const char[]){
 #embed "convolution/depthwise_gradient.cl" suffix(, 0)
+    }},
+    {"convolution/reorder_weights.cl", (const char[]){
+#embed "convolution/reorder_weights.cl" suffix(, 0)
     }},
     {"convolution/spread.cl", (const char[]){
 #embed "convolution/spread.cl" suffix(, 0)

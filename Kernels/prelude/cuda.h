@@ -8,7 +8,8 @@
 #define WIDE(name) name
 // Declares the only group size with which a kernel is launched.
 #define GROUP_SIZE(items) __launch_bounds__(items)
-#define LOCAL_ARRAY(type, name, count) __shared__ type name[count]
+// Aligned, because matrix functions access local memory in chunks of 16 bytes.
+#define LOCAL_ARRAY(type, name, count) __shared__ __align__(16) type name[count]
 #define CONSTANT_TABLE static __device__ const
 #define BARRIER() __syncthreads()
 #define GLOBAL_BARRIER() __syncthreads()

@@ -84,6 +84,18 @@ import Testing
     geometry(6, 32, 32, size: SIMD3(1, 32, 28), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
   ]
 
+  /// Geometries for matrix units: more pixels and channels than a tile, strides and dilations, 1 × 1 kernels, and weight
+  /// gradients that are summed in parts.
+  nonisolated static let matrix: [ConvolutionGeometry] = [
+    geometry(2, 16, 24, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(
+      1, 8, 40, size: SIMD3(1, 9, 8), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 3), padding: SIMD3(0, 1, 2),
+      dilation: SIMD3(1, 2, 1), extra: SIMD3(0, 1, 0)),
+    geometry(2, 24, 16, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
+    geometry(3, 72, 136, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(9, 8, 8, size: SIMD3(1, 16, 16), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+  ]
+
   /// Calls `body` for each multiplication of a convolution, with the offsets of the elements in the input `x`, the
   /// kernel `w` and the output `y`.
   private func products(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
@@ -131,7 +143,9 @@ import Testing
   }
 
   /// The error of Winograd results is at most `4·√K·2⁻²⁴·Σ|tᵢ|`, the tolerance for a sum of `K` terms `tᵢ`.
-  @Test(arguments: Harness.isSimulator ? 0..<2 : 0..<3, [Convolution.Pass.output, .inputGradient])
+  @Test(
+    .enabled(if: Harness.classes.contains(.cpu), "Winograd kernels are for CPUs"),
+    arguments: Harness.isSimulator ? 0..<2 : 0..<3, [Convolution.Pass.output, .inputGradient])
   func transformedTiles(_ index: Int, _ pass: Convolution.Pass) throws {
     let g = Self.transformed[index]
     let tiling = try #require(WinogradTiling(g, pass, .float32, registerWidth: 16))
@@ -143,7 +157,9 @@ import Testing
 
   /// Winograd weight gradients that are summed in parts (split-K), each over some of the tiles, or computed in blocks
   /// of channels. The last part and the last block are smaller than the others.
-  @Test(arguments: [(32, 64, 25, true), (208, 96, 2, false)])
+  @Test(
+    .enabled(if: Harness.classes.contains(.cpu), "Winograd kernels are for CPUs"),
+    arguments: [(32, 64, 25, true), (208, 96, 2, false)])
   func transformedGradients(_ channels: Int, _ columns: Int, _ batch: Int, hasParts: Bool) throws {
     let g = Self.geometry(
       batch, channels, columns, size: SIMD3(1, 9, 7), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
@@ -186,6 +202,22 @@ import Testing
     #expect(!takes(1, 32, side: 16), "too small")
     #expect(!takes(32, 64, side: 32, kernel: 5) && !takes(32, 64, side: 32, kernel: 1))
     #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
+  }
+
+  /// Channels-last images of 16-bit numbers on matrix units, with both orders of the threads of a block.
+  @Test(
+    .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"), arguments: matrix.indices,
+    Convolution.Pass.allCases)
+  func matrixUnits(_ index: Int, _ pass: Convolution.Pass) throws {
+    let device = Harness.openCUDA()
+    #expect(device.channelsLast(Self.matrix[index], pass, .bfloat16).condition == .always)
+    #expect(device.channelsLast(Self.matrix[index], pass, .float32).condition == .never)
+    defer { try? CUDAStandIn.setOrder(isReversed: false) }
+    for (dtype, isReversed) in [(DType.bfloat16, false), (.bfloat16, true), (.float16, false)] {
+      try CUDAStandIn.setOrder(isReversed: isReversed)
+      try check(
+        Self.matrix[index], pass, dtype, order: .channelsLast, tolerance: 0x1p-20, devices: [(.gpu, device)])
+    }
   }
 
   /// Without images, the weight gradient is the epilogue applied to zeros.
@@ -246,7 +278,7 @@ import Testing
 
   private func check(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, order: Convolution.Order = .channelsFirst,
-    tolerance: Double
+    tolerance: Double, devices: [(kernelClass: KernelTarget.Class, device: any Device)]? = nil
   ) throws {
     var numbers = Numbers(seed: 3)
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
@@ -268,7 +300,7 @@ import Testing
     }
     let xPlaced = placed(x, g.inputChannels, g.input.wrappedProduct)
     let yPlaced = placed(y, g.outputChannels, g.output.wrappedProduct)
-    for (kernelClass, device) in Harness.devices where !isLast || kernelClass == .cpu {
+    for (kernelClass, device) in devices ?? Harness.devices.filter({ !isLast || $0.kernelClass == .cpu }) {
       var builder = PlanBuilder()
       let leftValue = builder.input(pass == .inputGradient ? yPlaced : xPlaced, dtype)
       let rightValue = builder.input(pass == .weightGradient ? yPlaced : w, dtype)
@@ -289,6 +321,7 @@ import Testing
             pass: pass, geometry: g, order: order, left: leftValue, right: rightValue, dtype: dtype,
             epilogue: epilogue(
               dtype.lane, operand, domain: laid, bias: Operand(value: biasValue, layout: biasLayout)))))
+      if devices != nil { try CUDADump.write(builder.plan, capabilities: [90]) }
       let raw = try builder.results(on: device)[0]
       // Called with pixels and channels swapped, `reordered` moves the channels back to the front.
       let pixels = domain[2] * domain[3] * domain[4]

@@ -36,7 +36,8 @@ enum Harness {
     return open(options) { try CheckedOpenCL($0) }
   }
 
-  private static func openCUDA() -> any Device {
+  /// Opens a new device on the stand-in for CUDA.
+  static func openCUDA() -> GPUDevice<CheckedDriver<CUDADriver>> {
     var options = GPUOptions.environment
     options.cacheDirectory = nil
     return open(options) { _ in try CheckedDriver(CUDAStandIn.driver()) }
@@ -66,14 +67,21 @@ extension PlanBuilder {
 /// directory, the source is written there, and `.ci/nvrtc-check` compiles it.
 enum CUDADump {
   private static let directory = ProcessInfo.processInfo.environment["APUS_DUMP_CUDA"]
+  /// One compute capability of each set of kernels: without and with matrix units.
+  static let capabilities = [75, 90]
 
-  static func write(_ plan: Plan) throws {
-    let text = try CUDASource.program(for: plan)
-    guard let directory else { return }
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    try text.write(
-      toFile: "\(directory)/\(String(hash, radix: 16)).cu", atomically: true, encoding: .utf8)
+  /// - Parameters:
+  ///   - choices: the kernels to use; `nil` leaves all choices to the cost models.
+  ///   - capabilities: the compute capabilities of the devices, as 10 × major + minor.
+  static func write(_ plan: Plan, _ choices: TuningTable? = nil, capabilities: [Int] = capabilities) throws {
+    for capability in capabilities {
+      let text = try CUDASource.program(for: plan, capability: capability, choices: choices)
+      guard let directory else { continue }
+      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+      for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      let name = "\(String(hash, radix: 16)).\(CUDAEntry.architecture(ofCapability: capability))"
+      try text.write(toFile: "\(directory)/\(name).cu", atomically: true, encoding: .utf8)
+    }
   }
 }
 

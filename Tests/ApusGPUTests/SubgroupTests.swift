@@ -79,7 +79,7 @@ import Testing
           prologue: Program(inputs: [.tensor(.float32)], outputs: [Program.Output(register: 0, dtype: .float32)]),
           arguments: [.tensor(Operand(value: input, layout: Layout(contiguous: [3, count])))], reducers: [.sum],
           epilogue: epilogue(.float32, Operand(value: output, layout: Layout(contiguous: [3, 1])), domain: [3, 1]))))
-    let text = try CUDASource.program(for: builder.plan)
+    let text = try CUDASource.program(for: builder.plan, capability: 90)
     let kernel = text.split(separator: "KERNEL ").last ?? ""
     #expect(kernel.contains("SHIFT_float") == shifts)
     #expect(kernel.contains(" SUBGROUPS void ") == shifts)

@@ -69,7 +69,8 @@ struct CUDAEntry: Sendable {
 
   /// The properties that the device's kernels depend on.
   var target: KernelTarget {
-    var target = KernelTarget.cuda(computeUnits: max(1, attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)))
+    var target = KernelTarget.cuda(
+      capability: capability, computeUnits: max(1, attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)))
     target.largestGroup = attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)
     target.fingerprint =
       ["CUDA \(libraries.driverVersion)", name, "NVRTC \(libraries.compilerVersion)"]

@@ -26,6 +26,8 @@ package struct KernelTarget: Sendable, Hashable {
   var largestGroup = 1024
   /// For GPUs: how work-items read registers of other work-items; `nil` if they cannot.
   var subgroup: Subgroup?
+  /// For CUDA: whether the kernels can use the matrix units and asynchronous copies of `Kernels/prelude/matrix.h`.
+  var hasMatrixUnits = false
   /// The number of compute units.
   var computeUnits = 1
   /// Everything that a built program depends on, except its source: device, driver and platform with their versions.

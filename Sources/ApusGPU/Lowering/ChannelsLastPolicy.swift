@@ -15,7 +15,10 @@ extension GPUDevice {
     guard geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse,
       ConvolutionMethod(geometry, pass, .channelsLast, dtype, driver.target) != nil
     else { return .never }
-    guard geometry.kernel.wrappedProduct == 1 else { return ChannelsLastPreference(.always) }
+    // Only kernels for channels-last images use matrix units, so they are faster even if images must be converted.
+    guard geometry.kernel.wrappedProduct == 1, !driver.target.hasMatrixUnits else {
+      return ChannelsLastPreference(.always)
+    }
     return ChannelsLastPreference(geometry.isPointwise ? .ifConverted : .ifChained)
   }
 }

@@ -12,6 +12,7 @@ extension PlanLowering {
       mergesWeights: isGradient && canMerge(step.epilogue, from: 1))
     switch method {
     case .tiled: lowerTiled(step)
+    case .matrix: lowerMatrix(step)
     case .pixels: lowerPixels(step)
     case .pixelGradient: lowerPixelGradient(step)
     case .winograd(let tiling): lowerWinograd(step, tiling)

@@ -5,6 +5,8 @@ import ApusDevice
 enum ConvolutionMethod {
   /// GPU kernels: an implicit GEMM, a matrix product that reads the windows from the images without im2col.
   case tiled
+  /// For channels-last images: an implicit GEMM with the matrix units of GPUs.
+  case matrix
   /// For channels-last images: products of pixels with the weights of each tap (position in the kernel).
   case pixels
   case pixelGradient
@@ -33,7 +35,10 @@ enum ConvolutionMethod {
   ) {
     let width = target.width
     switch (target.kernelClass, order) {
-    case (_, .mixed), (.gpu, .channelsLast): return nil
+    case (_, .mixed): return nil
+    case (.gpu, .channelsLast):
+      guard target.hasMatrixUnits, g.fitsMatrixUnits(dtype) else { return nil }
+      self = .matrix
     case (.gpu, .channelsFirst): self = .tiled
     case (.cpu, .channelsLast):
       guard g.hasPixelProducts(dtype) else { return nil }
@@ -63,7 +68,7 @@ enum ConvolutionMethod {
 extension ConvolutionGeometry {
   /// Whether the kernels for channels-last images support the convolution: images and kernel have depth 1, the channels
   /// are one group, and the elements are floating-point numbers.
-  fileprivate func hasPixelProducts(_ dtype: DType) -> Bool {
+  func hasPixelProducts(_ dtype: DType) -> Bool {
     kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x && input.x == 1 && groups == 1
       && dtype.isFloatingPoint
   }

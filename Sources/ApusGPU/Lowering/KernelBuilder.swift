@@ -158,8 +158,13 @@ struct KernelBuilder {
 
   /// Adds an array in the local memory of a work-group.
   mutating func localArray(_ name: String, of lane: Lane, count: Int) {
-    begin("LOCAL_ARRAY(\(lane.scalar), \(name), \(count));")
-    localByteCount += count * lane.dtype.byteCount
+    localArray(name, type: lane.scalar, byteCount: lane.dtype.byteCount, count: count)
+  }
+
+  /// Adds an array of `count` elements of `byteCount` bytes each in the local memory of a work-group.
+  mutating func localArray(_ name: String, type: String, byteCount: Int, count: Int) {
+    begin("LOCAL_ARRAY(\(type), \(name), \(count));")
+    localByteCount += count * byteCount
   }
 
   /// Returns the source for work-groups of `localSize` work-items.

@@ -5,22 +5,47 @@ extension PlanLowering {
   /// Lowers a product to a kernel in which each work-group computes a tile.
   mutating func lowerTiled(_ step: Matmul) {
     let lane = step.dtype.lane
-    let count = step.batch.elementCount
-    let left = Matrix(step.a, location(step.a), rank: step.batch.rank)
-    let right = Matrix(step.b, location(step.b), rank: step.batch.rank)
+    let (left, right) = factors(of: step)
     let tile = chooseTile(
-      "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(count))", batch: count, rows: step.m,
-      columns: step.n, depth: step.k, lane: lane)
-    let rowTiles = ceilDivide(step.m, tile.rows)
-    let columnTiles = ceilDivide(step.n, tile.columns)
+      "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
+      batch: step.batch.elementCount, rows: step.m, columns: step.n, depth: step.k, lane: lane)
+    var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge(step, left, right))
+    var template = KernelTemplate(tile, lane, &builder)
+    let groups = fillProduct(step, left, right, rows: tile.rows, columns: tile.columns, &template, &builder) {
+      (a, b, template, builder) in
+      Self.fetch(.left, left, a, "row", "depth", step, tile, &template, &builder)
+      Self.fetch(.right, right, b, "depth", "column", step, tile, &template, &builder)
+    }
+    builder.append(template)
+    launch(builder, groups: groups, localSize: tile.items)
+  }
+
+  func factors(of step: Matmul) -> (left: Matrix, right: Matrix) {
+    (
+      Matrix(step.a, location(step.a), rank: step.batch.rank), Matrix(step.b, location(step.b), rank: step.batch.rank)
+    )
+  }
+
+  /// Whether the kernel of a product needs 64-bit indices.
+  func isLarge(_ step: Matmul, _ left: Matrix, _ right: Matrix) -> Bool {
     let reach = [step.a, step.b].map { operand in
       zip(operand.layout.shape, operand.layout.strides).reduce(0) { $0 + $1.0 * abs($1.1) }
     }
     let offset = max(left.offset, right.offset, maximumOffset(of: step.epilogue))
-    let isLarge = KernelBuilder.isLarge(offset + reach.max()! + step.m * step.n * count)
+    return KernelBuilder.isLarge(offset + reach.max()! + step.m * step.n * step.batch.elementCount)
+  }
 
-    var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge)
-    var template = KernelTemplate(tile, lane, &builder)
+  /// Fills in what the templates of tiled products have in common: the sizes, the batch, and the epilogue.
+  /// - Parameters:
+  ///   - rows, columns: the size of a tile.
+  ///   - loads: fills in the loads of both factors. Its parameters are the names of the factors' pointers, the template
+  ///     and the builder.
+  /// - Returns: the number of work-groups.
+  mutating func fillProduct(
+    _ step: Matmul, _ left: Matrix, _ right: Matrix, rows: Int, columns: Int, _ template: inout KernelTemplate,
+    _ builder: inout KernelBuilder, loads: (String, String, inout KernelTemplate, inout KernelBuilder) -> Void
+  ) -> Int {
+    let (rowTiles, columnTiles) = (ceilDivide(step.m, rows), ceilDivide(step.n, columns))
     let a = builder.pointer(step.dtype.storage, slot: left.slot)
     let b = builder.pointer(step.dtype.storage, slot: right.slot)
     template["rows"] = builder.number(step.m)
@@ -34,17 +59,14 @@ extension PlanLowering {
       const \(builder.index) column = tiledColumn;
       """
     batchOffsets(left, right, step.batch, &template, &builder)
-    fetch(.left, left, a, "row", "depth", step, tile, &template, &builder)
-    fetch(.right, right, b, "depth", "column", step, tile, &template, &builder)
+    loads(a, b, &template, &builder)
     epilogue(step, &template, &builder)
-    builder.append(template)
-    launch(
-      builder, groups: count * rowTiles * columnTiles, localSize: tile.items)
+    return step.batch.elementCount * rowTiles * columnTiles
   }
 
   /// Fills in the template's loads of a matrix along its axis of stride 1: four elements at a time if they are
   /// `float32` and every four of them are aligned to 16 bytes, else one at a time.
-  private func fetch(
+  private static func fetch(
     _ side: KernelTemplate.Side, _ matrix: Matrix, _ pointer: String, _ row: String, _ column: String, _ step: Matmul,
     _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {

@@ -27,6 +27,8 @@ extension PlanLowering {
       lowerSums(step)
     } else if isCPU {
       lowerVector(step)
+    } else if usesMatrixUnits(step) {
+      lowerMatrix(step)
     } else {
       lowerTiled(step)
     }

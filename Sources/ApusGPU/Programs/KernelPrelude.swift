@@ -26,6 +26,7 @@ enum KernelPrelude {
     guard let subgroup = target.subgroup else { return text + file(target.dialect.file) }
     return text + "#define SUBGROUP \(subgroup.size)\n#define \(subgroup.access.rawValue)\n"
       + file(target.dialect.file) + file("prelude/subgroup.h")
+      + (target.hasMatrixUnits ? file("prelude/matrix.h") : "")
   }
 
   /// Returns the contents of a file in `Kernels/`.

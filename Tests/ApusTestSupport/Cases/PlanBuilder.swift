@@ -68,8 +68,9 @@ public struct PlanBuilder {
   }
 
   /// Runs the plan once and returns the numbers of each output.
-  public func run(on device: any Device) throws -> [[Double]] {
-    try plan.run(on: device, inputs: inputs, scalars: scalars).enumerated().map { index, bytes in
+  /// - Parameter prepare: prepares the plan for the device; `nil` for the device's own `prepare`.
+  public func run(on device: any Device, prepare: ((Plan) throws -> any Executable)? = nil) throws -> [[Double]] {
+    try plan.run(on: device, inputs: inputs, scalars: scalars, prepare: prepare).enumerated().map { index, bytes in
       let value = plan.values.first { $0.storage == .output(index) }!
       return bytes.withUnsafeBytes { HostArray(bytes: $0, value.dtype).numbers }
     }
@@ -80,8 +81,10 @@ extension Plan {
   /// Runs the plan once, in memory filled with a pattern, which reveals elements that are not written.
   /// - Parameter inputs: The bytes of each input.
   /// - Returns: The bytes of each output.
-  func run(on device: any Device, inputs: [[UInt8]], scalars: [Scalar]) throws -> [[UInt8]] {
-    let executable = try device.prepare(self)
+  func run(
+    on device: any Device, inputs: [[UInt8]], scalars: [Scalar], prepare: ((Plan) throws -> any Executable)? = nil
+  ) throws -> [[UInt8]] {
+    let executable = try prepare?(self) ?? device.prepare(self)
     // The simulator of `.ci/oclgrind-check` takes the size of the last upload as the size of a buffer. This size is
     // wrong for reused memory, so memory that a cache keeps for reuse is released.
     device.releaseUnusedMemory()

@@ -1,0 +1,89 @@
+// A matrix product with matrix units (see prelude/matrix.h); each work-group computes a tile of $tileRows × $tileColumns
+// results. The terms are added in steps of $depth along the inner dimension, which are 64 bytes of a row or column.
+// While the warps of a group multiply the factors of one step, the factors of the next $stages - 1 steps are copied to
+// local memory. Each warp computes $itemRows × $itemColumns results, in blocks of 16 × 8. Its sums are then stored in
+// local memory, from where each work-item takes neighboring results in turn, so that stores to global memory are
+// contiguous.
+//
+//   group → (batch, tile row, tile column)
+//   warp → (row of warps, column of warps)
+//
+// Parameters: $BATCH, $COPYLEFT, $COPYRIGHT, $EPILOGUE, $LOADLEFT, $LOADRIGHT, $OUTPUT, $ROW, $T, $V, $begin,
+// $columnTiles, $columns, $depth, $dtype, $end, $index, $itemColumns, $itemRows, $items, $leftWords, $rightWords,
+// $rowTiles, $rows, $stages, $tileColumns, $tileRows, $warpColumns, $warpRows.
+$index rest = GROUP_ID();
+const $index tileColumn = rest % $columnTiles;
+rest = rest / $columnTiles;
+const $index tileRow = rest % $rowTiles;
+const $index batch = rest / $rowTiles;
+$BATCH
+const int lid = LOCAL_ID();
+const int lane = lid % 32;
+const int warpRow = lid / 32 / $warpColumns;
+const int warpColumn = lid / 32 % $warpColumns;
+$T sums[$itemRows / 16][$itemColumns / 8][4];
+UNROLL for (int i = 0; i < $itemRows / 16; i += 1) {
+  UNROLL for (int j = 0; j < $itemColumns / 8; j += 1) {
+    UNROLL for (int q = 0; q < 4; q += 1) sums[i][j][q] = 0;
+  }
+}
+const int steps = (int)(($end - $begin + $depth - 1) / $depth);
+for (int step = 1 - $stages; step < steps; step += 1) {
+  const int copied = step + $stages - 1;
+  if (step >= 0) {
+    COPY_ASYNC_WAIT($stages - 2);
+    BARRIER();
+  }
+  if (copied < steps) {
+    const $index start = $begin + copied * $depth;
+    u32 *const left = tiles + copied % $stages * ($leftWords + $rightWords);
+    u32 *const right = left + $leftWords;
+    $COPYLEFT
+    $COPYRIGHT
+  }
+  COPY_ASYNC_COMMIT();
+  if (step < 0) continue;
+  const u32 *const left = tiles + step % $stages * ($leftWords + $rightWords);
+  const u32 *const right = left + $leftWords;
+  UNROLL for (int k = 0; k < 2; k += 1) {
+    u32 b[$itemColumns / 16][4];
+    UNROLL for (int j = 0; j < $itemColumns / 16; j += 1) {
+      const int line = warpColumn * $itemColumns + j * 16 + lane / 8 % 2 * 8;
+      $LOADRIGHT
+    }
+    UNROLL for (int i = 0; i < $itemRows / 16; i += 1) {
+      u32 a[4];
+      const int line = warpRow * $itemRows + i * 16 + lane / 8 % 2 * 8;
+      $LOADLEFT
+      UNROLL for (int j = 0; j < $itemColumns / 8; j += 1) {
+        MMA_$dtype(sums[i][j], a, b[j / 2][j % 2], b[j / 2][j % 2 + 2]);
+      }
+    }
+  }
+}
+$T *const results = ($T *)tiles;
+for (int part = 0; part < $warpRows; part += 1) {
+  BARRIER();
+  if (warpRow == part) {
+    UNROLL for (int i = 0; i < $itemRows / 16; i += 1) {
+      UNROLL for (int j = 0; j < $itemColumns / 8; j += 1) {
+        UNROLL for (int q = 0; q < 4; q += 1) {
+          const int row = i * 16 + q / 2 * 8 + lane / 4;
+          const int column = warpColumn * $itemColumns + j * 8 + lane % 4 * 2 + q % 2;
+          results[row * ($tileColumns + 8) + column] = sums[i][j][q];
+        }
+      }
+    }
+  }
+  BARRIER();
+  for (int position = lid; position < $itemRows * $tileColumns; position += $items) {
+    const int row = position / $tileColumns;
+    const $index tiledRow = tileRow * $tileRows + part * $itemRows + row;
+    const $index tiledColumn = tileColumn * $tileColumns + position % $tileColumns;
+    if (tiledRow >= $rows || tiledColumn >= $columns) continue;
+    const $V core = results[row * ($tileColumns + 8) + position % $tileColumns];
+    $OUTPUT
+    $ROW
+    $EPILOGUE
+  }
+}

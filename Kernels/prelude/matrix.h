@@ -1,0 +1,56 @@
+// The matrix units (tensor cores) of NVIDIA's devices, and copies to local memory that run while work-items compute.
+// For CUDA devices of compute capability 8.0 and higher. All 32 work-items of a warp call a matrix function together;
+// `lane` is the position of a work-item in its warp. A compiler for processors without PTX, such as the CUDA stand-in
+// of the tests, defines PTX_FUNCTIONS and its own versions of these functions.
+//
+//   LOAD_MATRIX(r, row)    Loads four matrices of 8 rows with 16 bytes each. `row` points to row lane % 8 of matrix
+//                          lane / 8. The work-item gets in r[i] the 32 bits at position lane % 4 of row lane / 4 of
+//                          matrix i.
+//   LOAD_MATRIX_TRANSPOSED(r, row)   The same for the transposed matrices; elements have 16 bits.
+//   MMA_bfloat16(d, a, b0, b1), MMA_float16(d, a, b0, b1)
+//                          Adds the product of A (16 × 16) and B (16 × 8) to D (16 × 8), whose elements are float32.
+//                          With g = lane / 4 and t = lane % 4: a[i] has the elements 2t and 2t + 1, counted from column
+//                          i / 2 · 8, of row g + i % 2 · 8 of A; b0 has the elements 2t and 2t + 1 of column g of B, and
+//                          b1 the elements 2t + 8 and 2t + 9; d[i] is the element of D in row g + i / 2 · 8 and column
+//                          2t + i % 2.
+//   MMA_int8(d, a, b0, b1) The same for int8 factors A (16 × 32) and B (32 × 8), and int32 sums, which wrap around. A
+//                          register has the four elements from 4t on, and the second half of a row begins at 16.
+//   COPY_ASYNC(to, from, bytes)   Starts to copy 16 bytes to local memory. All bytes from number `bytes` on are zeros
+//                          and are not read. Both addresses are multiples of 16.
+//   COPY_ASYNC_COMMIT()    Closes a group: the copies that the work-item has started since the last group.
+//   COPY_ASYNC_WAIT(count) Waits until all groups of the work-item but the last `count` are complete.
+//
+// Source: NVIDIA's reference of the PTX instructions ldmatrix, mma and cp.async.
+
+#if !defined(PTX_FUNCTIONS)
+INLINE u32 ptx_local_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
+INLINE void LOAD_MATRIX(u32 *r, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(ptx_local_address(row))
+               : "memory");
+}
+INLINE void LOAD_MATRIX_TRANSPOSED(u32 *r, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(ptx_local_address(row))
+               : "memory");
+}
+#define PTX_MMA(name, T, reference, instruction)                                                          \
+  INLINE void MMA_##name(T *d, const u32 *a, u32 b0, u32 b1) {                                            \
+    asm("mma.sync.aligned." instruction " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
+        : reference(d[0]), reference(d[1]), reference(d[2]), reference(d[3])                              \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));                                  \
+  }
+PTX_MMA(bfloat16, float, "+f", "m16n8k16.row.col.f32.bf16.bf16.f32")
+PTX_MMA(float16, float, "+f", "m16n8k16.row.col.f32.f16.f16.f32")
+PTX_MMA(int8, int, "+r", "m16n8k32.row.col.s32.s8.s8.s32")
+INLINE void COPY_ASYNC(void *to, const void *from, int bytes) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :
+               : "r"(ptx_local_address(to)), "l"(__cvta_generic_to_global(from)), "r"(bytes)
+               : "memory");
+}
+INLINE void COPY_ASYNC_COMMIT(void) { asm volatile("cp.async.commit_group;" ::: "memory"); }
+#define COPY_ASYNC_WAIT(count) asm volatile("cp.async.wait_group %0;" ::"n"(count) : "memory")
+#endif

@@ -1,0 +1,185 @@
+import ApusDevice
+import ApusSystem
+
+extension ConvolutionGeometry {
+  /// Whether kernels for matrix units compute the passes of the convolution, for channels-last images: in two spatial
+  /// axes and one group, of 16-bit numbers, with channels in whole chunks of 16 bytes.
+  func fitsMatrixUnits(_ dtype: DType) -> Bool {
+    hasPixelProducts(dtype) && dtype.byteCount == 2 && inputChannels % 8 == 0 && outputChannels % 8 == 0
+  }
+}
+
+extension PlanLowering {
+  /// Lowers a pass over channels-last images as a product of implicit matrices with matrix units (implicit GEMM). `x` is
+  /// the input, `y` the output; a pixel is a position in any image:
+  ///
+  /// | pass | rows | columns | depth |
+  /// |---|---|---|---|
+  /// | `output` | pixels of `y` | channels of `y` | taps, channels of `x` |
+  /// | `inputGradient` | pixels of `x` | channels of `x` | taps, channels of `y` |
+  /// | `weightGradient` | channels of `y` | taps, channels of `x` | pixels of `y` |
+  ///
+  /// Extents are constants in the kernel source, so that the compiler replaces divisions by multiplications.
+  mutating func lowerMatrix(_ step: Convolution) {
+    let g = step.geometry
+    let (taps, x, y) = (g.kernel.wrappedProduct, g.inputChannels, g.outputChannels)
+    let (inputPixels, outputPixels) = (g.batch * g.input.wrappedProduct, g.batch * g.output.wrappedProduct)
+    let (rows, columns, depth) =
+      switch step.pass {
+      case .output: (outputPixels, y, taps * x)
+      case .inputGradient: (inputPixels, x, taps * y)
+      case .weightGradient: (y, taps * x, outputPixels)
+      }
+    let tile = chooseMatrixTile(
+      "convolution \(step.pass) \(step.dtype) taps\(taps)", batch: 1, rows: rows, columns: columns, depth: depth)
+    let (parts, partSize) = step.pass == .weightGradient ? Self.split(depth, rows, columns) : (1, depth)
+    let offset = max(
+      location(value: step.left).offset, location(value: step.right).offset, maximumOffset(of: step.epilogue))
+    if step.pass != .weightGradient { lowerReorderedWeights(step) }
+
+    var builder = KernelBuilder(
+      family: "convolution_matrix", target: target,
+      isLarge: KernelBuilder.isLarge(max(inputPixels * x, outputPixels * y, parts * taps * x * y) + offset))
+    var template = KernelTemplate(tile, step.dtype, &builder)
+    let (rowTiles, columnTiles) = (ceilDivide(rows, tile.rows), ceilDivide(columns, tile.columns))
+    for (name, value) in [
+      ("rows", rows), ("columns", columns), ("rowTiles", rowTiles), ("columnTiles", columnTiles),
+    ] {
+      template[name] = String(value)
+    }
+    template["BATCH"] = "const \(builder.index) until = SMALLER((batch + 1) * \(partSize), (\(builder.index))\(depth));"
+    template["begin"] = "batch * \(partSize)"
+    template["end"] = "until"
+    for copy in copies(step, rows: rows, columns: columns, &builder) { template.insert(copy, of: tile) }
+    if step.pass == .weightGradient {
+      let workspace = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
+      template["OUTPUT"] = "const \(builder.index) tap = tiledColumn / \(x);"
+      template["ROW"] = ""
+      template["EPILOGUE"] =
+        "\(workspace)[((batch * \(rows) + tiledRow) * \(x) + (tiledColumn - tap * \(x))) * \(taps) + tap] = core;"
+      needWorkspace(parts * rows * columns * step.dtype.lane.dtype.byteCount)
+    } else {
+      template["OUTPUT"] = "const \(builder.index) output = tiledRow;\nconst \(builder.index) column = tiledColumn;"
+      fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    }
+    builder.append(template)
+    launch(builder, groups: parts * rowTiles * columnTiles, localSize: MatrixTile.items)
+    if step.pass == .weightGradient { lowerSum(of: parts, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue) }
+  }
+
+  /// Splits a long sum for few results into parts to occupy the device. The split determines the bits of the sum, so it
+  /// does not depend on the tile.
+  private static func split(_ depth: Int, _ rows: Int, _ columns: Int) -> (parts: Int, partSize: Int) {
+    let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64)
+    let parts = max(1, min(64, depth / 1024, 512 / squares))
+    let partSize = roundUp(ceilDivide(depth, parts), toMultipleOf: 32)
+    return (ceilDivide(depth, partSize), partSize)
+  }
+
+  /// Copies the weights to the workspace, with the taps before the channels of a sum: `[column, tap, channel]`.
+  private mutating func lowerReorderedWeights(_ step: Convolution) {
+    let g = step.geometry
+    let isForward = step.pass == .output
+    let (columns, channels) = isForward ? (g.outputChannels, g.inputChannels) : (g.inputChannels, g.outputChannels)
+    let taps = g.kernel.wrappedProduct
+    let count = columns * channels * taps
+    let source = location(value: step.right)
+    var builder = KernelBuilder(
+      family: "convolution_reorder_weights", target: target, isLarge: KernelBuilder.isLarge(count + source.offset))
+    var template = KernelTemplate("convolution/reorder_weights.cl", step.dtype.lane, builder)
+    template["source"] = builder.pointer(step.dtype.storage, slot: source.slot)
+    template["target"] = builder.pointer(step.dtype.storage, slot: slots.workspace, isConstant: false)
+    for (name, value) in [
+      ("offset", source.offset), ("taps", taps), ("channels", channels), ("count", count),
+      ("columnStride", isForward ? channels * taps : taps), ("channelStride", isForward ? taps : columns * taps),
+    ] {
+      template[name] = builder.number(value)
+    }
+    template["items"] = "256"
+    builder.append(template)
+    needWorkspace(count * step.dtype.byteCount)
+    launch(
+      builder, groups: ceilDivide(count, 256), localSize: 256,
+      .part("reordered weights", read: count * step.dtype.byteCount, written: count * step.dtype.byteCount))
+  }
+
+  /// The copies of both factors.
+  private func copies(
+    _ step: Convolution, rows: Int, columns: Int, _ builder: inout KernelBuilder
+  ) -> [MatrixCopy] {
+    let g = step.geometry
+    let index = builder.index
+    func copy(_ side: KernelTemplate.Side, isTransposed: Bool, _ text: String) -> MatrixCopy {
+      MatrixCopy(
+        side: side, chunk: 8, isTransposed: isTransposed, isAlong: !isTransposed, isAsynchronous: true, text: text)
+    }
+    func pointer(_ value: Int) -> (name: String, offset: String) {
+      let location = location(value: value)
+      return (builder.pointer(step.dtype.storage, slot: location.slot), builder.number(location.offset))
+    }
+    let (image, offset) = pointer(step.left)
+    let (x, y) = (g.inputChannels, g.outputChannels)
+    guard step.pass == .weightGradient else {
+      let isForward = step.pass == .output
+      let channels = isForward ? x : y
+      let weights = builder.pointer(step.dtype.storage, slot: slots.workspace)
+      let pixel = "row < \(rows) && depth < until"
+      let text =
+        Self.splittingIndex(
+          "row", ["image", "h", "w"], isForward ? [g.output.y, g.output.z] : [g.input.y, g.input.z], index)
+        + "\n" + Self.splittingIndex("depth", ["tapH", "tapW", "channel"], [g.kernel.z, channels], index) + "\n"
+        + (isForward ? Self.inputPixel(g, index) : Self.outputPixel(g, index))
+        + "\nCOPY_ASYNC(to, isInside && \(pixel) ? &\(image)[\(offset) + from * \(channels) + channel] : \(image),"
+        + "\n    isInside && \(pixel) ? 16 : 0);"
+      let length = channels * g.kernel.wrappedProduct
+      return [
+        copy(.left, isTransposed: false, text),
+        copy(
+          .right, isTransposed: false,
+          """
+          const int isInside = column < \(columns) && depth < until;
+          COPY_ASYNC(to, isInside ? &\(weights)[column * \(length) + depth] : \(weights), isInside ? 16 : 0);
+          """),
+      ]
+    }
+    let (gradient, gradientOffset) = pointer(step.right)
+    let window =
+      Self.splittingIndex("depth", ["image", "h", "w"], [g.output.y, g.output.z], index) + "\n"
+      + Self.splittingIndex("column", ["tapH", "tapW", "channel"], [g.kernel.z, x], index) + "\n"
+      + Self.inputPixel(g, index) + "\n"
+      + "const int isUsed = isInside && column < \(columns) && depth < until;\n"
+      + "COPY_ASYNC(to, isUsed ? &\(image)[\(offset) + from * \(x) + channel] : \(image), isUsed ? 16 : 0);"
+    return [
+      copy(
+        .left, isTransposed: true,
+        """
+        const int isInside = row < \(rows) && depth < until;
+        COPY_ASYNC(to, isInside ? &\(gradient)[\(gradientOffset) + depth * \(y) + row] : \(gradient), isInside ? 16 : 0);
+        """),
+      copy(.right, isTransposed: true, window),
+    ]
+  }
+
+  /// Code that computes `from`, the pixel of `x` that a tap reads for the pixel `(image, h, w)` of `y`, and whether it
+  /// is inside of the image.
+  private static func inputPixel(_ g: ConvolutionGeometry, _ index: String) -> String {
+    """
+    const \(index) fromH = h * \(g.stride.y) + tapH * \(g.dilation.y) - \(g.padding.y);
+    const \(index) fromW = w * \(g.stride.z) + tapW * \(g.dilation.z) - \(g.padding.z);
+    const int isInside = fromH >= 0 && fromH < \(g.input.y) && fromW >= 0 && fromW < \(g.input.z);
+    const \(index) from = (image * \(g.input.y) + fromH) * \(g.input.z) + fromW;
+    """
+  }
+
+  /// Code that computes `from`, the pixel of `y` for which a tap reads the pixel `(image, h, w)` of `x`, and whether
+  /// there is one.
+  private static func outputPixel(_ g: ConvolutionGeometry, _ index: String) -> String {
+    """
+    const \(index) fromH = h + \(g.padding.y) - tapH * \(g.dilation.y);
+    const \(index) fromW = w + \(g.padding.z) - tapW * \(g.dilation.z);
+    const int isInside = fromH >= 0 && fromH % \(g.stride.y) == 0 && fromH / \(g.stride.y) < \(g.output.y)
+        && fromW >= 0 && fromW % \(g.stride.z) == 0 && fromW / \(g.stride.z) < \(g.output.z);
+    const \(index) from = (image * \(g.output.y) + fromH / \(g.stride.y)) * \(g.output.z) + fromW / \(g.stride.z);
+    """
+  }
+}
