@@ -72,6 +72,43 @@ import Testing
     return try files.contains { try Set(lines(text($0))).isSuperset(of: example) }
   }
 
+  @Test func pythonExamplesAreValid() throws {
+    var count = 0
+    for path in try Self.book() {
+      for block in try text(path).components(separatedBy: "```python\n").dropFirst() {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [
+          "python3", "-c", "import ast, sys; ast.parse(sys.argv[1])", block.components(separatedBy: "```")[0],
+        ]
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "\(path) has Python that does not parse")
+        count += 1
+      }
+    }
+    #expect(count > 0)
+  }
+
+  /// `Documentation/Command.md` has each environment variable that the sources read.
+  @Test func environmentVariablesAreListed() throws {
+    let table = try fragments("Documentation/Command.md", from: "## Environment variables\n", to: "\n## ")[0]
+    let listed = Set(table.joined().matches(of: /`([A-Z_]+)/).map { String($0.1) })
+    let sources = FileManager.default.enumerator(atPath: Self.root.appending(path: "Sources").path)
+    var read: Set<String> = []
+    for case let path as String in try #require(sources) where path.hasSuffix(".swift") {
+      read.formUnion(
+        try text("Sources/\(path)").matches(of: /(?:Environment\[|folders\()"([A-Z_]+)"/).map { String($0.1) })
+    }
+    #expect(read.count > 10 && read.subtracting(listed).isEmpty, "\(read.subtracting(listed))")
+  }
+
+  /// CONTRIBUTING.md has the list of backends.
+  @Test func theBackendsAreListed() throws {
+    let list = try #require(try text("Sources/ApusBackends/Backends.swift").firstMatch(of: /\[(\.cpu[^\]]*)\]/))
+    #expect(try text("CONTRIBUTING.md").contains("`\(list.0)`"), "\(list.0)")
+  }
+
   /// The row that CONTRIBUTING.md shows is in the table.
   @Test func theQuotedRowIsInTheTable() throws {
     let rows = try fragments("CONTRIBUTING.md", from: "```c\n", to: "```").flatMap { $0 }

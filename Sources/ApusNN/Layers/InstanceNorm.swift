@@ -17,7 +17,7 @@ public struct InstanceNorm: Layer {
   public let runningMean: Statistic?
   /// The running variance, `[channels]`; PyTorch's `running_var`.
   public let runningVar: Statistic?
-  /// PyTorch's `num_batches_tracked`, which stays 0.
+  /// PyTorch's `num_batches_tracked`, an `int64` scalar, which stays 0.
   public let numBatchesTracked: Statistic?
   /// `ε`, which keeps the root above 0.
   public let epsilon: Double

@@ -3,9 +3,9 @@ import ApusTensor
 /// `y = (x − mean) / √(variance + ε) · γ + β` (Ba, Kiros, Hinton, 2016) for `x: [batch…, shape…]` and `γ, β: shape`;
 /// `y` has the shape of `x`. The mean and the (biased) variance are over the axes `shape` of one example.
 public struct LayerNorm: Layer {
-  /// The scale `γ`, if the layer is affine.
+  /// The scale `γ`, in the shape of one example, if the layer is affine.
   public let weight: Parameter?
-  /// The shift `β`, if the layer has one.
+  /// The shift `β`, in the shape of one example, if the layer has one.
   public let bias: Parameter?
   /// `ε`, which keeps the root above 0.
   public let epsilon: Double
@@ -40,7 +40,7 @@ public struct LayerNorm: Layer {
 /// `y = x / √(mean(x²) + ε) · γ` (Zhang, Sennrich, 2019) for `x: [batch…, shape…]` and `γ: shape`; `y` has the shape of
 /// `x`. The mean is over the axes `shape` of one example. Unlike `LayerNorm`, this layer does not subtract the mean.
 public struct RMSNorm: Layer {
-  /// The scale `γ`, if the layer is affine.
+  /// The scale `γ`, in the shape of one example, if the layer is affine.
   public let weight: Parameter?
   /// `ε`; `nil` for the machine epsilon of the input's type.
   public let epsilon: Double?

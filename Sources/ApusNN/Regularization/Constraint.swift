@@ -38,7 +38,7 @@ public struct UnitNorm: Constraint {
 public struct NonNegative: Constraint {
   public init() {}
 
-  public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor { value.maximum(number(0)) }
+  public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor { value.relu() }
 }
 
 /// `w` clipped to `lower … upper`, as in the Wasserstein GAN (Arjovsky et al., 2017).

@@ -4,9 +4,9 @@ import ApusDevice
 public struct PendingOperation: Sendable {
   /// The operation's name, for example `matmul`.
   public let name: String
-  /// The operands, in order.
+  /// The operands, in order, each in its own shape.
   public let inputs: [Tensor]
-  /// The result, which was pending when the operation was listed.
+  /// The result, in the operation's shape, which was pending when the operation was listed.
   public let result: Tensor
   /// The node of the operation, if `result` is one of several results. After evaluation, the result no longer refers to
   /// this node.
@@ -67,7 +67,7 @@ public struct PendingOperation: Sendable {
   }
 }
 
-/// The pending operations on which `tensors` depend, inputs first.
+/// The pending operations on which `tensors`, of any shapes, depend, inputs first.
 ///
 /// While the list is held, an evaluation stores intermediate values too, so that two devices can be compared operation
 /// by operation.

@@ -20,28 +20,29 @@ extension Tensor {
 }
 
 extension Op {
-  /// Attributes: the slope below 0.
-  static let leakyRelu = activation(
-    "leakyRelu",
+  /// Inputs: `x` and the slope below 0.
+  static let leakyRelu = binary(
+    .leakyRelu,
     gradient: .composed { c in
-      let slope = c.attributes.number.double
-      return [(c.input(0) .> 0).select(c.gradient, c.gradient * c.gradient.constant(slope))]
-    }
-  ) { code, x in
-    code.select(code.test(.greater, x, code.number(0)), x, code.emit(.multiply, x, code.number(code.attribute)))
-  }
+      let (x, slope) = (c.input(0), c.input(1))
+      return [
+        c.isNeeded(0) ? (x .> 0).select(c.gradient, c.gradient * slope) : nil,
+        c.isNeeded(1) ? (x .> 0).select(c.gradient.constant(0), c.gradient * x) : nil,
+      ]
+    })
 }
 
 extension Tensor {
   /// `x` above 0, `slope · x` elsewhere, in the same shape; integers and `bool` count as `float32`. The gradient at 0
   /// is `slope`.
   public func leakyRelu(slope: Double = 0.01) -> Tensor {
-    Tensor(.leakyRelu, OpInputs(floating.node), .number(.float(slope)))
+    // A 16-bit slope would be rounded.
+    floating.inWideLane { $0.prelu(slope: $0.constant(slope)) }
   }
 
   /// `x` above 0, `slope · x` elsewhere, with a learned `slope` (He et al., 2015), in the broadcast shape and promoted
   /// type of `self` and `slope`. The gradient at 0 is `slope`.
-  public func prelu(slope: Tensor) -> Tensor { (self .> 0).select(self, self * slope) }
+  public func prelu(slope: Tensor) -> Tensor { Tensor.arithmetic(.leakyRelu, self, slope) }
 
   /// Each element clamped to `0 … 6`, in the same shape; integers keep their type. The gradient at both bounds is 0.
   public func relu6() -> Tensor { hardTanh(lower: 0, upper: 6) }

@@ -118,7 +118,7 @@ extension Tensor {
 /// A function with a custom gradient, which replaces the gradient rules of the operations inside the function.
 ///
 /// - Parameters:
-///   - inputs: the tensors that gradients flow to.
+///   - inputs: the tensors that gradients flow to, of any shapes.
 ///   - gradient: computes the gradients of the inputs (`nil` for none) from `gradient` (the gradient of the result),
 ///     `inputs` and `output` (the result). Each gradient is floating-point, with the shape of its input or a shape that
 ///     the input was broadcast to.
@@ -138,7 +138,7 @@ public func withGradient(
 /// A function of several results with a custom gradient.
 ///
 /// - Parameters:
-///   - inputs: the tensors that gradients flow to.
+///   - inputs: the tensors that gradients flow to, of any shapes.
 ///   - gradient: computes the gradients of the inputs (`nil` for none) from `gradients` (the gradients of the results,
 ///     `nil` for results that nothing depends on), `inputs` and `outputs` (the results). Each gradient is
 ///     floating-point, with the shape of its input or a shape that the input was broadcast to.
@@ -165,7 +165,7 @@ public func withGradient(
 /// `function` is called once; the gradient repeats the operations that `function` built from `inputs`. Other tensors
 /// that `function` uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on
 /// `inputs`: they are not computed again, so the repeated operations use the same numbers.
-/// - Parameter inputs: the tensors that the recomputed values depend on.
+/// - Parameter inputs: the tensors that the recomputed values depend on, of any shapes.
 /// - Returns: the result of `function`, in its shape and type.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {
   let fixed = inputs.map { $0.detachedForCustomGradient() }

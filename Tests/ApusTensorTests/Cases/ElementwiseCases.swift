@@ -51,10 +51,6 @@ extension OpCase {
       "softShrink", tolerance: .composed(steps: 1, scale: 1), { $0.softShrink(0.75) },
       { $0 > 0.75 ? $0 - 0.75 : $0 < -0.75 ? $0 + 0.75 : 0 }),
     OpCase(
-      "prelu", inputs: [.numbers(-2...2), .numbers(-1...1)],
-      shapes: [[[3, 5], [5]], [[2, 0], [1]], [[1, 1], []]],
-      apply: { $0[0].prelu(slope: $0[1]) }, reference: { Grid.combined($0) { $0[0] > 0 ? $0[0] : $0[0] * $0[1] } }),
-    OpCase(
       "glu", shapes: [[[3, 4]], [[0, 4]], [[1, 4]]], tolerance: .composed(steps: 2), apply: { $0[0].glu() },
       reference: { $0[0].lines(1, count: 2) { x in [0, 1].map { x[$0] / (1 + exp(-x[$0 + 2])) } } }),
   ]

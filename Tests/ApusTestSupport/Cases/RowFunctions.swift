@@ -127,6 +127,9 @@ extension RowFunction {
           "atan2's derivatives", .float32, [0, -0.0], [0, -0.0], expected: [0, 0, 0, 0],
           SpecialCase.derivatives { $0.atan2($1) }),
       ]),
+    .binary(
+      .leakyRelu, named: "prelu", and: -1...1, dtypes: numbers, { $0.prelu(slope: $1) }, { $0 > 0 ? $0 : $0 * $1 },
+      integers: { $0 > 0 ? $0 : $0 &* $1 }),
     // The gradient of a function's argument, from the gradient of the value and the value.
     .binary(
       .tanhGradient, and: -0.9...0.9, hasLoopTest: true, { $0.tanhGradient($1) }, { $0 * (1 - $1 * $1) }),
