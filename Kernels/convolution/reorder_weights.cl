@@ -2,7 +2,7 @@
 // the source, columns, channels and taps have the strides $columnStride, $channelStride and 1.
 //
 // Parameters: $channelStride, $channels, $columnStride, $count, $index, $items, $offset, $source, $taps, $target.
-const $index element = GROUP_ID() * $items + LOCAL_ID();
+const $index element = ($index)GROUP_ID() * $items + LOCAL_ID();
 if (element < $count) {
   const $index run = element / $channels;
   const $index channel = element - run * $channels;

@@ -38,7 +38,7 @@ INLINE void LOAD_MATRIX_TRANSPOSED(u32 *r, const void *row) {
 }
 #define PTX_MMA(name, T, reference, instruction)                                                          \
   INLINE void MMA_##name(T *d, const u32 *a, u32 b0, u32 b1) {                                            \
-    asm("mma.sync.aligned." instruction " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
+    asm volatile("mma.sync.aligned." instruction " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
         : reference(d[0]), reference(d[1]), reference(d[2]), reference(d[3])                              \
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));                                  \
   }

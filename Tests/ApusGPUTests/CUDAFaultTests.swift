@@ -81,6 +81,18 @@ struct CUDAFaultTests {
     }
   }
 
+  /// A large upload needs memory of its own. If there is none, it goes directly to its target.
+  @Test func aLargeUploadWorksOnAFullDevice() async throws {
+    await #expect(processExitsWith: .success) {
+      setenv("STAND_IN_MEMORY", "2", 1)
+      let driver = try CUDAStandIn.driver()
+      let memory = try driver.allocate(byteCount: 2 << 20)
+      let bytes = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 / 256) }
+      try bytes.withUnsafeBytes { try driver.copyIn($0, to: memory) }
+      #expect(try driver.copyOut(memory, byteCount: bytes.count).wait().elementsEqual(bytes))
+    }
+  }
+
   /// Runs a kernel with a pointer `result` to 256 bytes, which fails. Checks that each later call reports that the
   /// device is lost.
   private static func expectLoss(body: String, errorCode: Int) throws {

@@ -46,7 +46,11 @@ final class CUDAUploads: @unchecked Sendable {
   func copy(_ source: UnsafeRawPointer, byteCount: Int, to address: CUdeviceptr) throws(DeviceError) -> CUDAEvent {
     let (api, activity) = (context.api, "a copy to the device")
     defer { next = (next + 1) % blocks.count }
-    try reserve(byteCount)
+    guard try reserve(byteCount) else {
+      // The device is full, so the upload waits for earlier work.
+      try context.check(api.cuMemcpyHtoDAsync(address, source, byteCount, context.stream), activity)
+      return try eventAfterCopy()
+    }
     let block = blocks[next]
     do throws(DeviceError) {
       if let isRead = block.isRead { try isRead.delay(stream, activity) }
@@ -57,21 +61,39 @@ final class CUDAUploads: @unchecked Sendable {
       blocks[next].isRead = try CUDAEvent(context)
       return isWritten
     } catch {
-      // The caller cannot know when the copies are complete, so this function waits for them before it throws.
-      _ = api.cuStreamSynchronize(stream)
-      _ = api.cuStreamSynchronize(context.stream)
+      waitForCopies()
       throw error
     }
   }
 
-  /// Makes the next block large enough.
-  private func reserve(_ byteCount: Int) throws(DeviceError) {
-    guard blocks[next].capacity < byteCount else { return }
+  /// Records an event after a copy on the stream for work.
+  private func eventAfterCopy() throws(DeviceError) -> CUDAEvent {
+    do throws(DeviceError) { return try CUDAEvent(context) } catch {
+      waitForCopies()
+      throw error
+    }
+  }
+
+  /// Called before an error is thrown: the caller cannot know when the copies are complete.
+  private func waitForCopies() {
+    _ = context.api.cuStreamSynchronize(stream)
+    _ = context.api.cuStreamSynchronize(context.stream)
+  }
+
+  /// Makes the next block large enough; `false` if the device has no memory for it.
+  private func reserve(_ byteCount: Int) throws(DeviceError) -> Bool {
+    guard blocks[next].capacity < byteCount else { return true }
     if blocks[next].capacity > 0 { context.free(blocks[next].address) }
     blocks[next] = Block()
+    // Sizes are rounded up, because after an allocation the upload waits for earlier work.
+    let capacity = 1 << (Int.bitWidth - (byteCount - 1).leadingZeroBitCount)
     var address: CUdeviceptr = 0
-    try context.check(context.allocate(byteCount, &address), "an allocation for copies")
-    // Memory can be used on another stream than its allocation's after the allocation.
-    blocks[next] = Block(address: address, capacity: byteCount, isRead: try CUDAEvent(context))
+    let status = CUDAStatus(context.allocate(capacity, &address), context.api)
+    if status.isOutOfMemory { return false }
+    try context.check(status.code, "an allocation for copies")
+    blocks[next] = Block(address: address, capacity: capacity)
+    // Another stream can use the memory after its allocation.
+    blocks[next].isRead = try CUDAEvent(context)
+    return true
   }
 }

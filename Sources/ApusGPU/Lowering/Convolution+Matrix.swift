@@ -30,9 +30,10 @@ extension PlanLowering {
       case .inputGradient: (inputPixels, x, taps * y)
       case .weightGradient: (y, taps * x, outputPixels)
       }
-    let tile = chooseMatrixTile(
-      "convolution \(step.pass) \(step.dtype) taps\(taps)", batch: 1, rows: rows, columns: columns, depth: depth)
     let (parts, partSize) = step.pass == .weightGradient ? Self.split(depth, rows, columns) : (1, depth)
+    let tile = chooseMatrixTile(
+      "convolution \(step.pass) \(step.dtype) taps\(taps)", batch: parts, rows: rows, columns: columns,
+      depth: partSize)
     let offset = max(
       location(value: step.left).offset, location(value: step.right).offset, maximumOffset(of: step.epilogue))
     if step.pass != .weightGradient { lowerReorderedWeights(step) }
@@ -109,54 +110,46 @@ extension PlanLowering {
   ) -> [MatrixCopy] {
     let g = step.geometry
     let index = builder.index
-    func copy(_ side: KernelTemplate.Side, isTransposed: Bool, _ text: String) -> MatrixCopy {
-      MatrixCopy(
-        side: side, chunk: 8, isTransposed: isTransposed, isAlong: !isTransposed, isAsynchronous: true, text: text)
-    }
-    func pointer(_ value: Int) -> (name: String, offset: String) {
+    func pointer(_ value: Int) -> (name: String, offset: String, isAligned: Bool) {
       let location = location(value: value)
-      return (builder.pointer(step.dtype.storage, slot: location.slot), builder.number(location.offset))
+      return (
+        builder.pointer(step.dtype.storage, slot: location.slot), builder.number(location.offset),
+        location.offset % 8 == 0
+      )
     }
-    let (image, offset) = pointer(step.left)
+    let (image, offset, isAligned) = pointer(step.left)
     let (x, y) = (g.inputChannels, g.outputChannels)
     guard step.pass == .weightGradient else {
       let isForward = step.pass == .output
       let channels = isForward ? x : y
       let weights = builder.pointer(step.dtype.storage, slot: slots.workspace)
-      let pixel = "row < \(rows) && depth < until"
       let text =
         Self.splittingIndex(
           "row", ["image", "h", "w"], isForward ? [g.output.y, g.output.z] : [g.input.y, g.input.z], index)
         + "\n" + Self.splittingIndex("depth", ["tapH", "tapW", "channel"], [g.kernel.z, channels], index) + "\n"
         + (isForward ? Self.inputPixel(g, index) : Self.outputPixel(g, index))
-        + "\nCOPY_ASYNC(to, isInside && \(pixel) ? &\(image)[\(offset) + from * \(channels) + channel] : \(image),"
-        + "\n    isInside && \(pixel) ? 16 : 0);"
       let length = channels * g.kernel.wrappedProduct
       return [
-        copy(.left, isTransposed: false, text),
-        copy(
-          .right, isTransposed: false,
-          """
-          const int isInside = column < \(columns) && depth < until;
-          COPY_ASYNC(to, isInside ? &\(weights)[column * \(length) + depth] : \(weights), isInside ? 16 : 0);
-          """),
+        MatrixCopy(
+          .left, image, "\(offset) + from * \(channels) + channel", isAligned: isAligned, isTransposed: false,
+          if: "isInside && row < \(rows) && depth < until", text),
+        MatrixCopy(
+          .right, weights, "column * \(length) + depth", isTransposed: false,
+          if: "column < \(columns) && depth < until"),
       ]
     }
-    let (gradient, gradientOffset) = pointer(step.right)
+    let gradient = pointer(step.right)
     let window =
       Self.splittingIndex("depth", ["image", "h", "w"], [g.output.y, g.output.z], index) + "\n"
       + Self.splittingIndex("column", ["tapH", "tapW", "channel"], [g.kernel.z, x], index) + "\n"
-      + Self.inputPixel(g, index) + "\n"
-      + "const int isUsed = isInside && column < \(columns) && depth < until;\n"
-      + "COPY_ASYNC(to, isUsed ? &\(image)[\(offset) + from * \(x) + channel] : \(image), isUsed ? 16 : 0);"
+      + Self.inputPixel(g, index)
     return [
-      copy(
-        .left, isTransposed: true,
-        """
-        const int isInside = row < \(rows) && depth < until;
-        COPY_ASYNC(to, isInside ? &\(gradient)[\(gradientOffset) + depth * \(y) + row] : \(gradient), isInside ? 16 : 0);
-        """),
-      copy(.right, isTransposed: true, window),
+      MatrixCopy(
+        .left, gradient.name, "\(gradient.offset) + depth * \(y) + row", isAligned: gradient.isAligned,
+        isTransposed: true, if: "row < \(rows) && depth < until"),
+      MatrixCopy(
+        .right, image, "\(offset) + from * \(x) + channel", isAligned: isAligned, isTransposed: true,
+        if: "isInside && column < \(columns) && depth < until", window),
     ]
   }
 
@@ -181,5 +174,22 @@ extension PlanLowering {
         && fromW >= 0 && fromW % \(g.stride.z) == 0 && fromW / \(g.stride.z) < \(g.output.z);
     const \(index) from = (image * \(g.output.y) + fromH / \(g.stride.y)) * \(g.output.z) + fromW / \(g.stride.z);
     """
+  }
+}
+
+extension MatrixCopy {
+  /// A copy of chunks of 8 16-bit elements of `pointer` where `condition` holds, after `text`. In a loop, a value may
+  /// begin at any element; if it is not aligned, the elements are copied one by one.
+  fileprivate init(
+    _ side: KernelTemplate.Side, _ pointer: String, _ element: String, isAligned: Bool = true, isTransposed: Bool,
+    if condition: String, _ text: String = ""
+  ) {
+    let chunk =
+      isAligned
+      ? "COPY_ASYNC(to, isUsed ? &\(pointer)[\(element)] : \(pointer), isUsed ? 16 : 0);"
+      : "for (int q = 0; q < 8; q += 1) ((u16 *)to)[q] = isUsed ? \(pointer)[\(element) + q] : (u16)0;"
+    self.init(
+      side: side, chunk: 8, isTransposed: isTransposed, isAlong: !isTransposed, isAsynchronous: isAligned,
+      text: "\(text)\nconst int isUsed = \(condition);\n\(chunk)")
   }
 }
