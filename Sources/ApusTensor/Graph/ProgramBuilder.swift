@@ -45,7 +45,8 @@ struct ProgramBuilder {
     return narrow(register, to: dtype)
   }
 
-  /// The operands of which the result is one, possibly with the opposite sign, or 0; `nil` for other functions.
+  /// For a function that returns one of its operands, possibly with the opposite sign, or 0: these operands. Otherwise
+  /// `nil`.
   private static func choices(of instruction: Instruction) -> ArraySlice<Int>? {
     switch instruction.function {
     case .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute): instruction.operands[...]
