@@ -126,9 +126,11 @@ func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
   targets.reserveCapacity(parameters.count)
   for parameter in parameters where parameter.isTrainable { targets.append(parameter.value) }
   // While `ParameterReads` are recorded, the loss may be independent of all parameters: the code that records the reads
-  // reports unused parameters by name.
+  // reports unused parameters by name. An update of rows looks for lookups in the operations of the gradient.
+  let isRecording = ParameterReads.current != nil
   var found = lossGradients(
-    of: loss, withRespectTo: targets, for: "gradients of the loss", mayBeUnrelated: ParameterReads.current != nil)
+    of: loss, withRespectTo: targets, for: "gradients of the loss", mayBeUnrelated: isRecording,
+    mayDefer: !isRecording && !parameters.contains(where: \.updatesRows))
   if targets.count < parameters.count {
     var rest = found[...]
     found = parameters.map { $0.isTrainable ? rest.removeFirst() : nil }

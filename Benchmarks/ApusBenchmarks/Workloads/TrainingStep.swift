@@ -139,13 +139,10 @@ public struct TrainingStep: Workload {
       try eval([inputs, targets])
       return (inputs, targets)
     }
+    let step = CompiledStep(optimizer) { objective.losses(model($0[0]), $0[1]).mean() }
     return Training(
       batch: batch,
-      step: { batch in
-        try withMode(.training) {
-          try optimizer.minimize { objective.losses(model(batch.inputs), batch.targets).mean() }
-        }
-      })
+      step: { batch in try withMode(.training) { try step([batch.inputs, batch.targets]) } })
   }
 
   /// The examples of a model: images of a given size, or texts with a target for each token or for the whole text.

@@ -28,6 +28,9 @@ final class ValueBox: Sendable {
     }
   }
 
+  /// Calls `body` with the stored value. A new value must have the shape and type of the old one.
+  func withStoredValue(_ body: (inout Tensor) -> Void) { stored.withLock { body(&$0) } }
+
   /// Replaces the substituted value if there is one, otherwise the stored value.
   func assign(_ newValue: Tensor) {
     check(newValue)

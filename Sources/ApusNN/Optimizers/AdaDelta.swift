@@ -26,6 +26,7 @@ public struct AdaDelta: UpdateRule {
     self.weightDecay = weightDecay
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] { ["square_avg", "acc_delta"] }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {

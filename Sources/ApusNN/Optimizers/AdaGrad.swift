@@ -30,6 +30,7 @@ public struct AdaGrad: UpdateRule {
     self.weightDecay = weightDecay
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] { ["sum"] }
 
   public func initialValue(of name: String, rate: Double) -> Double { initialAccumulator }

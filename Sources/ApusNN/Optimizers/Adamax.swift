@@ -37,6 +37,7 @@ public struct Adamax: MomentumRule {
     set { beta1 = newValue }
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] { ["exp_avg", "exp_inf"] }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {

@@ -35,6 +35,7 @@ public struct LAMB: MomentumRule {
     set { beta1 = newValue }
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {

@@ -44,6 +44,7 @@ public struct NAdam: MomentumRule {
     set { beta1 = newValue }
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
 
   private func friction(_ step: Int) -> Double { beta1 * (1 - 0.5 * pow(0.96, Double(step) * momentumDecay)) }

@@ -25,7 +25,7 @@ public final class Optimizer {
   public let parameters: [Parameter]
   /// The keys of the parameters, in the order of `parameters`.
   public let keys: [String]
-  private let model: ModelState
+  let model: ModelState
   /// Groups of parameters with settings of their own, which may change from step to step. All other parameters use the
   /// rule's settings.
   public var groups: [ParameterGroup] {
@@ -33,8 +33,11 @@ public final class Optimizer {
       guard groups.map(\.parameters) == oldValue.map(\.parameters) else {
         fatalError("Optimizer: the settings of groups may change, but not their parameters")
       }
+      groupsVersion += 1
     }
   }
+  /// How often `groups` was set.
+  private(set) var groupsVersion = 0
   /// The index of each parameter's group in `groups`.
   private let groupOfParameter: [Int?]
 
@@ -52,6 +55,8 @@ public final class Optimizer {
   public var momentum: Double?
   /// The rule's state tensors of each parameter.
   var slots: [[Tensor]]
+  /// Collects the numbers of the next update, while a step is recorded.
+  var recordedNumbers: Numbers?
   private var isPrepared = false
   private var skippedUpdates = SkippedUpdates(total: 0)
 
@@ -319,17 +324,60 @@ public final class Optimizer {
   }
 
   private func formula(_ groupIndex: Int?, _ dtype: DType, _ device: ComputeDevice) -> Formula {
-    let number = { (number: Double) in Tensor.number(number, dtype: dtype, device: device) }
+    let numbers = recordedNumbers
+    numbers?.formulas.append((groupIndex, dtype, device))
+    var hasReturned = false
+    let number = { (number: Double) in
+      let tensor = Tensor.number(number, dtype: dtype, device: device)
+      numbers?.tensors.append(tensor)
+      if hasReturned { numbers?.isComplete = false }
+      return tensor
+    }
     let group = groupIndex.map { groups[$0] }
-    let update = rule(of: group).update(
-      step: StepCount(step, skipped: lossScaler?.skippedSteps), rate: Optimizer.rate(learningRate, of: group, rule),
-      number: number)
+    let update = update(of: groupIndex, number)
+    hasReturned = true
     guard let constraint = group?.constraint else {
       return Formula(groupIndex: groupIndex, dtype: dtype, device: device, apply: update)
     }
     return Formula(groupIndex: groupIndex, dtype: dtype, device: device) { value, gradient, state in
       constraint(update(value, gradient, &state), number: number)
     }
+  }
+}
+
+extension Optimizer {
+  /// The rule's formula for the current step.
+  /// - Parameter number: makes the scalars of the formula.
+  private func update(of groupIndex: Int?, _ number: (Double) -> Tensor) -> ParameterUpdate {
+    let group = groupIndex.map { groups[$0] }
+    return rule(of: group).update(
+      step: StepCount(step, skipped: lossScaler?.skippedSteps), rate: Optimizer.rate(learningRate, of: group, rule),
+      number: number)
+  }
+
+  /// What the update formula of a parameter depends on.
+  typealias FormulaType = (groupIndex: Int?, dtype: DType, device: ComputeDevice)
+
+  /// The numbers of an update.
+  final class Numbers {
+    /// The formulas, in the order in which they were made.
+    var formulas: [FormulaType] = []
+    /// The scalars of the formulas, in the order in which they were made.
+    var tensors: [Tensor] = []
+    /// Whether all scalars were made before `UpdateRule.update` returned.
+    var isComplete = true
+  }
+
+  /// The numbers of the formulas for the current step, in the order of `Numbers.tensors`.
+  func numbers(of formulas: [FormulaType]) -> [Double] {
+    var values: [Double] = []
+    for formula in formulas {
+      _ = update(of: formula.groupIndex) { value in
+        values.append(value)
+        return .number(value, dtype: formula.dtype, device: formula.device)
+      }
+    }
+    return values
   }
 }
 

@@ -37,6 +37,7 @@ public struct RMSProp: MomentumRule {
     self.weightDecay = weightDecay
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] {
     ["square_avg"] + (isCentered ? ["grad_avg"] : []) + (momentum == 0 ? [] : ["momentum_buffer"])
   }

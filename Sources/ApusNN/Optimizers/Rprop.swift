@@ -35,6 +35,7 @@ public struct Rprop: UpdateRule {
     self.weightDecay = weightDecay
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] { ["prev", "step_size"] }
 
   public func initialValue(of name: String, rate: Double) -> Double { name == "step_size" ? rate : 0 }

@@ -28,6 +28,7 @@ public struct SGD: MomentumRule {
     self.weightDecay = weightDecay
   }
 
+  public var hasFixedFormula: Bool { true }
   public var stateNames: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {

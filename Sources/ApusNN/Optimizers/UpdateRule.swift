@@ -25,6 +25,10 @@ public protocol UpdateRule: Sendable {
   ///   - rate: the parameter's initial learning rate.
   func initialValue(of name: String, rate: Double) -> Double
 
+  /// Whether `update` returns the same formula in each step, apart from the values of the numbers that it makes before
+  /// it returns. Only such rules are used by steps that do not build their graph (`CompiledStep`). `false` by default.
+  var hasFixedFormula: Bool { get }
+
   /// The formula of one update.
   ///
   /// - Parameters:
@@ -37,6 +41,7 @@ public protocol UpdateRule: Sendable {
 }
 
 extension UpdateRule {
+  public var hasFixedFormula: Bool { false }
   public func initialValue(of name: String, rate: Double) -> Double { 0 }
 }
 

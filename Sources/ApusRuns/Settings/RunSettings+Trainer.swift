@@ -58,7 +58,8 @@ extension RunSettings {
     var options = TrainingOptions(
       length: length, batchSize: batchSize.count, seed: seed,
       schedule: try learningRateSchedule(schedule, warmup: warmup ?? 0), precision: precision,
-      clipNorm: clipNorm.flatMap { $0 > 0 ? $0 : nil }, clipValue: clipValue, detectsAnomalies: detectsAnomalies)
+      clipNorm: clipNorm.flatMap { $0 > 0 ? $0 : nil }, clipValue: clipValue, detectsAnomalies: detectsAnomalies,
+      compilesSteps: true)
     adapt(&options)
     return Trainer(
       model, rule, on: train, testing: test, validating: validation, objective: objective,

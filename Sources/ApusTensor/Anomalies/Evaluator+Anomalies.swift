@@ -2,10 +2,12 @@ import ApusDevice
 
 extension Evaluator {
   /// Computes all roots, keeps all intermediate values and checks each of them.
-  mutating func evaluate(_ roots: [Node], checking scope: AnomalyScope) throws(DeviceError) {
+  /// - Returns: `nil` if the roots were computed; see `evaluate(_:after:)`.
+  mutating func evaluate(_ roots: [Node], checking scope: AnomalyScope) throws(DeviceError) -> Unexpanded? {
     var check = AnomalyCheck(roots + attachedNodes, scope: scope)
-    try evaluate(roots)
+    if let unexpanded = try evaluate(roots) { return unexpanded }
     if let anomaly = try check.firstAnomaly(&self) { throw .notFinite(anomaly) }
+    return nil
   }
 }
 
@@ -156,7 +158,7 @@ private struct AnomalyCheck {
       op: node.op, inputs: OpInputs(source), attributes: node.attributes.renewed(),
       type: TensorType(node.shape, node.dtype), device: node.deviceReference)
     kept.append(Tensor(node: copy))
-    try evaluator.evaluate([copy])
+    try evaluator.evaluateExpanded([copy])
     return copy
   }
 
@@ -202,7 +204,9 @@ private struct AnomalyCheck {
       }
       let results = body(values)
       do throws(DeviceError) {
-        try evaluator.evaluate(results.map(\.node), checking: scope)
+        var check = AnomalyCheck(results.map(\.node), scope: scope)
+        try evaluator.evaluateExpanded(results.map(\.node))
+        if let anomaly = try check.firstAnomaly(&evaluator) { throw .notFinite(anomaly) }
       } catch {
         guard case .notFinite(var anomaly) = error else { throw error }
         anomaly.iteration = anomaly.iteration ?? Anomaly.Iteration(index: index, count: body.count)

@@ -70,7 +70,7 @@ struct BackwardPass: ~Copyable {
   private var parts: [Int: [PartGradient]] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
-    output.device.withEvaluator { collect(output, targetNodes, epoch: $0.nextEpoch()) }
+    output.device.withExpandedGraph { collect(output, targetNodes, epoch: $0.nextEpoch()) }
     isNeeded = Array(repeating: false, count: order.count)
     for target in targets where target >= 0 { isNeeded[target] = true }
     for index in order.indices where !isNeeded[index] && isDifferentiable(index) {

@@ -22,19 +22,28 @@ package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor])
 /// As `partialGradients`, but reports an error that names `operation` in two cases: an evaluation has released the
 /// gradient path from the loss to one of `values`, or the loss depends on none of `values`.
 ///
-/// - Parameter mayBeUnrelated: Whether a loss that depends on none of `values` is accepted, because the caller reports
-///   it.
+/// If a loss with the same operations was differentiated before, the gradients are a deferred graph: see
+/// `GradientForms`.
+/// - Parameters:
+///   - mayBeUnrelated: Whether a loss that depends on none of `values` is accepted, because the caller reports it.
+///   - mayDefer: Whether the gradients may be a deferred graph.
 package func lossGradients(
-  of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool
+  of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool, mayDefer: Bool
 ) -> [Tensor?] {
+  let form = mayDefer ? gradientForm(of: loss, values) : nil
+  if case .known(let hasGradient) = form { return deferredGradients(of: loss, values, hasGradient) }
   var pass = BackwardPass(loss.node, values.map(\.node))
   pass.check(loss: loss, of: values, operation, mayBeUnrelated: mayBeUnrelated)
-  return pass.run(loss.seed)
+  let gradients = pass.run(loss.seed)
+  if case .unknown(let key) = form {
+    loss.device.withEvaluator { $0.gradientForms.note(gradients.map { $0 != nil }, for: key) }
+  }
+  return gradients
 }
 
 extension Tensor {
   /// The gradient of the differentiated tensor itself: ones.
-  fileprivate var seed: Tensor { Tensor(repeating: 1, shape: shape, dtype: dtype, device: device) }
+  var seed: Tensor { Tensor(repeating: 1, shape: shape, dtype: dtype, device: device) }
 }
 
 /// A reference to a tensor's value that, unlike a tensor, lets an evaluation overwrite the memory of the value.

@@ -23,7 +23,7 @@ package struct Ancestry {
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []
-    tensor.device.withEvaluator { _ in
+    tensor.device.withExpandedGraph { _ in
       var traversal = NodeTraversal()
       let isEnd = { (node: Node) in node.isMaterialized || recorded[ObjectIdentifier(node)] != nil }
       traversal.run(from: tensor.node, until: isEnd) { node in

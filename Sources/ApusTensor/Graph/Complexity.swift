@@ -7,7 +7,7 @@ extension Tensor {
   /// materialized nodes.
   package func multiplyAccumulates(since input: Tensor) -> Int {
     func isEnd(_ node: Node) -> Bool { node.isMaterialized || node === input.node }
-    return device.withEvaluator { _ in
+    return device.withExpandedGraph { _ in
       var total = 0
       var traversal = NodeTraversal()
       traversal.run(from: node, until: isEnd) { node in

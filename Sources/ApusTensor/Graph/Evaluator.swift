@@ -13,11 +13,9 @@ struct Evaluator: ~Copyable {
   private var order: [Unmanaged<Node>] = []
   private var traversal = Traversal<Unmanaged<Node>>()
   private var key = PlanKey()
-  private var inputs: [Buffer] = []
-  private var inputNodes: [Unmanaged<Node>] = []
-  private var donatable: [Bool] = []
-  private var outputNodes: [Unmanaged<Node>] = []
-  private var scalars: [Scalar] = []
+  private var bound = Bindings()
+  /// The bindings in the order of the plan, if it was made for an expanded graph.
+  private var arranged = Bindings()
   /// The inputs of the `stopGradient` nodes in the graph.
   private var detached: [Unmanaged<Node>] = []
   /// For each node of `order`, whether it keeps its edges (the references to its inputs); empty if no node keeps them.
@@ -27,6 +25,13 @@ struct Evaluator: ~Copyable {
   private var attachedLimit = 64
   /// Results of visited operations with several results; they are computed together with the requested values.
   private var siblings: [Node] = []
+  /// The deferred graphs of the device, in order of creation.
+  var deferred: [DeferredNode] = []
+  var deferredCounts = (created: 0, expanded: 0)
+  /// Whether the graph contains a deferred graph.
+  private var hasDeferred = false
+  /// Which gradients losses have; see `GradientForm`.
+  var gradientForms = GradientForms()
 
   init(backend: any Device) {
     self.backend = backend
@@ -53,18 +58,39 @@ struct Evaluator: ~Copyable {
   /// Computes all roots and, with them, the attached nodes. If an attached node may have caused a failure, the roots
   /// are evaluated again without attached nodes. The attached nodes then have no value, and reading one throws its
   /// error.
-  mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
-    let extra = takeAttached()
-    guard !extra.isEmpty else { return try evaluate(roots, with: []) }
-    do throws(DeviceError) { try evaluate(roots, with: extra) } catch {
+  /// - Parameter former: the result of the previous call with the same roots; `nil` in the first call.
+  /// - Returns: `nil` if the roots were computed. Otherwise the caller expands the deferred graphs of the device, and
+  ///   then calls this function again.
+  mutating func evaluate(_ roots: [Node], after former: Unexpanded? = nil) throws(DeviceError) -> Unexpanded? {
+    let extra = (former?.extra ?? []) + takeAttached()
+    guard !extra.isEmpty else { return try evaluate(roots, with: [], former?.graph) }
+    do throws(DeviceError) { return try evaluate(roots, with: extra, former?.graph) } catch {
       switch error {
       case .outOfMemory, .lost, .launchFailed: throw error
-      default: try evaluate(roots, with: [])
+      default: return try evaluate(roots, with: [], nil)
       }
     }
   }
 
-  private mutating func evaluate(_ roots: [Node], with extra: [Node]) throws(DeviceError) {
+  /// Computes roots that do not depend on a deferred graph, and that no deferred graph depends on.
+  mutating func evaluateExpanded(_ roots: [Node]) throws(DeviceError) {
+    guard try evaluate(roots, with: [], nil, ignoresOthers: true) == nil else {
+      fatalError("evaluate: the values depend on a deferred graph")
+    }
+  }
+
+  /// An evaluation that waits for the expansion of deferred graphs.
+  struct Unexpanded {
+    /// The attached nodes of the evaluation.
+    var extra: [Node]
+    /// The graph for which there is no plan; `nil` if a deferred graph outside of the evaluation needs the values that
+    /// the evaluation would release.
+    var graph: UnexpandedGraph?
+  }
+
+  private mutating func evaluate(
+    _ roots: [Node], with extra: [Node], _ former: UnexpandedGraph?, ignoresOthers: Bool = false
+  ) throws(DeviceError) -> Unexpanded? {
     begin()
     for root in roots where !root.isMaterialized { visit(root) }
     for root in extra where !root.isMaterialized && root.handleCount.load(ordering: .acquiring) > 0 {
@@ -73,16 +99,25 @@ struct Evaluator: ~Copyable {
     while let sibling = siblings.popLast() { if !sibling.isMaterialized { visit(sibling) } }
     guard !order.isEmpty else {
       for root in roots { if let failure = root.failure { throw failure } }
-      return
+      return nil
+    }
+    if !ignoresOthers, hasOtherDeferred() {
+      begin()
+      return Unexpanded(extra: extra)
     }
     for root in roots where root.mark == epoch { root.isRoot = true }
     findDetached()
     do throws(DeviceError) {
       try writeKey()
-      if let entry = plans.entry(for: key) {
-        try run(entry)
+      if let plan = plans.plan(for: key) {
+        try run(plan)
+      } else if hasDeferred {
+        bound.inputs.removeAll(keepingCapacity: true)
+        let graph = UnexpandedGraph(key: key, bindings: bound, lastSerial: Node.lastSerial)
+        begin()
+        return Unexpanded(extra: extra, graph: graph)
       } else {
-        let table = DependencyTable(order, inputs: inputNodes, outputs: outputNodes)
+        let table = DependencyTable(order, inputs: bound.inputNodes, outputs: bound.outputNodes)
         try run(plans.prepare(snapshot(), table, for: key, backend: backend))
       }
     } catch {
@@ -90,7 +125,16 @@ struct Evaluator: ~Copyable {
       begin()
       throw error
     }
+    if let former { plans.note(former, expanded: key, bound) }
     finish()
+    return nil
+  }
+
+  /// Whether a deferred graph that is not in this evaluation is still in use.
+  private mutating func hasOtherDeferred() -> Bool {
+    guard !deferred.isEmpty else { return false }
+    deferred.removeAll { $0.node == nil }
+    return deferred.contains { $0.node.map { $0.mark != epoch } ?? false }
   }
 
   /// Removes and returns the attached values that may be computed now.
@@ -109,13 +153,10 @@ struct Evaluator: ~Copyable {
   private mutating func begin() {
     epoch &+= 1
     order.removeAll(keepingCapacity: true)
-    inputs.removeAll(keepingCapacity: true)
-    inputNodes.removeAll(keepingCapacity: true)
-    donatable.removeAll(keepingCapacity: true)
-    outputNodes.removeAll(keepingCapacity: true)
-    scalars.removeAll(keepingCapacity: true)
+    bound.removeAll()
     detached.removeAll(keepingCapacity: true)
     keepsEdges.removeAll(keepingCapacity: true)
+    hasDeferred = false
   }
 
   /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input may be
@@ -173,7 +214,10 @@ struct Evaluator: ~Copyable {
     node.edges = 0
     node.isRoot = false
     node.staysPending = node.isRearrangement && node.handleCount.load(ordering: .acquiring) > 0
-    if node.hasSeveralResults { siblings += node.results.living }
+    if node.hasSeveralResults {
+      siblings += node.results.living
+      if node.op === Op.deferred { hasDeferred = true }
+    }
     if node.isDetaching, !node.isMaterialized, let source = node.firstEdge { detached.append(source) }
     return true
   }
@@ -201,9 +245,9 @@ struct Evaluator: ~Copyable {
         mayDonate && !node.isRoot && (keepsEdges.isEmpty || !keepsEdges[Int(node.position)])
         && node.handleCount.load(ordering: .acquiring) == 0
         && node.consumerCount.load(ordering: .relaxed) == node.edges
-      inputs.append(buffer)
-      inputNodes.append(unmanaged)
-      donatable.append(isDonatable)
+      bound.inputs.append(buffer)
+      bound.inputNodes.append(unmanaged)
+      bound.donatable.append(isDonatable)
       key.append(node, isOutput: isDonatable, isInput: true)
       return nil
     }
@@ -216,9 +260,12 @@ struct Evaluator: ~Copyable {
       node.isRoot || node.handleCount.load(ordering: .acquiring) > 0
       || node.consumerCount.load(ordering: .relaxed) > node.edges
     let isNumber = node.isNumber
-    if isNumber { scalars.append(node.attributes.number) }
+    if isNumber {
+      bound.scalars.append(node.attributes.number)
+      bound.scalarNodes.append(unmanaged)
+    }
     let kept = isOutput && !node.hasSeveralResults && (!isNumber || node.isRoot)
-    if kept { outputNodes.append(unmanaged) }
+    if kept { bound.outputNodes.append(unmanaged) }
     key.append(node, isOutput: kept, isInput: false)
     return nil
   }
@@ -232,40 +279,39 @@ struct Evaluator: ~Copyable {
   /// The graph as plain data, for the planner.
   private func snapshot() -> GraphSnapshot {
     var result = GraphSnapshot()
-    // The nodes of `outputNodes` have the same order as in `order`.
-    var outputs = outputNodes[...]
+    // The nodes of `bound.outputNodes` have the same order as in `order`.
+    var outputs = bound.outputNodes[...]
     for unmanaged in order {
       let isOutput = outputs.first?.toOpaque() == unmanaged.toOpaque()
       if isOutput { outputs.removeFirst() }
       result.append(unmanaged._withUnsafeGuaranteedRef { $0 }, isOutput: isOutput)
     }
-    result.donatable = donatable
+    result.donatable = bound.donatable
     return result
   }
 
-  private mutating func run(_ entry: PlanCache.Entry) throws(DeviceError) {
-    var outputs: [Buffer] = []
-    outputs.reserveCapacity(entry.outputs.count)
-    for output in entry.outputs {
-      if let input = output.donatedInput {
-        outputs.append(inputs[input])
-      } else {
-        outputs.append(try backend.allocate(byteCount: output.byteCount))
-      }
+  private mutating func run(_ plan: PlanCache.PreparedPlan) throws(DeviceError) {
+    // The bindings are moved out of `self` and back, because `run` changes them.
+    var (bound, arranged) = (Bindings(), Bindings())
+    swap(&bound, &self.bound)
+    swap(&arranged, &self.arranged)
+    defer {
+      arranged.removeAll()
+      swap(&bound, &self.bound)
+      swap(&arranged, &self.arranged)
     }
-    do throws(RunFailure) {
-      try backend.run(
-        entry.executable, inputs: inputs, outputs: outputs, scalars: scalars,
-        areIndicesKnown: !entry.hasIndices || areKnown(entry.indices))
-    } catch {
-      for output in entry.outputs where error.hasOverwritten {
-        guard let input = output.donatedInput else { continue }
-        inputNodes[input]._withUnsafeGuaranteedRef { $0.failure = error.error }
-      }
-      throw error.error
-    }
-    let record = record(entry)
-    for (index, unmanaged) in outputNodes.enumerated() {
+    guard let order = plan.order else { return try store(plan.entry, &bound) }
+    order.arrange(bound, into: &arranged)
+    bound.inputs.removeAll(keepingCapacity: true)
+    try store(plan.entry, &arranged)
+  }
+
+  /// Runs a plan, and stores the values of its outputs.
+  /// - Parameter bound: the bindings, in the order of the plan.
+  private func store(_ entry: PlanCache.Entry, _ bound: inout Bindings) throws(DeviceError) {
+    let outputs = try run(entry, bound)
+    let record = record(entry, bound)
+    for (index, unmanaged) in bound.outputNodes.enumerated() {
       unmanaged._withUnsafeGuaranteedRef {
         $0.buffer = outputs[index]
         $0.origin = RunRecord.Output(record: record, number: Int32(truncatingIfNeeded: index))
@@ -273,46 +319,73 @@ struct Evaluator: ~Copyable {
     }
     if entry.hasIndices {
       for (output, sources) in entry.indices.sources {
-        let numbers = numbers(of: sources)
-        outputNodes[output]._withUnsafeGuaranteedRef { $0.numbers = numbers }
+        let numbers = numbers(of: sources, bound)
+        bound.outputNodes[output]._withUnsafeGuaranteedRef { $0.numbers = numbers }
       }
     }
-    inputs.removeAll(keepingCapacity: true)
+    bound.inputs.removeAll(keepingCapacity: true)
     for output in entry.outputs {
       guard let input = output.donatedInput else { continue }
-      inputNodes[input]._withUnsafeGuaranteedRef {
+      bound.inputNodes[input]._withUnsafeGuaranteedRef {
         $0.buffer = nil
         $0.isConsumed = true
       }
     }
+    EvaluationRecorder.current?.add(entry, bound)
+  }
+
+  /// Runs a plan and returns the buffers of its outputs. If the run fails, inputs that it may have overwritten have no
+  /// value from then on.
+  func run(_ entry: PlanCache.Entry, _ bound: Bindings) throws(DeviceError) -> [Buffer] {
+    var outputs: [Buffer] = []
+    outputs.reserveCapacity(entry.outputs.count)
+    for output in entry.outputs {
+      if let input = output.donatedInput {
+        outputs.append(bound.inputs[input])
+      } else {
+        outputs.append(try backend.allocate(byteCount: output.byteCount))
+      }
+    }
+    do throws(RunFailure) {
+      try backend.run(
+        entry.executable, inputs: bound.inputs, outputs: outputs, scalars: bound.scalars,
+        areIndicesKnown: !entry.hasIndices || areKnown(entry.indices, bound))
+    } catch {
+      for output in entry.outputs where error.hasOverwritten {
+        guard let input = output.donatedInput else { continue }
+        bound.inputNodes[input]._withUnsafeGuaranteedRef { $0.failure = error.error }
+      }
+      throw error.error
+    }
+    return outputs
   }
 
   /// Whether the host knows that all indices of the plan's gathers and scatters are in range.
-  private func areKnown(_ indices: IndexAnalysis) -> Bool {
+  private func areKnown(_ indices: IndexAnalysis, _ bound: Bindings) -> Bool {
     guard let requirements = indices.requirements else { return false }
     return requirements.allSatisfy { requirement in
-      guard let numbers = inputNodes[requirement.input]._withUnsafeGuaranteedRef(\.numbers) else { return false }
+      guard let numbers = bound.inputNodes[requirement.input]._withUnsafeGuaranteedRef(\.numbers) else { return false }
       return requirement.range.contains(numbers.lowerBound) && requirement.range.contains(numbers.upperBound)
     }
   }
 
   /// A range that contains the integers of all `sources`; `nil` if one of their ranges is unknown.
-  private func numbers(of sources: [Int]) -> ClosedRange<Int>? {
+  private func numbers(of sources: [Int], _ bound: Bindings) -> ClosedRange<Int>? {
     var result: ClosedRange<Int>?
     for source in sources {
-      guard let numbers = inputNodes[source]._withUnsafeGuaranteedRef(\.numbers) else { return nil }
+      guard let numbers = bound.inputNodes[source]._withUnsafeGuaranteedRef(\.numbers) else { return nil }
       result = result.map { min($0.lowerBound, numbers.lowerBound)...max($0.upperBound, numbers.upperBound) } ?? numbers
     }
     return result
   }
 
   /// Records which outputs the run computes from which inputs.
-  private func record(_ entry: PlanCache.Entry) -> RunRecord {
-    let record = RunRecord.empty(entry.dependencies, capacity: inputNodes.count + outputNodes.count)
-    for (index, node) in inputNodes.enumerated() {
-      node._withUnsafeGuaranteedRef { record.append($0.serial, origin: donatable[index] ? nil : $0.origin) }
+  private func record(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunRecord {
+    let record = RunRecord.empty(entry.dependencies, capacity: bound.inputNodes.count + bound.outputNodes.count)
+    for (index, node) in bound.inputNodes.enumerated() {
+      node._withUnsafeGuaranteedRef { record.append($0.serial, origin: bound.donatable[index] ? nil : $0.origin) }
     }
-    for node in outputNodes { node._withUnsafeGuaranteedRef { record.append($0.serial, origin: nil) } }
+    for node in bound.outputNodes { node._withUnsafeGuaranteedRef { record.append($0.serial, origin: nil) } }
     return record
   }
 
@@ -320,8 +393,8 @@ struct Evaluator: ~Copyable {
   private mutating func finish() {
     let scope = GradientScope.current
     // Inputs had values before this evaluation. Their edges stay: if an input still has edges, a gradient scope keeps
-    // them, perhaps on another thread. The nodes of `inputNodes` have the same order as in `order`.
-    var inputs = inputNodes[...]
+    // them, perhaps on another thread. The nodes of `bound.inputNodes` have the same order as in `order`.
+    var inputs = bound.inputNodes[...]
     for (position, unmanaged) in order.enumerated() {
       if inputs.first?.toOpaque() == unmanaged.toOpaque() {
         inputs.removeFirst()

@@ -46,6 +46,7 @@ struct GraphSnapshot {
     case .loop: result.kind = .loop(attributes.loop)
     case .customGradientResults: result.kind = .customGradientResults
     case .custom: result.kind = .custom(attributes.custom)
+    case .deferred: fatalError("\(op.name): the operations are not built yet")
     case .result:
       let index = attributes.integers[0]
       if case .customGradientResults = nodes[inputs[0]].kind {

@@ -131,7 +131,7 @@ private struct Capture {
 
   static func between(_ placeholders: [Node], _ roots: [Node], _ device: ComputeDevice) -> Capture {
     var capture = Capture(placeholders)
-    device.withEvaluator { _ in capture.visit(roots) }
+    device.withExpandedGraph { _ in capture.visit(roots) }
     return capture
   }
 

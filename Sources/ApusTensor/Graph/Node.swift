@@ -3,17 +3,17 @@ import Synchronization
 
 /// A node of the lazy graph: an operation on other nodes, or a materialized value.
 ///
-/// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields are read and written only
-/// under the lock of the node's device (`ComputeDevice.withEvaluator`), or while only one thread has access to the
-/// node. No access to one of them contains another access to the same field, so the accesses are not checked at run time
+/// `shape` and `dtype` never change, and neither do `op` and `attributes`, except for results of deferred graphs (see
+/// `expand(to:)`). Edges, buffer and scratch fields are read and written only under the lock of the node's device
+/// (`ComputeDevice.withEvaluator`), or while only one thread has access to the node. No access to one of them contains another access to the same field, so the accesses are not checked at run time
 /// (`@exclusivity(unchecked)`): the checks took a fifth of the host's time of a training step.
 final class Node: @unchecked Sendable {
   // Operations and devices are never deallocated, so references to them are not counted.
-  let opReference: Unmanaged<Op>
+  @exclusivity(unchecked) private(set) var opReference: Unmanaged<Op>
   let deviceReference: Unmanaged<ComputeDevice>
   private let packedShape: PackedShape
   let dtype: DType
-  let attributes: Attributes
+  @exclusivity(unchecked) private(set) var attributes: Attributes
   /// Whether the node is a scalar whose value may differ from run to run.
   let isNumber: Bool
   /// Whether the node has several results instead of a value.
@@ -25,6 +25,8 @@ final class Node: @unchecked Sendable {
   let serial: UInt64
 
   private static let count = Atomic<UInt64>(0)
+  /// The serial of the newest node.
+  static var lastSerial: UInt64 { count.load(ordering: .relaxed) }
 
   // Owned inputs. They are retained and released manually, so that traversals do not count references.
   @exclusivity(unchecked) private var first: Unmanaged<Node>?
@@ -166,6 +168,13 @@ final class Node: @unchecked Sendable {
     return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }
   }
 
+  /// Gives a materialized node that only one tensor refers to a new value, whose origin is not recorded.
+  func replaceValue(with buffer: Buffer) {
+    self.buffer = buffer
+    origin = nil
+    numbers = nil
+  }
+
   /// Releases the inputs. Nodes that only the inputs keep alive are released without recursion, because recursive
   /// release of a chain of a million pending nodes would overflow the stack.
   func cutEdges() {
@@ -195,6 +204,28 @@ final class Node: @unchecked Sendable {
     // The edges of a node with other references are not read: an evaluation may be cutting them.
     var node = edge.takeRetainedValue()
     if isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
+  }
+
+  /// Makes this node, a result of a deferred graph, the operation that `source` is. If something else refers to
+  /// `source`, this node becomes an alias of it instead.
+  /// - Parameter isShared: whether another result expands to `source` too.
+  func expand(to source: Node, isShared: Bool) {
+    cutEdges()
+    guard !isShared, source.isReplaceable, source.region == region, let edge = source.first else {
+      opReference = .passUnretained(.alias)
+      attributes = .none
+      first = Node.connect(source)
+      return
+    }
+    (opReference, attributes) = (source.opReference, source.attributes)
+    (first, second, third, others) = (edge, source.second, source.third, source.others)
+    (source.first, source.second, source.third, source.others) = (nil, nil, nil, [])
+  }
+
+  /// Whether neither a tensor nor another node refers to this pending operation.
+  private var isReplaceable: Bool {
+    !isMaterialized && !hasSeveralResults && op !== Op.result && consumerCount.load(ordering: .relaxed) == 0
+      && handleCount.load(ordering: .acquiring) == 0
   }
 
   private func moveInputs(to list: inout [Unmanaged<Node>]) {

@@ -29,7 +29,7 @@ final class Op: Sendable {
     self.gradient = gradient
     self.lower = lower
     switch lower {
-    case .loop, .customGradientResults, .custom: hasSeveralResults = true
+    case .loop, .customGradientResults, .custom, .deferred: hasSeveralResults = true
     default: hasSeveralResults = false
     }
     if case .view = lower { isView = true } else { isView = false }
@@ -130,6 +130,7 @@ enum Attributes: Sendable {
   case customGradientResults(MultiResultCustomGradient)
   case loop(LoopAttributes)
   case custom(CustomCall)
+  case deferred(DeferredGraph)
 }
 
 /// A shape on the heap: stored inline, it would enlarge every `Attributes` value.
@@ -195,6 +196,8 @@ enum Lowering: Sendable {
   case customGradientResults
   /// A user-defined step with several results.
   case custom
+  /// Operations that are not built yet. They are built before a plan is made.
+  case deferred
   /// One result of an operation that has several.
   case result
 }

@@ -34,7 +34,7 @@ public struct PendingOperation: Sendable {
     case .reduction(let reducer):
       guard [.row(.sum), .row(.product), .squaresOfCentered].contains(reducer) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
-    case .result, .loop, .customGradientResults, .custom:
+    case .result, .loop, .customGradientResults, .custom, .deferred:
       // A loop accumulates over its iterations; each element may depend on all inputs.
       return .sum(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step where [Op.recurrent, .recurrentGradient, .attentionGradient].contains { $0 === result.node.op }:
@@ -75,7 +75,7 @@ public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
   var traversal = NodeTraversal()
   for root in tensors {
-    root.device.withEvaluator { _ in
+    root.device.withExpandedGraph { _ in
       traversal.run(from: root.node) { node in
         // An operation with several results is listed once for each result in the graph.
         if !node.isMaterialized, !node.hasSeveralResults { result.append(PendingOperation(node)) }

@@ -24,35 +24,55 @@ struct PlanCache: ~Copyable {
     }
   }
 
+  /// A prepared plan for a graph.
+  struct PreparedPlan {
+    let entry: Entry
+    /// How the bindings of the graph are arranged for the plan; `nil` if they have the order of the plan.
+    let order: BindingOrder?
+  }
+
   private(set) var preparedCount = 0
   private(set) var lastStepCount = 0
-  private var entries: [PlanKey: Entry] = [:]
+  private var entries: [PlanKey: PreparedPlan] = [:]
   private var clock: UInt64 = 0
   private let capacity = 256
 
   /// The prepared plan for `key`, if there is one.
-  mutating func entry(for key: PlanKey) -> Entry? {
-    guard let entry = entries[key] else { return nil }
+  mutating func plan(for key: PlanKey) -> PreparedPlan? {
+    guard let plan = entries[key] else { return nil }
     clock += 1
-    entry.lastUse = clock
-    lastStepCount = entry.stepCount
-    return entry
+    plan.entry.lastUse = clock
+    lastStepCount = plan.entry.stepCount
+    return plan
   }
 
   /// Plans a graph, prepares the plan and keeps it.
   mutating func prepare(
     _ graph: GraphSnapshot, _ dependencies: DependencyTable, for key: PlanKey, backend: any Device
-  ) throws(DeviceError) -> Entry {
+  ) throws(DeviceError) -> PreparedPlan {
     let plan = Planner(graph, for: backend).plan()
     let entry = Entry(executable: try backend.prepare(plan), plan, IndexAnalysis(graph), dependencies)
     clock += 1
     entry.lastUse = clock
-    if entries.count >= capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-      entries[oldest.key] = nil
-    }
-    entries[key] = entry
+    let result = PreparedPlan(entry: entry, order: nil)
+    keep(result, for: key)
     preparedCount += 1
     lastStepCount = entry.stepCount
-    return entry
+    return result
+  }
+
+  /// Keeps the plan of an expanded graph also for the graph before the expansion.
+  mutating func note(_ graph: UnexpandedGraph, expanded key: PlanKey, _ bindings: Bindings) {
+    guard let plan = entries[key],
+      let order = BindingOrder(graph.bindings, bindings, since: graph.lastSerial)
+    else { return }
+    keep(PreparedPlan(entry: plan.entry, order: order), for: graph.key)
+  }
+
+  private mutating func keep(_ plan: PreparedPlan, for key: PlanKey) {
+    if entries.count >= capacity, let oldest = entries.min(by: { $0.value.entry.lastUse < $1.value.entry.lastUse }) {
+      entries[oldest.key] = nil
+    }
+    entries[key] = plan
   }
 }

@@ -33,6 +33,9 @@ struct PlanKey: Hashable, Sendable {
     if !node.isNumber { node.attributes.append(to: &words) }
   }
 
+  /// Appends a number that is part of the identity.
+  mutating func append(_ word: UInt64) { words.append(word) }
+
   private mutating func ordinal(of region: UInt32) -> Int {
     if let index = regions.lastIndex(of: region) { return index + 1 }
     regions.append(region)
@@ -76,6 +79,7 @@ extension Attributes {
     case .customGradient, .customGradientResults: break
     case .loop(let loop): words += loop.body.words
     case .custom(let call): words += call.words
+    case .deferred(let graph): words += graph.words
     }
   }
 }

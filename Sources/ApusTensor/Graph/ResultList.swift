@@ -57,6 +57,7 @@ extension Attributes {
     case .loop(let attributes): attributes.results
     case .customGradientResults(let attributes): attributes.results
     case .custom(let call): call.results
+    case .deferred(let graph): graph.results
     default: nil
     }
   }

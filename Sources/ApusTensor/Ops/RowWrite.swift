@@ -81,7 +81,7 @@ extension Tensor {
   private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
     var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
     while let (node, change) = stack.popLast() {
-      let nodes = device.withEvaluator { _ in node.isMaterialized ? [] : (0..<node.inputCount).map { node.input($0) } }
+      let nodes = device.withExpandedGraph { _ in node.isMaterialized ? [] : (0..<node.inputCount).map { node.input($0) } }
       guard !nodes.isEmpty else { return false }
       let inputs = nodes.map { Tensor(node: $0) }
       switch node.op {
@@ -94,6 +94,7 @@ extension Tensor {
       case Op.cast:
         let dtype = node.dtype
         stack.append((inputs[0].node, { change($0.cast(to: dtype)) }))
+      case Op.alias: stack.append((inputs[0].node, change))
       case Op.scatterAdd where node.attributes.integers[0] == 0 && node.attributes.integers[1] == 0:
         parts.append((change(inputs[0]), inputs[1]))
       case Op.segmentSum: parts.append((change(inputs[0]), inputs[1]))

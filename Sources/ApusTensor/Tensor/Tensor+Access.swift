@@ -6,7 +6,7 @@ import ApusDevice
 ///
 /// - Throws: `DeviceError` when the value cannot be computed.
 @discardableResult public func eval(_ tensor: Tensor) throws(DeviceError) -> Tensor {
-  try tensor.device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: [tensor.node]) }
+  try tensor.device.makeValues(of: [tensor.node])
   return tensor
 }
 
@@ -18,17 +18,36 @@ public func eval(_ tensors: [Tensor]) throws(DeviceError) {
   while let device = rest.first?.device {
     let roots = rest.filter { $0.device === device }.map(\.node)
     rest.removeAll { $0.device === device }
-    try device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: roots) }
+    try device.makeValues(of: roots)
+  }
+}
+
+extension ComputeDevice {
+  /// Evaluates the roots that have no value yet.
+  fileprivate func makeValues(of roots: [Node]) throws(DeviceError) {
+    let scope = AnomalyScope.current
+    if scope != nil { expandDeferredGraphs() }
+    var former: Evaluator.Unexpanded?
+    repeat {
+      if former != nil { expandDeferredGraphs() }
+      former = try withEvaluator { evaluator throws(DeviceError) in
+        try evaluator.makeValues(of: roots, checking: scope, after: former)
+      }
+    } while former != nil
   }
 }
 
 extension Evaluator {
-  /// Evaluates the roots that have no value yet.
-  fileprivate mutating func makeValues(of roots: [Node]) throws(DeviceError) {
+  fileprivate mutating func makeValues(
+    of roots: [Node], checking scope: AnomalyScope?, after former: Unexpanded?
+  ) throws(DeviceError) -> Unexpanded? {
     if roots.contains(where: { !$0.isMaterialized }) {
-      if let scope = AnomalyScope.current { try evaluate(roots, checking: scope) } else { try evaluate(roots) }
+      let unexpanded =
+        if let scope { try evaluate(roots, checking: scope) } else { try evaluate(roots, after: former) }
+      if let unexpanded { return unexpanded }
     }
     for root in roots { if let failure = root.failure { throw failure } }
+    return nil
   }
 }
 
@@ -39,10 +58,8 @@ extension Tensor {
   /// Starts copying the value to the host. `Reading.array()` waits for the copy, but not for work that is submitted to
   /// the device after this call.
   public func startReading() throws(DeviceError) -> Reading {
-    let buffer = try device.withEvaluator { evaluator throws(DeviceError) in
-      try evaluator.makeValues(of: [node])
-      return node.buffer!
-    }
+    try device.makeValues(of: [node])
+    let buffer = device.withEvaluator { _ in node.buffer! }
     let download = try device.backend.startDownload(buffer, byteCount: byteCount)
     return Reading(download: download, shape: shape, dtype: dtype)
   }

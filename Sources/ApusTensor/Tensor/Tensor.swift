@@ -20,7 +20,7 @@ import Synchronization
 /// the call, or are thrown by `checkingShapes(_:)` as a `ShapeError`. A `DeviceError`, such as an index out of range,
 /// is thrown where a value is read.
 public struct Tensor: Sendable {
-  let handle: Handle
+  var handle: Handle
 
   /// Counts the tensors that refer to a node, so that evaluation knows which values are still needed.
   final class Handle: @unchecked Sendable {

@@ -19,21 +19,27 @@ struct StepMeasures {
     names = objective.allMeasures.map(\.name)
   }
 
-  /// The measured means of a batch.
-  struct Values {
-    /// The reported loss if it is measured, the mean of each measure, and the norm of the gradients if `hasNorm`,
-    /// concatenated in this order, float32.
-    let means: Tensor
+  /// What the measured means of a batch contain.
+  struct Form {
     /// For each measure, the number of elements per example.
     let elementsPerExample: [Int]
     /// Whether the means include the norm of the gradients.
     var hasNorm = false
+  }
+
+  /// The measured means of a batch.
+  struct Values {
+    /// The reported loss if it is measured, the mean of each measure, and the norm of the gradients if `form.hasNorm`,
+    /// concatenated in this order, float32.
+    let means: Tensor
+    let form: Form
 
     /// `values` with the norm of the gradients appended to their means.
     static func adding(_ norm: Tensor, to values: Values?) -> Values {
       let norm = norm.cast(to: .float32).reshaped(to: [1])
       let means = values.map { Tensor.concatenated([$0.means, norm]) } ?? norm
-      return Values(means: means, elementsPerExample: values?.elementsPerExample ?? [], hasNorm: true)
+      return Values(
+        means: means, form: Form(elementsPerExample: values?.form.elementsPerExample ?? [], hasNorm: true))
     }
   }
 
@@ -45,21 +51,16 @@ struct StepMeasures {
     if hasOwnLoss { measured.insert(objective.losses(outputs, targets), at: 0) }
     let means = measured.map { $0.cast(to: .float32).mean().reshaped(to: [1]) }
     guard let first = means.first else { return nil }
-    return Values(means: means.count == 1 ? first : .concatenated(means), elementsPerExample: parts)
+    return Values(
+      means: means.count == 1 ? first : .concatenated(means), form: Form(elementsPerExample: parts))
   }
 
   /// Values that are being read back to the host.
   struct Pending {
     let reading: Reading
-    let elementsPerExample: [Int]
-    let hasNorm: Bool
+    let form: Form
 
-    /// Starts reading values back to the host. `Tensor.evaluateWithNext()` must have been called for them.
-    init(_ values: Values) throws(DeviceError) {
-      reading = try values.means.startReading()
-      elementsPerExample = values.elementsPerExample
-      hasNorm = values.hasNorm
-    }
+    init(_ reading: Reading, _ form: Form) { (self.reading, self.form) = (reading, form) }
   }
 
   /// Waits for the pending values and adds them to the means of the epoch.
@@ -70,14 +71,14 @@ struct StepMeasures {
   ) throws(DeviceError) -> (loss: Double, gradientNorm: Double?) {
     guard let pending else { return (loss * objective.lossUnit, nil) }
     var values = try pending.reading.array(of: Float.self).map { Double($0) }[...]
-    let norm = pending.hasNorm ? values.removeLast() : nil
+    let norm = pending.form.hasNorm ? values.removeLast() : nil
     // Gradients of a scaled loss may overflow. The loss scaler skips the update of such a step, so the norm of its
     // gradients does not count.
     if let norm, norm.isFinite {
       state.epochMeasures[StepMeasures.gradientNorm, default: RunningMean()].add(norm, count: count)
     }
     let reported = hasOwnLoss ? values.removeFirst() : loss
-    for ((name, value), parts) in zip(zip(names, values), pending.elementsPerExample) {
+    for ((name, value), parts) in zip(zip(names, values), pending.form.elementsPerExample) {
       state.epochMeasures[name, default: RunningMean()].add(value, count: count * parts)
     }
     return (reported * objective.lossUnit, norm)

@@ -12,12 +12,12 @@ extension Trainer {
       try reportingTraining {
         try withRandomSource(random) {
           try withMode(.training) {
-            var (loss, gradients, measured) = try lossAndGradients(batch)
-            if measuresGradientNorm { measured = .adding(gradients.norm, to: measured) }
-            measured?.means.evaluateWithNext()
-            try optimizer.update(options.clipped(consume gradients))
-            let reading = try measured.map { try StepMeasures.Pending($0) }
-            return (loss: try loss.startReading(), measures: reading)
+            let (results, form) =
+              if options.compilesSteps { try compiledStep([batch.inputs, batch.targets]) } else { try update(batch) }
+            let reading = try form.map { form throws(DeviceError) in
+              try StepMeasures.Pending(results[1].startReading(), form)
+            }
+            return (loss: try results[0].startReading(), measures: reading)
           }
         }
       }
@@ -28,6 +28,25 @@ extension Trainer {
     let count = batch.targets.shape[0]
     session.exampleCount += count
     session.pending = (readings.loss, readings.measures, count, step + 1)
+  }
+
+  /// The session's step that builds its graph for the first batches only.
+  private var compiledStep: RepeatedStep<StepMeasures.Form?> {
+    if let step = session.compiledStep { return step }
+    let step = RepeatedStep(optimizer) { [unowned self] inputs in try update((inputs[0], inputs[1])) }
+    session.compiledStep = step
+    return step
+  }
+
+  /// Takes a step. Returns the loss and, if something is measured, the means.
+  private func update(
+    _ batch: (inputs: Tensor, targets: Tensor)
+  ) throws -> (results: [Tensor], form: StepMeasures.Form?) {
+    var (loss, gradients, measured) = try lossAndGradients(batch)
+    if measuresGradientNorm { measured = .adding(gradients.norm, to: measured) }
+    measured?.means.evaluateWithNext()
+    try optimizer.update(options.clipped(consume gradients))
+    return ([loss] + (measured.map { [$0.means] } ?? []), measured?.form)
   }
 
   /// Builds the loss and the gradients; the first step of a session also checks that no parameter is left untrained.

@@ -1,3 +1,4 @@
+import ApusNN
 import ApusSystem
 import ApusTensor
 
@@ -20,6 +21,8 @@ struct TrainerSession {
   var pending: (loss: Reading, measures: StepMeasures.Pending?, count: Int, step: Int)?
   /// The number of the current epoch, and its remaining batches.
   var pass: (epoch: Int, batches: any ExamplePass)?
+  /// The step, if steps build their graph for the first batches only.
+  var compiledStep: RepeatedStep<StepMeasures.Form?>?
   /// Whether the first step has checked that no parameter is left untrained.
   var hasCheckedParameters = false
 

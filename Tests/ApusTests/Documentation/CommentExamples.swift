@@ -217,6 +217,18 @@ import Testing
     }
   }
 
+  @Test func compiledSteps() throws {
+    try withDevice(device) { () throws in
+      let (model, images, labels) = classifier()
+      // example
+      let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
+      let step = CompiledStep(optimizer) { batch in crossEntropy(model(batch[0]), batch[1]) }
+      let loss = try withMode(.training) { try step([images, labels]) }
+      // end
+      #expect(try loss.scalar() > 0)
+    }
+  }
+
   @Test func mixedPrecision() throws {
     try withDevice(device) { () throws in
       let (model, images, labels) = classifier()

@@ -40,6 +40,19 @@ import Testing
     }
   }
 
+  @Test func compiledSteps() throws {
+    try withDevice(device) { () throws in
+      let model = Linear(4, 3)
+      let (images, labels) = (Tensor.ones([2, 4]), Tensor([0, 2] as [Int32]))
+      // example
+      let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
+      let step = CompiledStep(optimizer) { batch in crossEntropy(model(batch[0]), batch[1]) }
+      for _ in 0..<10 { try withMode(.training) { try step([images, labels]) } }
+      // end
+      #expect(optimizer.step == 10)
+    }
+  }
+
   /// A user-defined recurrence has the results and gradients of the library's layer with the same weights.
   @Test func recurrence() throws {
     try withDevice(device) { () throws in

@@ -1,0 +1,39 @@
+import ApusTensor
+
+/// A training step whose graph is built for the first batches only, as `torch.compile` or `jax.jit` do: later batches of
+/// the same types run the plan that was made for them, which saves most of the host's time of a step.
+///
+/// ```swift
+/// let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
+/// let step = CompiledStep(optimizer) { batch in crossEntropy(model(batch[0]), batch[1]) }
+/// let loss = try withMode(.training) { try step([images, labels]) }
+/// ```
+/// The results have the same bits as those of `Optimizer.minimize`. Learning rates, momenta, frozen parameters, modes,
+/// random numbers and other types of batches work as with `minimize`.
+///
+/// The closure runs in the first steps only, so what it does besides building the loss does not happen in each step. A
+/// number or tensor that it reads from outside, apart from the batch and the model, keeps the value that it had in these
+/// steps. A closure whose operations change from step to step, which reads values of tensors, or which prints, needs
+/// `minimize`.
+///
+/// Steps build their graph, as with `minimize`, with loss scaling, inside of `recordingGradients` and similar scopes,
+/// and with rules whose `hasFixedFormula` is false.
+public final class CompiledStep {
+  private let step: RepeatedStep<Void>
+
+  /// - Parameters:
+  ///   - clipNorm: the maximum norm of all gradients together, as in `Optimizer.minimize`.
+  ///   - loss: builds the loss, a tensor of one element, from a batch.
+  public init(_ optimizer: Optimizer, clipNorm: Double? = nil, _ loss: @escaping (_ batch: [Tensor]) throws -> Tensor) {
+    step = RepeatedStep(optimizer) { batch in
+      ([try optimizer.minimize(clipNorm: clipNorm) { try loss(batch) }], ())
+    }
+  }
+
+  /// Takes one step.
+  /// - Parameter batch: the tensors that `loss` receives, of any shapes.
+  /// - Returns: the loss before the step, in the shape that `loss` gives it.
+  /// - Throws: as `Optimizer.minimize(clipNorm:_:)`.
+  @discardableResult
+  public func callAsFunction(_ batch: [Tensor]) throws -> Tensor { try step(batch).results[0] }
+}

@@ -1,0 +1,147 @@
+import ApusTensor
+
+/// A training step that builds its graph for the first batches only, and then runs the recorded plan with new inputs.
+///
+/// The first steps build their graphs and are recorded. Once three recordings of batches of the same types agree, later
+/// steps with such batches only pass the batch, the parameters, the optimizer's state and the numbers of the update
+/// (such as the learning rate) to the plan. The results have the same bits as those of steps that build their graphs.
+///
+/// A step builds its graph, as before, if it cannot be repeated: in scopes that change or record operations, if it
+/// evaluates several times, with loss scaling, and with update rules whose formula changes (`hasFixedFormula`).
+package final class RepeatedStep<Form> {
+  /// Builds and runs one step, with one update of the optimizer. Returns tensors that the update evaluates, and a value
+  /// that depends only on the types of the inputs.
+  package typealias Body = (_ inputs: [Tensor]) throws -> (results: [Tensor], form: Form)
+
+  private let optimizer: Optimizer
+  private let body: Body
+  private var recordings: [Signature: Recording] = [:]
+  /// The number of recordings in a row that have to agree.
+  private static var agreements: Int { 3 }
+  /// The number of recordings after which a step is no longer recorded.
+  private static var attempts: Int { 12 }
+  /// The number of signatures whose recordings are kept.
+  private static var capacity: Int { 64 }
+
+  /// What a recording depends on, apart from values and numbers.
+  private struct Signature: Hashable {
+    var inputs: ArgumentGraph.Structure
+    var mode: Mode?
+    var modes: [ObjectIdentifier: Mode]
+    var isTrainable: [Bool]
+    var groups: Int
+    var hasMomentum: Bool
+    var seed: UInt64
+  }
+
+  private struct Recording {
+    var evaluation: RecordedEvaluation?
+    var form: Form?
+    var formulas: [Optimizer.FormulaType] = []
+    /// The number of recordings in a row that agreed.
+    var agreements = 0
+    var attempts = 0
+  }
+
+  /// - Parameter body: builds and runs one step. Its operations must depend only on the types of the inputs, on the
+  ///   mode, and on which parameters are trained. Tensors that it uses, apart from its inputs and the optimizer's model,
+  ///   are constants.
+  package init(_ optimizer: Optimizer, _ body: @escaping Body) {
+    (self.optimizer, self.body) = (optimizer, body)
+  }
+
+  /// Runs one step.
+  /// - Throws: what `body` throws, and the errors of `Optimizer.update(_:)`.
+  package func callAsFunction(_ inputs: [Tensor]) throws -> (results: [Tensor], form: Form) {
+    guard RecordedEvaluation.isPossible, ModelScopes.areClosed, optimizer.hasFixedFormula,
+      let arguments = ArgumentGraph(inputs)
+    else { return try body(inputs) }
+    try optimizer.prepare()
+    let signature = Signature(
+      inputs: arguments.structure, mode: ModeScope.current, modes: ModeScope.ofLayers,
+      isTrainable: optimizer.parameters.map(\.isTrainable), groups: optimizer.groupsVersion,
+      hasMomentum: optimizer.momentum != nil, seed: RandomSource.current.key.seed)
+    let recording = recordings[signature] ?? Recording()
+    if recording.agreements >= Self.agreements, let evaluation = recording.evaluation, let form = recording.form,
+      let results = try run(evaluation, arguments, recording.formulas)
+    {
+      return (results, form)
+    }
+    guard recording.attempts < Self.attempts else { return try body(inputs) }
+    return try record(recording, signature, inputs, arguments)
+  }
+
+  /// Repeats a recorded step; `nil` if it has to build its graph.
+  private func run(
+    _ evaluation: RecordedEvaluation, _ arguments: ArgumentGraph, _ formulas: [Optimizer.FormulaType]
+  ) throws(DeviceError) -> [Tensor]? {
+    let source = RandomSource.current
+    optimizer.step += 1
+    do throws(DeviceError) {
+      let results = try evaluation.run(
+        arguments, given: optimizer.numbers(of: formulas), counter: source.key.counter,
+        state: optimizer.withState)
+      if results == nil { optimizer.step -= 1 }
+      if results != nil, evaluation.draws.count > 0 { source.key.counter &+= evaluation.draws.count }
+      return results
+    } catch {
+      optimizer.step -= 1
+      throw error
+    }
+  }
+
+  /// Runs `body` and compares the step with the recording of an earlier step.
+  private func record(
+    _ former: Recording, _ signature: Signature, _ inputs: [Tensor], _ arguments: ArgumentGraph
+  ) throws -> (results: [Tensor], form: Form) {
+    let source = RandomSource.current
+    let key = source.key
+    let before = StateSnapshot(count: optimizer.stateCount, optimizer.withState)
+    let numbers = Optimizer.Numbers()
+    optimizer.recordedNumbers = numbers
+    defer { optimizer.recordedNumbers = nil }
+    let (result, recorder) = try EvaluationRecorder.record { try body(inputs) }
+    var evaluation: RecordedEvaluation?
+    if numbers.isComplete {
+      evaluation = RecordedEvaluation(
+        recorder, arguments: arguments, before: before,
+        after: StateSnapshot(count: optimizer.stateCount, optimizer.withState), results: result.results,
+        numbers: numbers.tensors, draws: RecordedEvaluation.Draws(before: key, after: source.key))
+    }
+    var recording = former
+    let explained = evaluation.flatMap { former.evaluation?.explained(by: $0) }
+    recording.evaluation = explained ?? evaluation
+    recording.agreements = explained != nil ? former.agreements + 1 : evaluation != nil ? 1 : 0
+    (recording.form, recording.formulas) = (result.form, numbers.formulas)
+    recording.attempts += 1
+    if recordings.count >= Self.capacity { recordings.removeAll() }
+    recordings[signature] = recording
+    return result
+  }
+}
+
+/// The scopes of this module that change or record what layers do.
+private enum ModelScopes {
+  /// Whether the Swift task is outside of all these scopes.
+  static var areClosed: Bool {
+    Substitution.current == nil && ParameterReads.current == nil && LayerRecorder.current == nil
+  }
+}
+
+extension Optimizer {
+  /// Whether each update applies the same formula, apart from numbers that the host computes.
+  fileprivate var hasFixedFormula: Bool {
+    rule.hasFixedFormula && lossScaler == nil && !(rule is any LookAheadRule)
+  }
+
+  /// The number of tensors that a step may replace: the values of the model and the rule's state.
+  fileprivate var stateCount: Int { model.entries.count + slots.count * rule.stateNames.count }
+
+  /// Calls `body` with one of the tensors that a step may replace.
+  fileprivate func withState(_ index: Int, _ body: (inout Tensor) -> Void) {
+    let entries = model.entries
+    if index < entries.count { return entries[index].box.withStoredValue(body) }
+    let (parameter, slot) = (index - entries.count).quotientAndRemainder(dividingBy: slots[0].count)
+    body(&slots[parameter][slot])
+  }
+}

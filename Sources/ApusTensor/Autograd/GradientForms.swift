@@ -1,0 +1,95 @@
+import ApusDevice
+
+/// For losses that were differentiated before: which of the differentiated tensors have a gradient.
+///
+/// The operations of a gradient depend only on the operations of the loss, unless user-defined gradient rules are among
+/// them. So the second time that a loss with the same operations is differentiated, the gradients become a deferred
+/// graph: see `DeferredGraph`.
+struct GradientForms: ~Copyable {
+  private var forms: [PlanKey: [Bool]] = [:]
+  private var key = PlanKey()
+  private var traversal = Traversal<Unmanaged<Node>>()
+  private static let capacity = 256
+
+  /// What is known of the gradients of a loss.
+  enum Form {
+    /// The loss was not differentiated before.
+    case unknown(PlanKey)
+    /// For each differentiated tensor, whether it has a gradient.
+    case known([Bool])
+  }
+
+  /// Returns what is known of the gradients of `loss`; `nil` if they must be built.
+  /// - Parameter epoch: a mark that no node has.
+  mutating func form(of loss: Node, _ targets: [Node], epoch: UInt32) -> Form? {
+    key.begin()
+    var (count, isOrdinary) = (Int32(0), true)
+    var key = PlanKey()
+    swap(&key, &self.key)
+    traversal.run(from: Unmanaged.passUnretained(loss)) { vertex, index in
+      vertex._withUnsafeGuaranteedRef { index < $0.inputCount ? $0.edge(index) : nil }
+    } enter: { vertex, _ in
+      vertex._withUnsafeGuaranteedRef { node in
+        if node.mark == epoch { return false }
+        node.mark = epoch
+        return true
+      }
+    } leave: { vertex in
+      vertex._withUnsafeGuaranteedRef { node in
+        node.position = count
+        count += 1
+        if node.isMaterialized && node.hasEdges || node.mayHaveCustomGradient { isOrdinary = false }
+        key.append(node, isOutput: false, isInput: node.isMaterialized)
+      }
+    }
+    for target in targets {
+      if target.device !== loss.device || target.mark != epoch { isOrdinary = false }
+      key.append(UInt64(truncatingIfNeeded: target.position))
+    }
+    swap(&key, &self.key)
+    guard isOrdinary else { return nil }
+    self.key.finish()
+    return forms[self.key].map { .known($0) } ?? .unknown(self.key)
+  }
+
+  /// Remembers which tensors have a gradient.
+  mutating func note(_ hasGradient: [Bool], for key: PlanKey) {
+    if forms.count >= GradientForms.capacity { forms.removeAll() }
+    forms[key] = hasGradient
+  }
+}
+
+/// What is known of the gradients of a loss; `nil` if they must be built.
+func gradientForm(of loss: Tensor, _ values: [Tensor]) -> GradientForms.Form? {
+  // Nodes of these scopes are recorded when they are built.
+  guard AnomalyScope.naming == nil, CheckpointRegion.current == 0 else { return nil }
+  return loss.device.withEvaluator { evaluator in
+    let epoch = evaluator.nextEpoch()
+    return evaluator.gradientForms.form(of: loss.node, values.map(\.node), epoch: epoch)
+  }
+}
+
+/// The gradients of a loss as results of a deferred graph.
+/// - Parameter hasGradient: for each of `values`, whether the loss has a gradient with respect to it.
+func deferredGradients(of loss: Tensor, _ values: [Tensor], _ hasGradient: [Bool]) -> [Tensor?] {
+  let indices = hasGradient.indices.filter { hasGradient[$0] }
+  let types = indices.map { TensorType(values[$0].shape, values[$0].dtype) }
+  let found = DeferredGraph.results(types, of: [loss] + values, words: []) { inputs in
+    var pass = BackwardPass(inputs[0].node, inputs.dropFirst().map(\.node))
+    let gradients = pass.run(inputs[0].seed)
+    return indices.map { gradients[$0]! }
+  }
+  var result = [Tensor?](repeating: nil, count: values.count)
+  for (index, gradient) in zip(indices, found) { result[index] = gradient }
+  return result
+}
+
+extension Node {
+  /// Whether the gradient may depend on more than the graph: a user-defined rule may capture anything.
+  fileprivate var mayHaveCustomGradient: Bool {
+    switch attributes {
+    case .customGradient, .customGradientResults, .custom, .loop, .deferred: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import ApusDevice
+
+/// How tensors are computed from values in memory: the structure of the graph, its values and its numbers.
+package struct ArgumentGraph {
+  /// The structure of the graph. Graphs with equal structures differ only in their values and numbers.
+  package struct Structure: Hashable, Sendable {
+    fileprivate let key: PlanKey
+    fileprivate let device: ObjectIdentifier?
+  }
+
+  package let structure: Structure
+  /// The values in memory, in order of a traversal. They are tensors, so that no evaluation overwrites their memory.
+  let leaves: [Tensor]
+  let scalars: [Scalar]
+  let scalarNodes: [Node]
+  /// The nodes of the tensors.
+  let roots: [Node]
+
+  /// Lists the graph of tensors, which may be evaluated or pending.
+  /// - Returns: `nil` if the tensors are on several devices.
+  package init?(_ tensors: [Tensor]) {
+    roots = tensors.map(\.node)
+    guard let device = roots.first?.device else {
+      structure = Structure(key: PlanKey(), device: nil)
+      (leaves, scalars, scalarNodes) = ([], [], [])
+      return
+    }
+    guard roots.allSatisfy({ $0.device === device }) else { return nil }
+    var (key, leaves, scalarNodes) = (PlanKey(), [Tensor](), [Node]())
+    let roots = roots
+    device.withExpandedGraph { evaluator in
+      let epoch = evaluator.nextEpoch()
+      var (traversal, count) = (Traversal<Unmanaged<Node>>(), Int32(0))
+      for root in roots {
+        traversal.run(from: Unmanaged.passUnretained(root)) { vertex, index in
+          vertex._withUnsafeGuaranteedRef { !$0.isMaterialized && index < $0.inputCount ? $0.edge(index) : nil }
+        } enter: { vertex, _ in
+          vertex._withUnsafeGuaranteedRef { node in
+            defer { node.mark = epoch }
+            return node.mark != epoch
+          }
+        } leave: { vertex in
+          let node = vertex.takeUnretainedValue()
+          node.position = count
+          count += 1
+          key.append(node, isOutput: false, isInput: node.isMaterialized)
+          if node.isMaterialized { leaves.append(Tensor(node: node)) } else if node.isNumber { scalarNodes.append(node) }
+        }
+      }
+      for root in roots { key.append(UInt64(truncatingIfNeeded: root.position)) }
+    }
+    key.finish()
+    structure = Structure(key: key, device: ObjectIdentifier(device))
+    (self.leaves, self.scalarNodes, scalars) = (leaves, scalarNodes, scalarNodes.map(\.attributes.number))
+  }
+}

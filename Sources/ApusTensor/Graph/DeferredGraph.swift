@@ -1,0 +1,100 @@
+import ApusDevice
+import Synchronization
+
+/// Operations that are built only if no plan for them is known.
+///
+/// A training step builds the same gradients in each step. A deferred graph stands for such operations: one node with
+/// the inputs and the results of the operations. If the plan cache has a plan for a graph with this node, the plan runs,
+/// and the operations are never built. Otherwise `ComputeDevice.expandDeferredGraphs()` builds them: each result
+/// becomes the operation that computes it, and the evaluation plans the expanded graph.
+///
+/// A traversal other than an evaluation must not meet a deferred graph; it uses `ComputeDevice.withExpandedGraph(_:)`.
+final class DeferredGraph: Sendable {
+  let results: ResultList
+  /// Identifies, together with the inputs, the operations in plan keys.
+  let words: [UInt64]
+  /// Builds the results from the inputs. It must not refer to tensors other than its arguments, and its operations must
+  /// depend on nothing but `words`, the operations that compute the inputs, and the types of the inputs.
+  private let build: @Sendable (_ inputs: [Tensor]) -> [Tensor]
+  private let isExpanded = Mutex(false)
+
+  private init(_ types: [TensorType], _ words: [UInt64], build: @escaping @Sendable ([Tensor]) -> [Tensor]) {
+    results = ResultList(types)
+    self.words = words
+    self.build = build
+  }
+
+  /// The results of operations that `build` builds when they are needed.
+  static func results(
+    _ types: [TensorType], of inputs: [Tensor], words: [UInt64], build: @escaping @Sendable ([Tensor]) -> [Tensor]
+  ) -> [Tensor] {
+    let graph = DeferredGraph(types, words, build: build)
+    let node = Node(
+      op: .deferred, inputs: OpInputs(list: inputs.map(\.node)), attributes: .deferred(graph),
+      type: TensorType(Shape(), .float32), device: inputs[0].node.deviceReference)
+    let results = types.indices.map { graph.results.tensor($0, of: node) }
+    node.device.withEvaluator { evaluator in
+      evaluator.deferred.append(DeferredNode(node: node))
+      evaluator.deferredCounts.created += 1
+    }
+    return results
+  }
+
+  /// Whether the Swift task is building the operations of a deferred graph.
+  @TaskLocal fileprivate static var isExpanding = false
+
+  /// Builds the operations of `node`, unless they are built. Waits if another thread builds them.
+  fileprivate func expand(_ node: Node) {
+    isExpanded.withLock { isExpanded in
+      if isExpanded { return }
+      isExpanded = true
+      let inputs = node.device.withEvaluator { _ in (0..<node.inputCount).map { Tensor(node: node.input($0)) } }
+      let sources = DeferredGraph.$isExpanding.withValue(true) { build(inputs).map(\.node) }
+      var counts: [ObjectIdentifier: Int] = [:]
+      for source in sources { counts[ObjectIdentifier(source), default: 0] += 1 }
+      node.device.withEvaluator { evaluator in
+        evaluator.deferredCounts.expanded += 1
+        for result in results.living {
+          let source = sources[result.attributes.integers[0]]
+          result.expand(to: source, isShared: counts[ObjectIdentifier(source)]! > 1)
+        }
+      }
+    }
+  }
+}
+
+/// The node of a deferred graph, which its results keep alive.
+struct DeferredNode {
+  weak var node: Node?
+}
+
+extension Op {
+  static let deferred: Op = Op(
+    name: "deferred", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .notDifferentiable, lower: .deferred)
+}
+
+extension ComputeDevice {
+  /// Builds the operations of all deferred graphs of the device.
+  func expandDeferredGraphs() {
+    // In order of creation: a graph may read the results of earlier ones.
+    let nodes = withEvaluator { evaluator in evaluator.deferred.compactMap(\.node) }
+    // A backward pass, which expands deferred graphs, may be part of building one.
+    guard !nodes.isEmpty, !DeferredGraph.isExpanding else { return }
+    for node in nodes {
+      if case .deferred(let graph) = node.attributes { graph.expand(node) }
+    }
+    withEvaluator { evaluator in
+      evaluator.deferred.removeAll { other in other.node == nil || nodes.contains { $0 === other.node } }
+    }
+  }
+
+  /// How many deferred graphs were created on the device, and for how many of them the operations were built.
+  package var deferredGraphCounts: (created: Int, expanded: Int) { withEvaluator { $0.deferredCounts } }
+
+  /// As `withEvaluator`, after the operations of all deferred graphs are built.
+  func withExpandedGraph<R, E: Error>(_ body: (inout Evaluator) throws(E) -> R) throws(E) -> R {
+    expandDeferredGraphs()
+    return try withEvaluator(body)
+  }
+}

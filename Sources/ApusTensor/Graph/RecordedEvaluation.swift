@@ -1,0 +1,301 @@
+import ApusDevice
+import Synchronization
+
+/// Records the evaluations of a Swift task.
+package final class EvaluationRecorder: Sendable {
+  @TaskLocal private static var taskLocal: EvaluationRecorder?
+  private static let active = Atomic<Int>(0)
+
+  /// The recorder of the Swift task. If no task of the process records, only the counter `active` is read.
+  static var current: EvaluationRecorder? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
+
+  /// A run of a plan. The entry is used only under the lock of its device.
+  struct Record: @unchecked Sendable {
+    let entry: PlanCache.Entry
+    let inputs: [Node]
+    let donatable: [Bool]
+    let outputs: [Node]
+    let scalars: [Scalar]
+    let scalarNodes: [Node?]
+  }
+
+  private let stored = Mutex<[Record]>([])
+  var records: [Record] { stored.withLock { $0 } }
+
+  func add(_ entry: PlanCache.Entry, _ bound: Bindings) {
+    func nodes(_ list: [Unmanaged<Node>]) -> [Node] { list.map { $0.takeUnretainedValue() } }
+    let record = Record(
+      entry: entry, inputs: nodes(bound.inputNodes), donatable: bound.donatable, outputs: nodes(bound.outputNodes),
+      scalars: bound.scalars, scalarNodes: bound.scalarNodes.map { $0?.takeUnretainedValue() })
+    stored.withLock { $0.append(record) }
+  }
+
+  /// Runs `body` and records its evaluations. Returns the result of `body` and the recorder.
+  package static func record<R>(_ body: () throws -> R) rethrows -> (result: R, recorder: EvaluationRecorder) {
+    let recorder = EvaluationRecorder()
+    active.add(1, ordering: .relaxed)
+    defer { active.subtract(1, ordering: .relaxed) }
+    return (try $taskLocal.withValue(recorder, operation: body), recorder)
+  }
+}
+
+/// Access to the tensors that an evaluation replaces, such as parameters: calls `body` with tensor number `index`.
+package typealias StateAccess = (_ index: Int, _ body: (inout Tensor) -> Void) -> Void
+
+/// The values of tensors, which unlike the tensors let an evaluation overwrite the memory of the values.
+package struct StateSnapshot {
+  fileprivate private(set) var nodes: [Node] = []
+  /// Whether all tensors had a value.
+  fileprivate private(set) var isEvaluated = true
+
+  package init(count: Int, _ access: StateAccess) {
+    for index in 0..<count {
+      access(index) { tensor in
+        nodes.append(tensor.node)
+        if !tensor.isEvaluated { isEvaluated = false }
+      }
+    }
+  }
+}
+
+/// An evaluation that can run again with other inputs, without its graph.
+///
+/// Its inputs are the values of arguments, tensors of the state (which the evaluation may replace), and constants. Its
+/// outputs are results and new values of the state.
+package struct RecordedEvaluation {
+  /// Whether the code that builds graphs in this Swift task depends on nothing but its arguments: it runs outside of
+  /// the scopes that change or record operations (recorded gradients, mixed precision, search for anomalies).
+  package static var isPossible: Bool {
+    GradientScope.current == nil && AnomalyScope.naming == nil && CheckpointRegion.current == 0
+      && PrecisionScope.productType == nil && EvaluationRecorder.current == nil
+  }
+
+  private enum Input: Equatable {
+    /// The index in the values of the arguments.
+    case argument(Int)
+    case state(Int)
+    /// The index in `constants`.
+    case constant(Int)
+  }
+
+  private enum Output: Equatable {
+    case result(Int)
+    case state(Int)
+    /// The value of an argument that was pending.
+    case argument
+  }
+
+  /// A number that is passed to the plan.
+  private enum Number: Equatable {
+    /// Element `index` of the numbers that are passed to the evaluation, converted to a type.
+    case given(index: Int, DType)
+    /// A number of the arguments.
+    case argument(Int)
+    case fixed(Scalar)
+    /// The counter of the random number source at the start of the step, plus an offset.
+    case counter(offset: Int64)
+  }
+
+  /// The random numbers that were drawn during an evaluation.
+  package struct Draws: Hashable, Sendable {
+    package var seed: UInt64
+    package var counter: UInt64
+    package var count: UInt64
+
+    package init(before: RandomKey, after: RandomKey) {
+      (seed, counter) = (before.seed, before.counter)
+      count = before.seed == after.seed ? after.counter &- before.counter : 0
+    }
+  }
+
+  private let device: ComputeDevice
+  private let entry: PlanCache.Entry
+  private let inputs: [Input]
+  private let outputs: [Output]
+  private var numbers: [Number]
+  private let constants: [Tensor]
+  /// The types of the state's tensors.
+  private let stateTypes: [TensorType]
+  /// For each tensor of the state, whether the plan overwrites its memory.
+  private let isDonated: [Bool]
+  private let resultTypes: [TensorType]
+  package let draws: Draws
+
+  /// - Parameters:
+  ///   - recorder: the recorder of the step.
+  ///   - before: the state before the step.
+  ///   - after: the state after the step, in the same order.
+  ///   - numbers: scalars whose values each run is given.
+  ///   - draws: the random numbers of the step.
+  /// - Returns: `nil` if the step cannot be repeated: it ran no plan or several, has results that the plan did not
+  ///   compute, or has results other than `results` and the state.
+  package init?(
+    _ recorder: EvaluationRecorder, arguments: ArgumentGraph, before: StateSnapshot, after: StateSnapshot,
+    results: [Tensor], numbers given: [Tensor], draws: Draws
+  ) {
+    let records = recorder.records
+    guard before.isEvaluated, records.count == 1, let record = records.first, let device = record.outputs.first?.device else { return nil }
+    (self.device, entry, self.draws) = (device, record.entry, draws)
+    func positions(_ nodes: [Node]) -> [ObjectIdentifier: Int] {
+      Dictionary(zip(nodes.map { ObjectIdentifier($0) }, nodes.indices)) { first, _ in first }
+    }
+    let (stateBefore, stateAfter) = (positions(before.nodes), positions(after.nodes))
+    let (argumentPositions, resultPositions) = (positions(arguments.leaves.map(\.node)), positions(results.map(\.node)))
+    var (constants, isDonated) = ([Tensor](), [Bool](repeating: false, count: before.nodes.count))
+    var inputs: [Input] = []
+    for (node, isDonatable) in zip(record.inputs, record.donatable) {
+      let identity = ObjectIdentifier(node)
+      if let index = stateBefore[identity] {
+        inputs.append(.state(index))
+        if isDonatable { isDonated[index] = true }
+        continue
+      }
+      // A plan that overwrites another input works only once.
+      guard !isDonatable else { return nil }
+      if let index = argumentPositions[identity] {
+        inputs.append(.argument(index))
+      } else {
+        inputs.append(.constant(constants.count))
+        constants.append(Tensor(node: node))
+      }
+    }
+    var outputs: [Output] = []
+    for node in record.outputs {
+      if let index = stateAfter[ObjectIdentifier(node)] {
+        outputs.append(.state(index))
+      } else if let index = resultPositions[ObjectIdentifier(node)] {
+        outputs.append(.result(index))
+      } else if arguments.roots.contains(where: { $0 === node }) {
+        outputs.append(.argument)
+      } else {
+        return nil
+      }
+    }
+    let (known, inArguments) = (positions(given.map(\.node)), positions(arguments.scalarNodes))
+    numbers = zip(record.scalarNodes, record.scalars).map { node, value in
+      guard let identity = node.map({ ObjectIdentifier($0) }) else { return .fixed(value) }
+      if let index = inArguments[identity] { return .argument(index) }
+      return known[identity].map { .given(index: $0, given[$0].dtype) } ?? .fixed(value)
+    }
+    let isComplete =
+      results.indices.allSatisfy { outputs.contains(.result($0)) }
+      && before.nodes.indices.allSatisfy { before.nodes[$0] === after.nodes[$0] || outputs.contains(.state($0)) }
+      && (before.nodes + arguments.roots + results.map(\.node)).allSatisfy { $0.device === device }
+    guard isComplete else { return nil }
+    (self.inputs, self.outputs, self.constants, self.isDonated) = (inputs, outputs, constants, isDonated)
+    stateTypes = before.nodes.map { TensorType($0.shape, $0.dtype) }
+    resultTypes = results.map { TensorType($0.shape, $0.dtype) }
+  }
+
+  /// Finds the numbers that differ between this recording and a later one of the same step.
+  /// - Returns: this evaluation with its numbers explained; `nil` if the evaluations differ in another way.
+  package func explained(by other: RecordedEvaluation) -> RecordedEvaluation? {
+    let sharesConstants = zip(constants, other.constants).allSatisfy { $0.node === $1.node }
+    guard entry === other.entry, inputs == other.inputs, outputs == other.outputs, sharesConstants,
+      isDonated == other.isDonated, draws.seed == other.draws.seed, draws.count == other.draws.count,
+      draws.count == 0 || draws.counter != other.draws.counter
+    else { return nil }
+    var result = self
+    for (index, (own, new)) in zip(numbers, other.numbers).enumerated() where own != new {
+      guard case .fixed(.integer(let first)) = own, case .fixed(.integer(let second)) = new else { return nil }
+      let offset = first &- Int64(bitPattern: draws.counter)
+      guard offset == second &- Int64(bitPattern: other.draws.counter), offset >= 0, offset < draws.count else {
+        return nil
+      }
+      result.numbers[index] = .counter(offset: offset)
+    }
+    return result
+  }
+
+  /// Runs the evaluation.
+  /// - Parameters:
+  ///   - arguments: arguments with the structure that was recorded.
+  ///   - given: the numbers of this run, in the order of `numbers` of the initializer.
+  ///   - counter: the counter of the random number source.
+  /// - Returns: the results; `nil` if the run must build its graph because something else refers to a tensor of the
+  ///   state, or because a tensor has changed its type or has no value. Nothing has changed then.
+  package func run(
+    _ arguments: ArgumentGraph, given: [Double], counter: UInt64, state access: StateAccess
+  ) throws(DeviceError) -> [Tensor]? {
+    let scalars = numbers.map { number -> Scalar in
+      switch number {
+      case .given(let index, let dtype): Scalar(given[index], as: dtype)
+      case .argument(let index): arguments.scalars[index]
+      case .fixed(let value): value
+      case .counter(let offset): .integer(Int64(bitPattern: counter) &+ offset)
+      }
+    }
+    return try device.withEvaluator { evaluator throws(DeviceError) in
+      guard let state = bindState(access), let bound = bind(arguments.leaves, state, scalars) else { return nil }
+      let buffers = try evaluator.run(entry, bound)
+      return store(buffers, state, access)
+    }
+  }
+
+  /// The nodes of the state; `nil` if the evaluation cannot run with them.
+  private func bindState(_ access: StateAccess) -> [Node]? {
+    var nodes: [Node] = []
+    nodes.reserveCapacity(stateTypes.count)
+    var isBound = true
+    for (index, type) in stateTypes.enumerated() {
+      access(index) { tensor in
+        let node = tensor.node
+        if node.buffer == nil || node.dtype != type.dtype || node.shape != type.shape { isBound = false }
+        if isDonated[index], !tensor.isExclusive { isBound = false }
+        nodes.append(node)
+      }
+      guard isBound else { return nil }
+    }
+    return nodes
+  }
+
+  private func bind(_ arguments: [Tensor], _ state: [Node], _ scalars: [Scalar]) -> Bindings? {
+    var bound = Bindings()
+    bound.inputs.reserveCapacity(inputs.count)
+    bound.inputNodes.reserveCapacity(inputs.count)
+    for input in inputs {
+      let node =
+        switch input {
+        case .argument(let index): arguments[index].node
+        case .state(let index): state[index]
+        case .constant(let index): constants[index].node
+        }
+      guard let buffer = node.buffer else { return nil }
+      bound.inputs.append(buffer)
+      bound.inputNodes.append(.passUnretained(node))
+    }
+    bound.scalars = scalars
+    return bound
+  }
+
+  /// Stores the new state and returns the results.
+  private func store(_ buffers: [Buffer], _ state: [Node], _ access: StateAccess) -> [Tensor] {
+    var results: [Tensor?] = Array(repeating: nil, count: resultTypes.count)
+    for (output, buffer) in zip(outputs, buffers) {
+      switch output {
+      case .result(let index):
+        results[index] = Tensor(node: Node(buffer: buffer, type: resultTypes[index], device: device))
+      case .argument: break
+      case .state(let index):
+        access(index) { tensor in
+          if tensor.isExclusive {
+            state[index].replaceValue(with: buffer)
+          } else {
+            tensor = Tensor(node: Node(buffer: buffer, type: stateTypes[index], device: device))
+          }
+        }
+      }
+    }
+    return results.map { $0! }
+  }
+}
+
+extension Tensor {
+  /// Whether neither another tensor nor a graph refers to the value.
+  fileprivate var isExclusive: Bool {
+    mutating get {
+      guard isKnownUniquelyReferenced(&handle) else { return false }
+      return node.handleCount.load(ordering: .acquiring) == 1 && node.consumerCount.load(ordering: .relaxed) == 0
+    }
+  }
+}

@@ -1,0 +1,255 @@
+import Apus
+import ApusTestSupport
+import Synchronization
+import Testing
+
+/// Steps that build their graph for the first batches only.
+@Suite struct CompiledStepTests {
+  private static let devices = TestDevice.all.filter { $0.name != "reference" }
+
+  /// A model, and a batch for each step.
+  struct Case: Sendable, CustomTestStringConvertible {
+    let name: String
+    let rule: any UpdateRule
+    let model: @Sendable () -> Sequential
+    let inputs: @Sendable (_ step: Int) -> Tensor
+    var testDescription: String { name }
+  }
+
+  static let cases = [
+    Case(
+      name: "convolution, batch norm and dropout, SGD with momentum", rule: SGD(learningRate: 0.1, momentum: 0.9),
+      model: {
+        Sequential {
+          Convolution<2>(1, 3, kernel: 3)
+          BatchNorm(3)
+          ReLU()
+          Dropout(0.25)
+          Flatten()
+          Linear(3 * 4 * 4, 5)
+        }
+      }, inputs: { numbers([4, 1, 6, 6], $0) }),
+    // The batch is pending: rows of a set of images, converted.
+    Case(
+      name: "two layers on pending inputs, NAdam", rule: NAdam(learningRate: 0.01),
+      model: {
+        Sequential {
+          Linear(6, 8)
+          GELU()
+          Linear(8, 5)
+        }
+      },
+      inputs: { step in
+        let all = Tensor((0..<60).map { UInt8($0 * 41 % 256) }, shape: [10, 6])
+        let rows = Tensor((0..<4).map { Int32(($0 + step * 3) % 10) })
+        return all[rows].cast(to: .float32) * (1.0 / 255)
+      }),
+    Case(
+      name: "embedding and LSTM, AMSGrad", rule: Adam(learningRate: 0.01, isAMSGrad: true),
+      model: {
+        Sequential {
+          Embedding(7, 4)
+          LastOutput(LSTM(4, 6, isBatchFirst: true))
+          Linear(6, 5)
+        }
+      }, inputs: { step in Tensor((0..<12).map { Int32(($0 * 5 + step) % 7) }, shape: [4, 3]) }),
+  ]
+
+  private struct LastOutput: Layer {
+    let lstm: LSTM
+    init(_ lstm: LSTM) { self.lstm = lstm }
+    func callAsFunction(_ x: Tensor) -> Tensor { lstm(x).output[.all, -1] }
+  }
+
+  private static func numbers(_ shape: Shape, _ step: Int) -> Tensor {
+    Tensor((0..<shape.elementCount).map { Float(($0 * 37 + step * 11) % 23) / 8 - 1 }, shape: shape)
+  }
+
+  private static func labels(_ step: Int, count: Int = 4) -> Tensor {
+    Tensor((0..<count).map { Int32(($0 + step) % 5) })
+  }
+
+  /// A model in training, whose steps are compiled or not.
+  private final class Run {
+    let model: Sequential
+    let optimizer: Optimizer
+    let source = RandomSource(RandomKey(seed: 3))
+    /// How often the loss was built.
+    private(set) var builds = 0
+    private var compiled: CompiledStep?
+
+    init(_ item: Case, isCompiled: Bool) {
+      model = withRandomKey(RandomKey(seed: 1), item.model)
+      optimizer = Optimizer(item.rule, for: model)
+      guard isCompiled else { return }
+      compiled = CompiledStep(optimizer) { [unowned self] in loss($0) }
+    }
+
+    private func loss(_ batch: [Tensor]) -> Tensor {
+      builds += 1
+      return crossEntropy(model(batch[0]), batch[1])
+    }
+
+    func step(_ x: Tensor, _ classes: Tensor, mode: Mode = .training) throws -> Double {
+      try withRandomSource(source) {
+        try withMode(mode) {
+          let loss =
+            if let compiled { try compiled([x, classes]) } else { try optimizer.minimize { loss([x, classes]) } }
+          return try loss.scalar()
+        }
+      }
+    }
+
+    func state() throws -> [[UInt8]] {
+      let values = model.state.entries.map(\.value) + optimizer.state.map(\.value)
+      return try values.map { try $0.withBytes { Array($0) } } + [Array("\(optimizer.step) \(source.key)".utf8)]
+    }
+  }
+
+  /// Losses, weights, the optimizer's state and the random key have the bits of steps that build their graph, also when
+  /// learning rate, momentum, mode, frozen parameters and batch size change.
+  @Test(arguments: devices, cases) func resultsHaveTheSameBits(_ test: TestDevice, _ item: Case) throws {
+    try withDevice(ComputeDevice(backend: test.backend())) { () throws in
+      let (plain, compiled) = (Run(item, isCompiled: false), Run(item, isCompiled: true))
+      for step in 0..<20 {
+        for run in [plain, compiled] {
+          run.optimizer.learningRate = 0.1 / Double(step + 1)
+          run.optimizer.momentum = step >= 5 ? 0.8 + 0.005 * Double(step) : nil
+          run.optimizer.parameters[0].isTrainable = !(10..<13).contains(step)
+        }
+        let mode = step == 14 ? Mode.inference : .training
+        var (x, classes) = (item.inputs(step), Self.labels(step))
+        if step == 9 { (x, classes) = (x[..<3], classes[..<3]) }
+        #expect(try plain.step(x, classes, mode: mode) == compiled.step(x, classes, mode: mode), "step \(step)")
+        #expect(try plain.state() == compiled.state(), "step \(step)")
+      }
+      #expect(plain.builds == 20)
+      // Three recordings agree for each kind of step: the first ones, those with momentum, and the frozen ones. The
+      // other kinds (a smaller batch, inference) occur once.
+      #expect(compiled.builds <= 14, "\(compiled.builds)")
+    }
+  }
+
+  /// The host builds the graph of the first steps only.
+  @Test func theGraphIsBuiltForTheFirstStepsOnly() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      let run = Run(Self.cases[0], isCompiled: true)
+      for step in 0..<30 { _ = try run.step(Self.cases[0].inputs(step), Self.labels(step)) }
+      #expect(run.builds <= 5, "\(run.builds)")
+    }
+  }
+
+  /// A step does not overwrite values that the program still refers to.
+  @Test(arguments: devices) func heldValuesStayUnchanged(_ test: TestDevice) throws {
+    try withDevice(ComputeDevice(backend: test.backend())) { () throws in
+      let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
+      var held: [(Tensor, [Float])] = []
+      for step in 0..<12 {
+        let (x, classes) = (Self.cases[0].inputs(step), Self.labels(step))
+        #expect(try plain.step(x, classes) == compiled.step(x, classes))
+        guard step % 3 == 2 else { continue }
+        for entry in compiled.model.state.entries { held.append((entry.value, try entry.value.array())) }
+        // A graph that reads a parameter.
+        let doubled = compiled.optimizer.parameters[0].value * 2
+        held.append((doubled, try plain.optimizer.parameters[0].value.array().map { $0 * 2 }))
+      }
+      #expect(try plain.state() == compiled.state())
+      for (tensor, values) in held { #expect(try tensor.array() == values) }
+    }
+  }
+
+  /// A repeated step that fails changes nothing.
+  @Test(arguments: devices) func failedStepsChangeNothing(_ test: TestDevice) throws {
+    let failing = FailingDevice(try test.backend())
+    try withDevice(ComputeDevice(backend: failing)) { () throws in
+      for item in Self.cases {
+        let (plain, tried) = (Run(item, isCompiled: false), Run(item, isCompiled: true))
+        for step in 0..<10 {
+          let (x, classes) = (item.inputs(step), Self.labels(step))
+          if step >= 6 {
+            let before = try tried.state()
+            #expect(throws: DeviceError.self) { _ = try tried.step(x, Tensor([0, 1, 5, 2] as [Int32])) }
+            #expect(try tried.state() == before, "\(item.name), step \(step)")
+            failing.fail(.run)
+            #expect(throws: DeviceError.self) { _ = try tried.step(x, classes) }
+            #expect(try tried.state() == before, "\(item.name), step \(step)")
+          }
+          #expect(try plain.step(x, classes) == tried.step(x, classes), "\(item.name), step \(step)")
+          #expect(try plain.state() == tried.state(), "\(item.name), step \(step)")
+        }
+      }
+    }
+  }
+
+  /// Steps that read changing numbers or tensors from outside, and rules with a formula that changes, build their graph
+  /// in each step.
+  @Test func changingStepsAreBuiltInEachStep() throws {
+    struct ChangingRule: UpdateRule {
+      static let name = "changing"
+      let learningRate = 0.1
+      var weightDecay = 0.0
+      let stateNames: [String] = []
+      func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+        let rate = number(rate)
+        return { value, gradient, _ in step.attempts % 2 == 0 ? value - gradient * rate : value - rate * value }
+      }
+    }
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      func compare(_ rule: any UpdateRule, _ loss: (_ w: Tensor, _ x: Tensor, _ step: Int) throws -> Tensor) throws {
+        let parameters = (0..<2).map { _ in Parameter(Tensor([0.5, -1, 2] as [Float])) }
+        let optimizers = parameters.map { Optimizer(rule, for: Bare($0)) }
+        let step = Mutex(0)
+        try withoutActuallyEscaping(loss) { loss in
+          let compiled = CompiledStep(optimizers[1]) { batch in
+            try loss(parameters[1].value, batch[0], step.withLock { $0 })
+          }
+          for number in 0..<10 {
+            step.withLock { $0 = number }
+            let x = Tensor([1, Float(number), 3])
+            let value = try optimizers[0].minimize { try loss(parameters[0].value, x, number) }
+            #expect(try value.scalar() == compiled([x]).scalar(), "step \(number)")
+            #expect(try parameters[0].value.array() == parameters[1].value.array(), "step \(number)")
+          }
+        }
+      }
+      try compare(SGD(learningRate: 0.1)) { w, x, step in (w * x * (1 + Double(step))).tanh().sum() }
+      try compare(SGD(learningRate: 0.1)) { w, x, step in (w * x * Tensor([Float(step), 1, 2])).tanh().sum() }
+      try compare(SGD(learningRate: 0.1)) { w, x, step in step % 2 == 0 ? (w * x).sin().sum() : (w + x).cos().sum() }
+      try compare(SGD(learningRate: 0.1)) { w, x, _ in
+        let first = (w * x).tanh().sum()
+        return try first.scalar() > 0 ? first : -first
+      }
+      try compare(ChangingRule()) { w, x, _ in (w * x).tanh().sum() }
+    }
+  }
+
+  private struct Bare: Module {
+    let weight: Parameter
+    init(_ weight: Parameter) { self.weight = weight }
+  }
+
+  /// Steps inside of scopes that record or check operations.
+  @Test func scopes() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
+      for step in 0..<12 {
+        func both() throws {
+          let (x, classes) = (Self.cases[0].inputs(step), Self.labels(step))
+          #expect(try plain.step(x, classes) == compiled.step(x, classes), "step \(step)")
+          #expect(try plain.state() == compiled.state(), "step \(step)")
+        }
+        switch step {
+        case 6: try recordingGradients { try both() }
+        case 7: try withPrecision(.mixed(.bfloat16)) { try both() }
+        case 8: try detectingAnomalies { try both() }
+        default: try both()
+        }
+      }
+      #expect(throws: DeviceError.self) {
+        try detectingAnomalies {
+          _ = try compiled.step(Self.cases[0].inputs(1) * Double.infinity, Self.labels(1))
+        }
+      }
+    }
+  }
+}
