@@ -8,6 +8,9 @@
 #define WIDE(name) name
 // Declares the only group size with which a kernel is launched.
 #define GROUP_SIZE(items) __launch_bounds__(items)
+// As GROUP_SIZE, for kernels with many values in registers. The compiler may use so many registers that only one group
+// fits on a multiprocessor; with GROUP_SIZE, it spills some to memory so that more groups fit.
+#define REGISTER_GROUP_SIZE(items) __launch_bounds__(items, 1)
 // Aligned, because matrix functions access local memory in chunks of 16 bytes.
 #define LOCAL_ARRAY(type, name, count) __shared__ __align__(16) type name[count]
 #define CONSTANT_TABLE static __device__ const

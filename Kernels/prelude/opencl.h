@@ -18,6 +18,7 @@
 #define WIDE(name) name
 // Declares the only group size with which a kernel is launched.
 #define GROUP_SIZE(items) __attribute__((reqd_work_group_size(items, 1, 1)))
+#define REGISTER_GROUP_SIZE(items) GROUP_SIZE(items)
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
 // A private array that is aligned to cache lines, so that loads of whole registers do not cross lines.
 #define PRIVATE_ARRAY(type, name, count) type name[count] __attribute__((aligned(64)))

@@ -124,6 +124,35 @@ private struct Line: ExampleSource {
     }
   }
 
+  /// Compiled steps give the bits of steps that build their graph, with clipped gradients, measured norms, a penalty and
+  /// a smaller last batch; also in a run that is resumed.
+  @Test func compiledStepsChangeNoBits() throws {
+    func result(_ run: SmallRun, isCompiled: Bool, interruptedAfter steps: Int? = nil) throws -> TrainingResult {
+      var options = run.options
+      (options.compilesSteps, options.clipNorm) = (isCompiled, 0.5)
+      func trainer(_ options: TrainingOptions) throws -> Trainer {
+        let (points, model) = (try Points(count: 43), run.model())
+        return Trainer(
+          model, Adam(learningRate: 0.02), on: points, testing: points, penalty: Penalty(.squaredL2(1e-3), on: model),
+          observers: [EarlyStopping(.gradientNorm, target: 0)], options)
+      }
+      guard let steps else { return try trainer(options).run() }
+      var first = options
+      first.length = .steps(steps)
+      _ = try trainer(first).run()
+      let resumed = try trainer(options)
+      try resumed.resume { _ in }
+      return try resumed.run()
+    }
+    var run = SmallRun()
+    run.options.length = .epochs(12)
+    let expected = try withDevice(run.device) { try result(run, isCompiled: false) }
+    let found = try withDevice(run.device) { try result(run, isCompiled: true) }
+    #expect(found.weightsSHA256 == expected.weightsSHA256 && found.results == expected.results)
+    let resumed = try run.inDirectory { run, _ in try result(run, isCompiled: true, interruptedAfter: 31) }
+    #expect(resumed.weightsSHA256 == expected.weightsSHA256 && resumed.results == expected.results)
+  }
+
   /// Each epoch reports the examples per second of this epoch alone: the times of the epochs sum to the time of all
   /// steps.
   @Test func ratesFollowTheEpoch() throws {

@@ -41,6 +41,7 @@ extension PlanLowering {
     var builder = KernelBuilder(
       family: "convolution_tiled", target: target,
       isLarge: KernelBuilder.isLarge(max(xCount, yCount, parts * wCount) + offset))
+    builder.fillsRegisters = true
     var template = KernelTemplate(tile, lane, &builder)
     template["rows"] = String(rows)
     template["columns"] = String(columns)

@@ -53,6 +53,8 @@ struct KernelBuilder {
   private var serial = 0
   /// The name of the array from which the kernel reads its numbers.
   var source = "geometry"
+  /// Whether a GPU kernel has so many values in registers that it should not share a multiprocessor with other groups.
+  var fillsRegisters = false
   /// Whether work-items read registers of other work-items of their sub-group.
   var usesSubgroups = false
   /// The bytes of all local arrays.
@@ -176,7 +178,7 @@ struct KernelBuilder {
     }
     return KernelSource(
       family: family, parameters: parameters, body: preface + declarations + text, for: target.kernelClass,
-      localSize: localSize, usesSubgroups: usesSubgroups)
+      localSize: localSize, fillsRegisters: fillsRegisters, usesSubgroups: usesSubgroups)
   }
 }
 

@@ -26,15 +26,17 @@ struct KernelSource: Hashable, Sendable {
   /// is negative. A helper process launches the kernel with a negative offset only to make PoCL compile it.
   /// - Parameters:
   ///   - localSize: the number of work-items in a work-group of a GPU kernel; the compiler may rely on it.
+  ///   - fillsRegisters: whether a GPU kernel has so many values in registers that the compiler must not limit the
+  ///     registers in order to fit more groups on a multiprocessor.
   ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items (shuffles).
   init(
     family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,
-    localSize: Int = 1, usesSubgroups: Bool = false
+    localSize: Int = 1, fillsRegisters: Bool = false, usesSubgroups: Bool = false
   ) {
     let all = parameters + [KernelParameter("GLOBAL const i64 *", "geometry"), KernelParameter("int ", "at")]
     let list = all.map { $0.type + $0.name }.joined(separator: ", ")
     let body = "{\n  geometry += at;\n\(body)}\n"
-    let bounds = kernelClass == .gpu ? "GROUP_SIZE(\(localSize)) " : ""
+    let bounds = kernelClass == .gpu ? "\(fillsRegisters ? "REGISTER_" : "")GROUP_SIZE(\(localSize)) " : ""
     let digest = SHA256.hexadecimal(of: Array((bounds + list + body).utf8))
     name = "\(family)_\(String(digest.prefix(10)))"
     switch kernelClass {
