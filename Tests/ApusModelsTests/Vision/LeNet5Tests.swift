@@ -57,4 +57,20 @@ import Testing
       #expect(cost < bound)
     }
   }
+
+  /// The host's time of a compiled step, as above. The bounds are twice the measured values.
+  @Test(arguments: [("sgd", 25.0), ("adam", 40)])
+  func hostTimeOfCompiledStepsIsBounded(_ name: String, _ bound: Double) throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      let model = try ImageNetwork.lenet5.model()
+      let x = try eval(Tensor.zeros([128, 1, 28, 28]))
+      let y = try eval(Tensor.zeros([128], dtype: .int32))
+      let step = CompiledStep(Optimizer(try optimizerRule(name, learningRate: 0.01), for: model)) { batch in
+        crossEntropy(model(batch[0]), batch[1])
+      }
+      for _ in 0..<6 { try step([x, y]) }
+      let cost = try hostUnits { try step([x, y]) }
+      #expect(cost < bound, "\(cost)")
+    }
+  }
 }
