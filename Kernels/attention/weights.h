@@ -21,11 +21,12 @@ INLINE V FN(softmax_shift)(V top) { return SELECT(top == LEAST, (V)(0), top); }
 // changes no score.
 INLINE V FN(softmax_score)(V dot, V scale, V added) { return dot * scale + added; }
 
-// exp(score − shift), for three purposes:
+// exp(score − shift), for four purposes:
 //   score                          shift              result
 //   the score of a key             shift of a block   the unnormalized weight of the key
 //   the maximum before the block   shift of a block   the factor that rescales the sums of earlier blocks
 //   the score of a key             log-sum-exp        the weight of the key
+//   an element of a row            shift of the row   its unnormalized softmax: the CPU's combined loops of rows
 INLINE V FN(softmax_weight)(V score, V shift) { return FN(exp)(score - shift); }
 
 // The log-sum-exp of all scores, from the shift of the last block and the sum of the unnormalized weights.

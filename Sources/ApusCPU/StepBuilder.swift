@@ -31,13 +31,6 @@ struct StepBuilder {
     }
   }
 
-  private func matmul(_ step: Matmul) throws(DeviceError) -> any CPUStep {
-    switch step.dtype.lane {
-    case .float32, .float64: try FloatMatmulStep(step, self)
-    case .int32, .int64: try IntegerMatmulStep(step, self)
-    }
-  }
-
   private func attention(_ step: Attention) -> any CPUStep {
     guard let forward = step.forward, let gradient = step.gradient else { return AttentionStep(step, self) }
     return AttentionGradientStep(step, forward: forward, gradient: gradient, self)

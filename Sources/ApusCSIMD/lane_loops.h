@@ -23,6 +23,7 @@
 #undef TEST1
 #undef TEST2
 #undef FROM_INT
+#include "../../Kernels/attention/weights.h"
 #endif
 
 #define UNARY(name, cost, expression)                                   \
@@ -79,8 +80,7 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
     V c = OPERAND(V, 2);                                                                    \
     r = expression;                                                                         \
   })
-INLINE V VALUE(exp_difference)(V a, V b) { return VALUE(exp)(VALUE(subtract)(a, b)); }
-BINARY(exp_difference, , VALUE(exp_difference)(a, b))
+BINARY(exp_difference, , FN(softmax_weight)(a, b))
 TERNARY(multiply_add, VALUE(add)(VALUE(multiply)(a, b), c))
 TERNARY(subtract_product, VALUE(subtract)(c, VALUE(multiply)(a, b)))
 #undef TERNARY

@@ -120,7 +120,8 @@ __attribute__((noinline)) static void run_tail(
 #undef LANE
 #undef SCALAR
 
-#include "loops_lines.h"
+#include "loops_integer_matmul.h"
+#include "loops_scan.h"
 
 #include "loops_convolution.h"
 #include "loops_depthwise.h"

@@ -1,8 +1,6 @@
 // Attention weights, computed between the two matrix products of attention: queries · keys, and weights · values. A row
 // of the products or weights belongs to one query, and has one number for each key of a block of keys. Included once
-// for each floating-point type.
-
-#include "../../Kernels/attention/weights.h"
+// for each floating-point type, after attention/weights.h.
 
 // For each of 16 keys from `at` on, whether the query of a row may attend to it: the key must be below `end`, and its
 // entry in `mask` must not be 0.

@@ -404,7 +404,7 @@ INLINE V FN(squared_difference)(V a, V b) {
   WHOLE_ROW(name, sum, (V)(0), prefetched_lines, FN(repeated)(&values[1]), number)
 JOINED(sum_difference, 1, a - b)
 JOINED(sum_squared_difference, CSIMD_DEVIATION_LINES, FN(squared_difference)(a, b))
-JOINED(sum_exp_difference, 4, VALUE(exp_difference)(a, b))
+JOINED(sum_exp_difference, 4, FN(softmax_weight)(a, b))
 
 #include "loops_deviations.h"
 #endif

@@ -26,7 +26,7 @@ INLINE void FN(softmax_vector)(
     if (streams) STREAM(V, at->quotients + byte, q);
     else STORE(V, at->quotients + byte, q);
   }
-  V a = VALUE(exp_difference)(LOAD(V, at->row + byte), shift);
+  V a = FN(softmax_weight)(LOAD(V, at->row + byte), shift);
   if (keeps) STORE(V, at->e + byte, a);
   *sum = FN(combine_sum)(*sum, a);
   // Of two equal values, keep the later one, as in `max`. This comparison may lose a NaN of the next row. But then the
@@ -91,7 +91,7 @@ INLINE void FN(softmax_pass)(
       COPY_SOME(V)(at->quotients + byte, &a, rest);
     }
     COPY_SOME(V)(&a, at->row + byte, rest);
-    a = VALUE(exp_difference)(a, shift);
+    a = FN(softmax_weight)(a, shift);
     COPY_SOME(V)(&last, &a, rest);
     if (keeps) COPY_SOME(V)(at->e + byte, &a, rest);
     sums.part[k] = FN(combine_sum)(sums.part[k], last);

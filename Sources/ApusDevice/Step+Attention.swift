@@ -98,9 +98,9 @@ public struct Attention: Hashable, Sendable {
     }
 
     /// The threshold of the 24 bits: `⌈2²⁴ · (1 − rate)⌉`, with the difference rounded to `float32`.
-    public var bound: Int { Int((Double(Float(1 - rate)) * 0x1p24).rounded(.up)) }
-    /// The factor by which kept weights are multiplied.
-    public var factor: Double { 1 / (1 - rate) }
+    public var bound: Int { Int(UnitBits.bound(probability: DropoutRate(rate).keptProbability)) }
+    /// The factor by which kept weights are multiplied, `1 / (1 − rate)`.
+    public var factor: Double { DropoutRate(rate).factor }
   }
 
   /// The pass: forward or backward, a row of the table at `Attention`.

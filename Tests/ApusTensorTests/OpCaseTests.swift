@@ -7,7 +7,7 @@ extension OpCase {
   static let all: [OpCase] =
     rows + elementwise + activations + arithmetic + comparisons + reductions + softmaxes
     + layouts + rearrangements + indexing + scans + sorts
-    + products + convolutions + poolings + resizes + large + customOperations
+    + matmuls + convolutions + poolings + resizes + large + customOperations
 }
 
 /// Every operation on every device.

@@ -14,7 +14,7 @@ struct RowCopier {
   }
 
   /// - Parameters:
-  ///   - rows: the number of rows.
+  ///   - rows: the number of rows; nothing is copied if it is 0, as for a strip of an image that lies in the padding.
   ///   - count: the number of elements of a row.
   ///   - first: the index of the first element, counted from `base`.
   ///   - stride, targetStride: the number of elements from one row to the next, in the source and in the target.

@@ -157,7 +157,7 @@ typedef struct {
   void (*row)(size_t count, const csimd_operand *values, void *result, const char *ahead);
 } csimd_reducer;
 
-/// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_lines.h).
+/// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_scan.h).
 #define CSIMD_SCAN_LINES 17
 /// Replaces each of `lines` lines of `width` elements by its combination with all lines before it (after it, if
 /// reversed). `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines; `earlier` is a multiple

@@ -5,10 +5,11 @@ import CCUDA
 ///
 /// The memory that an upload writes may be in use by earlier work, because the pool reuses memory while work is pending
 /// (``MemoryPool``). So the copy stream writes to a block of this class's own, and the stream for work copies from this
-/// block to the memory. A copy inside the device is much faster than a copy from the host.
+/// block to the memory. It is assumed, but not measured, that this copy inside the device takes much less time than the
+/// copy from the host.
 final class CUDAUploads: @unchecked Sendable {
-  /// The size in bytes from which an upload uses the copy stream. Below, a second copy and three events cost more time
-  /// than the upload.
+  /// The size in bytes from which an upload uses the copy stream: an estimate, not measured on a GPU. For a small
+  /// upload, the second copy and three events may take longer than the upload.
   static let smallestByteCount = 256 << 10
   /// The number of blocks, which is the number of uploads that can be pending.
   static let blockCount = 3

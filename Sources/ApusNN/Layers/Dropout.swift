@@ -20,7 +20,7 @@ struct Dropping: Sendable {
   /// A mask of `shape` that is true with probability `1 − rate`, from a given key.
   func kept(_ shape: Shape, _ device: ComputeDevice, _ key: RandomKey) -> Tensor {
     var key = key
-    return .bernoulli(shape, probability: 1 - rate, key: &key, device: device)
+    return .bernoulli(shape, probability: DropoutRate(rate).keptProbability, key: &key, device: device)
   }
 
   /// The key for the mask, or `nil` if nothing is dropped.
@@ -31,7 +31,7 @@ struct Dropping: Sendable {
 
   /// `x / (1 − rate)` where `kept` is true, else 0.
   func apply(_ kept: Tensor, to x: Tensor) -> Tensor {
-    kept.select(x * (1 / (1 - rate)), Tensor.number(0, dtype: x.dtype, device: x.device))
+    kept.select(x * DropoutRate(rate).factor, Tensor.number(0, dtype: x.dtype, device: x.device))
   }
 }
 
@@ -39,7 +39,7 @@ extension Dropping {
   /// `a · x + b`, where SELU's limit at −∞ replaces the elements of `x` for which `kept` is false: see `AlphaDropout`.
   func applyAlpha(_ kept: Tensor, to x: Tensor) -> Tensor {
     let limit = -Selu.scale * Selu.alpha
-    let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
+    let a = 1 / (DropoutRate(rate).keptProbability * (1 + rate * limit * limit)).squareRoot()
     return x.inWideLane { x in
       kept.select(x, Tensor.number(limit, dtype: x.dtype, device: x.device)) * a - a * rate * limit
     }

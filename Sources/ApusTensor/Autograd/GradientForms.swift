@@ -76,7 +76,7 @@ func deferredGradients(of loss: Tensor, _ values: [Tensor], _ hasGradient: [Bool
   let types = indices.map { TensorType(values[$0].shape, values[$0].dtype) }
   let found = DeferredGraph.results(types, of: [loss] + values, words: []) { inputs in
     var pass = BackwardPass(inputs[0].node, inputs.dropFirst().map(\.node))
-    let gradients = pass.run(inputs[0].seed)
+    let gradients = pass.run(inputs[0].gradientSeed)
     return indices.map { gradients[$0]! }
   }
   var result = [Tensor?](repeating: nil, count: values.count)

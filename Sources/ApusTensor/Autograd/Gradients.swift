@@ -18,7 +18,7 @@ import ApusDevice
 public func gradients(
   of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil, unused: UnusedInputs = .zeros
 ) -> [Tensor] {
-  var start = Tensor(repeating: 1, shape: output.shape, dtype: output.dtype, device: output.device)
+  var start = output.gradientSeed
   if let seed {
     if seed.shape == output.shape {
       start = seed.cast(to: output.dtype)
@@ -34,6 +34,17 @@ public func gradients(
   }
 }
 
+/// As `gradients(of:withRespectTo:)`, with `nil` for tensors that `output` does not depend on.
+package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor]) -> [Tensor?] {
+  var pass = BackwardPass(output.node, inputs.map(\.node))
+  return pass.run(output.gradientSeed)
+}
+
+extension Tensor {
+  /// The gradient of the differentiated tensor itself: ones.
+  var gradientSeed: Tensor { Tensor(repeating: 1, shape: shape, dtype: dtype, device: device) }
+}
+
 /// How `gradients` treats inputs that the output does not depend on.
 public enum UnusedInputs: Hashable, Sendable {
   /// Their gradients are zeros.
@@ -46,6 +57,9 @@ public enum UnusedInputs: Hashable, Sendable {
 public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
   try GradientScope.run(body)
 }
+
+/// Whether the calling code runs inside `recordingGradients`, where values that are read stay differentiable.
+public var isRecordingGradients: Bool { GradientScope.current != nil }
 
 /// Reverse-mode differentiation over the graph of the output. Nodes that have released their graph count as constants.
 ///

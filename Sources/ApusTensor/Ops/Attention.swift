@@ -1,5 +1,8 @@
 import ApusDevice
 
+/// The probability with which dropout drops an element.
+package typealias DropoutRate = ApusDevice.DropoutRate
+
 /// The settings of attention other than queries, keys and values.
 package struct AttentionOptions: Sendable {
   package var scale: Double

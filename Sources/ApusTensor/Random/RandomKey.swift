@@ -126,6 +126,6 @@ extension Tensor {
     _ shape: Shape, probability: Double, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
     guard accepts(shape, "bernoulli") else { return .zeros([], dtype: .bool, device: device) }
-    return key.unit(shape, device: device) .< probability
+    return key.unit(shape, device: device) .< UnitBits.bound(probability: probability) / UnitBits.valueCount
   }
 }

@@ -52,6 +52,12 @@ extension Evaluator {
 }
 
 extension Tensor {
+  /// Computes the value together with the next evaluation on the device, if a tensor still refers to it by then. For
+  /// example, a loss or a statistic is computed in the plan that updates the parameters.
+  public func evaluateWithNext() {
+    device.withEvaluator { if !node.isMaterialized { $0.attach(node) } }
+  }
+
   /// Whether the value has been computed, is being computed on the device, or could not be computed.
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 

@@ -4,7 +4,7 @@ import ApusTestSupport
 extension ModuleCase {
   /// The cases of `Tests/Conformance/layers.py`.
   static let layers =
-    products + convolutions + poolings + normalizations
+    linears + convolutions + poolings + normalizations
     + activations + shapes + borders + sizes + dropouts
 
   private static let activations = [

@@ -92,63 +92,23 @@ struct Combined {
   init(_ reducer: ReductionRow, _ output: Program.Output) {
     self.reducer = reducer
     lane = output.dtype.lane
-    let isFloat = lane.isFloatingPoint
-    let (least, greatest) = lane == .int32 ? (Int64(Int32.min), Int64(Int32.max)) : (Int64.min, .max)
-    switch reducer {
-    case .sum, .any: value = isFloat ? .float(0) : .integer(0)
-    case .product, .all: value = isFloat ? .float(1) : .integer(1)
-    case .min: value = isFloat ? .float(.infinity) : .integer(greatest)
-    case .max: value = isFloat ? .float(-.infinity) : .integer(least)
-    case .argmin, .argmax: value = .integer(0)
-    }
+    value = reducer.identity(lane)
   }
 
   var result: Scalar {
-    if reducer == .argmin || reducer == .argmax { return .integer(place ?? 0) }
+    if reducer.isIndex { return .integer(place ?? 0) }
     return lane.holding(value)
   }
 
   mutating func add(_ next: Scalar, number: Int64) {
-    if reducer == .argmin || reducer == .argmax {
-      guard place == nil || isBetter(next, than: value) else { return }
-      (value, place) = (next, number)
+    if reducer.isIndex {
+      if place == nil || reducer.prefers(next, to: value) { (value, place) = (next, number) }
       return
     }
     switch (value, next) {
-    case (.float(let a), .float(let b)): value = .float(combine(a, b))
-    case (.integer(let a), .integer(let b)): value = .integer(combine(a, b))
+    case (.float(let a), .float(let b)): value = .float(reducer.combined(a, b))
+    case (.integer(let a), .integer(let b)): value = .integer(reducer.combined(a, b))
     default: fatalError("\(reducer) of mixed lanes")
-    }
-  }
-
-  private func isBetter(_ a: Scalar, than b: Scalar) -> Bool {
-    switch (a, b) {
-    case (.integer(let a), .integer(let b)): return reducer == .argmin ? a < b : a > b
-    default:
-      if a.double.isNaN || b.double.isNaN { return a.double.isNaN && !b.double.isNaN }
-      return reducer == .argmin ? a.double < b.double : a.double > b.double
-    }
-  }
-
-  private func combine(_ a: Double, _ b: Double) -> Double {
-    switch reducer {
-    case .sum: return a + b
-    case .product: return a * b
-    case .min: return a.isNaN || b.isNaN ? .nan : min(a, b)
-    case .max: return a.isNaN || b.isNaN ? .nan : max(a, b)
-    case .any, .all, .argmin, .argmax: fatalError("no reducer \(reducer) for floating-point numbers")
-    }
-  }
-
-  private func combine(_ a: Int64, _ b: Int64) -> Int64 {
-    switch reducer {
-    case .sum: return a &+ b
-    case .product: return a &* b
-    case .min: return min(a, b)
-    case .max: return max(a, b)
-    case .any: return a != 0 || b != 0 ? 1 : 0
-    case .all: return a != 0 && b != 0 ? 1 : 0
-    case .argmin, .argmax: fatalError("no reducer \(reducer) for integers")
     }
   }
 }

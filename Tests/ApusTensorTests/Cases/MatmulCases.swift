@@ -40,7 +40,7 @@ extension OpCase {
       derivatives: .none, apply: apply, reference: reference)
   }
 
-  static let products: [OpCase] = [
+  static let matmuls: [OpCase] = [
     narrowProduct(
       "matmul(8 bits)", [[[5, 40], [40, 9]], [[0, 3], [3, 2]], [[1, 1], [1, 1]]], { $0[0].matmul($0[1]) },
       { product($0[0], $0[1]) }),

@@ -1,0 +1,12 @@
+/// The probability with which dropout drops an element, in `0 ..< 1`. The layers and the attention step take from it
+/// which elements are kept and by which factor they are multiplied.
+package struct DropoutRate: Hashable, Sendable {
+  private let rate: Double
+
+  package init(_ rate: Double) { self.rate = rate }
+
+  /// The probability that an element is kept.
+  package var keptProbability: Double { 1 - rate }
+  /// The factor by which kept elements are multiplied, which preserves the mean.
+  package var factor: Double { 1 / keptProbability }
+}

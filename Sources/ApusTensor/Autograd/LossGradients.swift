@@ -1,0 +1,21 @@
+/// As `partialGradients`, but reports an error that names `operation` in two cases: an evaluation has released the
+/// gradient path from the loss to one of `values`, or the loss depends on none of `values`.
+///
+/// If a loss with the same operations was differentiated before, the gradients are a deferred graph: see
+/// `GradientForms`.
+/// - Parameters:
+///   - mayBeUnrelated: Whether a loss that depends on none of `values` is accepted, because the caller reports it.
+///   - mayDefer: Whether the gradients may be a deferred graph.
+package func lossGradients(
+  of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool, mayDefer: Bool
+) -> [Tensor?] {
+  let form = mayDefer ? gradientForm(of: loss, values) : nil
+  if case .known(let hasGradient) = form { return deferredGradients(of: loss, values, hasGradient) }
+  var pass = BackwardPass(loss.node, values.map(\.node))
+  pass.check(loss: loss, of: values, operation, mayBeUnrelated: mayBeUnrelated)
+  let gradients = pass.run(loss.gradientSeed)
+  if case .unknown(let key) = form {
+    loss.device.withEvaluator { $0.gradientForms.note(gradients.map { $0 != nil }, for: key) }
+  }
+  return gradients
+}
