@@ -151,7 +151,9 @@ import Testing
         let (_, gradients) = valueAndGradients(of: [w]) {
           withGradient([w.value]) { gradient, _, _ in
             [gradient * Double(step)]
-          } function: { $0[0] }.sum()
+          } function: {
+            $0[0]
+          }.sum()
         }
         #expect(try gradients.tensors[0]!.array() == [Float(step), Float(step)])
       }

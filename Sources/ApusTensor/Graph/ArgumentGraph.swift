@@ -44,7 +44,11 @@ package struct ArgumentGraph {
           node.position = count
           count += 1
           key.append(node, isOutput: false, isInput: node.isMaterialized)
-          if node.isMaterialized { leaves.append(Tensor(node: node)) } else if node.isNumber { scalarNodes.append(node) }
+          if node.isMaterialized {
+            leaves.append(Tensor(node: node))
+          } else if node.isNumber {
+            scalarNodes.append(node)
+          }
         }
       }
       for root in roots { key.append(UInt64(truncatingIfNeeded: root.position)) }

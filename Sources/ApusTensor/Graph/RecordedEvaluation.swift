@@ -134,7 +134,8 @@ package struct RecordedEvaluation {
     results: [Tensor], numbers given: [Tensor], draws: Draws
   ) {
     let records = recorder.records
-    guard before.isEvaluated, records.count == 1, let record = records.first, let device = record.outputs.first?.device else { return nil }
+    guard before.isEvaluated, records.count == 1, let record = records.first, let device = record.outputs.first?.device
+    else { return nil }
     (self.device, entry, self.draws) = (device, record.entry, draws)
     func positions(_ nodes: [Node]) -> [ObjectIdentifier: Int] {
       Dictionary(zip(nodes.map { ObjectIdentifier($0) }, nodes.indices)) { first, _ in first }

@@ -81,7 +81,9 @@ extension Tensor {
   private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
     var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
     while let (node, change) = stack.popLast() {
-      let nodes = device.withExpandedGraph { _ in node.isMaterialized ? [] : (0..<node.inputCount).map { node.input($0) } }
+      let nodes = device.withExpandedGraph { _ in
+        node.isMaterialized ? [] : (0..<node.inputCount).map { node.input($0) }
+      }
       guard !nodes.isEmpty else { return false }
       let inputs = nodes.map { Tensor(node: $0) }
       switch node.op {

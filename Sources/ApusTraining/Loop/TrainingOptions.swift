@@ -62,7 +62,8 @@ public struct TrainingOptions: Sendable {
   public init(
     length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),
     precision: Precision = .float32, clipNorm: Double? = nil, clipValue: Double? = nil, detectsAnomalies: Bool = false,
-    compilesSteps: Bool = false, output: String? = nil, saveEvery: Double = 60, retention: CheckpointRetention = CheckpointRetention(),
+    compilesSteps: Bool = false, output: String? = nil, saveEvery: Double = 60,
+    retention: CheckpointRetention = CheckpointRetention(),
     configuration: JSONObject = [:],
     progress: Progress.Style = .silent, handlesSignals: Bool = false,
     onRecord: (@Sendable (JSONObject) -> Void)? = nil

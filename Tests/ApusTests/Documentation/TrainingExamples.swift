@@ -47,7 +47,10 @@ import Testing
       // example
       let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
       let step = CompiledStep(optimizer) { batch in crossEntropy(model(batch[0]), batch[1]) }
-      for _ in 0..<10 { try withMode(.training) { try step([images, labels]) } }
+      for _ in 0..<10 {
+        let loss = try withMode(.training) { try step([images, labels]) }
+        print(try loss.scalar())
+      }
       // end
       #expect(optimizer.step == 10)
     }
