@@ -38,8 +38,23 @@ extension Recurrence {
   }
 }
 
-/// The fused operation for a sequence. Its inputs are, in one list, `projected`, the states, the weight and the bias of
-/// `Recurrence.callAsFunction`; the mask is a constant.
+/// The inputs of a sequence of time steps, from one list: `projected`, the states, the weight and the bias of
+/// `Recurrence.callAsFunction`.
+struct RecurrentInputs {
+  let projected: Tensor
+  let states: [Tensor]
+  let weight: Tensor
+  let bias: Tensor?
+
+  init(_ inputs: [Tensor], _ recurrence: Recurrence) {
+    projected = inputs[0]
+    states = Array(inputs[1...recurrence.stateCount])
+    weight = inputs[recurrence.stateCount + 1]
+    bias = inputs.dropFirst(recurrence.stateCount + 2).first
+  }
+}
+
+/// The fused operation for a sequence. Its inputs are those of `RecurrentInputs`; the mask is a constant.
 private struct RecurrentSequence: Sendable {
   let recurrence: Recurrence
   let options: RecurrentOptions
@@ -49,37 +64,33 @@ private struct RecurrentSequence: Sendable {
 
   var step: FusedOperation {
     FusedOperation(resultCount: 1 + recurrence.stateCount) { inputs, masks in
-      let found = results(inputs, masks.first, keeps: keeps)
+      let found = results(RecurrentInputs(inputs, recurrence), masks.first, keeps: keeps)
       return [found.all] + found.last + [found.whole]
     } gradient: { gradients, inputs, masks, results in
-      self.gradients(gradients, inputs, masks.first, all: results[0], whole: results.last!)
+      self.gradients(
+        gradients, RecurrentInputs(inputs, recurrence), masks.first, all: results[0], whole: results.last!)
     } definition: { inputs, masks in
-      recurrence.definition(
-        inputs[0], states: states(inputs), weight: weight(inputs), bias: bias(inputs), mask: masks.first,
-        isReversed: options.isReversed)
+      recurrence.definition(inputs, masks.first, isReversed: options.isReversed)
     }
   }
 
-  private func states(_ inputs: [Tensor]) -> [Tensor] { Array(inputs[1...recurrence.stateCount]) }
-  private func weight(_ inputs: [Tensor]) -> Tensor { inputs[recurrence.stateCount + 1] }
-  private func bias(_ inputs: [Tensor]) -> Tensor? { inputs.dropFirst(recurrence.stateCount + 2).first }
   private func flags(_ mask: Tensor?) -> Tensor? { mask.map { $0.reshaped(to: [$0.shape[0], $0.shape[1]]) } }
 
-  private func results(_ inputs: [Tensor], _ mask: Tensor?, keeps: Bool) -> RecurrentResults {
+  private func results(_ inputs: RecurrentInputs, _ mask: Tensor?, keeps: Bool) -> RecurrentResults {
     Tensor.recurrent(
-      inputs[0], states: states(inputs), weight: weight(inputs), bias: bias(inputs), mask: flags(mask),
+      inputs.projected, states: inputs.states, weight: inputs.weight, bias: inputs.bias, mask: flags(mask),
       keeps: keeps, options)
   }
 
   private func gradients(
-    _ gradients: [Tensor?], _ inputs: [Tensor], _ mask: Tensor?, all: Tensor, whole: Tensor
+    _ gradients: [Tensor?], _ inputs: RecurrentInputs, _ mask: Tensor?, all: Tensor, whole: Tensor
   ) -> [Tensor] {
     let found = Tensor.recurrentGradients(
-      all: gradients[0], last: Array(gradients.dropFirst()), states: states(inputs), weight: weight(inputs),
-      mask: flags(mask), whole: keeps ? whole : results(inputs, mask, keeps: true).whole, times: inputs[0].shape[0],
-      options)
-    let previous = previousStates(all, inputs[1], isReversed: options.isReversed)
+      all: gradients[0], last: Array(gradients.dropFirst()), states: inputs.states, weight: inputs.weight,
+      mask: flags(mask), whole: keeps ? whole : results(inputs, mask, keeps: true).whole,
+      times: inputs.projected.shape[0], options)
+    let previous = previousStates(all, inputs.states[0], isReversed: options.isReversed)
     let ofWeight = weightGradient(found.product, previous)
-    return [found.input] + found.states + [ofWeight] + (bias(inputs) == nil ? [] : [found.product.sum(axes: [0, 1])])
+    return [found.input] + found.states + [ofWeight] + (inputs.bias == nil ? [] : [found.product.sum(axes: [0, 1])])
   }
 }

@@ -26,16 +26,39 @@ enum Recurrence: Sendable {
   ///   - states: the states, each `[batch, size]`.
   func cell(_ x: Tensor, _ p: Tensor, _ states: [Tensor]) -> [Tensor] {
     switch self {
-    case .rnnTanh: return [plainStep(x + p, isTanh: true)]
-    case .rnnReLU: return [plainStep(x + p, isTanh: false)]
-    case .lstm:
-      let (h, c, _) = lstmStep(x + p, cell: states[1])
-      return [h, c]
-    case .gru: return [gruStep(x, p, state: states[0])]
+    case .rnnTanh: [(x + p).tanh()]
+    case .rnnReLU: [(x + p).relu()]
+    case .lstm: lstmCell(x + p, states[1])
+    case .gru: [gruCell(x, p, states[0])]
     }
   }
 }
 
-extension Tensor {
-  func adding(_ other: Tensor?) -> Tensor { other.map { self + $0 } ?? self }
+/// Long short-term memory (Hochreiter, Schmidhuber, 1997; forget gates: Gers et al., 2000):
+/// ```text
+/// (i, f, g, o) = (σ, σ, tanh, σ)(sum)
+/// c = f · c + i · g
+/// h = o · tanh c
+/// ```
+/// Each function applies to a quarter of the sum. Returns `h` and `c`.
+private func lstmCell(_ sum: Tensor, _ c: Tensor) -> [Tensor] {
+  let sums = sum.split(4, axis: 1)
+  let (i, f, g, o) = (sums[0].sigmoid(), sums[1].sigmoid(), sums[2].tanh(), sums[3].sigmoid())
+  let next = f * c + i * g
+  return [o * next.tanh(), next]
+}
+
+/// Gated recurrent unit (Cho et al., 2014), in the form of cuDNN and PyTorch: the reset gate applies after the
+/// recurrent product.
+/// ```text
+/// r = σ(xᵣ + pᵣ),  z = σ(x_z + p_z),  n = tanh(xₙ + r · pₙ)
+/// h = (1 − z) · n + z · h
+/// ```
+/// `x` and `p` consist of three parts each: for the reset gate `r`, the update gate `z` and the candidate `n`.
+private func gruCell(_ x: Tensor, _ p: Tensor, _ h: Tensor) -> Tensor {
+  let (x, p) = (x.split(3, axis: 1), p.split(3, axis: 1))
+  let r = (x[0] + p[0]).sigmoid()
+  let z = (x[1] + p[1]).sigmoid()
+  let n = (x[2] + r * p[2]).tanh()
+  return (1 - z) * n + z * h
 }
