@@ -82,10 +82,10 @@ import Testing
       model = withRandomKey(RandomKey(seed: 1), item.model)
       optimizer = Optimizer(item.rule, for: model)
       guard isCompiled else { return }
-      compiled = CompiledStep(optimizer) { [unowned self] in loss($0) }
+      compiled = CompiledStep(optimizer) { [unowned self] in buildLoss($0) }
     }
 
-    private func loss(_ batch: [Tensor]) -> Tensor {
+    private func buildLoss(_ batch: [Tensor]) -> Tensor {
       builds += 1
       return crossEntropy(model(batch[0]), batch[1])
     }
@@ -94,7 +94,7 @@ import Testing
       try withRandomSource(source) {
         try withMode(mode) {
           let loss =
-            if let compiled { try compiled([x, classes]) } else { try optimizer.minimize { loss([x, classes]) } }
+            if let compiled { try compiled([x, classes]) } else { try optimizer.minimize { buildLoss([x, classes]) } }
           return try loss.scalar()
         }
       }

@@ -111,7 +111,7 @@ import Testing
       #expect(pendingOperations(of: [gradients.tensors[0]!]).count > 3)
       #expect(try gradients.tensors[0]!.array() == expected.1)
       // Second derivatives.
-      let second = try recordingGradients {
+      let second = try recordingGradients { () throws in
         let found = build().gradients.tensors[0]!
         #expect(try found.array() == expected.1)
         return ApusTensor.gradients(of: found.sum(), withRespectTo: [w.value])[0]
