@@ -181,6 +181,85 @@ import Testing
     }
   }
 
+  /// After a run that failed while it overwrote the weights, later steps fail too: the weights have no value.
+  @Test func overwrittenWeightsAreNotUsed() throws {
+    let failing = FailingDevice(try TestDevice.all[0].backend())
+    try withDevice(ComputeDevice(backend: failing)) { () throws in
+      let run = Run(Self.cases[0], isCompiled: true)
+      for step in 0..<6 { _ = try run.step(Self.cases[0].inputs(step), Self.labels(step)) }
+      failing.fail(.runAfterOverwriting)
+      for step in 6..<9 {
+        #expect(throws: DeviceError.self) { _ = try run.step(Self.cases[0].inputs(step), Self.labels(step)) }
+        #expect(throws: DeviceError.self) { _ = try run.optimizer.parameters[0].value.array() }
+      }
+    }
+  }
+
+  /// Two frozen parameters that start as one tensor, an input that is also read as a constant, and an input that is
+  /// also a weight, may differ later.
+  @Test func sharedTensorsMayDifferLater() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      struct Three: Module {
+        let weight = Parameter(Tensor([0.5, -1] as [Float]))
+        let a: Parameter
+        let b: Parameter
+        init(_ shared: Tensor) {
+          (a, b) = (Parameter(shared, isTrainable: false), Parameter(shared, isTrainable: false))
+        }
+      }
+      let (shared, x) = (Tensor([1, 2] as [Float]), try eval(Tensor([3, 4] as [Float])))
+      let models = (0..<2).map { _ in Three(shared) }
+      let optimizers = models.map { Optimizer(SGD(learningRate: 0.1), for: $0) }
+      func loss(_ model: Three, _ input: Tensor) -> Tensor {
+        (model.weight.value * model.a.value + model.b.value * input * x).tanh().sum()
+      }
+      let compiled = CompiledStep(optimizers[1]) { loss(models[1], $0[0]) }
+      for step in 0..<16 {
+        if step == 5 { for model in models { model.b.value = Tensor([5, 6] as [Float]) } }
+        let input = step < 10 ? x : try eval(Tensor([Float(step), 1]))
+        let value = try optimizers[0].minimize { loss(models[0], input) }
+        #expect(try value.scalar() == compiled([input]).scalar(), "step \(step)")
+        #expect(try models[0].weight.value.array() == models[1].weight.value.array(), "step \(step)")
+      }
+    }
+  }
+
+  /// A momentum of 0 has another formula than any other momentum.
+  @Test func theMomentumMayBecomeZero() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
+      for step in 0..<20 {
+        for run in [plain, compiled] { run.optimizer.momentum = step % 10 < 5 ? 0.5 : 0 }
+        try Self.compareSteps(step, plain, compiled)
+      }
+      #expect(compiled.builds < 20)
+    }
+  }
+
+  /// A parameter that another thread reads while a step runs has the value before or after that step, and keeps it.
+  @Test(arguments: devices) func otherThreadsMayReadParameters(_ test: TestDevice) async throws {
+    let device = ComputeDevice(backend: try test.backend())
+    let run = withDevice(device) { Run(Self.cases[0], isCompiled: true) }
+    try withDevice(device) { for step in 0..<6 { _ = try run.step(Self.cases[0].inputs(step), Self.labels(step)) } }
+    let (parameter, flag) = (run.optimizer.parameters[0], Flag())
+    let reader = Task.detached { () -> [(value: Tensor, array: [Float])] in
+      var values: [(value: Tensor, array: [Float])] = []
+      while !flag.isSet.load(ordering: .acquiring) {
+        let value = parameter.value
+        values.append((value, try value.array()))
+        if values.count > 50 { values.removeFirst(25) }
+      }
+      return values
+    }
+    try withDevice(device) { for step in 6..<60 { _ = try run.step(Self.cases[0].inputs(step), Self.labels(step)) } }
+    flag.isSet.store(true, ordering: .releasing)
+    for (value, array) in try await reader.value { #expect(try value.array() == array) }
+  }
+
+  private final class Flag: Sendable {
+    let isSet = Atomic(false)
+  }
+
   /// Steps that read changing numbers or tensors from outside, and rules with a formula that changes, build their graph
   /// in each step.
   @Test func changingStepsAreBuiltInEachStep() throws {

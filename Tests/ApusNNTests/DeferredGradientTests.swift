@@ -11,7 +11,6 @@ import Testing
   private static func convolutional() -> Sequential {
     Sequential {
       Convolution<2>(1, 3, kernel: 3)
-      BatchNorm(3)
       ReLU()
       Dropout(0.25)
       Flatten()

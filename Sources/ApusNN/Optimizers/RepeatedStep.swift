@@ -30,7 +30,8 @@ package final class RepeatedStep<Form> {
     var modes: [ObjectIdentifier: Mode]
     var isTrainable: [Bool]
     var groups: Int
-    var hasMomentum: Bool
+    /// Whether the optimizer's own momentum is 0; `nil` without one.
+    var hasNoMomentum: Bool?
     var seed: UInt64
   }
 
@@ -60,7 +61,7 @@ package final class RepeatedStep<Form> {
     let signature = Signature(
       inputs: arguments.structure, mode: ModeScope.current, modes: ModeScope.ofLayers,
       isTrainable: optimizer.parameters.map(\.isTrainable), groups: optimizer.groupsVersion,
-      hasMomentum: optimizer.momentum != nil, seed: RandomSource.current.key.seed)
+      hasNoMomentum: optimizer.momentum.map { $0 == 0 }, seed: RandomSource.current.key.seed)
     let recording = recordings[signature] ?? Recording()
     if recording.agreements >= Self.agreements, let evaluation = recording.evaluation, let form = recording.form,
       let results = try run(evaluation, arguments, recording.formulas)
@@ -114,7 +115,7 @@ package final class RepeatedStep<Form> {
     recording.agreements = explained != nil ? former.agreements + 1 : evaluation != nil ? 1 : 0
     (recording.form, recording.formulas) = (result.form, numbers.formulas)
     recording.attempts += 1
-    if recordings.count >= Self.capacity { recordings.removeAll() }
+    if recordings[signature] == nil, recordings.count >= Self.capacity { recordings.removeAll() }
     recordings[signature] = recording
     return result
   }

@@ -59,22 +59,37 @@ struct GradientForms: ~Copyable {
   }
 }
 
-/// What is known of the gradients of a loss; `nil` if they must be built.
-func gradientForm(of loss: Tensor, _ values: [Tensor]) -> GradientForms.Form? {
+/// The gradients of a loss whose operations must be built, or which are a deferred graph.
+enum DeferrableGradients {
+  /// Results of a deferred graph; `nil` for tensors without a gradient.
+  case deferred([Tensor?])
+  /// The gradients must be built. With the key, `GradientForms.note` remembers which tensors have one.
+  case built(PlanKey?)
+}
+
+/// Defers the gradients of a loss, if a loss with the same operations was differentiated before.
+func deferringGradients(of loss: Tensor, _ values: [Tensor]) -> DeferrableGradients {
   // Nodes of these scopes are recorded when they are built.
-  guard AnomalyScope.naming == nil, CheckpointRegion.current == 0 else { return nil }
+  guard AnomalyScope.naming == nil, CheckpointRegion.current == 0 else { return .built(nil) }
   return loss.device.withEvaluator { evaluator in
     let epoch = evaluator.nextEpoch()
-    return evaluator.gradientForms.form(of: loss.node, values.map(\.node), epoch: epoch)
+    switch evaluator.gradientForms.form(of: loss.node, values.map(\.node), epoch: epoch) {
+    case nil: return .built(nil)
+    case .unknown(let key): return .built(key)
+    // Under the same lock, so that no other thread releases the graph of the loss in between.
+    case .known(let hasGradient): return .deferred(deferredGradients(of: loss, values, hasGradient, &evaluator))
+    }
   }
 }
 
 /// The gradients of a loss as results of a deferred graph.
 /// - Parameter hasGradient: for each of `values`, whether the loss has a gradient with respect to it.
-func deferredGradients(of loss: Tensor, _ values: [Tensor], _ hasGradient: [Bool]) -> [Tensor?] {
+private func deferredGradients(
+  of loss: Tensor, _ values: [Tensor], _ hasGradient: [Bool], _ evaluator: inout Evaluator
+) -> [Tensor?] {
   let indices = hasGradient.indices.filter { hasGradient[$0] }
   let types = indices.map { TensorType(values[$0].shape, values[$0].dtype) }
-  let found = DeferredGraph.results(types, of: [loss] + values, words: []) { inputs in
+  let found = DeferredGraph.results(types, of: [loss] + values, words: [], &evaluator) { inputs in
     var pass = BackwardPass(inputs[0].node, inputs.dropFirst().map(\.node))
     let gradients = pass.run(inputs[0].gradientSeed)
     return indices.map { gradients[$0]! }

@@ -9,13 +9,16 @@
 package func lossGradients(
   of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool, mayDefer: Bool
 ) -> [Tensor?] {
-  let form = mayDefer ? gradientForm(of: loss, values) : nil
-  if case .known(let hasGradient) = form { return deferredGradients(of: loss, values, hasGradient) }
+  var form: PlanKey?
+  if mayDefer {
+    switch deferringGradients(of: loss, values) {
+    case .deferred(let gradients): return gradients
+    case .built(let key): form = key
+    }
+  }
   var pass = BackwardPass(loss.node, values.map(\.node))
   pass.check(loss: loss, of: values, operation, mayBeUnrelated: mayBeUnrelated)
   let gradients = pass.run(loss.gradientSeed)
-  if case .unknown(let key) = form {
-    loss.device.withEvaluator { $0.gradientForms.note(gradients.map { $0 != nil }, for: key) }
-  }
+  if let form { loss.device.withEvaluator { $0.gradientForms.note(gradients.map { $0 != nil }, for: form) } }
   return gradients
 }

@@ -96,4 +96,11 @@ struct UnexpandedGraph {
   let bindings: Bindings
   /// The serial of the last node that was created before the expansion.
   let lastSerial: UInt64
+  /// The nodes of the bindings, which refer to them without owning them.
+  private let nodes: [Node]
+
+  init(_ key: PlanKey, _ bindings: Bindings) {
+    (self.key, self.bindings, lastSerial) = (key, bindings, Node.lastSerial)
+    nodes = (bindings.inputNodes + bindings.outputNodes + bindings.scalarNodes).compactMap { $0?.takeUnretainedValue() }
+  }
 }

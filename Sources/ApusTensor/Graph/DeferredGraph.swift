@@ -25,19 +25,18 @@ final class DeferredGraph: Sendable {
   }
 
   /// The results of operations that `build` builds when they are needed.
+  /// - Parameter evaluator: the evaluator of the inputs' device.
   static func results(
-    _ types: [TensorType], of inputs: [Tensor], words: [UInt64], build: @escaping @Sendable ([Tensor]) -> [Tensor]
+    _ types: [TensorType], of inputs: [Tensor], words: [UInt64], _ evaluator: inout Evaluator,
+    build: @escaping @Sendable ([Tensor]) -> [Tensor]
   ) -> [Tensor] {
     let graph = DeferredGraph(types, words, build: build)
     let node = Node(
       op: .deferred, inputs: OpInputs(list: inputs.map(\.node)), attributes: .deferred(graph),
       type: TensorType(Shape(), .float32), device: inputs[0].node.deviceReference)
-    let results = types.indices.map { graph.results.tensor($0, of: node) }
-    node.device.withEvaluator { evaluator in
-      evaluator.deferred.append(DeferredNode(node: node))
-      evaluator.deferredCounts.created += 1
-    }
-    return results
+    evaluator.deferred.append(DeferredNode(node: node))
+    evaluator.deferredCounts.created += 1
+    return types.indices.map { graph.results.tensor($0, of: node) }
   }
 
   /// Whether the Swift task is building the operations of a deferred graph.

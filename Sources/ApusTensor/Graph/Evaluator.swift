@@ -113,7 +113,7 @@ struct Evaluator: ~Copyable {
         try run(plan)
       } else if hasDeferred {
         bound.inputs.removeAll(keepingCapacity: true)
-        let graph = UnexpandedGraph(key: key, bindings: bound, lastSerial: Node.lastSerial)
+        let graph = UnexpandedGraph(key, bound)
         begin()
         return Unexpanded(extra: extra, graph: graph)
       } else {
@@ -300,15 +300,15 @@ struct Evaluator: ~Copyable {
       swap(&bound, &self.bound)
       swap(&arranged, &self.arranged)
     }
-    guard let order = plan.order else { return try store(plan.entry, &bound) }
+    guard let order = plan.order else { return try runAndStore(plan.entry, &bound) }
     order.arrange(bound, into: &arranged)
     bound.inputs.removeAll(keepingCapacity: true)
-    try store(plan.entry, &arranged)
+    try runAndStore(plan.entry, &arranged)
   }
 
   /// Runs a plan, and stores the values of its outputs.
   /// - Parameter bound: the bindings, in the order of the plan.
-  private func store(_ entry: PlanCache.Entry, _ bound: inout Bindings) throws(DeviceError) {
+  private func runAndStore(_ entry: PlanCache.Entry, _ bound: inout Bindings) throws(DeviceError) {
     let outputs = try run(entry, bound)
     let record = record(entry, bound)
     for (index, unmanaged) in bound.outputNodes.enumerated() {

@@ -70,7 +70,9 @@ struct PlanCache: ~Copyable {
   }
 
   private mutating func keep(_ plan: PreparedPlan, for key: PlanKey) {
-    if entries.count >= capacity, let oldest = entries.min(by: { $0.value.entry.lastUse < $1.value.entry.lastUse }) {
+    if entries[key] == nil, entries.count >= capacity,
+      let oldest = entries.min(by: { $0.value.entry.lastUse < $1.value.entry.lastUse })
+    {
       entries[oldest.key] = nil
     }
     entries[key] = plan

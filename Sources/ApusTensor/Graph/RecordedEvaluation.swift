@@ -86,7 +86,7 @@ package struct RecordedEvaluation {
   }
 
   /// A number that is passed to the plan.
-  private enum Number: Equatable {
+  fileprivate enum Number: Equatable {
     /// Element `index` of the numbers that are passed to the evaluation, converted to a type.
     case given(index: Int, DType)
     /// A number of the arguments.
@@ -106,6 +106,18 @@ package struct RecordedEvaluation {
       (seed, counter) = (before.seed, before.counter)
       count = before.seed == after.seed ? after.counter &- before.counter : 0
     }
+
+    /// Explains a number of a recording with these draws, and the same number of a later recording, by the counter.
+    fileprivate func explain(_ own: Number, _ new: Number, _ later: Draws) -> Number? {
+      guard case .fixed(.integer(let second)) = new else { return nil }
+      let offset = second &- Int64(bitPattern: later.counter)
+      switch own {
+      case .fixed(.integer(let first)) where first &- Int64(bitPattern: counter) == offset: break
+      case .counter(let known) where known == offset: break
+      default: return nil
+      }
+      return offset >= 0 && offset < count ? .counter(offset: offset) : nil
+    }
   }
 
   private let device: ComputeDevice
@@ -119,6 +131,11 @@ package struct RecordedEvaluation {
   /// For each tensor of the state, whether the plan overwrites its memory.
   private let isDonated: [Bool]
   private let resultTypes: [TensorType]
+  /// The values of the arguments that all recordings had in common, and `nil` for other values. A run must have the same
+  /// ones: the step may refer to such a value also as a constant.
+  private var leaves: [Node?]
+  /// The number of numbers that each run is given.
+  private let givenCount: Int
   package let draws: Draws
 
   /// - Parameters:
@@ -136,7 +153,11 @@ package struct RecordedEvaluation {
     let records = recorder.records
     guard before.isEvaluated, records.count == 1, let record = records.first, let device = record.outputs.first?.device
     else { return nil }
-    (self.device, entry, self.draws) = (device, record.entry, draws)
+    (self.device, entry, self.draws, givenCount) = (device, record.entry, draws, given.count)
+    leaves = arguments.leaves.map(\.node)
+    // A tensor with two roles in this step may have one of them in later steps.
+    let roles = before.nodes + leaves.compactMap(\.self)
+    guard Set(roles.map { ObjectIdentifier($0) }).count == roles.count else { return nil }
     func positions(_ nodes: [Node]) -> [ObjectIdentifier: Int] {
       Dictionary(zip(nodes.map { ObjectIdentifier($0) }, nodes.indices)) { first, _ in first }
     }
@@ -192,19 +213,17 @@ package struct RecordedEvaluation {
   /// - Returns: this evaluation with its numbers explained; `nil` if the evaluations differ in another way.
   package func explained(by other: RecordedEvaluation) -> RecordedEvaluation? {
     let sharesConstants = zip(constants, other.constants).allSatisfy { $0.node === $1.node }
-    guard entry === other.entry, inputs == other.inputs, outputs == other.outputs, sharesConstants,
+    guard entry === other.entry, givenCount == other.givenCount, inputs == other.inputs, outputs == other.outputs,
+      sharesConstants,
       isDonated == other.isDonated, draws.seed == other.draws.seed, draws.count == other.draws.count,
       draws.count == 0 || draws.counter != other.draws.counter
     else { return nil }
     var result = self
     for (index, (own, new)) in zip(numbers, other.numbers).enumerated() where own != new {
-      guard case .fixed(.integer(let first)) = own, case .fixed(.integer(let second)) = new else { return nil }
-      let offset = first &- Int64(bitPattern: draws.counter)
-      guard offset == second &- Int64(bitPattern: other.draws.counter), offset >= 0, offset < draws.count else {
-        return nil
-      }
-      result.numbers[index] = .counter(offset: offset)
+      guard let number = draws.explain(own, new, other.draws) else { return nil }
+      result.numbers[index] = number
     }
+    for index in leaves.indices where leaves[index] !== other.leaves[index] { result.leaves[index] = nil }
     return result
   }
 
@@ -213,11 +232,14 @@ package struct RecordedEvaluation {
   ///   - arguments: arguments with the structure that was recorded.
   ///   - given: the numbers of this run, in the order of `numbers` of the initializer.
   ///   - counter: the counter of the random number source.
-  /// - Returns: the results; `nil` if the run must build its graph because something else refers to a tensor of the
-  ///   state, or because a tensor has changed its type or has no value. Nothing has changed then.
+  /// - Returns: the results; `nil` if the run must build its graph, because something else refers to a tensor of the
+  ///   state, because a tensor has changed its type or has no value, or because a value differs that was the same in all
+  ///   recordings. Nothing has changed then.
   package func run(
     _ arguments: ArgumentGraph, given: [Double], counter: UInt64, state access: StateAccess
   ) throws(DeviceError) -> [Tensor]? {
+    let hasKnownValues = zip(leaves, arguments.leaves).allSatisfy { $0 == nil || $0 === $1.node }
+    guard given.count == givenCount, hasKnownValues else { return nil }
     let scalars = numbers.map { number -> Scalar in
       switch number {
       case .given(let index, let dtype): Scalar(given[index], as: dtype)
@@ -241,7 +263,9 @@ package struct RecordedEvaluation {
     for (index, type) in stateTypes.enumerated() {
       access(index) { tensor in
         let node = tensor.node
-        if node.buffer == nil || node.dtype != type.dtype || node.shape != type.shape { isBound = false }
+        if node.buffer == nil || node.hasFailed || node.dtype != type.dtype || node.shape != type.shape {
+          isBound = false
+        }
         if isDonated[index], !tensor.isExclusive { isBound = false }
         nodes.append(node)
       }
@@ -261,7 +285,7 @@ package struct RecordedEvaluation {
         case .state(let index): state[index]
         case .constant(let index): constants[index].node
         }
-      guard let buffer = node.buffer else { return nil }
+      guard let buffer = node.buffer, !node.hasFailed else { return nil }
       bound.inputs.append(buffer)
       bound.inputNodes.append(.passUnretained(node))
     }
@@ -279,7 +303,8 @@ package struct RecordedEvaluation {
       case .argument: break
       case .state(let index):
         access(index) { tensor in
-          if tensor.isExclusive {
+          // Another thread may have read a donated tensor during the run. It then has the new value.
+          if isDonated[index] || tensor.isExclusive {
             state[index].replaceValue(with: buffer)
           } else {
             tensor = Tensor(node: Node(buffer: buffer, type: stateTypes[index], device: device))

@@ -11,6 +11,8 @@ public final class FailingDevice: Device, Sendable {
     case allocation(after: Int)
     /// The next run of a plan, before its first step.
     case run
+    /// The next run of a plan, after it has overwritten inputs.
+    case runAfterOverwriting
   }
 
   private let base: any Device
@@ -43,14 +45,18 @@ public final class FailingDevice: Device, Sendable {
   public func run(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
   ) throws(RunFailure) {
-    let fails = next.withLock { next in
-      guard case .run = next else { return false }
-      next = nil
-      return true
+    let failure = next.withLock { next -> Failure? in
+      switch next {
+      case .run, .runAfterOverwriting:
+        defer { next = nil }
+        return next
+      default: return nil
+      }
     }
-    if fails { throw RunFailure(error) }
+    if case .run = failure { throw RunFailure(error) }
     try base.run(
       executable, inputs: inputs, outputs: outputs, scalars: scalars, areIndicesKnown: areIndicesKnown)
+    if case .runAfterOverwriting = failure { throw RunFailure(error, hasOverwritten: true) }
   }
 
   public func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
