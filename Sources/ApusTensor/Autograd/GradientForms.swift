@@ -26,15 +26,7 @@ struct GradientForms: ~Copyable {
     var (count, isOrdinary) = (Int32(0), true)
     var key = PlanKey()
     swap(&key, &self.key)
-    traversal.run(from: Unmanaged.passUnretained(loss)) { vertex, index in
-      vertex._withUnsafeGuaranteedRef { index < $0.inputCount ? $0.edge(index) : nil }
-    } enter: { vertex, _ in
-      vertex._withUnsafeGuaranteedRef { node in
-        if node.mark == epoch { return false }
-        node.mark = epoch
-        return true
-      }
-    } leave: { vertex in
+    traversal.run(from: loss, marking: epoch, passesValues: true) { vertex in
       vertex._withUnsafeGuaranteedRef { node in
         node.position = count
         count += 1

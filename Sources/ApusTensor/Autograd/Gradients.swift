@@ -115,15 +115,7 @@ struct BackwardPass: ~Copyable {
   /// and `position` of the nodes.
   private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
     var traversal = Traversal<Unmanaged<Node>>()
-    traversal.run(from: Unmanaged.passUnretained(output)) { vertex, index in
-      vertex._withUnsafeGuaranteedRef { index < $0.inputCount ? $0.edge(index) : nil }
-    } enter: { vertex, _ in
-      vertex._withUnsafeGuaranteedRef { node in
-        if node.mark == epoch { return false }
-        node.mark = epoch
-        return true
-      }
-    } leave: { vertex in
+    traversal.run(from: output, marking: epoch, passesValues: true) { vertex in
       let node = vertex.takeUnretainedValue()
       node.position = Int32(truncatingIfNeeded: order.count)
       firstEdge.append(Int32(truncatingIfNeeded: edges.count))

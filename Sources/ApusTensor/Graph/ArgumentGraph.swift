@@ -32,14 +32,7 @@ package struct ArgumentGraph {
       let epoch = evaluator.nextEpoch()
       var (traversal, count) = (Traversal<Unmanaged<Node>>(), Int32(0))
       for root in roots {
-        traversal.run(from: Unmanaged.passUnretained(root)) { vertex, index in
-          vertex._withUnsafeGuaranteedRef { !$0.isMaterialized && index < $0.inputCount ? $0.edge(index) : nil }
-        } enter: { vertex, _ in
-          vertex._withUnsafeGuaranteedRef { node in
-            defer { node.mark = epoch }
-            return node.mark != epoch
-          }
-        } leave: { vertex in
+        traversal.run(from: root, marking: epoch, passesValues: false) { vertex in
           let node = vertex.takeUnretainedValue()
           node.position = count
           count += 1

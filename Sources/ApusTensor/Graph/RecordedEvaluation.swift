@@ -158,42 +158,10 @@ package struct RecordedEvaluation {
     // A tensor with two roles in this step may have one of them in later steps.
     let roles = before.nodes + leaves.compactMap(\.self)
     guard Set(roles.map { ObjectIdentifier($0) }).count == roles.count else { return nil }
-    func positions(_ nodes: [Node]) -> [ObjectIdentifier: Int] {
-      Dictionary(zip(nodes.map { ObjectIdentifier($0) }, nodes.indices)) { first, _ in first }
-    }
-    let (stateBefore, stateAfter) = (positions(before.nodes), positions(after.nodes))
-    let (argumentPositions, resultPositions) = (positions(arguments.leaves.map(\.node)), positions(results.map(\.node)))
-    var (constants, isDonated) = ([Tensor](), [Bool](repeating: false, count: before.nodes.count))
-    var inputs: [Input] = []
-    for (node, isDonatable) in zip(record.inputs, record.donatable) {
-      let identity = ObjectIdentifier(node)
-      if let index = stateBefore[identity] {
-        inputs.append(.state(index))
-        if isDonatable { isDonated[index] = true }
-        continue
-      }
-      // A plan that overwrites another input works only once.
-      guard !isDonatable else { return nil }
-      if let index = argumentPositions[identity] {
-        inputs.append(.argument(index))
-      } else {
-        inputs.append(.constant(constants.count))
-        constants.append(Tensor(node: node))
-      }
-    }
-    var outputs: [Output] = []
-    for node in record.outputs {
-      if let index = stateAfter[ObjectIdentifier(node)] {
-        outputs.append(.state(index))
-      } else if let index = resultPositions[ObjectIdentifier(node)] {
-        outputs.append(.result(index))
-      } else if arguments.roots.contains(where: { $0 === node }) {
-        outputs.append(.argument)
-      } else {
-        return nil
-      }
-    }
-    let (known, inArguments) = (positions(given.map(\.node)), positions(arguments.scalarNodes))
+    guard let (inputs, constants, isDonated) = Self.inputs(of: record, before, arguments),
+      let outputs = Self.outputs(of: record, after, results, arguments)
+    else { return nil }
+    let (known, inArguments) = (Self.positions(given.map(\.node)), Self.positions(arguments.scalarNodes))
     numbers = zip(record.scalarNodes, record.scalars).map { node, value in
       guard let identity = node.map({ ObjectIdentifier($0) }) else { return .fixed(value) }
       if let index = inArguments[identity] { return .argument(index) }
@@ -207,6 +175,56 @@ package struct RecordedEvaluation {
     (self.inputs, self.outputs, self.constants, self.isDonated) = (inputs, outputs, constants, isDonated)
     stateTypes = before.nodes.map { TensorType($0.shape, $0.dtype) }
     resultTypes = results.map { TensorType($0.shape, $0.dtype) }
+  }
+
+  /// The index of each node in a list; of nodes that are listed twice, the first index.
+  private static func positions(_ nodes: [Node]) -> [ObjectIdentifier: Int] {
+    Dictionary(zip(nodes.map { ObjectIdentifier($0) }, nodes.indices)) { first, _ in first }
+  }
+
+  /// Where the inputs of a run came from, its constants, and which tensors of the state it overwrote; `nil` if it
+  /// overwrote another input, since such a run works only once.
+  private static func inputs(
+    of record: EvaluationRecorder.Record, _ before: StateSnapshot, _ arguments: ArgumentGraph
+  ) -> (inputs: [Input], constants: [Tensor], isDonated: [Bool])? {
+    let (state, leaves) = (positions(before.nodes), positions(arguments.leaves.map(\.node)))
+    var (inputs, constants) = ([Input](), [Tensor]())
+    var isDonated = [Bool](repeating: false, count: before.nodes.count)
+    for (node, isDonatable) in zip(record.inputs, record.donatable) {
+      if let index = state[ObjectIdentifier(node)] {
+        inputs.append(.state(index))
+        if isDonatable { isDonated[index] = true }
+        continue
+      }
+      guard !isDonatable else { return nil }
+      if let index = leaves[ObjectIdentifier(node)] {
+        inputs.append(.argument(index))
+      } else {
+        inputs.append(.constant(constants.count))
+        constants.append(Tensor(node: node))
+      }
+    }
+    return (inputs, constants, isDonated)
+  }
+
+  /// What the outputs of a run became; `nil` if one is neither a result, nor a part of the state, nor an argument.
+  private static func outputs(
+    of record: EvaluationRecorder.Record, _ after: StateSnapshot, _ results: [Tensor], _ arguments: ArgumentGraph
+  ) -> [Output]? {
+    let (state, results) = (positions(after.nodes), positions(results.map(\.node)))
+    var outputs: [Output] = []
+    for node in record.outputs {
+      if let index = state[ObjectIdentifier(node)] {
+        outputs.append(.state(index))
+      } else if let index = results[ObjectIdentifier(node)] {
+        outputs.append(.result(index))
+      } else if arguments.roots.contains(where: { $0 === node }) {
+        outputs.append(.argument)
+      } else {
+        return nil
+      }
+    }
+    return outputs
   }
 
   /// Finds the numbers that differ between this recording and a later one of the same step.

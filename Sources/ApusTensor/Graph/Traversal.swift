@@ -35,6 +35,33 @@ struct Traversal<Vertex> {
   }
 }
 
+extension Traversal<Unmanaged<Node>> {
+  /// Visits a node and the nodes that it depends on, unless they have the mark `epoch`, and marks them.
+  ///
+  /// The caller holds the lock of the nodes' device; see `ComputeDevice.withEvaluator`.
+  /// - Parameters:
+  ///   - epoch: the result of `Evaluator.nextEpoch()`.
+  ///   - passesValues: whether to visit the inputs of materialized nodes.
+  @inline(__always)
+  mutating func run(
+    from root: Node, marking epoch: UInt32, passesValues: Bool, leave: (_ vertex: Unmanaged<Node>) -> Void
+  ) {
+    run(from: Unmanaged.passUnretained(root)) { vertex, index in
+      vertex._withUnsafeGuaranteedRef {
+        index < $0.inputCount && (passesValues || !$0.isMaterialized) ? $0.edge(index) : nil
+      }
+    } enter: { vertex, _ in
+      vertex._withUnsafeGuaranteedRef { node in
+        if node.mark == epoch { return false }
+        node.mark = epoch
+        return true
+      }
+    } leave: {
+      leave($0)
+    }
+  }
+}
+
 /// A traversal of nodes that remembers which nodes it has visited, from one root to the next.
 ///
 /// The caller holds the lock of the nodes' device; see `ComputeDevice.withEvaluator`.
