@@ -2,6 +2,7 @@ import Apus
 import ApusNN
 import ApusTensor
 import ApusTestSupport
+import Synchronization
 import Testing
 
 /// Steps whose gradients are deferred graphs: their operations are built for the first steps only.
@@ -177,5 +178,50 @@ import Testing
         #expect(try ApusTensor.gradients(of: (square * square).sum(), withRespectTo: [b.value])[0].array() == found.1)
       }
     }
+  }
+
+  /// Other threads evaluate on the device while steps run: values of their own, and values that share nodes with the
+  /// step.
+  @Test(arguments: devices) func otherThreadsMayEvaluate(_ test: TestDevice) async throws {
+    let device = ComputeDevice(backend: try test.backend())
+    let x = try withDevice(device) { try eval(Tensor([0.5, -1, 2] as [Float])) }
+    let values = Values()
+    let other = Task.detached {
+      while !values.isFinished.load(ordering: .acquiring) {
+        let own = try withDevice(device) { try (x * 2).array() }
+        #expect(own == [1, -2, 4])
+        if let shared = values.shared.withLock({ $0 }) { _ = try shared.array() }
+      }
+    }
+    try withDevice(device) {
+      let w = Parameter(Tensor([1, 2, 3] as [Float]))
+      let optimizer = Optimizer(SGD(learningRate: 0.1), for: Single(weight: w))
+      let reference = Parameter(Tensor([1, 2, 3] as [Float]))
+      for step in 0..<200 {
+        let loss = try optimizer.minimize {
+          let product = (w.value * x).tanh()
+          values.shared.withLock { $0 = step % 3 == 0 ? product : nil }
+          return product.squared().sum()
+        }
+        let expected = (reference.value * x).tanh().squared().sum()
+        let gradient = ApusTensor.gradients(of: expected, withRespectTo: [reference.value])[0]
+        let next = reference.value - gradient * Tensor.number(0.1)
+        try eval([expected, next])
+        reference.value = next
+        #expect(try loss.scalar() == expected.scalar(), "step \(step)")
+        #expect(try w.value.array() == next.array(), "step \(step)")
+      }
+    }
+    values.isFinished.store(true, ordering: .releasing)
+    try await other.value
+  }
+
+  private final class Values: Sendable {
+    let isFinished = Atomic(false)
+    let shared = Mutex<Tensor?>(nil)
+  }
+
+  private struct Single: Module {
+    let weight: Parameter
   }
 }

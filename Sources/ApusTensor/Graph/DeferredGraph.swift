@@ -17,6 +17,11 @@ final class DeferredGraph: Sendable {
   /// depend on nothing but `words`, the operations that compute the inputs, and the types of the inputs.
   private let build: @Sendable (_ inputs: [Tensor]) -> [Tensor]
   private let isExpanded = Mutex(false)
+  private let claim = Atomic(false)
+
+  /// Whether a thread is building the operations. Until it has finished, no evaluation may contain the deferred graph,
+  /// because it would release the graph of the inputs. Read and set under the device's lock.
+  var isBeingExpanded: Bool { claim.load(ordering: .relaxed) }
 
   private init(_ types: [TensorType], _ words: [UInt64], build: @escaping @Sendable ([Tensor]) -> [Tensor]) {
     results = ResultList(types)
@@ -47,7 +52,13 @@ final class DeferredGraph: Sendable {
     isExpanded.withLock { isExpanded in
       if isExpanded { return }
       isExpanded = true
-      let inputs = node.device.withEvaluator { _ in (0..<node.inputCount).map { Tensor(node: node.input($0)) } }
+      let inputs = node.device.withEvaluator { _ -> [Tensor]? in
+        // An evaluation on another thread may have computed the results.
+        guard node.hasEdges else { return nil }
+        claim.store(true, ordering: .relaxed)
+        return (0..<node.inputCount).map { Tensor(node: node.input($0)) }
+      }
+      guard let inputs else { return }
       let sources = DeferredGraph.$isExpanding.withValue(true) { build(inputs).map(\.node) }
       var counts: [ObjectIdentifier: Int] = [:]
       for source in sources { counts[ObjectIdentifier(source), default: 0] += 1 }

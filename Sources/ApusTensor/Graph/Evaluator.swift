@@ -9,6 +9,8 @@ struct Evaluator: ~Copyable {
   var plans: PlanCache
 
   private var epoch: UInt32 = 0
+  /// The newest mark of nodes that a traversal has visited.
+  private var lastEpoch: UInt32 = 0
   /// The visited nodes, inputs first.
   private var order: [Unmanaged<Node>] = []
   private var traversal = Traversal<Unmanaged<Node>>()
@@ -30,6 +32,8 @@ struct Evaluator: ~Copyable {
   var deferredCounts = (created: 0, expanded: 0)
   /// Whether the graph contains a deferred graph.
   private var hasDeferred = false
+  /// Whether the graph contains a deferred graph that another thread is expanding.
+  private var waitsForExpansion = false
   /// Which gradients losses have; see `GradientForm`.
   var gradientForms = GradientForms()
 
@@ -83,8 +87,8 @@ struct Evaluator: ~Copyable {
   struct Unexpanded {
     /// The attached nodes of the evaluation.
     var extra: [Node]
-    /// The graph for which there is no plan; `nil` if a deferred graph outside of the evaluation needs the values that
-    /// the evaluation would release.
+    /// The graph for which there is no plan; `nil` if a deferred graph outside of the evaluation needs nodes that the
+    /// evaluation would release, or if another thread is expanding a deferred graph of the evaluation.
     var graph: UnexpandedGraph?
   }
 
@@ -101,7 +105,7 @@ struct Evaluator: ~Copyable {
       for root in roots { if let failure = root.failure { throw failure } }
       return nil
     }
-    if !ignoresOthers, hasOtherDeferred() {
+    if waitsForExpansion || !ignoresOthers && isSharedWithDeferred() {
       begin()
       return Unexpanded(extra: extra)
     }
@@ -130,11 +134,29 @@ struct Evaluator: ~Copyable {
     return nil
   }
 
-  /// Whether a deferred graph that is not in this evaluation is still in use.
-  private mutating func hasOtherDeferred() -> Bool {
+  /// Whether a deferred graph outside of this evaluation depends on a pending node of this evaluation. The evaluation
+  /// would cut the edges of that node, from which the operations of the deferred graph are built.
+  private mutating func isSharedWithDeferred() -> Bool {
     guard !deferred.isEmpty else { return false }
     deferred.removeAll { $0.node == nil }
-    return deferred.contains { $0.node.map { $0.mark != epoch } ?? false }
+    let (evaluated, visited) = (epoch, nextEpoch())
+    var isShared = false
+    for case let node? in deferred.map(\.node) where node.mark != evaluated && !isShared {
+      traversal.run(from: Unmanaged.passUnretained(node)) { vertex, index in
+        vertex._withUnsafeGuaranteedRef { index < $0.inputCount ? $0.edge(index) : nil }
+      } enter: { vertex, _ in
+        vertex._withUnsafeGuaranteedRef { node in
+          // Materialized nodes may be inputs of both.
+          guard !node.isMaterialized || node.hasEdges else { return false }
+          if node.mark == evaluated { isShared = true }
+          guard !isShared, node.mark != visited else { return false }
+          node.mark = visited
+          return true
+        }
+      } leave: { _ in
+      }
+    }
+    return isShared
   }
 
   /// Removes and returns the attached values that may be computed now.
@@ -151,12 +173,13 @@ struct Evaluator: ~Copyable {
   }
 
   private mutating func begin() {
-    epoch &+= 1
+    epoch = nextEpoch()
     order.removeAll(keepingCapacity: true)
     bound.removeAll()
     detached.removeAll(keepingCapacity: true)
     keepsEdges.removeAll(keepingCapacity: true)
     hasDeferred = false
+    waitsForExpansion = false
   }
 
   /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input may be
@@ -216,7 +239,10 @@ struct Evaluator: ~Copyable {
     node.staysPending = node.isRearrangement && node.handleCount.load(ordering: .acquiring) > 0
     if node.hasSeveralResults {
       siblings += node.results.living
-      if node.op === Op.deferred { hasDeferred = true }
+      if case .deferred(let graph) = node.attributes {
+        hasDeferred = true
+        if graph.isBeingExpanded { waitsForExpansion = true }
+      }
     }
     if node.isDetaching, !node.isMaterialized, let source = node.firstEdge { detached.append(source) }
     return true
@@ -272,8 +298,8 @@ struct Evaluator: ~Copyable {
 
   /// Returns a new epoch, the mark of nodes that a traversal has visited. No node has this mark yet.
   mutating func nextEpoch() -> UInt32 {
-    epoch &+= 1
-    return epoch
+    lastEpoch &+= 1
+    return lastEpoch
   }
 
   /// The graph as plain data, for the planner.
