@@ -8,8 +8,8 @@
 #define WIDE(name) name
 // Declares the only group size with which a kernel is launched.
 #define GROUP_SIZE(items) __launch_bounds__(items)
-// As GROUP_SIZE, for kernels with many values in registers. The compiler may use so many registers that only one group
-// fits on a multiprocessor; with GROUP_SIZE, it spills some to memory so that more groups fit.
+// As GROUP_SIZE, for kernels that need many registers. One group may use all registers of a multiprocessor. With
+// GROUP_SIZE, the compiler limits the registers so that several groups fit, and spills values to memory.
 #define REGISTER_GROUP_SIZE(items) __launch_bounds__(items, 1)
 // Aligned, because matrix functions access local memory in chunks of 16 bytes.
 #define LOCAL_ARRAY(type, name, count) __shared__ __align__(16) type name[count]

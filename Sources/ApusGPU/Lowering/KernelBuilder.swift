@@ -53,7 +53,7 @@ struct KernelBuilder {
   private var serial = 0
   /// The name of the array from which the kernel reads its numbers.
   var source = "geometry"
-  /// Whether a GPU kernel has so many values in registers that it should not share a multiprocessor with other groups.
+  /// Whether a GPU kernel needs many registers. One group may then use all registers of a multiprocessor.
   var fillsRegisters = false
   /// Whether work-items read registers of other work-items of their sub-group.
   var usesSubgroups = false

@@ -26,8 +26,8 @@ struct KernelSource: Hashable, Sendable {
   /// is negative. A helper process launches the kernel with a negative offset only to make PoCL compile it.
   /// - Parameters:
   ///   - localSize: the number of work-items in a work-group of a GPU kernel; the compiler may rely on it.
-  ///   - fillsRegisters: whether a GPU kernel has so many values in registers that the compiler must not limit the
-  ///     registers in order to fit more groups on a multiprocessor.
+  ///   - fillsRegisters: whether a GPU kernel needs many registers. One group may then use all registers of a
+  ///     multiprocessor.
   ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items (shuffles).
   init(
     family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,

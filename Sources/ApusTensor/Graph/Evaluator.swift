@@ -34,7 +34,7 @@ struct Evaluator: ~Copyable {
   private var hasDeferred = false
   /// Whether the graph contains a deferred graph that another thread is expanding.
   private var waitsForExpansion = false
-  /// Which gradients losses have; see `GradientForm`.
+  /// Which gradients losses have; see `GradientForms`.
   var gradientForms = GradientForms()
 
   init(backend: any Device) {

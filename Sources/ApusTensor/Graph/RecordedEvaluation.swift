@@ -44,17 +44,16 @@ package typealias StateAccess = (_ index: Int, _ body: (inout Tensor) -> Void) -
 
 /// The values of tensors, which unlike the tensors let an evaluation overwrite the memory of the values.
 package struct StateSnapshot {
-  fileprivate private(set) var nodes: [Node] = []
+  fileprivate let nodes: [Node]
   /// Whether all tensors had a value.
-  fileprivate private(set) var isEvaluated = true
+  fileprivate let isEvaluated: Bool
 
   package init(count: Int, _ access: StateAccess) {
-    for index in 0..<count {
-      access(index) { tensor in
-        nodes.append(tensor.node)
-        if !tensor.isEvaluated { isEvaluated = false }
-      }
-    }
+    var nodes: [Node] = []
+    for index in 0..<count { access(index) { nodes.append($0.node) } }
+    // Outside of `access`: an evaluation holds the device's lock while it accesses tensors, so no access may wait for it.
+    isEvaluated = nodes.allSatisfy { node in node.device.withEvaluator { _ in node.isMaterialized } }
+    self.nodes = nodes
   }
 }
 
