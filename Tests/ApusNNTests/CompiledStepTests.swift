@@ -78,9 +78,12 @@ import Testing
     private(set) var builds = 0
     private var compiled: CompiledStep?
 
-    init(_ item: Case, isCompiled: Bool) {
-      model = withRandomKey(RandomKey(seed: 1), item.model)
-      optimizer = Optimizer(item.rule, for: model)
+    /// - Parameter group: the settings of a group with the first parameter.
+    init(_ item: Case, isCompiled: Bool, group: ((Parameter) -> ParameterGroup)? = nil) {
+      let model = withRandomKey(RandomKey(seed: 1), item.model)
+      let groups = group.map { [$0(model.state.parameters[0])] } ?? []
+      self.model = model
+      optimizer = Optimizer(item.rule, for: model, groups: groups)
       guard isCompiled else { return }
       compiled = CompiledStep(optimizer) { [unowned self] in buildLoss($0) }
     }
@@ -224,6 +227,86 @@ import Testing
     }
   }
 
+  /// A frozen parameter, whose value the loss also reads as a constant, gets another value.
+  @Test func aFrozenParameterMayDifferFromAConstantLater() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      struct Two: Module {
+        let weight = Parameter(Tensor([0.5, -1] as [Float]))
+        let frozen: Parameter
+        init(_ value: Tensor) { frozen = Parameter(value, isTrainable: false) }
+      }
+      let constant = try eval(Tensor([1, 2] as [Float]))
+      let models = (0..<2).map { _ in Two(constant) }
+      let optimizers = models.map { Optimizer(SGD(learningRate: 0.1), for: $0) }
+      var builds = 0
+      func loss(_ model: Two, _ input: Tensor) -> Tensor {
+        (model.weight.value * model.frozen.value * input + constant * model.weight.value).tanh().sum()
+      }
+      let compiled = CompiledStep(optimizers[1]) { batch in
+        builds += 1
+        return loss(models[1], batch[0])
+      }
+      for step in 0..<20 {
+        if step == 6 { for model in models { model.frozen.value = Tensor([5, 6] as [Float]) } }
+        let input = Tensor([Float(step), 1])
+        let value = try optimizers[0].minimize { loss(models[0], input) }
+        #expect(try value.scalar() == compiled([input]).scalar(), "step \(step)")
+        #expect(try models[0].weight.value.array() == models[1].weight.value.array(), "step \(step)")
+      }
+      #expect(builds <= 10, "\(builds)")
+    }
+  }
+
+  /// A step with a malformed batch fails inside of `checkingShapes`, also after many such steps.
+  @Test func malformedBatchesAreReported() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      let run = Run(Self.cases[1], isCompiled: true)
+      for step in 0..<8 {
+        #expect(throws: ShapeError.self) {
+          try checkingShapes { try run.step(Self.cases[1].inputs(step), Self.labels(step, count: 3)) }
+        }
+      }
+      #expect(run.builds == 8)
+    }
+  }
+
+  /// After steps in which the program holds values, and steps whose groups have other settings, steps are compiled.
+  @Test func compilationSurvivesHeldValuesAndChangedGroups() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
+      for step in 0..<60 {
+        let held = step % 4 == 3 ? compiled.model.state.entries.map(\.value) : []
+        try withExtendedLifetime(held) { try Self.compareSteps(step, plain, compiled) }
+      }
+      #expect(compiled.builds <= 10, "\(compiled.builds)")
+      let grouped = [false, true].map { isCompiled in
+        Run(Self.cases[0], isCompiled: isCompiled) { ParameterGroup([$0], weightDecay: 0.01) }
+      }
+      for step in 0..<60 {
+        for run in grouped { run.optimizer.groups[0].rateFactor = 1 / Double(step + 1) }
+        try Self.compareSteps(step, grouped[0], grouped[1])
+      }
+      #expect(grouped[1].builds <= 6, "\(grouped[1].builds)")
+    }
+  }
+
+  /// The numbers of a constraint are constants, until groups change.
+  @Test func constrainedStepsAreCompiled() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      let runs = [false, true].map { isCompiled in
+        Run(Self.cases[1], isCompiled: isCompiled) { ParameterGroup([$0], constraint: MaxNorm(0.5)) }
+      }
+      let (plain, compiled) = (runs[0], runs[1])
+      for step in 0..<24 {
+        for run in runs where step == 12 { run.optimizer.groups[0].constraint = MaxNorm(0.25) }
+        let (x, classes) = (Self.cases[1].inputs(step), Self.labels(step))
+        #expect(try plain.step(x, classes) == compiled.step(x, classes), "step \(step)")
+        #expect(try plain.state() == compiled.state(), "step \(step)")
+      }
+      #expect(compiled.builds <= 10, "\(compiled.builds)")
+    }
+  }
+
   /// A momentum of 0 has another formula than any other momentum.
   @Test func theMomentumMayBecomeZero() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
@@ -299,6 +382,11 @@ import Testing
         return try first.scalar() > 0 ? first : -first
       }
       try compare(ChangingRule()) { w, x, _ in (w * x).tanh().sum() }
+      // The host draws a random number, which is the same in the first steps.
+      try compare(SGD(learningRate: 0.1)) { w, x, step in
+        _ = RandomSource.current.draw { $0.next() }
+        return step < 6 ? (w * x).sin().sum() : (w + x).cos().sum()
+      }
     }
   }
 

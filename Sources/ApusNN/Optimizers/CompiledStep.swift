@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// A training step whose graph is built for the first batches only, as `torch.compile` or `jax.jit` do: later batches of
-/// the same types run the plan that was made for them, which saves most of the host's time of a step.
+/// A training step whose graph is built for the first batches only. If three steps in a row with batches of the same
+/// types have the same graph, later steps run its plan with their batches, so that the host builds no graph.
 ///
 /// ```swift
 /// let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
@@ -13,11 +13,16 @@ import ApusTensor
 ///
 /// The closure runs in the first steps only, so what it does besides building the loss does not happen in each step. A
 /// number or tensor that it reads from outside, apart from the batch and the model, keeps the value that it had in these
-/// steps. A closure whose operations change from step to step, which reads values of tensors, or which prints, needs
-/// `minimize`.
+/// steps; so does a number that a `Constraint` reads. A closure whose operations change from step to step, which reads
+/// values of tensors, or which prints, needs `minimize`.
 ///
-/// Steps build their graph, as with `minimize`, with loss scaling, inside of `recordingGradients` and similar scopes,
-/// and with rules whose `hasFixedFormula` is false.
+/// Steps build their graph, as with `minimize`:
+///
+/// - with loss scaling, and with rules that look ahead or whose `hasFixedFormula` is false;
+/// - inside of `recordingGradients`, `withPrecision`, `checkingShapes`, `detectingAnomalies` and similar scopes;
+/// - while the program holds a value of a parameter that the plan would overwrite;
+/// - if the closure draws random numbers that are not in the graph;
+/// - if twelve recordings in a row did not lead to an agreement.
 public final class CompiledStep {
   private let step: RepeatedStep<Void>
 

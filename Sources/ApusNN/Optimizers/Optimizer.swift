@@ -33,11 +33,11 @@ public final class Optimizer {
       guard groups.map(\.parameters) == oldValue.map(\.parameters) else {
         fatalError("Optimizer: the settings of groups may change, but not their parameters")
       }
-      groupsVersion += 1
+      if (groups + oldValue).contains(where: { $0.constraint != nil }) { constraintsVersion += 1 }
     }
   }
-  /// How often `groups` was set.
-  private(set) var groupsVersion = 0
+  /// How often `groups` was set, with a constraint before or after.
+  private(set) var constraintsVersion = 0
   /// The index of each parameter's group in `groups`.
   private let groupOfParameter: [Int?]
 
@@ -340,7 +340,8 @@ public final class Optimizer {
       return Formula(groupIndex: groupIndex, dtype: dtype, device: device, apply: update)
     }
     return Formula(groupIndex: groupIndex, dtype: dtype, device: device) { value, gradient, state in
-      constraint(update(value, gradient, &state), number: number)
+      // Compiled steps take the numbers of a constraint as constants; see `constraintsVersion`.
+      constraint(update(value, gradient, &state)) { .number($0, dtype: dtype, device: device) }
     }
   }
 }

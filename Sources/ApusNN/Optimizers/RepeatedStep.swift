@@ -6,8 +6,9 @@ import ApusTensor
 /// steps with such batches only pass the batch, the parameters, the optimizer's state and the numbers of the update
 /// (such as the learning rate) to the plan. The results have the same bits as those of steps that build their graphs.
 ///
-/// A step builds its graph, as before, if it cannot be repeated: in scopes that change or record operations, if it
-/// evaluates several times, with loss scaling, and with update rules whose formula changes (`hasFixedFormula`).
+/// A step builds its graph, as before, if it cannot be repeated: in scopes that change, record or check operations, if
+/// it evaluates several times, with loss scaling, and with update rules whose formula changes (`hasFixedFormula`) or
+/// that look ahead. It also builds its graph while the program holds a value that the plan would overwrite.
 package final class RepeatedStep<Form> {
   /// Builds and runs one step, with one update of the optimizer. Returns tensors that the update evaluates, and a value
   /// that depends only on the types of the inputs.
@@ -18,8 +19,10 @@ package final class RepeatedStep<Form> {
   private var recordings: [Signature: Recording] = [:]
   /// The number of recordings in a row that have to agree.
   private static var agreements: Int { 3 }
-  /// The number of recordings after which a step is no longer recorded.
+  /// The number of recordings without an agreement after which a step is no longer recorded.
   private static var attempts: Int { 12 }
+  /// The number of plans that are kept for a signature.
+  private static var planCapacity: Int { 4 }
   /// The number of signatures whose recordings are kept.
   private static var capacity: Int { 64 }
 
@@ -29,19 +32,59 @@ package final class RepeatedStep<Form> {
     var mode: Mode?
     var modes: [ObjectIdentifier: Mode]
     var isTrainable: [Bool]
-    var groups: Int
+    /// For each group, whether its own weight decay is 0; `nil` without one.
+    var hasNoDecay: [Bool?]
     /// Whether the optimizer's own momentum is 0; `nil` without one.
     var hasNoMomentum: Bool?
     var seed: UInt64
   }
 
+  /// A recorded step.
+  private struct Recorded {
+    var evaluation: RecordedEvaluation
+    let form: Form
+    let formulas: [Optimizer.FormulaType]
+    /// `Optimizer.constraintsVersion` at the time of the recording.
+    let constraintsVersion: Int
+  }
+
+  /// The recordings of a signature.
   private struct Recording {
-    var evaluation: RecordedEvaluation?
-    var form: Form?
-    var formulas: [Optimizer.FormulaType] = []
-    /// The number of recordings in a row that agreed.
+    /// The steps on which recordings agreed. There are several if the program sometimes holds values that a plan would
+    /// overwrite: those steps have other plans.
+    var agreed: [Recorded] = []
+    /// The last recording, if it did not lead to an agreement.
+    var candidate: Recorded?
+    /// The number of recordings in a row that agreed with the candidate, the candidate included.
     var agreements = 0
+    /// The number of recordings since the last agreement.
     var attempts = 0
+
+    mutating func add(_ new: Recorded?) {
+      attempts += 1
+      guard var new else {
+        (candidate, agreements) = (nil, 0)
+        return
+      }
+      // A value that was the same in all recordings has changed, and the rest of the step is the same.
+      for index in agreed.indices where agreed[index].constraintsVersion == new.constraintsVersion {
+        guard let explained = agreed[index].evaluation.explained(by: new.evaluation) else { continue }
+        agreed[index].evaluation = explained
+        (candidate, agreements) = (nil, 0)
+        return
+      }
+      var count = 1
+      if let candidate, candidate.constraintsVersion == new.constraintsVersion,
+        let explained = candidate.evaluation.explained(by: new.evaluation)
+      {
+        (new.evaluation, count) = (explained, agreements + 1)
+      }
+      (candidate, agreements) = (new, count)
+      guard count >= RepeatedStep.agreements else { return }
+      agreed.append(new)
+      if agreed.count > RepeatedStep.planCapacity { agreed.removeFirst() }
+      (candidate, agreements, attempts) = (nil, 0, 0)
+    }
   }
 
   /// - Parameter body: builds and runs one step. Its operations must depend only on the types of the inputs, on the
@@ -60,16 +103,15 @@ package final class RepeatedStep<Form> {
     try optimizer.prepare()
     let signature = Signature(
       inputs: arguments.structure, mode: ModeScope.current, modes: ModeScope.ofLayers,
-      isTrainable: optimizer.parameters.map(\.isTrainable), groups: optimizer.groupsVersion,
+      isTrainable: optimizer.parameters.map(\.isTrainable),
+      hasNoDecay: optimizer.groups.map { $0.weightDecay.map { $0 == 0 } },
       hasNoMomentum: optimizer.momentum.map { $0 == 0 }, seed: RandomSource.current.key.seed)
     let recording = recordings[signature] ?? Recording()
-    if recording.agreements >= Self.agreements, let evaluation = recording.evaluation, let form = recording.form,
-      let results = try run(evaluation, arguments, recording.formulas)
-    {
-      return (results, form)
+    for step in recording.agreed where step.constraintsVersion == optimizer.constraintsVersion {
+      if let results = try run(step.evaluation, arguments, step.formulas) { return (results, step.form) }
     }
     guard recording.attempts < Self.attempts else { return try body(inputs) }
-    return try record(recording, signature, inputs, arguments)
+    return try record(signature, inputs, arguments)
   }
 
   /// Repeats a recorded step; `nil` if it has to build its graph.
@@ -91,9 +133,9 @@ package final class RepeatedStep<Form> {
     }
   }
 
-  /// Runs `body` and compares the step with the recording of an earlier step.
+  /// Runs `body` and compares the step with the recordings of earlier steps.
   private func record(
-    _ former: Recording, _ signature: Signature, _ inputs: [Tensor], _ arguments: ArgumentGraph
+    _ signature: Signature, _ inputs: [Tensor], _ arguments: ArgumentGraph
   ) throws -> (results: [Tensor], form: Form) {
     let source = RandomSource.current
     let key = source.key
@@ -109,14 +151,13 @@ package final class RepeatedStep<Form> {
         after: StateSnapshot(count: optimizer.stateCount, optimizer.withState), results: result.results,
         numbers: numbers.tensors, draws: RecordedEvaluation.Draws(before: key, after: source.key))
     }
-    var recording = former
-    let explained = evaluation.flatMap { former.evaluation?.explained(by: $0) }
-    recording.evaluation = explained ?? evaluation
-    recording.agreements = explained != nil ? former.agreements + 1 : evaluation != nil ? 1 : 0
-    (recording.form, recording.formulas) = (result.form, numbers.formulas)
-    recording.attempts += 1
     if recordings[signature] == nil, recordings.count >= Self.capacity { recordings.removeAll() }
-    recordings[signature] = recording
+    recordings[signature, default: Recording()].add(
+      evaluation.map {
+        Recorded(
+          evaluation: $0, form: result.form, formulas: numbers.formulas,
+          constraintsVersion: optimizer.constraintsVersion)
+      })
     return result
   }
 }

@@ -35,7 +35,11 @@ struct GradientForms: ~Copyable {
       }
     }
     for target in targets {
-      if target.device !== loss.device || target.mark != epoch { isOrdinary = false }
+      // The lock of the loss's device does not protect nodes of other devices.
+      guard target.device === loss.device, target.mark == epoch else {
+        isOrdinary = false
+        break
+      }
       key.append(UInt64(truncatingIfNeeded: target.position))
     }
     swap(&key, &self.key)
@@ -81,7 +85,7 @@ private func deferredGradients(
 ) -> [Tensor?] {
   let indices = hasGradient.indices.filter { hasGradient[$0] }
   let types = indices.map { TensorType(values[$0].shape, values[$0].dtype) }
-  let found = DeferredGraph.results(types, of: [loss] + values, words: [], &evaluator) { inputs in
+  let found = DeferredGraph.results(types, of: [loss] + values, &evaluator) { inputs in
     var pass = BackwardPass(inputs[0].node, inputs.dropFirst().map(\.node))
     let gradients = pass.run(inputs[0].gradientSeed)
     return indices.map { gradients[$0]! }

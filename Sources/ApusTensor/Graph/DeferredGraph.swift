@@ -11,31 +11,28 @@ import Synchronization
 /// A traversal other than an evaluation must not meet a deferred graph; it uses `ComputeDevice.withExpandedGraph(_:)`.
 final class DeferredGraph: Sendable {
   let results: ResultList
-  /// Identifies, together with the inputs, the operations in plan keys.
-  let words: [UInt64]
   /// Builds the results from the inputs. It must not refer to tensors other than its arguments, and its operations must
-  /// depend on nothing but `words`, the operations that compute the inputs, and the types of the inputs.
+  /// depend on nothing but the operations that compute the inputs, and the types of the inputs.
   private let build: @Sendable (_ inputs: [Tensor]) -> [Tensor]
   private let isExpanded = Mutex(false)
   private let claim = Atomic(false)
 
-  /// Whether a thread is building the operations. Until it has finished, no evaluation may contain the deferred graph,
-  /// because it would release the graph of the inputs. Read and set under the device's lock.
-  var isBeingExpanded: Bool { claim.load(ordering: .relaxed) }
+  /// Whether a thread builds the operations or has built them. While it builds them, no evaluation may contain the
+  /// deferred graph, because it would release the graph of the inputs. Read and set under the device's lock.
+  var hasStartedExpansion: Bool { claim.load(ordering: .relaxed) }
 
-  private init(_ types: [TensorType], _ words: [UInt64], build: @escaping @Sendable ([Tensor]) -> [Tensor]) {
+  private init(_ types: [TensorType], build: @escaping @Sendable ([Tensor]) -> [Tensor]) {
     results = ResultList(types)
-    self.words = words
     self.build = build
   }
 
   /// The results of operations that `build` builds when they are needed.
   /// - Parameter evaluator: the evaluator of the inputs' device.
   static func results(
-    _ types: [TensorType], of inputs: [Tensor], words: [UInt64], _ evaluator: inout Evaluator,
+    _ types: [TensorType], of inputs: [Tensor], _ evaluator: inout Evaluator,
     build: @escaping @Sendable ([Tensor]) -> [Tensor]
   ) -> [Tensor] {
-    let graph = DeferredGraph(types, words, build: build)
+    let graph = DeferredGraph(types, build: build)
     let node = Node(
       op: .deferred, inputs: OpInputs(list: inputs.map(\.node)), attributes: .deferred(graph),
       type: TensorType(Shape(), .float32), device: inputs[0].node.deviceReference)
@@ -85,11 +82,11 @@ extension Op {
 }
 
 extension ComputeDevice {
-  /// Builds the operations of all deferred graphs of the device.
+  /// Builds the operations of all deferred graphs of the device; does nothing while the Swift task builds the operations
+  /// of one, because it may need the backward pass of its loss, which calls this method.
   func expandDeferredGraphs() {
     // In order of creation: a graph may read the results of earlier ones.
     let nodes = withEvaluator { evaluator in evaluator.deferred.compactMap(\.node) }
-    // A backward pass, which expands deferred graphs, may be part of building one.
     guard !nodes.isEmpty, !DeferredGraph.isExpanding else { return }
     for node in nodes {
       if case .deferred(let graph) = node.attributes { graph.expand(node) }

@@ -241,7 +241,7 @@ struct Evaluator: ~Copyable {
       siblings += node.results.living
       if case .deferred(let graph) = node.attributes {
         hasDeferred = true
-        if graph.isBeingExpanded { waitsForExpansion = true }
+        if graph.hasStartedExpansion { waitsForExpansion = true }
       }
     }
     if node.isDetaching, !node.isMaterialized, let source = node.firstEdge { detached.append(source) }

@@ -5,7 +5,9 @@ import Synchronization
 ///
 /// `shape` and `dtype` never change, and neither do `op` and `attributes`, except for results of deferred graphs (see
 /// `expand(to:)`). Edges, buffer and scratch fields are read and written only under the lock of the node's device
-/// (`ComputeDevice.withEvaluator`), or while only one thread has access to the node. No access to one of them contains another access to the same field, so the accesses are not checked at run time
+/// (`ComputeDevice.withEvaluator`), or while only one thread has access to the node.
+///
+/// No access to one of them contains another access to the same field, so the accesses are not checked at run time
 /// (`@exclusivity(unchecked)`): the checks took a fifth of the host's time of a training step.
 final class Node: @unchecked Sendable {
   // Operations and devices are never deallocated, so references to them are not counted.

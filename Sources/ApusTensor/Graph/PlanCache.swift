@@ -40,10 +40,15 @@ struct PlanCache: ~Copyable {
   /// The prepared plan for `key`, if there is one.
   mutating func plan(for key: PlanKey) -> PreparedPlan? {
     guard let plan = entries[key] else { return nil }
-    clock += 1
-    plan.entry.lastUse = clock
-    lastStepCount = plan.entry.stepCount
+    noteUse(of: plan.entry)
     return plan
+  }
+
+  /// Marks a plan as the one that was used last.
+  mutating func noteUse(of entry: Entry) {
+    clock += 1
+    entry.lastUse = clock
+    lastStepCount = entry.stepCount
   }
 
   /// Plans a graph, prepares the plan and keeps it.
@@ -52,12 +57,10 @@ struct PlanCache: ~Copyable {
   ) throws(DeviceError) -> PreparedPlan {
     let plan = Planner(graph, for: backend).plan()
     let entry = Entry(executable: try backend.prepare(plan), plan, IndexAnalysis(graph), dependencies)
-    clock += 1
-    entry.lastUse = clock
+    noteUse(of: entry)
     let result = PreparedPlan(entry: entry, order: nil)
     keep(result, for: key)
     preparedCount += 1
-    lastStepCount = entry.stepCount
     return result
   }
 

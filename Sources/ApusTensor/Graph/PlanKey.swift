@@ -64,7 +64,8 @@ extension Attributes {
   /// give different plans have different words.
   func append(to words: inout [UInt64]) {
     switch self {
-    case .none: break
+    // The operations of a deferred graph follow from those that compute its inputs, which the key contains.
+    case .none, .deferred: break
     case .integers(let values):
       words.append(UInt64(values.count))
       for value in values { words.append(UInt64(bitPattern: Int64(value))) }
@@ -79,7 +80,6 @@ extension Attributes {
     case .customGradient, .customGradientResults: break
     case .loop(let loop): words += loop.body.words
     case .custom(let call): words += call.words
-    case .deferred(let graph): words += graph.words
     }
   }
 }

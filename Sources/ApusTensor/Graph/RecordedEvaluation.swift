@@ -63,10 +63,11 @@ package struct StateSnapshot {
 /// outputs are results and new values of the state.
 package struct RecordedEvaluation {
   /// Whether the code that builds graphs in this Swift task depends on nothing but its arguments: it runs outside of
-  /// the scopes that change or record operations (recorded gradients, mixed precision, search for anomalies).
+  /// the scopes that change, record or check operations (recorded gradients, other precisions, search for anomalies,
+  /// checks of shapes).
   package static var isPossible: Bool {
     GradientScope.current == nil && AnomalyScope.naming == nil && CheckpointRegion.current == 0
-      && PrecisionScope.productType == nil && EvaluationRecorder.current == nil
+      && ShapeRecord.current == nil && PrecisionScope.current == .float32 && EvaluationRecorder.current == nil
   }
 
   private enum Input: Equatable {
@@ -129,6 +130,9 @@ package struct RecordedEvaluation {
   private let stateTypes: [TensorType]
   /// For each tensor of the state, whether the plan overwrites its memory.
   private let isDonated: [Bool]
+  /// The values of the state that the step does not change and that all recordings had in common, and `nil` for other
+  /// values. A run must have the same ones: the step may refer to such a value also as a constant.
+  private var unchangedState: [Node?]
   private let resultTypes: [TensorType]
   /// The values of the arguments that all recordings had in common, and `nil` for other values. A run must have the same
   /// ones: the step may refer to such a value also as a constant.
@@ -143,8 +147,10 @@ package struct RecordedEvaluation {
   ///   - after: the state after the step, in the same order.
   ///   - numbers: scalars whose values each run is given.
   ///   - draws: the random numbers of the step.
-  /// - Returns: `nil` if the step cannot be repeated: it ran no plan or several, has results that the plan did not
-  ///   compute, or has results other than `results` and the state.
+  /// - Returns: `nil` if the step cannot be repeated: it ran no plan or several; it used several devices; the state had
+  ///   no values before the step; a tensor has two roles (two tensors of the state or of the arguments share it); the
+  ///   plan overwrote an input that is not part of the state; the step has results that the plan did not compute, or
+  ///   the plan computed other values than `results` and the state.
   package init?(
     _ recorder: EvaluationRecorder, arguments: ArgumentGraph, before: StateSnapshot, after: StateSnapshot,
     results: [Tensor], numbers given: [Tensor], draws: Draws
@@ -173,6 +179,7 @@ package struct RecordedEvaluation {
     guard isComplete else { return nil }
     (self.inputs, self.outputs, self.constants, self.isDonated) = (inputs, outputs, constants, isDonated)
     stateTypes = before.nodes.map { TensorType($0.shape, $0.dtype) }
+    unchangedState = zip(before.nodes, after.nodes).map { $0 === $1 ? $0 : nil }
     resultTypes = results.map { TensorType($0.shape, $0.dtype) }
   }
 
@@ -241,7 +248,18 @@ package struct RecordedEvaluation {
       result.numbers[index] = number
     }
     for index in leaves.indices where leaves[index] !== other.leaves[index] { result.leaves[index] = nil }
-    return result
+    for index in unchangedState.indices where unchangedState[index] !== other.unchangedState[index] {
+      result.unchangedState[index] = nil
+    }
+    return result.usesAllDraws ? result : nil
+  }
+
+  /// Whether each random number that was drawn is a number of the plan. Otherwise, the code that built the graph may have
+  /// used a random number itself, for example to choose operations.
+  private var usesAllDraws: Bool {
+    var offsets: Set<Int64> = []
+    for case .counter(let offset) in numbers { offsets.insert(offset) }
+    return offsets.count == Int(clamping: draws.count)
   }
 
   /// Runs the evaluation.
@@ -267,6 +285,7 @@ package struct RecordedEvaluation {
     }
     return try device.withEvaluator { evaluator throws(DeviceError) in
       guard let state = bindState(access), let bound = bind(arguments.leaves, state, scalars) else { return nil }
+      evaluator.plans.noteUse(of: entry)
       let buffers = try evaluator.run(entry, bound)
       return store(buffers, state, access)
     }
@@ -284,6 +303,7 @@ package struct RecordedEvaluation {
           isBound = false
         }
         if isDonated[index], !tensor.isExclusive { isBound = false }
+        if let known = unchangedState[index], known !== node { isBound = false }
         nodes.append(node)
       }
       guard isBound else { return nil }

@@ -7,6 +7,7 @@ public struct TensorIdentity: Hashable, Sendable {
 
 extension Tensor {
   /// Tensors that share one value have equal identities. The identity may denote another value once none of them is
-  /// alive.
+  /// alive. A step that does not build its graph, see `CompiledStep`, gives a parameter a new value with the identity
+  /// of the old one, if no other tensor shares the old value.
   public var identity: TensorIdentity { TensorIdentity(node) }
 }
