@@ -8,9 +8,9 @@
 //   group → (batch, tile row, tile column)
 //   warp → (row of warps, column of warps)
 //
-// Parameters: $BATCH, $COPYLEFT, $COPYRIGHT, $EPILOGUE, $LOADLEFT, $LOADRIGHT, $OUTPUT, $ROW, $T, $V, $begin,
-// $columnTiles, $columns, $depth, $dtype, $end, $index, $itemColumns, $itemRows, $items, $leftWords, $rightWords,
-// $rowTiles, $rows, $stages, $tileColumns, $tileRows, $warpColumns, $warpRows.
+// Parameters: $BATCH, $COPYLEFT, $COPYRIGHT, $EPILOGUE, $LOADLEFT, $LOADRIGHT, $MULTIPLY, $OUTPUT, $ROUNDLEFT,
+// $ROUNDRIGHT, $ROW, $T, $V, $begin, $columnTiles, $columns, $depth, $end, $index, $itemColumns, $itemRows, $items,
+// $leftWords, $registers, $rightWords, $rowTiles, $rows, $stages, $tileColumns, $tileRows, $warpColumns, $warpRows.
 $index rest = GROUP_ID();
 const $index tileColumn = rest % $columnTiles;
 rest = rest / $columnTiles;
@@ -46,17 +46,19 @@ for (int step = 1 - $stages; step < steps; step += 1) {
   const u32 *const left = tiles + step % $stages * ($leftWords + $rightWords);
   const u32 *const right = left + $leftWords;
   UNROLL for (int k = 0; k < 2; k += 1) {
-    u32 b[$itemColumns / 16][4];
+    u32 b[$itemColumns / 16][$registers];
     UNROLL for (int j = 0; j < $itemColumns / 16; j += 1) {
-      const int line = warpColumn * $itemColumns + j * 16 + lane / 8 % 2 * 8;
+      const int line = warpColumn * $itemColumns + j * 16;
       $LOADRIGHT
+      $ROUNDRIGHT
     }
     UNROLL for (int i = 0; i < $itemRows / 16; i += 1) {
-      u32 a[4];
-      const int line = warpRow * $itemRows + i * 16 + lane / 8 % 2 * 8;
+      u32 a[$registers];
+      const int line = warpRow * $itemRows + i * 16;
       $LOADLEFT
+      $ROUNDLEFT
       UNROLL for (int j = 0; j < $itemColumns / 8; j += 1) {
-        MMA_$dtype(sums[i][j], a, b[j / 2][j % 2], b[j / 2][j % 2 + 2]);
+        $MULTIPLY
       }
     }
   }

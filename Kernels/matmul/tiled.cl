@@ -25,34 +25,32 @@ $T sums[$itemRows][$itemColumns];
 UNROLL for (int i = 0; i < $itemRows; i += 1) {
   UNROLL for (int j = 0; j < $itemColumns; j += 1) sums[i][j] = 0;
 }
-$T nextLeft[$leftCount];
-$T nextRight[$rightCount];
-$index start = $begin;
-{
-  $FETCHLEFT
-  $FETCHRIGHT
-}
-while (start < $end) {
-  {
-    $STORELEFT
-    $STORERIGHT
-  }
-  BARRIER();
-  start += $step;
+// In each iteration, the group loads the terms from `start` on, and adds those of the iteration before, which are in
+// local memory.
+for ($index start = $begin; start < $end + $step; start += $step) {
+  $T nextLeft[$leftCount];
+  $T nextRight[$rightCount];
   if (start < $end) {
     $FETCHLEFT
     $FETCHRIGHT
   }
-  for (int k = 0; k < $step; k += 1) {
-    $T a[$itemRows];
-    $T b[$itemColumns];
-    UNROLL for (int i = 0; i < $itemRows; i += 1) a[i] = left[k * ($tileRows + 4) + y + i % 4 + i / 4 * $rowPitch];
-    UNROLL for (int j = 0; j < $itemColumns; j += 1) {
-      b[j] = right[k * ($tileColumns + 4) + x + j % 4 + j / 4 * $columnPitch];
+  if (start > $begin) {
+    for (int k = 0; k < $step; k += 1) {
+      $T a[$itemRows];
+      $T b[$itemColumns];
+      UNROLL for (int i = 0; i < $itemRows; i += 1) a[i] = left[k * ($tileRows + 4) + y + i % 4 + i / 4 * $rowPitch];
+      UNROLL for (int j = 0; j < $itemColumns; j += 1) {
+        b[j] = right[k * ($tileColumns + 4) + x + j % 4 + j / 4 * $columnPitch];
+      }
+      UNROLL for (int i = 0; i < $itemRows; i += 1) {
+        UNROLL for (int j = 0; j < $itemColumns; j += 1) sums[i][j] = ACCUMULATE_$lane(a[i], b[j], sums[i][j]);
+      }
     }
-    UNROLL for (int i = 0; i < $itemRows; i += 1) {
-      UNROLL for (int j = 0; j < $itemColumns; j += 1) sums[i][j] = ACCUMULATE_$lane(a[i], b[j], sums[i][j]);
-    }
+  }
+  BARRIER();
+  if (start < $end) {
+    $STORELEFT
+    $STORERIGHT
   }
   BARRIER();
 }

@@ -15,12 +15,17 @@
 //                          2t + i % 2.
 //   MMA_int8(d, a, b0, b1) The same for int8 factors A (16 × 32) and B (32 × 8), and int32 sums, which wrap around. A
 //                          register has the four elements from 4t on, and the second half of a row begins at 16.
+//   MMA_tf32(d, a, b0, b1) The same for TF32 factors A (16 × 8) and B (8 × 8), and float32 sums. A register has the
+//                          element t, and the second half of a row begins at 4. The lowest 13 bits of a factor are
+//                          ignored.
+//   ROUND_TF32(r)          Rounds the float32 numbers in r[0] to r[3] to TF32: to the nearest number, ties away from 0.
+//   SPLIT_TF32(r)          The same, and stores the rounding errors, rounded to TF32, in r[4] to r[7].
 //   COPY_ASYNC(to, from, bytes)   Starts to copy 16 bytes to local memory. All bytes from number `bytes` on are zeros
 //                          and are not read. Both addresses are multiples of 16.
 //   COPY_ASYNC_COMMIT()    Closes a group: the copies that the work-item has started since the last group.
 //   COPY_ASYNC_WAIT(count) Waits until all groups of the work-item but the last `count` are complete.
 //
-// Source: NVIDIA's reference of the PTX instructions ldmatrix, mma and cp.async.
+// Source: NVIDIA's reference of the PTX instructions ldmatrix, mma, cvt and cp.async.
 
 #if !defined(PTX_FUNCTIONS)
 INLINE u32 ptx_local_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
@@ -45,6 +50,12 @@ INLINE void LOAD_MATRIX_TRANSPOSED(u32 *r, const void *row) {
 PTX_MMA(bfloat16, float, "+f", "m16n8k16.row.col.f32.bf16.bf16.f32")
 PTX_MMA(float16, float, "+f", "m16n8k16.row.col.f32.f16.f16.f32")
 PTX_MMA(int8, int, "+r", "m16n8k32.row.col.s32.s8.s8.s32")
+PTX_MMA(tf32, float, "+f", "m16n8k8.row.col.f32.tf32.tf32.f32")
+INLINE u32 ptx_tf32(float x) {
+  u32 result;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(result) : "f"(x));
+  return result;
+}
 INLINE void COPY_ASYNC(void *to, const void *from, int bytes) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                :
@@ -54,3 +65,14 @@ INLINE void COPY_ASYNC(void *to, const void *from, int bytes) {
 INLINE void COPY_ASYNC_COMMIT(void) { asm volatile("cp.async.commit_group;" ::: "memory"); }
 #define COPY_ASYNC_WAIT(count) asm volatile("cp.async.wait_group %0;" ::"n"(count) : "memory")
 #endif
+INLINE void ROUND_TF32(u32 *r) {
+  UNROLL for (int i = 0; i < 4; i += 1) r[i] = ptx_tf32(AS_F(r[i]));
+}
+INLINE void SPLIT_TF32(u32 *r) {
+  UNROLL for (int i = 0; i < 4; i += 1) {
+    const u32 high = ptx_tf32(AS_F(r[i]));
+    // The lowest 13 bits of `high` are not defined.
+    r[i + 4] = ptx_tf32(AS_F(r[i]) - AS_F(high & 0xFFFFE000));
+    r[i] = high;
+  }
+}

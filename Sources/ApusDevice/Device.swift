@@ -19,7 +19,7 @@ public protocol Device: AnyObject, Sendable {
   /// Returns the condition on which the device prefers channels-last images for a pass of a convolution. In the user's
   /// tensors, images are channels-first.
   func channelsLast(
-    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, _ inputPrecision: InputPrecision
   ) -> ChannelsLastPreference
 
   /// Whether the kernels of matrix products and convolutions convert 16-bit floating-point operands to `float32`. If
@@ -28,6 +28,10 @@ public protocol Device: AnyObject, Sendable {
 
   /// The 16-bit floating-point types whose matrix products and convolutions take less time than those of `float32`.
   var fastProductTypes: [DType] { get }
+
+  /// The precisions below `float32` to which the device rounds `float32` factors where a step allows it. Products then
+  /// take less time.
+  var fastInputPrecisions: [InputPrecision] { get }
 
   /// Compiles the kernels of a plan, or loads them from a cache. Runs of the plan use the result.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
@@ -104,7 +108,7 @@ extension Device {
 
   /// By default, channels stay first.
   public func channelsLast(
-    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, _ inputPrecision: InputPrecision
   ) -> ChannelsLastPreference {
     .never
   }
@@ -114,6 +118,9 @@ extension Device {
 
   /// By default, both 16-bit types: products then read half as many bytes as in `float32`.
   public var fastProductTypes: [DType] { [.float16, .bfloat16] }
+
+  /// By default, factors are not rounded.
+  public var fastInputPrecisions: [InputPrecision] { [] }
 
   /// By default, the device does not support profiles.
   public func startProfile() throws(DeviceError) {

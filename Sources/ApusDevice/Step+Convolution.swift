@@ -105,13 +105,15 @@ public struct Convolution: Hashable, Sendable {
   public var dtype: DType
   /// The type to which all elements of both factors are already rounded: see `Matmul.factorDtype`.
   public var factorDtype: DType
+  /// The precision to which the device may round `float32` factors.
+  public var inputPrecision: InputPrecision
   /// The epilogue. Its domain has rank 5: the shape of the result in memory order, with all three spatial axes.
   public var epilogue: Epilogue
 
   /// Creates a pass over two values.
   public init(
     pass: Pass, geometry: ConvolutionGeometry, order: Order = .channelsFirst, left: Int, right: Int, dtype: DType,
-    factorDtype: DType? = nil, epilogue: Epilogue
+    factorDtype: DType? = nil, inputPrecision: InputPrecision = .float32, epilogue: Epilogue
   ) {
     self.pass = pass
     self.geometry = geometry
@@ -120,6 +122,7 @@ public struct Convolution: Hashable, Sendable {
     self.right = right
     self.dtype = dtype
     self.factorDtype = factorDtype ?? dtype
+    self.inputPrecision = inputPrecision
     self.epilogue = epilogue
   }
 }
@@ -154,7 +157,8 @@ extension Convolution {
     let images = Layout(contiguous: [g.batch, k, pixels])
     return Matmul(
       batch: [g.batch], m: m, n: pixels, k: k, a: Operand(value: right, layout: weights),
-      b: Operand(value: left, layout: images), dtype: dtype, factorDtype: factorDtype, epilogue: epilogue)
+      b: Operand(value: left, layout: images), dtype: dtype, factorDtype: factorDtype, inputPrecision: inputPrecision,
+      epilogue: epilogue)
   }
 
   /// The weight gradient of a pointwise convolution as a matrix product for each image, `w[n] = y[n]·x[n]ᵀ` with the
@@ -170,7 +174,8 @@ extension Convolution {
     let x = Layout(shape: [g.batch, k, n], strides: [k * n, 1, k], offset: 0)
     return Matmul(
       batch: [g.batch], m: m, n: n, k: k, a: Operand(value: right, layout: Layout(contiguous: [g.batch, m, k])),
-      b: Operand(value: left, layout: x), dtype: dtype, factorDtype: factorDtype, epilogue: epilogue)
+      b: Operand(value: left, layout: x), dtype: dtype, factorDtype: factorDtype, inputPrecision: inputPrecision,
+      epilogue: epilogue)
   }
 
   private var isPointwiseProduct: Bool {

@@ -4,8 +4,8 @@ import ApusSystem
 /// (elementwise operations) over `batch + [m, n]`.
 ///
 /// Products are accumulated in the arithmetic type (lane) of `dtype`: `float32` for 16-bit floats, `int32` for `int8`
-/// and `uint8`. The order of accumulation depends only on the shape, the layouts of the factors, `factorDtype` and the
-/// processor.
+/// and `uint8`. The order of accumulation depends only on the shape, the layouts of the factors, `factorDtype`,
+/// `inputPrecision` and the processor.
 public struct Matmul: Hashable, Sendable {
   /// The batch axes, outermost first; empty for one product.
   public var batch: Shape
@@ -27,13 +27,15 @@ public struct Matmul: Hashable, Sendable {
   /// A device may multiply the factors in this type. The products are exact in `float32`, but processor units that
   /// multiply pairs of `bfloat16` numbers add in another order, and may flush subnormal numbers to zero.
   public var factorDtype: DType
+  /// The precision to which the device may round `float32` factors.
+  public var inputPrecision: InputPrecision
   /// The epilogue, over `batch + [m, n]`.
   public var epilogue: Epilogue
 
   /// Creates a product; the default of `factorDtype` is `dtype`.
   public init(
     batch: Shape, m: Int, n: Int, k: Int, a: Operand, b: Operand, dtype: DType, factorDtype: DType? = nil,
-    epilogue: Epilogue
+    inputPrecision: InputPrecision = .float32, epilogue: Epilogue
   ) {
     self.batch = batch
     self.m = m
@@ -43,6 +45,7 @@ public struct Matmul: Hashable, Sendable {
     self.b = b
     self.dtype = dtype
     self.factorDtype = factorDtype ?? dtype
+    self.inputPrecision = inputPrecision
     self.epilogue = epilogue
   }
 

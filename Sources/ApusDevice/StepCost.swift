@@ -106,12 +106,18 @@ extension Elementwise {
   }
 }
 
+/// The type of the factors of a product, as it is multiplied.
+private func factors(_ dtype: DType, _ precision: InputPrecision) -> String {
+  dtype == .float32 && precision != .float32 ? "\(precision)" : "\(dtype)"
+}
+
 extension Matmul {
   fileprivate var label: String {
     // N if the rows are contiguous, T if the matrix is stored transposed.
     func order(_ operand: Operand) -> String { operand.layout.strides[batch.rank + 1] == 1 ? "N" : "T" }
     let count = batch.elementCount
-    return "matmul \(count == 1 ? "" : "\(count)×")\(m)x\(n)x\(k) \(order(a))\(order(b)) \(factorDtype)"
+    return
+      "matmul \(count == 1 ? "" : "\(count)×")\(m)x\(n)x\(k) \(order(a))\(order(b)) \(factors(factorDtype, inputPrecision))"
   }
 }
 
@@ -120,7 +126,7 @@ extension Convolution {
     let g = geometry
     let groups = g.groups == 1 ? "" : "groups \(g.groups) "
     return "convolution \(pass) N\(g.batch) C\(g.inputChannels) \(g.input.extentText) K\(g.outputChannels) "
-      + "\(g.kernel.extentText) stride \(g.stride.extentText) \(groups)\(factorDtype)"
+      + "\(g.kernel.extentText) stride \(g.stride.extentText) \(groups)\(factors(factorDtype, inputPrecision))"
   }
 }
 

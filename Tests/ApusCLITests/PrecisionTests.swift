@@ -37,10 +37,17 @@ struct PrecisionTests {
     #expect(other.status == 65 && other.errors.contains("its precision is \"mixed\", not unset"), "\(other.errors)")
   }
 
-  /// TF32 and misspelt precisions are refused.
+  /// On devices without matrix units, runs with TF32 have the bits of runs in `float32`.
+  @Test(arguments: ["tf32", "tf32x3"]) func tf32RunsHaveTheBitsOfFloat32OnCPUs(precision: String) throws {
+    let words = ["lenet5", "--batch-size", "32", "--steps", "5"]
+    let run = try train(words + ["--precision", precision])
+    #expect(run.status == 0 && run.errors.contains("products of --precision \(precision) as float32"), "\(run.errors)")
+    let plain = try train(words, as: "plain")
+    #expect(try run.member("weights_sha256") as String? == plain.member("weights_sha256"))
+  }
+
+  /// Misspelt precisions are refused.
   @Test func unknownPrecisionsAreRefused() throws {
-    let tf32 = try train(["mlp", "--precision", "tf32"])
-    #expect(tf32.status == 64 && tf32.errors.contains("--precision tf32: TF32 is a mode of"), "\(tf32.errors)")
     let half = try train(["mlp", "--precision", "mixd"])
     #expect(half.status == 64 && half.errors.contains("did you mean mixed?"), "\(half.errors)")
   }

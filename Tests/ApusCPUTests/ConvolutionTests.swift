@@ -259,7 +259,7 @@ import Testing
     ) -> ChannelsLastPreference {
       let geometry = Self.geometry(
         batch: 1, inputs, outputs, input: [1, 20, 20], kernel: [1, kernel, kernel], stride: [1, stride, stride])
-      return device.channelsLast(geometry, pass, dtype)
+      return device.channelsLast(geometry, pass, dtype, .float32)
     }
     for pass in Convolution.Pass.allCases { #expect(wanted(64, 64, kernel: 3, pass) == .init(.always)) }
     #expect(wanted(64, 64, kernel: 3, .output, .float64) == .never)

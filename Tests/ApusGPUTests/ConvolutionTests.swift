@@ -211,20 +211,25 @@ import Testing
     #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
   }
 
-  /// Channels-last images of 16-bit numbers on matrix units, with both orders of the threads of a block.
+  /// Channels-last images of 16-bit numbers, and of `float32` numbers rounded to TF32, on matrix units, with both orders
+  /// of the threads of a block.
   @Test(
     .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"), arguments: matrix.indices,
     Convolution.Pass.allCases)
   func matrixUnits(_ index: Int, _ pass: Convolution.Pass) throws {
     let device = Harness.openCUDA()
-    #expect(device.channelsLast(Self.matrix[index], pass, .bfloat16).condition == .always)
-    #expect(device.channelsLast(Self.matrix[index], pass, .float32).condition == .never)
+    #expect(device.channelsLast(Self.matrix[index], pass, .bfloat16, .float32).condition == .always)
+    #expect(device.channelsLast(Self.matrix[index], pass, .float32, .tf32).condition == .always)
+    #expect(device.channelsLast(Self.matrix[index], pass, .float32, .float32).condition == .never)
     defer { try? CUDAStandIn.setOrder(isReversed: false) }
     for (dtype, isReversed) in [(DType.bfloat16, false), (.bfloat16, true), (.float16, false)] {
       try CUDAStandIn.setOrder(isReversed: isReversed)
       try check(
         Self.matrix[index], pass, dtype, order: .channelsLast, tolerance: 0x1p-20, devices: [(.gpu, device)])
     }
+    try check(
+      Self.matrix[index], pass, .float32, inputPrecision: .tf32, order: .channelsLast, tolerance: 0x1p-20,
+      devices: [(.gpu, device)])
   }
 
   /// Without images, the weight gradient is the epilogue applied to zeros.
@@ -284,8 +289,9 @@ import Testing
   }
 
   private func check(
-    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, order: Convolution.Order = .channelsFirst,
-    tolerance: Double, devices: [(kernelClass: KernelTarget.Class, device: any Device)]? = nil
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, inputPrecision: InputPrecision = .float32,
+    order: Convolution.Order = .channelsFirst, tolerance: Double,
+    devices: [(kernelClass: KernelTarget.Class, device: any Device)]? = nil
   ) throws {
     var numbers = Numbers(seed: 3)
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
@@ -326,6 +332,7 @@ import Testing
         .convolution(
           Convolution(
             pass: pass, geometry: g, order: order, left: leftValue, right: rightValue, dtype: dtype,
+            inputPrecision: inputPrecision,
             epilogue: epilogue(
               dtype.lane, operand, domain: laid, bias: Operand(value: biasValue, layout: biasLayout)))))
       if devices != nil { try CUDADump.write(builder.plan, capabilities: [90]) }

@@ -34,7 +34,10 @@ void stand_in_barrier(void);
 void stand_in_exchange(const void *value, size_t bytes);
 /// The value that thread `lane` of the warp passed to the last exchange.
 const void *stand_in_given(unsigned int lane);
+/// The shared memory that the launch provides.
+void *stand_in_shared_memory(void);
 }
+#define LARGE_LOCAL_ARRAY(type, name, count) type *const name = (type *)stand_in_shared_memory()
 #define blockIdx stand_in_block
 #define threadIdx stand_in_thread
 #define __syncthreads() stand_in_barrier()

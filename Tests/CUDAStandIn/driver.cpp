@@ -29,6 +29,7 @@
 #include "../../Sources/CCUDA/include/ccuda.h"
 #include "faults.h"
 #include "fibres.h"
+#include "launches.h"
 #include "streams.h"
 
 // MARK: - State of the driver
@@ -43,8 +44,6 @@ struct State {
   /// The size of each allocation.
   std::map<CUdeviceptr, size_t> allocations;
   size_t used = 0;
-  /// The error that later launches, copies, allocations and waits return.
-  std::atomic<CUresult> lost = CUDA_SUCCESS;
 };
 
 State &state() {
@@ -66,8 +65,8 @@ namespace {
 CUresult error_of_call(const char *function) {
   static Faults *faults = new Faults;
   CUresult injected = faults->count(function);
-  if (Faults::is_loss(injected)) state().lost = injected;
-  return injected != CUDA_SUCCESS ? injected : state().lost.load();
+  if (Faults::is_loss(injected)) lost = injected;
+  return injected != CUDA_SUCCESS ? injected : lost.load();
 }
 } // namespace
 
@@ -80,10 +79,6 @@ CUresult error_of_call(const char *function) {
 
 struct CUctx_st {
   int device;
-};
-struct CUfunc_st {
-  Kernel kernel;
-  int parameter_count;
 };
 struct CUmod_st {
   void *library;
@@ -153,7 +148,7 @@ EXPORT CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice) {
     case CU_DEVICE_ATTRIBUTE_INTEGRATED: *value = 0; break;
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = (int)setting("STAND_IN_CAPABILITY", 90) / 10; break;
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = (int)setting("STAND_IN_CAPABILITY", 90) % 10; break;
-    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = 227 << 10; break;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = most_shared_bytes; break;
     case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED: *value = 1; break;
     default: return CUDA_ERROR_INVALID_VALUE;
   }
@@ -372,52 +367,27 @@ EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const
   void *kernel = dlsym(module->library, (std::string("stand_in_call_") + name).c_str());
   int *count = (int *)dlsym(module->library, (std::string("stand_in_parameters_") + name).c_str());
   if (kernel == nullptr || count == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  *function = &(module->functions[name] = {(Kernel)kernel, *count});
+  CUfunc_st &found = module->functions[name];
+  found.kernel = (Kernel)kernel;
+  found.parameter_count = *count;
+  *function = &found;
   return CUDA_SUCCESS;
 }
 
-namespace {
-
-/// A kernel with its launch's parameters.
-struct LaunchTask {
-  Kernel kernel;
-  unsigned int groups, threads;
-  std::vector<uint64_t> parameters;
-
-  LaunchTask(CUfunction function, unsigned int groups, unsigned int threads, void **parameters)
-      : kernel(function->kernel), groups(groups), threads(threads), parameters((size_t)function->parameter_count) {
-    for (size_t i = 0; i < this->parameters.size(); i += 1) memcpy(&this->parameters[i], parameters[i], 8);
-  }
-
-  /// The result of the call that starts the launch.
-  CUresult check() const {
-    return groups == 0 || threads == 0 || threads > largest_group ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
-  }
-
-  void operator()() const {
-    if (state().lost != CUDA_SUCCESS) return;
-    runner.kernel = kernel;
-    runner.count = (int)threads;
-    runner.parameters = parameters.data();
-    for (unsigned int group = 0; group < groups; group += 1) {
-      stand_in_block = {group, 0, 0};
-      CUresult result = run_block();
-      if (result != CUDA_SUCCESS) {
-        state().lost = result;
-        return;
-      }
-    }
-  }
-};
-
-} // namespace
+EXPORT CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value) {
+  BEGIN_CALL();
+  if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
+  if (value < 0 || value > most_shared_bytes) return CUDA_ERROR_INVALID_VALUE;
+  function->most_shared_bytes = (unsigned int)value;
+  return CUDA_SUCCESS;
+}
 
 EXPORT CUresult cuLaunchKernel(
     CUfunction function, unsigned int groups, unsigned int, unsigned int, unsigned int threads, unsigned int,
-    unsigned int, unsigned int, CUstream stream, void **parameters, void **) {
+    unsigned int, unsigned int shared_bytes, CUstream stream, void **parameters, void **) {
   BEGIN_CALL();
   if (current_context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
-  LaunchTask task(function, groups, threads, parameters);
+  LaunchTask task(function, groups, threads, shared_bytes, parameters);
   if (task.check() == CUDA_SUCCESS && runs_kernels()) stream->add(task);
   return task.check();
 }
@@ -453,7 +423,9 @@ EXPORT CUresult cuGraphAddKernelNode_v2(
     const CUDA_KERNEL_NODE_PARAMS *parameters) {
   BEGIN_CALL();
   bool is_chained = graph->nodes.empty() ? count == 0 : count == 1 && dependencies[0] == graph->nodes.back().get();
-  LaunchTask task(parameters->function, parameters->groups_x, parameters->threads_x, parameters->parameters);
+  LaunchTask task(
+      parameters->function, parameters->groups_x, parameters->threads_x, parameters->shared_bytes,
+      parameters->parameters);
   if (!is_chained || task.check() != CUDA_SUCCESS) return CUDA_ERROR_INVALID_VALUE;
   graph->nodes.push_back(std::make_unique<CUgraphNode_st>(CUgraphNode_st{task, graph->nodes.size()}));
   *node = graph->nodes.back().get();
@@ -471,7 +443,9 @@ EXPORT CUresult
 cuGraphExecKernelNodeSetParams_v2(CUgraphExec executable, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *parameters) {
   BEGIN_CALL();
   if (node->index >= executable->tasks.size()) return CUDA_ERROR_INVALID_VALUE;
-  LaunchTask task(parameters->function, parameters->groups_x, parameters->threads_x, parameters->parameters);
+  LaunchTask task(
+      parameters->function, parameters->groups_x, parameters->threads_x, parameters->shared_bytes,
+      parameters->parameters);
   executable->tasks[node->index] = task;
   return task.check();
 }

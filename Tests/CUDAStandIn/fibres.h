@@ -71,6 +71,11 @@ struct Copy {
   int bytes;
 };
 
+/// 16 bytes of shared memory.
+struct alignas(16) Chunk {
+  unsigned char bytes[16];
+};
+
 struct Fibre {
   enum State { ready, at_barrier, at_exchange, ended };
 
@@ -103,6 +108,8 @@ struct Runner {
   int count = 0;
   Kernel kernel = nullptr;
   const uint64_t *parameters = nullptr;
+  /// The shared memory that the launch provides, aligned to 16 bytes.
+  std::vector<Chunk> shared;
 
   ~Runner() {
     for (char *stack : free_stacks) munmap(stack, stack_size);
@@ -236,6 +243,8 @@ CUresult run_block() {
 EXPORT void stand_in_set_reverse(int value) { is_reverse = value != 0; }
 
 EXPORT void stand_in_barrier(void) { runner.leave(Fibre::at_barrier); }
+
+EXPORT void *stand_in_shared_memory(void) { return runner.shared.data(); }
 
 EXPORT void stand_in_exchange(const void *value, size_t bytes) {
   Fibre &fibre = runner.fibres[runner.current];

@@ -81,6 +81,17 @@ static inline void MMA_bfloat16(float *d, const uint32_t *a, uint32_t b0, uint32
 static inline void MMA_float16(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
   stand_in_multiply_halves<stand_in_float16>(d, a, b0, b1);
 }
+/// Ignores the lowest 13 bits of both factors. The products are exact, and the sum is rounded once.
+static inline void MMA_tf32(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
+  stand_in_multiply<double>(d, a, b0, b1, [](double sum, uint32_t x, uint32_t y) {
+    return sum + (double)stand_in_bits<float>(x & 0xFFFFE000) * (double)stand_in_bits<float>(y & 0xFFFFE000);
+  });
+}
+/// Rounds to TF32, ties away from 0. The lowest 13 bits of the result are ones, because they are not defined in PTX.
+static inline uint32_t ptx_tf32(float x) {
+  uint32_t bits = stand_in_bits<uint32_t>(x);
+  return (x - x == 0 ? bits + 0x1000 : bits) | 0x1FFF;
+}
 static inline void MMA_int8(int *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
   stand_in_multiply<uint32_t>(d, a, b0, b1, [](uint32_t sum, uint32_t x, uint32_t y) {
     for (int k = 0; k < 32; k += 8) sum += (uint32_t)((int)(int8_t)(x >> k) * (int)(int8_t)(y >> k));

@@ -161,7 +161,7 @@ extension BenchCommand {
   private static func trainingSteps(_ arguments: Arguments) throws -> [any Workload] {
     try (arguments[steps] ?? TrainingStep.all.map(\.name)).map {
       var workload = try TrainingStep.find($0)
-      workload.precision = try arguments[precision].map { try Precision(option: $0) } ?? .float32
+      workload.precision = arguments[precision].flatMap(Precision.init(named:)) ?? .float32
       return workload
     }
   }

@@ -2,7 +2,7 @@ import ApusDevice
 
 extension CPUDevice {
   public func channelsLast(
-    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, _ inputPrecision: InputPrecision
   ) -> ChannelsLastPreference {
     let results = pass == .inputGradient ? geometry.inputChannels : geometry.outputChannels
     guard ConvolutionMethod(geometry, pass, .channelsLast, dtype) != nil,

@@ -7,6 +7,8 @@ extension CUDADriver {
     let function: CUfunction
     let groups: UInt32
     let localSize: UInt32
+    /// The local memory in bytes that the launch provides, because it is more than a kernel can declare; otherwise 0.
+    let sharedByteCount: UInt32
     let label: String
     let tag: Int
     let slots: [Int]
@@ -26,7 +28,8 @@ extension CUDADriver {
         return pointers.withUnsafeMutableBufferPointer { pointers in
           var parameters = CUDA_KERNEL_NODE_PARAMS(
             function: function, groups_x: groups, groups_y: 1, groups_z: 1, threads_x: localSize, threads_y: 1,
-            threads_z: 1, shared_bytes: 0, parameters: pointers.baseAddress, extra: nil, kernel: nil, context: nil)
+            threads_z: 1, shared_bytes: sharedByteCount, parameters: pointers.baseAddress, extra: nil, kernel: nil,
+            context: nil)
           return body(&parameters)
         }
       }
@@ -64,10 +67,16 @@ extension CUDADriver {
     for launch in launches {
       var function: CUfunction?
       try check(api.cuModuleGetFunction(&function, launch.module.module, launch.kernel), launch.kernel)
+      let shared = launch.localByteCount > KernelTarget.staticLocalByteCount ? launch.localByteCount : 0
+      if shared > 0 {
+        let code = api.cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, Int32(shared))
+        try check(code, launch.kernel)
+      }
       recorded.append(
         RecordedLaunch(
           function: function!, groups: UInt32(launch.groups), localSize: UInt32(launch.localSize),
-          label: launch.label, tag: launch.tag, slots: launch.slots, geometryOffset: launch.geometryOffset,
+          sharedByteCount: UInt32(shared), label: launch.label, tag: launch.tag, slots: launch.slots,
+          geometryOffset: launch.geometryOffset,
           module: launch.module))
     }
     return Recording(recorded, loops: loops)

@@ -70,7 +70,8 @@ struct CUDAEntry: Sendable {
   /// The properties that the device's kernels depend on.
   var target: KernelTarget {
     var target = KernelTarget.cuda(
-      capability: capability, computeUnits: max(1, attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)))
+      capability: capability, computeUnits: max(1, attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)),
+      localByteCount: attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN))
     target.largestGroup = attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)
     target.fingerprint =
       ["CUDA \(libraries.driverVersion)", name, "NVRTC \(libraries.compilerVersion)"]

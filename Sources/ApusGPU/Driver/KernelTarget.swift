@@ -14,6 +14,9 @@ package struct KernelTarget: Sendable, Hashable {
     var fileExtension: String { self == .openCL ? "cl" : "cu" }
   }
 
+  /// In CUDA, the local memory in bytes that kernels can declare. Launches provide local arrays that are larger.
+  static let staticLocalByteCount = 48 << 10
+
   var dialect: Dialect
   var kernelClass: Class
   var supportsFloat64: Bool
@@ -22,7 +25,7 @@ package struct KernelTarget: Sendable, Hashable {
   /// For GPUs: the vendor, if it affects the choice of kernels.
   var vendor = Vendor.other
   /// For GPUs: the local memory of a work-group in bytes, and the maximum number of its work-items.
-  var localByteCount = 48 << 10
+  var localByteCount = KernelTarget.staticLocalByteCount
   var largestGroup = 1024
   /// For GPUs: how work-items read registers of other work-items; `nil` if they cannot.
   var subgroup: Subgroup?

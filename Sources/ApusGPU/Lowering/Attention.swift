@@ -36,7 +36,7 @@ extension PlanLowering {
     let localSize = isCPU ? 1 : 64
     let parts = ceilDivide(extent, width)
     var builder = KernelBuilder(family: "attention_\(name)", target: target, isLarge: true)
-    builder.fillsRegisters = name == "keys"
+    builder.fillsRegisters = true
     var template = KernelTemplate("attention/\(name).cl", lane, builder)
     bind(step.query, as: "query", &template, &builder)
     bind(step.key, as: "key", &template, &builder)

@@ -3,9 +3,10 @@ import ApusSystem
 
 extension ConvolutionGeometry {
   /// Whether kernels for matrix units compute the passes of the convolution, for channels-last images: in two spatial
-  /// axes and one group, of 16-bit numbers, with channels in whole chunks of 16 bytes.
-  func fitsMatrixUnits(_ dtype: DType) -> Bool {
-    hasPixelProducts(dtype) && dtype.byteCount == 2 && inputChannels % 8 == 0 && outputChannels % 8 == 0
+  /// axes and one group, with channels in whole chunks of 16 bytes.
+  func fitsMatrixUnits(_ dtype: DType, _ inputPrecision: InputPrecision) -> Bool {
+    guard hasPixelProducts(dtype), let format = MatrixFormat(dtype, inputPrecision) else { return false }
+    return inputChannels % format.chunk == 0 && outputChannels % format.chunk == 0
   }
 }
 
@@ -22,6 +23,7 @@ extension PlanLowering {
   /// Extents are constants in the kernel source, so that the compiler replaces divisions by multiplications.
   mutating func lowerMatrix(_ step: Convolution) {
     let g = step.geometry
+    let format = MatrixFormat(step.dtype, step.inputPrecision)!
     let (taps, x, y) = (g.kernel.wrappedProduct, g.inputChannels, g.outputChannels)
     let (inputPixels, outputPixels) = (g.batch * g.input.wrappedProduct, g.batch * g.output.wrappedProduct)
     let (rows, columns, depth) =
@@ -30,51 +32,45 @@ extension PlanLowering {
       case .inputGradient: (inputPixels, x, taps * y)
       case .weightGradient: (y, taps * x, outputPixels)
       }
-    let (parts, partSize) = step.pass == .weightGradient ? Self.split(depth, rows, columns) : (1, depth)
+    let parts = step.pass == .weightGradient ? Self.split(depth, rows, columns) : SumParts(count: 1, size: depth)
     let tile = chooseMatrixTile(
-      "convolution \(step.pass) \(step.dtype) taps\(taps)", batch: parts, rows: rows, columns: columns,
-      depth: partSize)
+      "convolution \(step.pass) \(format) taps\(taps)", batch: parts.count, rows: rows, columns: columns,
+      depth: parts.size)
     let offset = max(
       location(value: step.left).offset, location(value: step.right).offset, maximumOffset(of: step.epilogue))
     if step.pass != .weightGradient { lowerReorderedWeights(step) }
 
     var builder = KernelBuilder(
       family: "convolution_matrix", target: target,
-      isLarge: KernelBuilder.isLarge(max(inputPixels * x, outputPixels * y, parts * taps * x * y) + offset))
-    var template = KernelTemplate(tile, step.dtype, &builder)
+      isLarge: KernelBuilder.isLarge(max(inputPixels * x, outputPixels * y, parts.count * taps * x * y) + offset))
+    var template = KernelTemplate(tile, format, &builder)
     let (rowTiles, columnTiles) = (ceilDivide(rows, tile.rows), ceilDivide(columns, tile.columns))
     for (name, value) in [
       ("rows", rows), ("columns", columns), ("rowTiles", rowTiles), ("columnTiles", columnTiles),
     ] {
       template[name] = String(value)
     }
-    template["BATCH"] = "const \(builder.index) until = SMALLER((batch + 1) * \(partSize), (\(builder.index))\(depth));"
-    template["begin"] = "batch * \(partSize)"
+    template["BATCH"] =
+      "const \(builder.index) until = SMALLER((batch + 1) * \(parts.size), (\(builder.index))\(depth));"
+    template["begin"] = "batch * \(parts.size)"
     template["end"] = "until"
-    for copy in copies(step, rows: rows, columns: columns, &builder) { template.insert(copy, of: tile) }
+    for copy in copies(step, format, rows: rows, columns: columns, &builder) { template.insert(copy, of: tile) }
     if step.pass == .weightGradient {
       let workspace = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
       template["OUTPUT"] = "const \(builder.index) tap = tiledColumn / \(x);"
       template["ROW"] = ""
       template["EPILOGUE"] =
         "\(workspace)[((batch * \(rows) + tiledRow) * \(x) + (tiledColumn - tap * \(x))) * \(taps) + tap] = core;"
-      needWorkspace(parts * rows * columns * step.dtype.lane.dtype.byteCount)
+      needWorkspace(parts.count * rows * columns * step.dtype.lane.dtype.byteCount)
     } else {
       template["OUTPUT"] = "const \(builder.index) output = tiledRow;\nconst \(builder.index) column = tiledColumn;"
       fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     }
     builder.append(template)
-    launch(builder, groups: parts * rowTiles * columnTiles, localSize: MatrixTile.items)
-    if step.pass == .weightGradient { lowerSum(of: parts, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue) }
-  }
-
-  /// Splits a long sum for few results into parts to occupy the device. The split determines the bits of the sum, so it
-  /// does not depend on the tile.
-  private static func split(_ depth: Int, _ rows: Int, _ columns: Int) -> (parts: Int, partSize: Int) {
-    let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64)
-    let parts = max(1, min(64, depth / 1024, 512 / squares))
-    let partSize = roundUp(ceilDivide(depth, parts), toMultipleOf: 32)
-    return (ceilDivide(depth, partSize), partSize)
+    launch(builder, groups: parts.count * rowTiles * columnTiles, localSize: tile.items)
+    if step.pass == .weightGradient {
+      lowerSum(of: parts.count, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue)
+    }
   }
 
   /// Copies the weights to the workspace, with the taps before the channels of a sum: `[column, tap, channel]`.
@@ -106,7 +102,7 @@ extension PlanLowering {
 
   /// The copies of both factors.
   private func copies(
-    _ step: Convolution, rows: Int, columns: Int, _ builder: inout KernelBuilder
+    _ step: Convolution, _ format: MatrixFormat, rows: Int, columns: Int, _ builder: inout KernelBuilder
   ) -> [MatrixCopy] {
     let g = step.geometry
     let index = builder.index
@@ -114,7 +110,7 @@ extension PlanLowering {
       let location = location(value: value)
       return (
         builder.pointer(step.dtype.storage, slot: location.slot), builder.number(location.offset),
-        location.offset % 8 == 0
+        location.offset % format.chunk == 0
       )
     }
     let (image, offset, isAligned) = pointer(step.left)
@@ -131,10 +127,10 @@ extension PlanLowering {
       let length = channels * g.kernel.wrappedProduct
       return [
         MatrixCopy(
-          .left, image, "\(offset) + from * \(channels) + channel", isAligned: isAligned, isTransposed: false,
+          .left, format, image, "\(offset) + from * \(channels) + channel", isAligned: isAligned, isTransposed: false,
           if: "isInside && row < \(rows) && depth < until", text),
         MatrixCopy(
-          .right, weights, "column * \(length) + depth", isTransposed: false,
+          .right, format, weights, "column * \(length) + depth", isTransposed: false,
           if: "column < \(columns) && depth < until"),
       ]
     }
@@ -145,10 +141,10 @@ extension PlanLowering {
       + Self.inputPixel(g, index)
     return [
       MatrixCopy(
-        .left, gradient.name, "\(gradient.offset) + depth * \(y) + row", isAligned: gradient.isAligned,
+        .left, format, gradient.name, "\(gradient.offset) + depth * \(y) + row", isAligned: gradient.isAligned,
         isTransposed: true, if: "row < \(rows) && depth < until"),
       MatrixCopy(
-        .right, image, "\(offset) + from * \(x) + channel", isAligned: isAligned, isTransposed: true,
+        .right, format, image, "\(offset) + from * \(x) + channel", isAligned: isAligned, isTransposed: true,
         if: "isInside && column < \(columns) && depth < until", window),
     ]
   }
@@ -178,18 +174,19 @@ extension PlanLowering {
 }
 
 extension MatrixCopy {
-  /// A copy of chunks of 8 16-bit elements of `pointer` where `condition` holds, after `text`. In a loop, a value may
+  /// A copy of chunks of elements of `pointer` where `condition` holds, after `text`. In a loop, a value may
   /// begin at any element; if it is not aligned, the elements are copied one by one.
   fileprivate init(
-    _ side: KernelTemplate.Side, _ pointer: String, _ element: String, isAligned: Bool = true, isTransposed: Bool,
-    if condition: String, _ text: String = ""
+    _ side: KernelTemplate.Side, _ format: MatrixFormat, _ pointer: String, _ element: String, isAligned: Bool = true,
+    isTransposed: Bool, if condition: String, _ text: String = ""
   ) {
-    let chunk =
+    let type = format.dtype.storage
+    let code =
       isAligned
       ? "COPY_ASYNC(to, isUsed ? &\(pointer)[\(element)] : \(pointer), isUsed ? 16 : 0);"
-      : "for (int q = 0; q < 8; q += 1) ((u16 *)to)[q] = isUsed ? \(pointer)[\(element) + q] : (u16)0;"
+      : "for (int q = 0; q < \(format.chunk); q += 1) ((\(type) *)to)[q] = isUsed ? \(pointer)[\(element) + q] : (\(type))0;"
     self.init(
-      side: side, chunk: 8, isTransposed: isTransposed, isAlong: !isTransposed, isAsynchronous: isAligned,
-      text: "\(text)\nconst int isUsed = \(condition);\n\(chunk)")
+      side: side, chunk: format.chunk, isTransposed: isTransposed, isAlong: !isTransposed, isAsynchronous: isAligned,
+      text: "\(text)\nconst int isUsed = \(condition);\n\(code)")
   }
 }

@@ -7,7 +7,7 @@ extension PlanLowering {
     guard step.geometry.batch > 0 else { return lowerZeros(step) }
     let isGradient = step.pass == .weightGradient
     let method = ConvolutionMethod(
-      step.geometry, step.pass, step.order, step.dtype, target,
+      step.geometry, step.pass, step.order, step.dtype, step.inputPrecision, target,
       product: isGradient ? step.pointwiseGradientProducts : step.pointwiseProduct,
       mergesWeights: isGradient && canMerge(step.epilogue, from: 1))
     switch method {

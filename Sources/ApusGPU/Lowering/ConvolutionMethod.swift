@@ -31,13 +31,13 @@ enum ConvolutionMethod {
   ///   - mergesWeights: Whether the epilogue can traverse all weights of an output channel as one axis.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
-    _ target: KernelTarget, product: Matmul? = nil, mergesWeights: Bool = true
+    _ inputPrecision: InputPrecision, _ target: KernelTarget, product: Matmul? = nil, mergesWeights: Bool = true
   ) {
     let width = target.width
     switch (target.kernelClass, order) {
     case (_, .mixed): return nil
     case (.gpu, .channelsLast):
-      guard target.hasMatrixUnits, g.fitsMatrixUnits(dtype) else { return nil }
+      guard target.hasMatrixUnits, g.fitsMatrixUnits(dtype, inputPrecision) else { return nil }
       self = .matrix
     case (.gpu, .channelsFirst): self = .tiled
     case (.cpu, .channelsLast):

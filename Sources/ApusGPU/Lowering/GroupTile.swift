@@ -21,25 +21,34 @@ struct GroupTile: KernelShape {
   /// Returns the local memory of a group in bytes, for elements of `byteCount` bytes.
   func localByteCount(_ byteCount: Int) -> Int { depth * (rows + columns + 8) * byteCount }
 
+  /// The number of elements of a factor that a work-item loads in a step; of both factors, the larger number.
+  var loadCount: Int { depth * max(rows, columns) / items }
+
   /// The tiles to choose from. All work-items of a tile load the same number of elements, also if they load four at a
   /// time.
   static let all = [
     GroupTile(32, 32, 4, 4), GroupTile(64, 64, 8, 8), GroupTile(128, 128, 8, 8), GroupTile(64, 64, 4, 4),
     GroupTile(128, 64, 8, 8), GroupTile(64, 128, 8, 8), GroupTile(128, 128, 8, 8, depth: 8), GroupTile(32, 128, 4, 8),
-    GroupTile(128, 32, 8, 4),
+    GroupTile(128, 32, 8, 4), GroupTile(64, 64, 8, 8, depth: 8),
   ]
 }
 
 extension PlanLowering {
   /// Chooses the tile for `batch` products of `rows` × `columns` results each. Large tiles read fewer elements per
   /// result; small tiles compute fewer results past the edges and occupy more compute units.
+  /// - Parameter hasComputedAddresses: whether each element that is loaded has an address that takes several operations.
+  ///   With CUDA, a work-item then loads at most 8 elements of a factor at a time, since the registers would be too few
+  ///   for more.
   mutating func chooseTile(
-    _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane
+    _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane,
+    hasComputedAddresses: Bool
   ) -> GroupTile {
     let target = target
     let byteCount = lane.dtype.byteCount
+    let hasFewLoads = hasComputedAddresses && target.dialect == .cuda
     let fitting = GroupTile.all.filter {
       $0.items <= target.largestGroup && $0.localByteCount(byteCount) <= target.localByteCount
+        && ($0.loadCount <= 8 || !hasFewLoads)
     }
     func count(_ tile: GroupTile) -> Int {
       batch * ceilDivide(rows, tile.rows) * ceilDivide(columns, tile.columns)
@@ -48,6 +57,7 @@ extension PlanLowering {
       switch (tile.description, target.vendor) {
       case ("32x32x16/4x4", _): rows <= 32 || columns <= 32
       case ("64x64x16/8x8", _): true
+      case ("64x64x8/8x8", _): hasFewLoads
       // Work-items of Intel's GPUs have registers for few results and gain little from local memory.
       case ("128x128x16/8x8", let vendor): vendor != .intel && min(rows, columns) >= 128
       default: false

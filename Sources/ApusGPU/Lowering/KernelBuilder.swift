@@ -165,7 +165,9 @@ struct KernelBuilder {
 
   /// Adds an array of `count` elements of `byteCount` bytes each in the local memory of a work-group.
   mutating func localArray(_ name: String, type: String, byteCount: Int, count: Int) {
-    begin("LOCAL_ARRAY(\(type), \(name), \(count));")
+    let isLarge = target.dialect == .cuda && count * byteCount > KernelTarget.staticLocalByteCount
+    precondition(localByteCount == 0 || !isLarge, "\(family): a large local array must be the only one")
+    begin("\(isLarge ? "LARGE_" : "")LOCAL_ARRAY(\(type), \(name), \(count));")
     localByteCount += count * byteCount
   }
 

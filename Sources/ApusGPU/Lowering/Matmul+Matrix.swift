@@ -1,35 +1,85 @@
 import ApusDevice
 import ApusSystem
 
-/// The tile of a product that a work-group of four warps computes with matrix units, see `Kernels/matmul/matrix.cl`.
+/// The tile of a product that a work-group computes with matrix units, see `Kernels/matmul/matrix.cl`.
 struct MatrixTile: KernelShape {
   /// The rows and columns of the group's results.
   let rows, columns: Int
   /// The number of steps along the inner dimension whose factors are in local memory at a time.
   let stages: Int
 
-  init(_ rows: Int, _ columns: Int, stages: Int) {
+  /// By default, a group has 2 × 2 warps.
+  init(_ rows: Int, _ columns: Int, stages: Int, warpRows: Int = 2, warpColumns: Int = 2) {
     (self.rows, self.columns, self.stages) = (rows, columns, stages)
+    (self.warpRows, self.warpColumns) = (warpRows, warpColumns)
   }
 
   var description: String { "matrix \(rows)x\(columns)/\(stages)" }
 
-  /// The work-items of a group, and the rows and columns of its warps.
-  static let (items, warpRows, warpColumns) = (128, 2, 2)
+  /// The rows and columns of warps of a group.
+  let warpRows, warpColumns: Int
+  /// The work-items of a group.
+  var items: Int { 32 * warpRows * warpColumns }
+
   /// The words of 4 bytes of a row or column that a step multiplies.
   static let stepWordCount = 16
 
   /// The local memory of a group, in words of 4 bytes: the factors of all stages, which the sums of a row of warps
   /// replace at the end.
   var localWordCount: Int {
-    max(stages * (rows + columns) * Self.stepWordCount, rows / Self.warpRows * (columns + 8))
+    max(stages * (rows + columns) * Self.stepWordCount, rows / warpRows * (columns + 8))
   }
 
-  /// The tiles to choose from. The local memory of each is at most 48 KiB.
+  /// The tiles to choose from.
   static let all = [
     MatrixTile(128, 128, stages: 3), MatrixTile(64, 64, stages: 4), MatrixTile(128, 64, stages: 4),
-    MatrixTile(64, 128, stages: 4), MatrixTile(128, 128, stages: 2), MatrixTile(64, 64, stages: 3),
+    MatrixTile(64, 128, stages: 4), MatrixTile(128, 128, stages: 4),
+    MatrixTile(256, 128, stages: 3, warpRows: 4, warpColumns: 2),
+    MatrixTile(128, 256, stages: 3, warpRows: 2, warpColumns: 4), MatrixTile(128, 128, stages: 2),
+    MatrixTile(64, 64, stages: 3),
   ]
+}
+
+/// How matrix units multiply the factors of a product.
+enum MatrixFormat: String {
+  case float16, bfloat16, int8
+  /// `float32` factors, rounded to TF32.
+  case tf32
+  /// `float32` factors, each split into two TF32 numbers.
+  case tf32x3
+
+  /// The format of a product of factors; `nil` if the matrix units have none.
+  /// - Parameter dtype: the type to which the factors are rounded.
+  init?(_ dtype: DType, _ inputPrecision: InputPrecision) {
+    switch (dtype, inputPrecision) {
+    case (.float16, _): self = .float16
+    case (.bfloat16, _): self = .bfloat16
+    case (.int8, _): self = .int8
+    case (.float32, .tf32): self = .tf32
+    case (.float32, .tf32x3): self = .tf32x3
+    default: return nil
+    }
+  }
+
+  /// The type of the factors in local memory.
+  var dtype: DType {
+    switch self {
+    case .float16: .float16
+    case .bfloat16: .bfloat16
+    case .int8: .int8
+    case .tf32, .tf32x3: .float32
+    }
+  }
+
+  /// The elements of a chunk of 16 bytes.
+  var chunk: Int { 16 / dtype.byteCount }
+}
+
+/// The parts of sums along the inner dimension of a product.
+struct SumParts {
+  let count: Int
+  /// The number of terms of a part; the last one may have fewer.
+  let size: Int
 }
 
 /// The copy of a factor to local memory, and its loads from there, in a product with matrix units. A line is a row of the
@@ -39,7 +89,7 @@ struct MatrixCopy {
   /// The elements of a chunk of 16 bytes.
   let chunk: Int
   /// Whether a chunk in local memory has the elements of neighboring lines, which are transposed as they are loaded;
-  /// possible for 16-bit elements only. Otherwise, it has neighboring terms of a line.
+  /// not possible for `int8`. Otherwise, it has neighboring terms of a line.
   let isTransposed: Bool
   /// Whether neighboring work-items copy neighboring terms of a line. Otherwise, they copy neighboring lines.
   let isAlong: Bool
@@ -52,21 +102,29 @@ struct MatrixCopy {
 
 extension KernelTemplate {
   /// Creates the template of a product with matrix units.
-  /// - Parameter type: the type of the factors.
-  init(_ tile: MatrixTile, _ type: DType, _ builder: inout KernelBuilder) {
+  init(_ tile: MatrixTile, _ format: MatrixFormat, _ builder: inout KernelBuilder) {
     builder.localArray("tiles", type: "u32", byteCount: 4, count: tile.localWordCount)
     builder.begin("const int count = 1;")
-    self.init("matmul/matrix.cl", type.lane, builder)
+    self.init("matmul/matrix.cl", format.dtype.lane, builder)
     for (name, value) in [
-      ("tileRows", tile.rows), ("tileColumns", tile.columns), ("itemRows", tile.rows / MatrixTile.warpRows),
-      ("itemColumns", tile.columns / MatrixTile.warpColumns), ("warpRows", MatrixTile.warpRows),
-      ("warpColumns", MatrixTile.warpColumns), ("items", MatrixTile.items), ("stages", tile.stages),
+      ("tileRows", tile.rows), ("tileColumns", tile.columns), ("itemRows", tile.rows / tile.warpRows),
+      ("itemColumns", tile.columns / tile.warpColumns), ("warpRows", tile.warpRows),
+      ("warpColumns", tile.warpColumns), ("items", tile.items), ("stages", tile.stages),
       ("leftWords", tile.rows * MatrixTile.stepWordCount), ("rightWords", tile.columns * MatrixTile.stepWordCount),
-      ("depth", MatrixTile.stepWordCount * 4 / type.byteCount),
+      ("depth", MatrixTile.stepWordCount * 4 / format.dtype.byteCount), ("registers", format == .tf32x3 ? 8 : 4),
     ] {
       self[name] = String(value)
     }
-    self["dtype"] = type.description
+    let function = format == .tf32 ? "ROUND_TF32" : format == .tf32x3 ? "SPLIT_TF32" : nil
+    self["ROUNDLEFT"] = function.map { "\($0)(a);" } ?? ""
+    self["ROUNDRIGHT"] = function.map { "\($0)(b[j]);" } ?? ""
+    self["MULTIPLY"] =
+      format == .tf32x3
+      ? """
+      MMA_tf32(sums[i][j], a + 4, b[j / 2][j % 2], b[j / 2][j % 2 + 2]);
+      MMA_tf32(sums[i][j], a, b[j / 2][j % 2 + 4], b[j / 2][j % 2 + 6]);
+      MMA_tf32(sums[i][j], a, b[j / 2][j % 2], b[j / 2][j % 2 + 2]);
+      """ : "MMA_\(format.rawValue)(sums[i][j], a, b[j / 2][j % 2], b[j / 2][j % 2 + 2]);"
   }
 
   /// Inserts the code that copies a factor to local memory and loads it from there.
@@ -78,10 +136,12 @@ extension KernelTemplate {
     part["extent"] = String(extent)
     part["line"] = isLeft ? "row" : "column"
     part["tileLine"] = isLeft ? "tileRow" : "tileColumn"
+    // A chunk at position `across` of a row of chunks is stored at position `across ^ phase`.
+    let (width, phase) = (extent / copy.chunk, copy.chunk == 8 ? "% 8" : "% 4 * 2")
     if copy.isTransposed {
-      part["across"] = "element % \(extent / 8) * 8"
-      part["along"] = "element / \(extent / 8)"
-      part["place"] = "along * \(extent / 8) + (across / 8 ^ along % 8)"
+      part["across"] = "element % \(width) * \(copy.chunk)"
+      part["along"] = "element / \(width)"
+      part["place"] = "along * \(width) + (across / \(copy.chunk) ^ along \(phase))"
     } else {
       part["across"] = copy.isAlong ? "element / 4" : "element % \(extent)"
       part["along"] = copy.isAlong ? "element % 4 * \(copy.chunk)" : "element / \(extent) * \(copy.chunk)"
@@ -91,25 +151,36 @@ extension KernelTemplate {
     part["unroll"] = copy.isAsynchronous ? "UNROLL" : "NO_UNROLL"
     part["COPY"] = copy.text
     self["COPY\(isLeft ? "LEFT" : "RIGHT")"] = part.with(file: "matmul/matrix_copy.cl").text
-    let registers = isLeft ? "a" : "b[j]"
+    let (registers, memory) = (isLeft ? "a" : "b[j]", copy.side.rawValue)
     self["LOAD\(isLeft ? "LEFT" : "RIGHT")"] =
-      copy.isTransposed
-      ? """
-      const int at = k * 16 + lane / 16 * 8 + lane % 8;
-      LOAD_MATRIX_TRANSPOSED(\(registers), \(copy.side.rawValue) + (at * \(extent / 8) + (line / 8 ^ lane % 8)) * 4);
-      """
-      : """
-      const int at = line + lane % 8;
-      LOAD_MATRIX(\(registers), \(copy.side.rawValue) + (at * 4 + ((k * 2 + lane / 16) ^ at / 2 % 4)) * 4);
-      """
+      switch (copy.isTransposed, copy.chunk) {
+      case (false, _):
+        """
+        const int at = line + lane / 8 % 2 * 8 + lane % 8;
+        LOAD_MATRIX(\(registers), \(memory) + (at * 4 + ((k * 2 + lane / 16) ^ at / 2 % 4)) * 4);
+        """
+      case (true, 8):
+        """
+        const int at = k * 16 + lane / 16 * 8 + lane % 8;
+        const int chunk = (line / 8 + lane / 8 % 2) ^ lane % 8;
+        LOAD_MATRIX_TRANSPOSED(\(registers), \(memory) + (at * \(width) + chunk) * 4);
+        """
+      default:
+        """
+        UNROLL for (int q = 0; q < 4; q += 1) {
+          const int at = k * 8 + q / 2 * 4 + lane % 4;
+          const int across = line + q % 2 * 8 + lane / 4;
+          \(registers)[q] = \(memory)[at * \(extent) + (across / 4 ^ at \(phase)) * 4 + across % 4];
+        }
+        """
+      }
   }
 }
 
 extension PlanLowering {
-  /// Whether matrix units compute the product: if the device has them, for factors that are `float16` or `bfloat16`, or
-  /// `float32` numbers rounded to these types, with `float32` sums; and for `int8` factors with `int32` sums.
-  func usesMatrixUnits(_ step: Matmul) -> Bool {
-    target.hasMatrixUnits && [.float16, .bfloat16, .int8].contains(step.factorDtype)
+  /// The format in which matrix units compute the product; `nil` if they do not compute it.
+  func matrixFormat(of step: Matmul) -> MatrixFormat? {
+    target.hasMatrixUnits ? MatrixFormat(step.factorDtype, step.inputPrecision) : nil
   }
 
   /// Chooses the tile for `batch` products of `rows` × `columns` results each.
@@ -128,22 +199,40 @@ extension PlanLowering {
     }
   }
 
+  /// Splits long sums for few results into parts to occupy the device. The split determines the bits of a sum, so it
+  /// does not depend on the tile.
+  /// - Parameters:
+  ///   - depth: the number of terms of a sum.
+  ///   - rows, columns: the size of the result, of which there are `batch`.
+  static func split(_ depth: Int, batch: Int = 1, _ rows: Int, _ columns: Int) -> SumParts {
+    let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64) * batch
+    let count = max(1, min(64, depth / 1024, 512 / squares))
+    let size = roundUp(ceilDivide(depth, count), toMultipleOf: 64)
+    return SumParts(count: ceilDivide(depth, size), size: size)
+  }
+
   /// Lowers a product to a kernel for matrix units.
-  mutating func lowerMatrix(_ step: Matmul) {
+  mutating func lowerMatrix(_ step: Matmul, _ format: MatrixFormat) {
     let (left, right) = factors(of: step)
+    let isSplittable = step.batch.rank + 3 <= Shape.maximumRank
+    let parts =
+      isSplittable
+      ? Self.split(step.k, batch: step.batch.elementCount, step.m, step.n) : SumParts(count: 1, size: step.k)
+    let type = step.dtype.description == format.rawValue ? format.rawValue : "\(step.dtype) as \(format)"
     let tile = chooseMatrixTile(
-      "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
-      batch: step.batch.elementCount, rows: step.m, columns: step.n, depth: step.k)
+      "matmul \(type) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
+      batch: step.batch.elementCount * parts.count, rows: step.m, columns: step.n, depth: parts.size)
     var builder = KernelBuilder(family: "matmul_matrix", target: target, isLarge: isLarge(step, left, right))
-    var template = KernelTemplate(tile, step.factorDtype, &builder)
-    let groups = fillProduct(step, left, right, rows: tile.rows, columns: tile.columns, &template, &builder) {
+    var template = KernelTemplate(tile, format, &builder)
+    let groups = fillProduct(step, left, right, parts, rows: tile.rows, columns: tile.columns, &template, &builder) {
       (a, b, template, builder) in
       for (side, matrix, pointer) in [(KernelTemplate.Side.left, left, a), (.right, right, b)] {
         template.insert(Self.copy(side, matrix, pointer, step, template, &builder), of: tile)
       }
     }
     builder.append(template)
-    launch(builder, groups: groups, localSize: MatrixTile.items)
+    launch(builder, groups: groups, localSize: tile.items)
+    if parts.count > 1 { lowerSum(of: parts.count, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue) }
   }
 
   /// The copy of a factor of a product.
@@ -159,7 +248,7 @@ extension PlanLowering {
     let isAligned =
       step.dtype == step.factorDtype
       && (matrix.batch + [matrix.offset, isAlong ? lineStride : termStride]).allSatisfy { $0 % chunk == 0 }
-    let isTransposed = !isAlong && chunk == 8
+    let isTransposed = !isAlong && chunk <= 8
     var copy = MatrixCopy(
       side: side, chunk: chunk, isTransposed: isTransposed, isAlong: isAlong,
       isAsynchronous: isAligned && (isAlong || isTransposed))

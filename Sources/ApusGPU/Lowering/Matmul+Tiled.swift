@@ -8,10 +8,13 @@ extension PlanLowering {
     let (left, right) = factors(of: step)
     let tile = chooseTile(
       "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
-      batch: step.batch.elementCount, rows: step.m, columns: step.n, depth: step.k, lane: lane)
+      batch: step.batch.elementCount, rows: step.m, columns: step.n, depth: step.k, lane: lane,
+      hasComputedAddresses: false)
     var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge(step, left, right))
     var template = KernelTemplate(tile, lane, &builder)
-    let groups = fillProduct(step, left, right, rows: tile.rows, columns: tile.columns, &template, &builder) {
+    let groups = fillProduct(
+      step, left, right, SumParts(count: 1, size: step.k), rows: tile.rows, columns: tile.columns, &template, &builder
+    ) {
       (a, b, template, builder) in
       Self.fetch(.left, left, a, "row", "depth", step, tile, &template, &builder)
       Self.fetch(.right, right, b, "depth", "column", step, tile, &template, &builder)
@@ -32,36 +35,56 @@ extension PlanLowering {
       zip(operand.layout.shape, operand.layout.strides).reduce(0) { $0 + $1.0 * abs($1.1) }
     }
     let offset = max(left.offset, right.offset, maximumOffset(of: step.epilogue))
+    // A sum is split into parts only if there are few results: at most 2²¹ sums of parts.
     return KernelBuilder.isLarge(offset + reach.max()! + step.m * step.n * step.batch.elementCount)
   }
 
   /// Fills in what the templates of tiled products have in common: the sizes, the batch, and the epilogue.
   /// - Parameters:
+  ///   - parts: the parts of sums. If there are several, the kernel stores the sums of the parts in the workspace.
   ///   - rows, columns: the size of a tile.
   ///   - loads: fills in the loads of both factors. Its parameters are the names of the factors' pointers, the template
   ///     and the builder.
   /// - Returns: the number of work-groups.
   mutating func fillProduct(
-    _ step: Matmul, _ left: Matrix, _ right: Matrix, rows: Int, columns: Int, _ template: inout KernelTemplate,
-    _ builder: inout KernelBuilder, loads: (String, String, inout KernelTemplate, inout KernelBuilder) -> Void
+    _ step: Matmul, _ left: Matrix, _ right: Matrix, _ parts: SumParts, rows: Int, columns: Int,
+    _ template: inout KernelTemplate, _ builder: inout KernelBuilder,
+    loads: (String, String, inout KernelTemplate, inout KernelBuilder) -> Void
   ) -> Int {
     let (rowTiles, columnTiles) = (ceilDivide(step.m, rows), ceilDivide(step.n, columns))
     let a = builder.pointer(step.dtype.storage, slot: left.slot)
     let b = builder.pointer(step.dtype.storage, slot: right.slot)
     template["rows"] = builder.number(step.m)
     template["columns"] = builder.number(step.n)
-    template["begin"] = "0"
-    template["end"] = builder.number(step.k)
+    let depth = builder.number(step.k)
+    (template["begin"], template["end"]) = parts.count == 1 ? ("0", depth) : ("begin", "end")
     template["rowTiles"] = builder.number(rowTiles)
     template["columnTiles"] = builder.number(columnTiles)
     template["OUTPUT"] = """
       const \(builder.index) output = batch * \(template["rows"]!) + tiledRow;
       const \(builder.index) column = tiledColumn;
       """
-    batchOffsets(left, right, step.batch, &template, &builder)
+    let count = step.batch.elementCount
+    guard parts.count > 1 else {
+      batchOffsets(left, right, step.batch, &template, &builder)
+      loads(a, b, &template, &builder)
+      epilogue(step, &template, &builder)
+      return count * rowTiles * columnTiles
+    }
+    batchOffsets(left, right, step.batch, at: "product", &template, &builder)
+    let (products, size) = (builder.number(count), builder.number(parts.size))
+    template["BATCH"] = """
+      const \(builder.index) begin = batch / \(products) * \(size);
+      const \(builder.index) end = SMALLER(begin + \(size), \(depth));
+      const \(builder.index) product = batch % \(products);
+      \(template["BATCH"]!)
+      """
     loads(a, b, &template, &builder)
-    epilogue(step, &template, &builder)
-    return step.batch.elementCount * rowTiles * columnTiles
+    let workspace = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
+    template["ROW"] = ""
+    template["EPILOGUE"] = "\(workspace)[output * \(template["columns"]!) + column] = core;"
+    needWorkspace(parts.count * count * step.m * step.n * step.dtype.lane.dtype.byteCount)
+    return parts.count * count * rowTiles * columnTiles
   }
 
   /// Fills in the template's loads of a matrix along its axis of stride 1: four elements at a time if they are

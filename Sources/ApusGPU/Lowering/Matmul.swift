@@ -27,8 +27,8 @@ extension PlanLowering {
       lowerSums(step)
     } else if isCPU {
       lowerVector(step)
-    } else if usesMatrixUnits(step) {
-      lowerMatrix(step)
+    } else if let format = matrixFormat(of: step) {
+      lowerMatrix(step, format)
     } else {
       lowerTiled(step)
     }
@@ -42,7 +42,7 @@ extension PlanLowering {
   }
 
   func batchOffsets(
-    _ left: Matrix, _ right: Matrix, _ batch: Shape, _ template: inout KernelTemplate,
+    _ left: Matrix, _ right: Matrix, _ batch: Shape, at index: String = "batch", _ template: inout KernelTemplate,
     _ builder: inout KernelBuilder
   ) {
     let layouts = [left, right].map { Layout(shape: batch, strides: Shape($0.batch)) }
@@ -50,7 +50,7 @@ extension PlanLowering {
     let loop = BoundStridedLoop(StridedLoop(layouts, shape: batch, axes: 0..<batch.rank), &builder)
     var offsets: [String] = []
     template["BATCH"] = builder.captured { builder in
-      offsets = loop.offsets(at: "batch", bases: bases, &builder)
+      offsets = loop.offsets(at: index, bases: bases, &builder)
     }
     template["leftOffset"] = offsets[0]
     template["rightOffset"] = offsets[1]

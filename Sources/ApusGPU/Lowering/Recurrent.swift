@@ -8,7 +8,7 @@ extension PlanLowering {
     let localSize = isCPU ? 1 : g.size <= 64 ? 64 : 256
     let panels = packedWeights(of: step, tile)
     var builder = KernelBuilder(family: "recurrent_\(step.pass.rawValue)", target: target, isLarge: true)
-    builder.fillsRegisters = step.pass == .backward
+    builder.fillsRegisters = true
     var template = KernelTemplate("recurrent/\(step.pass.rawValue).cl", step.dtype.lane, builder)
     template["dtype"] = "\(step.dtype)"
     template["gates"] = String(g.gates)

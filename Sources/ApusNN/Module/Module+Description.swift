@@ -119,7 +119,9 @@ extension Optimizer: CustomStringConvertible {
   public var description: String {
     var settings = Settings(of: rule).texts.filter { !$0.hasPrefix("learningRate:") }
     settings.insert("learningRate: \(learningRate)", at: 0)
-    if precision != .float32 { settings.append("precision: mixed \(precision.productType!)") }
+    if precision != .float32 {
+      settings.append("precision: \(precision.productType.map { "mixed \($0)" } ?? precision.name)")
+    }
     let grouped = groups.reduce(0) { $0 + $1.parameters.count }
     var lines = ["\(type(of: rule))(\(settings.joined(separator: ", ")))"]
     lines.append("  \((parameters.count - grouped).text(of: "parameter")), step \(step)")

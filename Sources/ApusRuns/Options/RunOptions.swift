@@ -21,11 +21,12 @@ package enum RunOptions {
     "optimizer", .choice("NAME", of: optimizerNames),
     help: "\(optimizerNames.joined(separator: ", ")) (default: adam)")
   package static let precision = Option(
-    "precision", .precision,
+    "precision", .choice("P", of: Precision.named.map(\.key)),
     help:
       "\(list(Precision.named.map(\.key))): mixed computes products in float16, with float32 weights and a scaled "
       + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale; CPUs compute bfloat16 products with AMX or, if "
-      + "they are not Intel's, with AVX512-BF16, and all other 16-bit products as float32 products (default: float32)")
+      + "they are not Intel's, with AVX512-BF16, and all other 16-bit products as float32 products; tf32 lets NVIDIA's "
+      + "matrix units round the factors of float32 products to 11 bits, tf32x3 to 22 bits (default: float32)")
   package static let seed = Option(
     "seed", .seed,
     help: "the seed of all random numbers except those that split the data; below 2^63 (default: 0)")
@@ -103,7 +104,7 @@ package enum RunOptions {
     RunOption(
       Option("weight-decay", .nonNegativeNumber, help: "the coefficient of weight decay (default: 0)"), \.weightDecay),
     RunOption(
-      precision, \.precision, parse: Precision.init(option:), text: { $0 == .float32 ? nil : $0.name }),
+      precision, \.precision, parse: { Precision(named: $0)! }, text: { $0 == .float32 ? nil : $0.name }),
     RunOption(
       Option(
         "clip-norm", .nonNegativeNumber,
@@ -323,31 +324,5 @@ extension ValueKind<String> {
 extension ValueKind<BatchSize> {
   static let batchSize = ValueKind("N|full", expectation: "\(ValueKind<Int>.count.expectation), or full") { text in
     text == "full" ? .full : ValueKind<Int>.count.parse(text).map { .count($0) }
-  }
-}
-
-extension ValueKind<String> {
-  private static let unusablePrecision = "tf32"
-
-  /// The name of a precision. `tf32` is parsed, too, so that `Precision.init(option:)` can say why it is not available.
-  static let precision = {
-    let names = Precision.named.map(\.key)
-    let choice = choice("P", of: names)
-    return ValueKind(choice.placeholder, expectation: choice.expectation, completion: choice.completion) { text in
-      text == unusablePrecision ? text : choice.parse(text)
-    }
-  }()
-}
-
-extension Precision {
-  /// The precision with a name.
-  /// - Throws: `OptionError` for `tf32`.
-  package init(option name: String) throws(OptionError) {
-    guard let found = Precision.named.first(where: { $0.key == name }) else {
-      throw OptionError(
-        "--precision \(name): TF32 is a mode of NVIDIA's tensor cores, which the kernels of Apus do not use; "
-          + "take float32 or mixed")
-    }
-    self = found.value
   }
 }

@@ -127,11 +127,10 @@ struct BackwardPass: ~Copyable {
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
-  /// Runs the rules outside of mixed precision, even if the caller is inside of `withPrecision`: each rule computes in
-  /// the types of its operation.
+  /// Runs the rules outside of all precision scopes, even if the caller is inside of `withPrecision`: each rule computes
+  /// in the types and the precision of its operation.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
-    guard PrecisionScope.productType != nil else { return propagate(seed) }
-    return PrecisionScope.run(nil) { propagate(seed) }
+    PrecisionScope.run(.float32) { propagate(seed) }
   }
 
   private mutating func propagate(_ seed: Tensor) -> [Tensor?] {

@@ -102,7 +102,7 @@ extension Planner {
   /// The device's channels-last preference for the images of a node.
   private func preference(of index: Int) -> ChannelsLastPreference {
     guard case .convolution(let box) = nodes[index].attributes, box.order == .channelsFirst else { return .never }
-    return device.channelsLast(box.geometry, box.pass, nodes[index].dtype)
+    return device.channelsLast(box.geometry, box.pass, nodes[index].dtype, box.inputPrecision)
   }
 
   /// Whether a forward convolution reads the node directly, or through nodes that keep channels-last order.
@@ -171,7 +171,7 @@ extension Planner {
 extension ConvolutionBox {
   /// The same convolution on images in another order.
   fileprivate func inOrder(_ order: Convolution.Order) -> ConvolutionBox {
-    ConvolutionBox(pass: pass, geometry: geometry, shape: shape, order: order)
+    ConvolutionBox(pass: pass, geometry: geometry, inputPrecision: inputPrecision, shape: shape, order: order)
   }
 }
 

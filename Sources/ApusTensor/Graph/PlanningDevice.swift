@@ -26,9 +26,10 @@ extension ComputeDevice {
 
   /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds only for
   /// `bfloat16`, with AMX or, on processors that are not Intel's, with AVX512-BF16. In all other cases CPUs multiply
-  /// 16-bit values as `float32`.
+  /// 16-bit values as `float32`. TF32 is faster on NVIDIA's GPUs of compute capability 8.0 and higher.
   public func speedsUp(_ precision: Precision) -> Bool {
-    precision.productType.map(backend.fastProductTypes.contains) ?? false
+    precision.productType.map(backend.fastProductTypes.contains)
+      ?? backend.fastInputPrecisions.contains(precision.inputPrecision)
   }
 }
 
@@ -77,13 +78,14 @@ final class PlanningDevice: Device, @unchecked Sendable {
   func startDownload(_ buffer: Buffer, byteCount: Int) -> any Download { Zeros(byteCount: byteCount) }
 
   func channelsLast(
-    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, _ inputPrecision: InputPrecision
   ) -> ChannelsLastPreference {
-    target.channelsLast(geometry, pass, dtype)
+    target.channelsLast(geometry, pass, dtype, inputPrecision)
   }
 
   var prefersFloat32Products: Bool { target.prefersFloat32Products }
   var fastProductTypes: [DType] { target.fastProductTypes }
+  var fastInputPrecisions: [InputPrecision] { target.fastInputPrecisions }
 
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
     let footprint = try target.footprint(of: plan)

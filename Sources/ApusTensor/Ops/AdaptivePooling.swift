@@ -14,7 +14,7 @@ extension Tensor {
     if let window = evenWindows(sizes) { return averagePooled(window) }
     // A mean over several axes is computed along one axis after another, by products with matrices of weights.
     return inWideLane { x in
-      PrecisionScope.run(nil) {
+      PrecisionScope.run(.float32) {
         sizes.enumerated().reduce(x) { result, size in
           let (axis, count) = (size.offset + 2, size.element)
           guard count != shape[axis] else { return result }

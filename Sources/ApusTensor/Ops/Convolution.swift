@@ -1,18 +1,23 @@
 import ApusDevice
 
-/// The pass (convolution, input gradient or weight gradient) and the sizes of a convolution node; a class, so that the
+/// The pass (convolution, input gradient or weight gradient), the sizes and the precision of a convolution node; a class, so that the
 /// node stores only a reference.
 final class ConvolutionBox: Sendable {
   let pass: Convolution.Pass
   let geometry: ConvolutionGeometry
+  let inputPrecision: InputPrecision
   /// The result's shape, with as many spatial axes as the operation has.
   let shape: Shape
   /// The order of the images' channels, as chosen by the planner.
   let order: Convolution.Order
 
-  init(pass: Convolution.Pass, geometry: ConvolutionGeometry, shape: Shape, order: Convolution.Order = .channelsFirst) {
+  init(
+    pass: Convolution.Pass, geometry: ConvolutionGeometry, inputPrecision: InputPrecision, shape: Shape,
+    order: Convolution.Order = .channelsFirst
+  ) {
     self.pass = pass
     self.geometry = geometry
+    self.inputPrecision = inputPrecision
     self.shape = shape
     self.order = order
   }
@@ -25,7 +30,7 @@ final class ConvolutionBox: Sendable {
       case .inputGradient: 1
       case .weightGradient: 2
       }
-    for number in [pass, g.batch, g.groups, g.inputChannels, g.outputChannels] {
+    for number in [pass, inputPrecision.rawValue, g.batch, g.groups, g.inputChannels, g.outputChannels] {
       words.append(UInt64(number))
     }
     for triple in [g.input, g.kernel, g.output, g.stride, g.padding, g.dilation] {
@@ -78,7 +83,7 @@ extension Op {
                 pass: box.pass, geometry: box.geometry, order: box.order,
                 left: operands.inputs[0].value,
                 right: operands.inputs[1].value, dtype: operands.dtypes[0], factorDtype: node.factorDtype,
-                epilogue: operands.epilogue!))
+                inputPrecision: box.inputPrecision, epilogue: operands.epilogue!))
           })))
   }
 }
@@ -88,7 +93,8 @@ extension Tensor {
     _ op: Op, _ box: ConvolutionBox, _ pass: Convolution.Pass, _ left: Tensor, _ right: Tensor,
     like target: Tensor
   ) -> Tensor {
-    let sizes = ConvolutionBox(pass: pass, geometry: box.geometry, shape: target.shape)
+    let sizes = ConvolutionBox(
+      pass: pass, geometry: box.geometry, inputPrecision: box.inputPrecision, shape: target.shape)
     return Tensor(op, OpInputs(left.node, right.node), .convolution(sizes))
   }
 }

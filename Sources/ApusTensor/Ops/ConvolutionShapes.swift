@@ -122,6 +122,7 @@ extension ConvolutionBox {
         batch: x[0], groups: groups, inputChannels: x[1], outputChannels: w[0], input: input,
         kernel: kernel, output: output, stride: window.stride, padding: window.before,
         dilation: window.dilation),
+      inputPrecision: PrecisionScope.current.inputPrecision,
       shape: try sound("convolution", shape(x[0], w[0], output, rank: rank)))
   }
 
@@ -164,6 +165,7 @@ extension ConvolutionBox {
         batch: y[0], groups: groups, inputChannels: channels, outputChannels: y[1], input: input,
         kernel: kernel, output: output, stride: window.stride, padding: window.before,
         dilation: window.dilation),
+      inputPrecision: PrecisionScope.current.inputPrecision,
       shape: try sound(name, shape(y[0], channels, input, rank: rank)))
   }
 }

@@ -3,37 +3,37 @@ import ApusDevice
 /// A user-defined gradient rule. It runs in the precision (`withPrecision`) that was set when the rule was created, so
 /// in the same precision as the function whose gradient it computes.
 final class CustomGradient: Sendable {
-  private let productType = PrecisionScope.productType
+  private let precision = PrecisionScope.current
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
 
   init(_ rule: @escaping @Sendable (Tensor, [Tensor], Tensor) -> [Tensor?]) { self.rule = rule }
 
   func gradient(_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?] {
-    PrecisionScope.run(productType) { rule(gradient, inputs, output) }
+    PrecisionScope.run(precision) { rule(gradient, inputs, output) }
   }
 }
 
 /// A user-defined gradient rule for several results.
 final class MultiResultCustomGradient: Sendable {
   let results: ResultList
-  private let productType: DType?
+  private let precision: Precision
   private let rule: @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?]
 
   init(_ types: [TensorType], _ rule: @escaping @Sendable ([Tensor?], [Tensor], [Tensor]) -> [Tensor?]) {
     results = ResultList(types)
-    productType = PrecisionScope.productType
+    precision = PrecisionScope.current
     self.rule = rule
   }
 
   /// A copy of a rule for another node. It has its own result list, because a result list belongs to one node.
   init(renewing other: MultiResultCustomGradient) {
     results = ResultList(other.results.types)
-    productType = other.productType
+    precision = other.precision
     rule = other.rule
   }
 
   func gradient(_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?] {
-    PrecisionScope.run(productType) { rule(gradients, inputs, outputs) }
+    PrecisionScope.run(precision) { rule(gradients, inputs, outputs) }
   }
 }
 

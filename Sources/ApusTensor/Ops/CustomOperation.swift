@@ -163,8 +163,8 @@ final class CustomCall: Sendable {
   let results: ResultList
   let sizes: [Int]
   let count: Int
-  /// The type of products in mixed precision at the time of the call. The gradient rule runs in the same precision.
-  private let productType: DType?
+  /// The precision at the time of the call. The gradient rule runs in the same precision.
+  private let precision: Precision
 
   init(_ operation: CustomOperation, _ inputs: [Tensor]) throws(ShapeError) {
     let plan = try operation.plan(inputs)
@@ -172,7 +172,7 @@ final class CustomCall: Sendable {
     results = ResultList(plan.types)
     sizes = plan.sizes
     count = plan.count
-    productType = PrecisionScope.productType
+    precision = PrecisionScope.current
   }
 
   private init(_ other: CustomCall) {
@@ -180,12 +180,12 @@ final class CustomCall: Sendable {
     results = ResultList(other.results.types)
     sizes = other.sizes
     count = other.count
-    productType = other.productType
+    precision = other.precision
   }
 
   /// The gradients of the inputs, `nil` if there is no gradient rule.
   func gradients(_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]? {
-    operation.gradient.map { rule in PrecisionScope.run(productType) { rule(gradients, inputs, results) } }
+    operation.gradient.map { rule in PrecisionScope.run(precision) { rule(gradients, inputs, results) } }
   }
 
   /// A copy of the call for another node; a result list belongs to one node only.

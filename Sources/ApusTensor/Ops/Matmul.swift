@@ -19,10 +19,12 @@ extension Op {
     },
     gradient: .rule { c in
       let (a, b, g) = (c.input(0), c.input(1), c.gradient)
-      return [
-        c.isNeeded(0) ? g.matmul(b.transposed()) : nil,
-        c.isNeeded(1) ? a.transposedProduct(g, like: b) : nil,
-      ]
+      return PrecisionScope.run(.inputs(c.attributes.inputPrecision)) {
+        [
+          c.isNeeded(0) ? g.matmul(b.transposed()) : nil,
+          c.isNeeded(1) ? a.transposedProduct(g, like: b) : nil,
+        ]
+      }
     },
     lower: .step(
       StepLowering(
@@ -41,7 +43,8 @@ extension Op {
             Matmul(
               batch: batch, m: shape[shape.rank - 2], n: shape[shape.rank - 1],
               k: a.layout.shape[shape.rank - 1], a: a, b: b, dtype: operands.dtypes[0],
-              factorDtype: node.factorDtype, epilogue: operands.epilogue!))
+              factorDtype: node.factorDtype, inputPrecision: node.attributes.inputPrecision,
+              epilogue: operands.epilogue!))
         })))
 
   fileprivate static func differentTerms(_ a: Shape, _ b: Shape) -> ShapeError {
@@ -56,6 +59,18 @@ extension Op {
     let (rows, columns) = (layout.shape[rank - 2], layout.shape[rank - 1])
     let (down, across) = (layout.strides[rank - 2], layout.strides[rank - 1])
     return across == 1 && down >= max(columns, 1) || down == 1 && across >= max(rows, 1)
+  }
+}
+
+extension Attributes {
+  /// The attributes of a matrix product whose factors may be rounded to a precision.
+  fileprivate static func of(_ precision: InputPrecision) -> Attributes {
+    precision == .float32 ? .none : .integers([precision.rawValue])
+  }
+
+  fileprivate var inputPrecision: InputPrecision {
+    guard case .integers(let values) = self else { return .float32 }
+    return InputPrecision(rawValue: values[0])!
   }
 }
 
@@ -81,7 +96,9 @@ extension Tensor {
     let (a, b) = Tensor.factors(self, other)
     let dtype = DType.promoted(a.dtype, b.dtype)
     let type = dtype == .bool ? .int32 : dtype
-    return Tensor(.matmul, OpInputs(a.cast(to: type).node, b.cast(to: type).node))
+    return Tensor(
+      .matmul, OpInputs(a.cast(to: type).node, b.cast(to: type).node),
+      .of(type == .float32 ? PrecisionScope.current.inputPrecision : .float32))
   }
 
   /// `selfᵀ · gradient`, summed over the batch axes that `target` does not have.

@@ -1,16 +1,31 @@
 import ApusDevice
 import Synchronization
 
-/// The element types that operations on `float32` tensors are computed in.
+/// The types and the rounding with which operations on `float32` tensors are computed.
 public struct Precision: Hashable, Sendable {
   /// The 16-bit type of the factors and results of matrix products and convolutions; `nil` if operations compute in the
   /// types of their inputs.
   public let productType: DType?
+  /// The precision to which a device may round the factors of `float32` products and convolutions.
+  public let inputPrecision: InputPrecision
 
-  private init(_ productType: DType?) { self.productType = productType }
+  private init(_ productType: DType?, _ inputPrecision: InputPrecision = .float32) {
+    self.productType = productType
+    self.inputPrecision = inputPrecision
+  }
 
   /// Operations compute in the types of their inputs.
   public static let float32 = Precision(nil)
+
+  /// Matrix units may round the factors of `float32` products and convolutions to TF32, which has significands of 11
+  /// bits. The relative error of a factor is at most 2⁻¹¹. Devices without such units compute as with `float32`.
+  public static let tf32 = Precision(nil, .tf32)
+
+  /// Matrix units may compute `float32` products and convolutions by three TF32 products. The relative error of each
+  /// term of a sum is at most 2⁻²⁰. Devices without such units compute as with `float32`.
+  public static let tf32x3 = Precision(nil, .tf32x3)
+
+  static func inputs(_ precision: InputPrecision) -> Precision { Precision(nil, precision) }
 
   /// Products in `float16`; see `withPrecision(_:_:)`. Training needs loss scaling, which an optimizer with this
   /// precision applies.
@@ -24,16 +39,24 @@ public struct Precision: Hashable, Sendable {
     return Precision(dtype)
   }
 
-  /// The precisions by their names: `float32`, `mixed` and `mixed-bfloat16`.
+  /// The precisions by their names: `float32`, `mixed`, `mixed-bfloat16`, `tf32` and `tf32x3`.
   public static let named: KeyValuePairs<String, Precision> = [
-    "float32": .float32, "mixed": .mixed, "mixed-bfloat16": .mixed(.bfloat16),
+    "float32": .float32, "mixed": .mixed, "mixed-bfloat16": .mixed(.bfloat16), "tf32": .tf32, "tf32x3": .tf32x3,
   ]
+
+  /// The precision with a name in `named`; `nil` if there is none.
+  public init?(named name: String) {
+    guard let found = Precision.named.first(where: { $0.key == name }) else { return nil }
+    self = found.value
+  }
 
   /// The name in `named`.
   public var name: String { Precision.named.first { $0.value == self }!.key }
 }
 
-/// Runs `body`, whose operations choose their types by family (Micikevicius et al., 2018). The families are the lists
+/// Runs `body` in a precision. With `tf32` and `tf32x3`, the types of operations do not change.
+///
+/// In mixed precision, operations choose their types by family (Micikevicius et al., 2018). The families are the lists
 /// of PyTorch's autocast (https://pytorch.org/docs/stable/amp.html#autocast-op-reference):
 ///
 /// | family | input and output types |
@@ -52,24 +75,27 @@ public struct Precision: Hashable, Sendable {
 ///
 /// To train, give the precision to the optimizer, which also scales the loss.
 public func withPrecision<R>(_ precision: Precision, _ body: () throws -> R) rethrows -> R {
-  try PrecisionScope.run(precision.productType, body)
+  try PrecisionScope.run(precision, body)
 }
 
 /// The precision of the Swift task.
 enum PrecisionScope {
-  @TaskLocal private static var taskLocal: DType?
+  @TaskLocal private static var taskLocal = Precision.float32
   private static let active = Atomic<Int>(0)
 
-  /// The type of products in mixed precision; `nil` outside of mixed precision. If no scope is active in the process,
-  /// only the counter `active` is read.
-  @inline(__always) static var productType: DType? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
+  /// The precision; `float32` outside of all scopes. If no scope is active in the process, only the counter `active` is
+  /// read.
+  @inline(__always) static var current: Precision { active.load(ordering: .relaxed) == 0 ? .float32 : taskLocal }
 
-  static func run<R>(_ productType: DType?, _ body: () throws -> R) rethrows -> R {
-    // Skip a scope that changes nothing, so that `productType` still reads only the counter.
-    if productType == nil && self.productType == nil { return try body() }
+  /// The type of products in mixed precision; `nil` outside of mixed precision.
+  @inline(__always) static var productType: DType? { current.productType }
+
+  static func run<R>(_ precision: Precision, _ body: () throws -> R) rethrows -> R {
+    // Skip a scope that changes nothing, so that `current` still reads only the counter.
+    if precision == .float32 && current == .float32 { return try body() }
     active.add(1, ordering: .relaxed)
     defer { active.subtract(1, ordering: .relaxed) }
-    return try $taskLocal.withValue(productType, operation: body)
+    return try $taskLocal.withValue(precision, operation: body)
   }
 }
 

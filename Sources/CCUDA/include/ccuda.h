@@ -66,6 +66,9 @@ enum : int {
   CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED = 115,
 };
 
+// Function attributes.
+enum : int { CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8 };
+
 // Flags of streams and events.
 enum : unsigned int {
   CU_STREAM_NON_BLOCKING = 1,
@@ -111,6 +114,7 @@ enum : unsigned int {
   X(cuModuleLoadData, cuModuleLoadData, (CUmodule * module, const void *image))                                        \
   X(cuModuleUnload, cuModuleUnload, (CUmodule module))                                                                 \
   X(cuModuleGetFunction, cuModuleGetFunction, (CUfunction * function, CUmodule module, const char *name))              \
+  X(cuFuncSetAttribute, cuFuncSetAttribute, (CUfunction function, int attribute, int value))                           \
   X(cuLaunchKernel, cuLaunchKernel,                                                                                    \
     (CUfunction function, unsigned int groups_x, unsigned int groups_y, unsigned int groups_z, unsigned int threads_x, \
      unsigned int threads_y, unsigned int threads_z, unsigned int shared_bytes, CUstream stream, void **parameters,    \

@@ -68,9 +68,10 @@ public final class FailingDevice: Device, Sendable {
   }
 
   public func channelsLast(
-    _ geometry: ConvolutionGeometry, _ pass: ApusDevice.Convolution.Pass, _ dtype: DType
+    _ geometry: ConvolutionGeometry, _ pass: ApusDevice.Convolution.Pass, _ dtype: DType,
+    _ inputPrecision: InputPrecision
   ) -> ChannelsLastPreference {
-    base.channelsLast(geometry, pass, dtype)
+    base.channelsLast(geometry, pass, dtype, inputPrecision)
   }
 
   public var prefersFloat32Products: Bool { base.prefersFloat32Products }

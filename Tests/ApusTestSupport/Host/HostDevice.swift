@@ -28,7 +28,8 @@ public class HostDevice: Device, @unchecked Sendable {
   }
 
   public func channelsLast(
-    _ geometry: ConvolutionGeometry, _ pass: ApusDevice.Convolution.Pass, _ dtype: DType
+    _ geometry: ConvolutionGeometry, _ pass: ApusDevice.Convolution.Pass, _ dtype: DType,
+    _ inputPrecision: InputPrecision
   ) -> ChannelsLastPreference {
     rule(geometry, pass)
   }
