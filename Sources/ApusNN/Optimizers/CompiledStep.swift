@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// A training step whose graph is built for the first batches only. If three steps with batches of the same types have
-/// the same graph, later steps run its plan with their batches, so that the host builds no graph.
+/// A training step whose graph is built for the first batches only. If three steps in a row with batches of the same
+/// types have the same graph, later steps run its plan with their batches, so that the host builds no graph.
 ///
 /// ```swift
 /// let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
@@ -24,7 +24,7 @@ import ApusTensor
 /// - while a value waits for the next evaluation (`evaluateWithNext`);
 /// - if parameters or tensors of the batch share a value;
 /// - if the closure draws random numbers that are not in the graph;
-/// - if twelve steps in a row had another graph than all earlier ones.
+/// - if the last twelve steps that built their graph led to no agreement, because the graph changes.
 public final class CompiledStep {
   private let step: RepeatedStep<Void>
 

@@ -19,7 +19,7 @@ package final class RepeatedStep<Form> {
   private var recordings: [Signature: Recording] = [:]
   /// The number of recordings that have to agree.
   private static var agreements: Int { 3 }
-  /// The number of recordings in a row, none of which agrees with a kept plan, after which a step is no longer recorded.
+  /// The number of recordings without an agreement after which a step is no longer recorded.
   private static var attempts: Int { 12 }
   /// The number of plans that are kept for a signature.
   private static var planCapacity: Int { 4 }
@@ -50,20 +50,27 @@ package final class RepeatedStep<Form> {
   private struct Recording {
     /// `Optimizer.constraintsVersion` at the time of the recordings.
     let constraintsVersion: Int
-    /// The steps on which recordings agreed. There are several if the program sometimes holds values that a plan would
-    /// overwrite: those steps have other plans.
+    /// The recordings of the step that agreed with others. There are several if the program sometimes holds values that
+    /// a plan would overwrite: the step then has other plans.
     var agreed: [Recorded] = []
-    /// Recordings that did not lead to an agreement yet, and for each the number of recordings that agreed with it, the
-    /// first one included.
+    /// Recordings of the same step that did not lead to an agreement yet, and for each the number of recordings that
+    /// agreed with it, the first one included.
     private var candidates: [(step: Recorded, agreements: Int)] = []
-    /// The number of recordings since the last one that agreed with a step of `agreed`.
+    /// The number of recordings since the last agreement.
     private(set) var attempts = 0
 
     init(constraintsVersion: Int) { self.constraintsVersion = constraintsVersion }
 
     mutating func add(_ new: Recorded?) {
       attempts += 1
-      guard var new else { return candidates.removeAll() }
+      guard var new, agreed.allSatisfy({ $0.evaluation.isSameStep(as: new.evaluation) }),
+        candidates.allSatisfy({ $0.step.evaluation.isSameStep(as: new.evaluation) })
+      else {
+        // The step is another one than before.
+        agreed = []
+        candidates = new.map { [($0, 1)] } ?? []
+        return
+      }
       // A value that was the same in all recordings has changed, and the rest of the step is the same.
       for index in agreed.indices {
         guard let explained = agreed[index].evaluation.explained(by: new.evaluation) else { continue }

@@ -15,6 +15,8 @@ struct Evaluator: ~Copyable {
   private var order: [Unmanaged<Node>] = []
   private var traversal = Traversal<Unmanaged<Node>>()
   private var key = PlanKey()
+  /// While evaluations are recorded: the operations of the graph.
+  private var operations = PlanKey()
   private var bound = Bindings()
   /// The bindings in the order of the plan, if it was made for an expanded graph.
   private var arranged = Bindings()
@@ -264,6 +266,16 @@ struct Evaluator: ~Copyable {
       }
     }
     key.finish()
+    if EvaluationRecorder.current != nil { writeOperations() }
+  }
+
+  /// Writes the operations of `order`, without what the plan overwrites and stores, to `operations`.
+  private mutating func writeOperations() {
+    operations.begin()
+    for unmanaged in order {
+      unmanaged._withUnsafeGuaranteedRef { operations.append($0, isOutput: false, isInput: $0.isMaterialized) }
+    }
+    operations.finish()
   }
 
   /// Writes one node to the key; returns the failure of an input that has no value.
@@ -362,7 +374,7 @@ struct Evaluator: ~Copyable {
         $0.isConsumed = true
       }
     }
-    EvaluationRecorder.current?.add(entry, bound)
+    EvaluationRecorder.current?.add(entry, bound, operations)
   }
 
   /// Runs a plan and returns the buffers of its outputs. If the run fails, inputs that it may have overwritten have no

@@ -12,6 +12,7 @@ package final class EvaluationRecorder: Sendable {
   /// A run of a plan. The entry is used only under the lock of its device.
   struct Record: @unchecked Sendable {
     let entry: PlanCache.Entry
+    let operations: PlanKey
     let inputs: [Node]
     let donatable: [Bool]
     let outputs: [Node]
@@ -22,10 +23,11 @@ package final class EvaluationRecorder: Sendable {
   private let stored = Mutex<[Record]>([])
   var records: [Record] { stored.withLock { $0 } }
 
-  func add(_ entry: PlanCache.Entry, _ bound: Bindings) {
+  func add(_ entry: PlanCache.Entry, _ bound: Bindings, _ operations: PlanKey) {
     func nodes(_ list: [Unmanaged<Node>]) -> [Node] { list.map { $0.takeUnretainedValue() } }
     let record = Record(
-      entry: entry, inputs: nodes(bound.inputNodes), donatable: bound.donatable, outputs: nodes(bound.outputNodes),
+      entry: entry, operations: operations, inputs: nodes(bound.inputNodes), donatable: bound.donatable,
+      outputs: nodes(bound.outputNodes),
       scalars: bound.scalars, scalarNodes: bound.scalarNodes.map { $0?.takeUnretainedValue() })
     stored.withLock { $0.append(record) }
   }
@@ -122,6 +124,8 @@ package struct RecordedEvaluation {
 
   private let device: ComputeDevice
   private let entry: PlanCache.Entry
+  /// The operations that the plan computes.
+  private let operations: PlanKey
   private let inputs: [Input]
   private let outputs: [Output]
   private var numbers: [Number]
@@ -157,6 +161,7 @@ package struct RecordedEvaluation {
     guard before.isEvaluated, records.count == 1, let record = records.first, let device = record.outputs.first?.device
     else { return nil }
     (self.device, entry, self.draws, givenCount) = (device, record.entry, draws, given.count)
+    operations = record.operations
     argumentSerials = arguments.serials
     // A tensor with two roles in this step may have one of them in later steps.
     let roles = before.nodes + arguments.leaves.map(\.node)
@@ -234,10 +239,20 @@ package struct RecordedEvaluation {
   /// Finds the numbers that differ between this recording and a later one of the same step.
   /// - Returns: this evaluation with its numbers explained; `nil` if the evaluations differ in another way.
   package func explained(by other: RecordedEvaluation) -> RecordedEvaluation? {
+    entry === other.entry && isDonated == other.isDonated ? merged(with: other) : nil
+  }
+
+  /// Whether both evaluations are recordings of the same step, whose plans may overwrite different tensors of the state.
+  package func isSameStep(as other: RecordedEvaluation) -> Bool {
+    (entry === other.entry || operations == other.operations) && merged(with: other) != nil
+  }
+
+  /// This evaluation with what differs between it and a later evaluation of the same operations explained; `nil` if
+  /// something else differs than numbers and values.
+  private func merged(with other: RecordedEvaluation) -> RecordedEvaluation? {
     let sharesConstants = zip(constants, other.constants).allSatisfy { $0.node === $1.node }
-    guard entry === other.entry, givenCount == other.givenCount, inputs == other.inputs, outputs == other.outputs,
-      sharesConstants,
-      isDonated == other.isDonated, draws.seed == other.draws.seed, draws.count == other.draws.count,
+    guard givenCount == other.givenCount, inputs == other.inputs, outputs == other.outputs, sharesConstants,
+      draws.seed == other.draws.seed, draws.count == other.draws.count,
       draws.count == 0 || draws.counter != other.draws.counter
     else { return nil }
     var result = self
