@@ -119,6 +119,9 @@ static const struct {
     {"matmul/vector.cl", (const char[]){
 #embed "matmul/vector.cl" suffix(, 0)
     }},
+    {"matmul/warpgroup.cl", (const char[]){
+#embed "matmul/warpgroup.cl" suffix(, 0)
+    }},
     {"matmul/tiled.cl", (const char[]){
 #embed "matmul/tiled.cl" suffix(, 0)
     }},

@@ -2,6 +2,7 @@
 #define CCUDA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 // The declarations of the CUDA driver and of NVRTC (the compiler for CUDA C++) that Apus uses. They are written from
 // the reference documentation of the CUDA Driver API and NVRTC, so that no CUDA header is needed to build. The names
@@ -18,6 +19,11 @@ typedef struct CUevent_st *CUevent;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphNode_st *CUgraphNode;
 typedef struct CUgraphExec_st *CUgraphExec;
+
+// A tensor in global memory, and a box of it, for copies to local memory.
+typedef struct CUtensorMap {
+  _Alignas(64) uint64_t opaque[16];
+} CUtensorMap;
 
 // The parameters of a kernel node of a graph (CUDA_KERNEL_NODE_PARAMS_v2). `parameters` is read by the call that gets
 // this struct.
@@ -69,6 +75,17 @@ enum : int {
 // Function attributes.
 enum : int { CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8 };
 
+// Tensor maps: element types, and the only values of other parameters that are used.
+enum : int {
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7,
+  CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9,
+  CU_TENSOR_MAP_INTERLEAVE_NONE = 0,
+  CU_TENSOR_MAP_SWIZZLE_128B = 3,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_128B = 2,
+  CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0,
+};
+
 // Flags of streams and events.
 enum : unsigned int {
   CU_STREAM_NON_BLOCKING = 1,
@@ -119,6 +136,10 @@ enum : unsigned int {
     (CUfunction function, unsigned int groups_x, unsigned int groups_y, unsigned int groups_z, unsigned int threads_x, \
      unsigned int threads_y, unsigned int threads_z, unsigned int shared_bytes, CUstream stream, void **parameters,    \
      void **extra))                                                                                                    \
+  X(cuTensorMapEncodeTiled, cuTensorMapEncodeTiled,                                                                    \
+    (CUtensorMap * map, int type, unsigned int rank, void *address, const uint64_t *extents, const uint64_t *strides,  \
+     const unsigned int *box, const unsigned int *element_strides, int interleave, int swizzle, int promotion,         \
+     int fill))                                                                                                        \
   X(cuGraphCreate, cuGraphCreate, (CUgraph * graph, unsigned int flags))                                               \
   X(cuGraphDestroy, cuGraphDestroy, (CUgraph graph))                                                                   \
   X(cuGraphAddKernelNode, cuGraphAddKernelNode_v2,                                                                     \
