@@ -185,7 +185,7 @@ struct MatrixTileTests {
     Fault("b[j / 2][j % 2], b[j / 2][j % 2 + 2]", "b[j / 2][j % 2 + 2], b[j / 2][j % 2]"),
     Fault("lane / 4;", "lane % 8;"), Fault("COPY_ASYNC_WAIT(4 - 2);\n      BARRIER();", "COPY_ASYNC_WAIT(4 - 2);"),
     Fault("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)"), Fault("lane / 8 % 2 * 8", "lane / 16 * 8"),
-    Fault("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"), Fault("ROUND_TF32(", "(void)(", .tf32),
+    Fault("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"), Fault("r[i] = ptx_tf32(AS_F(r[i]));", ";", .tf32),
     Fault("q % 2 * 8", "q / 2 * 8", .tf32),
     Fault("MMA_tf32(sums[i][j], a + 4, ", "if (0) MMA_tf32(sums[i][j], a, ", .tf32x3),
   ])

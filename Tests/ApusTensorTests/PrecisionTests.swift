@@ -1,4 +1,5 @@
 import Apus
+import ApusDevice
 import ApusTestSupport
 import Testing
 
@@ -38,6 +39,28 @@ import Testing
     ("select", { ($0 .> 0.5).select($0, $0 * 2) }), ("reshaped", { $0.reshaped(to: [4]) }),
     ("maxPooled", { $0.reshaped(to: [1, 1, 2, 2]).maxPooled([2, 2]) }),
   ]
+
+  /// Products, and their first and second gradients, keep the precision of the scope in which they were built.
+  @Test(arguments: [Precision.float32, .tf32, .tf32x3]) func productsKeepTheirInputPrecision(precision: Precision) throws {
+    for (name, body) in Self.products {
+      let device = RecordingDevice()
+      try withDevice(ComputeDevice(backend: device)) { () throws in
+        let x = Tensor([0.5, 0.25, 0.75, 0.125] as [Float], shape: [2, 2])
+        let loss = withPrecision(precision) { body(x).sin().sum() }
+        let first = gradients(of: loss, withRespectTo: [x])[0]
+        let second = withPrecision(.mixed) { gradients(of: first.sin().sum(), withRespectTo: [x])[0] }
+        try eval([loss, first, second])
+      }
+      let found = device.plans.flatMap(\.steps).compactMap { planned -> InputPrecision? in
+        switch planned.step {
+        case .matmul(let step): step.inputPrecision
+        case .convolution(let step): step.inputPrecision
+        default: nil
+        }
+      }
+      #expect(found.count >= 3 && found.allSatisfy { $0 == precision.inputPrecision }, "\(name): \(found)")
+    }
+  }
 
   @Test func operationsChooseResultTypes() throws {
     try withDevice(TestDevice.reference.device) { () throws -> Void in

@@ -207,8 +207,8 @@ extension PlanLowering {
   static func split(_ depth: Int, batch: Int = 1, _ rows: Int, _ columns: Int) -> SumParts {
     let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64) * batch
     let count = max(1, min(64, depth / 1024, 512 / squares))
-    let size = roundUp(ceilDivide(depth, count), toMultipleOf: 64)
-    return SumParts(count: ceilDivide(depth, size), size: size)
+    let size = max(64, roundUp(ceilDivide(depth, count), toMultipleOf: 64))
+    return SumParts(count: max(1, ceilDivide(depth, size)), size: size)
   }
 
   /// Lowers a product to a kernel for matrix units.

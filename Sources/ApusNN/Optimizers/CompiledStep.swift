@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// A training step whose graph is built for the first batches only. If three steps in a row with batches of the same
-/// types have the same graph, later steps run its plan with their batches, so that the host builds no graph.
+/// A training step whose graph is built for the first batches only. If three steps with batches of the same types have
+/// the same graph, later steps run its plan with their batches, so that the host builds no graph.
 ///
 /// ```swift
 /// let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
@@ -20,9 +20,11 @@ import ApusTensor
 ///
 /// - with loss scaling, and with rules that look ahead or whose `hasFixedFormula` is false;
 /// - inside of `recordingGradients`, `withPrecision`, `checkingShapes`, `detectingAnomalies` and similar scopes;
-/// - while the program holds a value of a parameter that the plan would overwrite;
+/// - while the program holds a value of a parameter that the plan would overwrite, or a value of the model is pending;
+/// - while a value waits for the next evaluation (`evaluateWithNext`);
+/// - if parameters or tensors of the batch share a value;
 /// - if the closure draws random numbers that are not in the graph;
-/// - if twelve recordings in a row did not lead to an agreement.
+/// - if twelve steps in a row had another graph than all earlier ones.
 public final class CompiledStep {
   private let step: RepeatedStep<Void>
 

@@ -8,7 +8,7 @@ import ApusTensor
 /// ```
 /// An update computes the new parameters, the rule's state, the loss and the statistics that layers assigned (such as
 /// running means) in one plan: a list of steps that the device prepares once and runs for each update. The plan
-/// overwrites the old values in place. Only one Swift task may use an optimizer at a time.
+/// overwrites the old values in place, unless the program holds them. Only one Swift task may use an optimizer at a time.
 ///
 /// With `precision: .mixed`, losses are built in mixed precision and scaled, so that their gradients stay within the
 /// range of `float16`. If the gradients of an update overflow all the same, the update is skipped and the scale is

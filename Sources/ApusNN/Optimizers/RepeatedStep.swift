@@ -17,9 +17,9 @@ package final class RepeatedStep<Form> {
   private let optimizer: Optimizer
   private let body: Body
   private var recordings: [Signature: Recording] = [:]
-  /// The number of recordings in a row that have to agree.
+  /// The number of recordings that have to agree.
   private static var agreements: Int { 3 }
-  /// The number of recordings without an agreement after which a step is no longer recorded.
+  /// The number of recordings in a row, none of which agrees with a kept plan, after which a step is no longer recorded.
   private static var attempts: Int { 12 }
   /// The number of plans that are kept for a signature.
   private static var planCapacity: Int { 4 }
@@ -44,46 +44,48 @@ package final class RepeatedStep<Form> {
     var evaluation: RecordedEvaluation
     let form: Form
     let formulas: [Optimizer.FormulaType]
-    /// `Optimizer.constraintsVersion` at the time of the recording.
-    let constraintsVersion: Int
   }
 
   /// The recordings of a signature.
   private struct Recording {
+    /// `Optimizer.constraintsVersion` at the time of the recordings.
+    let constraintsVersion: Int
     /// The steps on which recordings agreed. There are several if the program sometimes holds values that a plan would
     /// overwrite: those steps have other plans.
     var agreed: [Recorded] = []
-    /// The last recording, if it did not lead to an agreement.
-    var candidate: Recorded?
-    /// The number of recordings in a row that agreed with the candidate, the candidate included.
-    var agreements = 0
-    /// The number of recordings since the last agreement.
-    var attempts = 0
+    /// Recordings that did not lead to an agreement yet, and for each the number of recordings that agreed with it, the
+    /// first one included.
+    private var candidates: [(step: Recorded, agreements: Int)] = []
+    /// The number of recordings since the last one that agreed with a step of `agreed`.
+    private(set) var attempts = 0
+
+    init(constraintsVersion: Int) { self.constraintsVersion = constraintsVersion }
 
     mutating func add(_ new: Recorded?) {
       attempts += 1
-      guard var new else {
-        (candidate, agreements) = (nil, 0)
-        return
-      }
+      guard var new else { return candidates.removeAll() }
       // A value that was the same in all recordings has changed, and the rest of the step is the same.
-      for index in agreed.indices where agreed[index].constraintsVersion == new.constraintsVersion {
+      for index in agreed.indices {
         guard let explained = agreed[index].evaluation.explained(by: new.evaluation) else { continue }
         agreed[index].evaluation = explained
-        (candidate, agreements) = (nil, 0)
+        attempts = 0
         return
       }
-      var count = 1
-      if let candidate, candidate.constraintsVersion == new.constraintsVersion,
-        let explained = candidate.evaluation.explained(by: new.evaluation)
-      {
-        (new.evaluation, count) = (explained, agreements + 1)
+      var agreements = 1
+      for (index, candidate) in candidates.enumerated() {
+        guard let explained = candidate.step.evaluation.explained(by: new.evaluation) else { continue }
+        (new.evaluation, agreements) = (explained, candidate.agreements + 1)
+        candidates.remove(at: index)
+        break
       }
-      (candidate, agreements) = (new, count)
-      guard count >= RepeatedStep.agreements else { return }
-      agreed.append(new)
-      if agreed.count > RepeatedStep.planCapacity { agreed.removeFirst() }
-      (candidate, agreements, attempts) = (nil, 0, 0)
+      guard agreements < RepeatedStep.agreements else {
+        agreed.append(new)
+        if agreed.count > RepeatedStep.planCapacity { agreed.removeFirst() }
+        attempts = 0
+        return
+      }
+      candidates.append((new, agreements))
+      if candidates.count > RepeatedStep.planCapacity { candidates.removeFirst() }
     }
   }
 
@@ -106,8 +108,8 @@ package final class RepeatedStep<Form> {
       isTrainable: optimizer.parameters.map(\.isTrainable),
       hasNoDecay: optimizer.groups.map { $0.weightDecay.map { $0 == 0 } },
       hasNoMomentum: optimizer.momentum.map { $0 == 0 }, seed: RandomSource.current.key.seed)
-    let recording = recordings[signature] ?? Recording()
-    for step in recording.agreed where step.constraintsVersion == optimizer.constraintsVersion {
+    let recording = recording(of: signature)
+    for step in recording.agreed {
       if let results = try run(step.evaluation, arguments, step.formulas) { return (results, step.form) }
     }
     guard recording.attempts < Self.attempts else { return try body(inputs) }
@@ -152,13 +154,19 @@ package final class RepeatedStep<Form> {
         numbers: numbers.tensors, draws: RecordedEvaluation.Draws(before: key, after: source.key))
     }
     if recordings[signature] == nil, recordings.count >= Self.capacity { recordings.removeAll() }
-    recordings[signature, default: Recording()].add(
-      evaluation.map {
-        Recorded(
-          evaluation: $0, form: result.form, formulas: numbers.formulas,
-          constraintsVersion: optimizer.constraintsVersion)
-      })
+    var recording = recording(of: signature)
+    recording.add(evaluation.map { Recorded(evaluation: $0, form: result.form, formulas: numbers.formulas) })
+    recordings[signature] = recording
     return result
+  }
+
+  /// The recordings of a signature with the current constraints.
+  private func recording(of signature: Signature) -> Recording {
+    let version = optimizer.constraintsVersion
+    guard let found = recordings[signature], found.constraintsVersion == version else {
+      return Recording(constraintsVersion: version)
+    }
+    return found
   }
 }
 

@@ -5,7 +5,8 @@ import ApusTensor
 public protocol Constraint: Sendable {
   /// Projects `value` onto the allowed values, in the same shape and type.
   ///
-  /// - Parameter number: makes a scalar tensor whose value may change from step to step without a new plan.
+  /// - Parameter number: makes a scalar tensor whose value may change without a new plan when the optimizer's groups are
+  ///   set. A `CompiledStep` takes it as a constant until then.
   func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor
 }
 

@@ -13,6 +13,8 @@ package struct ArgumentGraph {
   let leaves: [Tensor]
   let scalars: [Scalar]
   let scalarNodes: [Node]
+  /// The serials of the values and of the numbers.
+  var serials: [UInt64] { leaves.map(\.node.serial) + scalarNodes.map(\.serial) }
   /// The nodes of the tensors.
   let roots: [Node]
 

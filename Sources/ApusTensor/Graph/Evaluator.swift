@@ -32,7 +32,7 @@ struct Evaluator: ~Copyable {
   var deferredCounts = (created: 0, expanded: 0)
   /// Whether the graph contains a deferred graph.
   private var hasDeferred = false
-  /// Whether the graph contains a deferred graph that another thread is expanding.
+  /// Whether the graph contains a deferred graph whose expansion another thread has started.
   private var waitsForExpansion = false
   /// Which gradients losses have; see `GradientForms`.
   var gradientForms = GradientForms()
@@ -52,6 +52,11 @@ struct Evaluator: ~Copyable {
       attachedLimit = max(64, 2 * attached.count)
     }
     attached.append((node, GradientScope.current))
+  }
+
+  /// Whether a value has to be computed with the next plan although no requested value depends on it.
+  var hasPendingAttachments: Bool {
+    attached.contains { !$0.node.isMaterialized && $0.node.handleCount.load(ordering: .acquiring) > 0 }
   }
 
   /// The attached nodes that a tensor still refers to.

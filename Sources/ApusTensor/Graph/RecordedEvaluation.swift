@@ -130,13 +130,11 @@ package struct RecordedEvaluation {
   private let stateTypes: [TensorType]
   /// For each tensor of the state, whether the plan overwrites its memory.
   private let isDonated: [Bool]
-  /// The values of the state that the step does not change and that all recordings had in common, and `nil` for other
-  /// values. A run must have the same ones: the step may refer to such a value also as a constant.
-  private var unchangedState: [Node?]
   private let resultTypes: [TensorType]
-  /// The values of the arguments that all recordings had in common, and `nil` for other values. A run must have the same
-  /// ones: the step may refer to such a value also as a constant.
-  private var leaves: [Node?]
+  /// The serials of the values and numbers of the arguments, and of the values of the state that the plan does not
+  /// overwrite; `nil` for those that differed between recordings. A run must have the same values where all recordings
+  /// had the same: the step may refer to such a value also as a constant.
+  private var argumentSerials, stateSerials: [UInt64?]
   /// The number of numbers that each run is given.
   private let givenCount: Int
   package let draws: Draws
@@ -159,9 +157,9 @@ package struct RecordedEvaluation {
     guard before.isEvaluated, records.count == 1, let record = records.first, let device = record.outputs.first?.device
     else { return nil }
     (self.device, entry, self.draws, givenCount) = (device, record.entry, draws, given.count)
-    leaves = arguments.leaves.map(\.node)
+    argumentSerials = arguments.serials
     // A tensor with two roles in this step may have one of them in later steps.
-    let roles = before.nodes + leaves.compactMap(\.self)
+    let roles = before.nodes + arguments.leaves.map(\.node)
     guard Set(roles.map { ObjectIdentifier($0) }).count == roles.count else { return nil }
     guard let (inputs, constants, isDonated) = Self.inputs(of: record, before, arguments),
       let outputs = Self.outputs(of: record, after, results, arguments)
@@ -179,7 +177,7 @@ package struct RecordedEvaluation {
     guard isComplete else { return nil }
     (self.inputs, self.outputs, self.constants, self.isDonated) = (inputs, outputs, constants, isDonated)
     stateTypes = before.nodes.map { TensorType($0.shape, $0.dtype) }
-    unchangedState = zip(before.nodes, after.nodes).map { $0 === $1 ? $0 : nil }
+    stateSerials = zip(before.nodes, isDonated).map { $1 ? nil : $0.serial }
     resultTypes = results.map { TensorType($0.shape, $0.dtype) }
   }
 
@@ -247,11 +245,14 @@ package struct RecordedEvaluation {
       guard let number = draws.explain(own, new, other.draws) else { return nil }
       result.numbers[index] = number
     }
-    for index in leaves.indices where leaves[index] !== other.leaves[index] { result.leaves[index] = nil }
-    for index in unchangedState.indices where unchangedState[index] !== other.unchangedState[index] {
-      result.unchangedState[index] = nil
-    }
+    result.argumentSerials = Self.common(argumentSerials, other.argumentSerials)
+    result.stateSerials = Self.common(stateSerials, other.stateSerials)
     return result.usesAllDraws ? result : nil
+  }
+
+  /// The serials that are equal in both lists.
+  private static func common(_ first: [UInt64?], _ second: [UInt64?]) -> [UInt64?] {
+    zip(first, second).map { $0 == $1 ? $0 : nil }
   }
 
   /// Whether each random number that was drawn is a number of the plan. Otherwise, the code that built the graph may have
@@ -273,7 +274,7 @@ package struct RecordedEvaluation {
   package func run(
     _ arguments: ArgumentGraph, given: [Double], counter: UInt64, state access: StateAccess
   ) throws(DeviceError) -> [Tensor]? {
-    let hasKnownValues = zip(leaves, arguments.leaves).allSatisfy { $0 == nil || $0 === $1.node }
+    let hasKnownValues = zip(argumentSerials, arguments.serials).allSatisfy { $0 == nil || $0 == $1 }
     guard given.count == givenCount, hasKnownValues else { return nil }
     let scalars = numbers.map { number -> Scalar in
       switch number {
@@ -284,6 +285,8 @@ package struct RecordedEvaluation {
       }
     }
     return try device.withEvaluator { evaluator throws(DeviceError) in
+      // A run of the plan would not compute them.
+      guard !evaluator.hasPendingAttachments else { return nil }
       guard let state = bindState(access), let bound = bind(arguments.leaves, state, scalars) else { return nil }
       evaluator.plans.noteUse(of: entry)
       let buffers = try evaluator.run(entry, bound)
@@ -303,7 +306,8 @@ package struct RecordedEvaluation {
           isBound = false
         }
         if isDonated[index], !tensor.isExclusive { isBound = false }
-        if let known = unchangedState[index], known !== node { isBound = false }
+        if let known = stateSerials[index], known != node.serial { isBound = false }
+        if node.device !== device { isBound = false }
         nodes.append(node)
       }
       guard isBound else { return nil }

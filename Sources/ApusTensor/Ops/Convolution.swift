@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// The pass (convolution, input gradient or weight gradient), the sizes and the precision of a convolution node; a class, so that the
-/// node stores only a reference.
+/// The pass (convolution, input gradient or weight gradient), the sizes and the precision of a convolution node; a class,
+/// so that the node stores only a reference.
 final class ConvolutionBox: Sendable {
   let pass: Convolution.Pass
   let geometry: ConvolutionGeometry

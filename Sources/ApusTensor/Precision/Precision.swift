@@ -25,6 +25,7 @@ public struct Precision: Hashable, Sendable {
   /// term of a sum is at most 2⁻²⁰. Devices without such units compute as with `float32`.
   public static let tf32x3 = Precision(nil, .tf32x3)
 
+  /// The precision with the given rounding of factors, in which types do not change.
   static func inputs(_ precision: InputPrecision) -> Precision { Precision(nil, precision) }
 
   /// Products in `float16`; see `withPrecision(_:_:)`. Training needs loss scaling, which an optimizer with this
@@ -73,7 +74,7 @@ public struct Precision: Hashable, Sendable {
 /// `float64` and integers are unchanged. Gradients are computed in the types of the operations that they belong to,
 /// inside or outside of the scope.
 ///
-/// To train, give the precision to the optimizer, which also scales the loss.
+/// To train, give the precision to the optimizer, which scales the loss if products are `float16`.
 public func withPrecision<R>(_ precision: Precision, _ body: () throws -> R) rethrows -> R {
   try PrecisionScope.run(precision, body)
 }

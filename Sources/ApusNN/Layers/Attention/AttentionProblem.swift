@@ -112,11 +112,11 @@ extension AttentionProblem {
     return (results[0], results[1])
   }
 
-  /// Runs `body` in the precision of the fused step: in `float32` if all operands have 16 bits, with one rounding at
-  /// the end. Scores rounded before the softmax would lose small differences.
+  /// Runs `body` in the precision of the fused step: without rounded factors and, if all operands have 16 bits, in
+  /// `float32` with one rounding at the end. Scores rounded before the softmax would lose small differences.
   private func inWideLane(_ body: (AttentionProblem) -> [Tensor]) -> [Tensor] {
     let dtype = DType.promoted(DType.promoted(query.dtype, key.dtype), value.dtype)
-    guard dtype == .float16 || dtype == .bfloat16 else { return body(self) }
+    guard dtype == .float16 || dtype == .bfloat16 else { return withPrecision(.float32) { body(self) } }
     var wide = self
     (wide.query, wide.key, wide.value) = (query.wideLane, key.wideLane, value.wideLane)
     return withPrecision(.float32) { body(wide) }.map { $0.cast(to: dtype) }
