@@ -211,7 +211,8 @@ import Testing
     #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
   }
 
-  /// Channels-last images of 16-bit numbers on matrix units, with both orders of the threads of a block.
+  /// Channels-last images of 16-bit numbers on matrix units, with both orders of the threads of a block, and with copies
+  /// that land late and at once.
   @Test(
     .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"), arguments: matrix.indices,
     Convolution.Pass.allCases)
@@ -219,9 +220,11 @@ import Testing
     let device = Harness.openCUDA()
     #expect(device.channelsLast(Self.matrix[index], pass, .bfloat16).condition == .always)
     #expect(device.channelsLast(Self.matrix[index], pass, .float32).condition == .never)
-    defer { try? CUDAStandIn.setOrder(isReversed: false) }
-    for (dtype, isReversed) in [(DType.bfloat16, false), (.bfloat16, true), (.float16, false)] {
-      try CUDAStandIn.setOrder(isReversed: isReversed)
+    defer { try? CUDAStandIn.setMode(CUDAStandIn.Mode()) }
+    for (dtype, isReversed, landsAtOnce) in [
+      (DType.bfloat16, false, false), (.bfloat16, true, true), (.float16, false, true),
+    ] {
+      try CUDAStandIn.setMode(CUDAStandIn.Mode(isReversed: isReversed, copiesLandAtOnce: landsAtOnce))
       try check(
         Self.matrix[index], pass, dtype, order: .channelsLast, tolerance: 0x1p-20, devices: [(.gpu, device)])
     }

@@ -5,9 +5,10 @@ import Testing
 
 @testable import ApusGPU
 
-/// The kernels for matrix units, on the stand-in for CUDA, compared with sums in float64. Each product runs twice: the
-/// threads of a block run in ascending and then in descending order. If an access to local memory is not ordered by a
-/// barrier, the results differ.
+/// The kernels for matrix units, on the stand-in for CUDA, compared with sums in float64. Each product runs in all modes
+/// of the stand-in: the threads of a block run in ascending or descending order, and copies to local memory land when a
+/// thread waits for them or as soon as they start. If an access to local memory is not ordered by a barrier, or a copy
+/// overwrites what other threads still read, the results differ.
 @DeviceThread @Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixTileTests {
   private static let device = Harness.openCUDA()
@@ -66,26 +67,27 @@ struct MatrixTileTests {
     }
   }
 
-  /// Runs a product with one of the tiles and both orders of threads. Returns what is wrong; `nil` if nothing is.
+  /// Runs a product with one of the tiles, in each mode. Returns what is wrong; `nil` if nothing is.
   private func fault(
-    in product: Product, _ tile: MatrixTile, on device: GPUDevice<CheckedDriver<CUDADriver>>
+    in product: Product, _ tile: MatrixTile, on device: GPUDevice<CheckedDriver<CUDADriver>>,
+    modes: [CUDAStandIn.Mode] = CUDAStandIn.Mode.all
   ) throws -> String? {
     let (builder, expected) = product.build()
     let problem = try #require(device.lower(builder.plan, TuningTable()).decisions.first).problem
     var choices = TuningTable()
     choices[problem] = tile.description
     #expect(try device.lower(builder.plan, choices).launches.map(\.localSize) == [MatrixTile.items])
-    defer { try? CUDAStandIn.setOrder(isReversed: false) }
+    defer { try? CUDAStandIn.setMode(CUDAStandIn.Mode()) }
     try CUDADump.write(builder.plan, choices, capabilities: [90])
-    let results = try [false, true].map { isReversed in
-      try CUDAStandIn.setOrder(isReversed: isReversed)
+    let results = try modes.map { mode in
+      try CUDAStandIn.setMode(mode)
       return try builder.run(on: device) { try device.executable(of: $0, choices) }[0]
     }
     for (value, expected) in zip(results[0], expected) {
       let bound = 4 * Double(max(1, product.k)).squareRoot() * 0x1p-24 * expected.size
       guard abs(value - expected.sum) <= bound else { return "\(value) instead of \(expected.sum)" }
     }
-    return results[0] == results[1] ? nil : "the order of threads changes the result"
+    return zip(modes, results).first { $0.1 != results[0] }.map { "the result differs: \($0.0)" }
   }
 
   private func check(_ product: Product, _ tile: MatrixTile) throws {
@@ -142,6 +144,28 @@ struct MatrixTileTests {
     ("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"),
   ])
   func plantedFaultsAreFound(original: String, fault planted: String) throws {
+    #expect(try fault(replacing: original, with: planted, modes: CUDAStandIn.Mode.all) != nil)
+  }
+
+  /// Kernels that overwrite local memory too early: each copies the factors of a later step to the stage that other
+  /// warps still read. The results are right if copies land when a thread waits for them, but not if they land at once.
+  @Test(arguments: [
+    // The factors of step + 4 have the stage of the current step.
+    (
+      "for (int step = 1 - 4; step < steps; step += 1) {\n    const int copied = step + 4 - 1;",
+      "for (int step = -4; step < steps; step += 1) {\n    const int copied = step + 4;"
+    )
+  ])
+  func earlyCopiesAreFound(original: String, fault planted: String) throws {
+    let late = CUDAStandIn.Mode.all.filter { !$0.copiesLandAtOnce }
+    #expect(try fault(replacing: original, with: planted, modes: late) == nil)
+    #expect(try fault(replacing: original, with: planted, modes: CUDAStandIn.Mode.all) != nil)
+  }
+
+  /// What is wrong with a product whose kernel has a fault.
+  private func fault(
+    replacing original: String, with planted: String, modes: [CUDAStandIn.Mode]
+  ) throws -> String? {
     var options = GPUOptions.environment
     options.cacheDirectory = nil
     let device = try GPUDevice(
@@ -152,7 +176,7 @@ struct MatrixTileTests {
           return text.replacingOccurrences(of: original, with: planted)
         }), options: options)
     let product = Product(
-      m: 70, n: 66, k: 130, isLeftTransposed: false, isRightTransposed: false, dtype: .bfloat16, isAligned: true)
-    #expect(try fault(in: product, MatrixTile(64, 64, stages: 4), on: device) != nil)
+      m: 70, n: 66, k: 230, isLeftTransposed: false, isRightTransposed: false, dtype: .bfloat16, isAligned: true)
+    return try fault(in: product, MatrixTile(64, 64, stages: 4), on: device, modes: modes)
   }
 }

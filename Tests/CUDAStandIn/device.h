@@ -15,14 +15,21 @@
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-// Each operating system thread runs one thread block at a time, so shared memory can be thread-local.
+// Each operating system thread runs one thread block at a time, so shared memory can be thread-local. The address
+// sanitizer has no red zones beside thread-local variables; with it, the driver runs one block at a time.
+#if __has_feature(address_sanitizer)
+#define __shared__ static
+#else
 #define __shared__ static thread_local
+#endif
 
 struct StandInIndex {
   unsigned int x, y, z;
 };
+/// The copy is not trivial, because -fsanitize=alignment does not check trivial copies of structs.
 struct float4 {
   float x, y, z, w;
+  float4(const float4 &other) : x(other.x), y(other.y), z(other.z), w(other.w) {}
 } __attribute__((aligned(16)));
 
 extern "C" {
@@ -34,6 +41,8 @@ void stand_in_barrier(void);
 void stand_in_exchange(const void *value, size_t bytes);
 /// The value that thread `lane` of the warp passed to the last exchange.
 const void *stand_in_given(unsigned int lane);
+/// Fails if the address is not a multiple of `bytes`.
+void stand_in_check_alignment(const void *address, size_t bytes, const char *instruction);
 }
 #define blockIdx stand_in_block
 #define threadIdx stand_in_thread

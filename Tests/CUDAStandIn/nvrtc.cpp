@@ -3,7 +3,8 @@
 // stand-in for the driver (driver.cpp) loads.
 //
 // Environment variables:
-//   STAND_IN_CLANG   the compiler (default clang++)
+//   STAND_IN_CLANG      the compiler (default clang++)
+//   STAND_IN_SANITIZE   `address` compiles with the address sanitizer, see sanitizer.h
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,12 +57,18 @@ std::string calls(const std::string &text) {
   return result.str();
 }
 
+/// Runs a program without the libraries that this process has loaded first (LD_PRELOAD).
 int run(const std::vector<std::string> &words) {
   std::vector<char *> arguments;
   for (const auto &word : words) arguments.push_back(const_cast<char *>(word.c_str()));
   arguments.push_back(nullptr);
+  std::vector<char *> variables;
+  for (char **variable = environ; *variable != nullptr; variable += 1) {
+    if (strncmp(*variable, "LD_PRELOAD=", 11) != 0) variables.push_back(*variable);
+  }
+  variables.push_back(nullptr);
   pid_t process;
-  if (posix_spawnp(&process, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0) return -1;
+  if (posix_spawnp(&process, arguments[0], nullptr, nullptr, arguments.data(), variables.data()) != 0) return -1;
   int status = 0;
   while (waitpid(process, &status, 0) < 0) {}
   return status;
@@ -89,17 +96,14 @@ class Compiler {
   static bool clang(const std::vector<std::string> &words, std::string &log, const std::string &log_path) {
     const char *name = getenv("STAND_IN_CLANG");
     std::vector<std::string> all = {
-        "/bin/sh",
-        "-c",
-        "exec \"$0\" \"$@\" 2>" + log_path,
-        name != nullptr ? name : "clang++",
-        "-std=c++20",
-        "-O1",
-        "-march=native",
-        "-ffp-contract=off",
-        "-fno-strict-aliasing",
-        "-w",
-        "-fPIC"};
+        "/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + log_path, name != nullptr ? name : "clang++", "-std=c++20", "-O1",
+        "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w", "-fPIC",
+        // A device fails on an access to an address that is not a multiple of the size of the access.
+        "-fsanitize=alignment", "-fno-sanitize-recover=alignment"};
+    const char *sanitizer = getenv("STAND_IN_SANITIZE");
+    if (sanitizer != nullptr && strcmp(sanitizer, "address") == 0) {
+      all.insert(all.end(), {"-fsanitize=address", "-fsanitize-address-use-after-return=never", "-gline-tables-only"});
+    }
     all.insert(all.end(), words.begin(), words.end());
     int status = run(all);
     log = contents(log_path);
