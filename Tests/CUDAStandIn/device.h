@@ -92,4 +92,12 @@ static inline unsigned int __umulhi(unsigned int a, unsigned int b) {
 static inline float ptx_float_from_half(unsigned short bits) { return (float)stand_in_bits<_Float16>(bits); }
 static inline unsigned short ptx_half_from_float(float x) { return stand_in_bits<unsigned short>((_Float16)x); }
 
+/// A parameter of a kernel that is not a number.
+template <typename T> static inline T stand_in_parameter(const uint64_t *words) {
+  T result;
+  memcpy(&result, words, sizeof result);
+  return result;
+}
+
 #include "matrix.h"
+#include "hopper.h"

@@ -82,7 +82,8 @@ struct CUctx_st {
 };
 struct CUfunc_st {
   Kernel kernel;
-  int parameter_count;
+  /// The size of each parameter in bytes, a multiple of 8; a zero follows the last one.
+  const int *sizes;
 };
 struct CUmod_st {
   void *library;
@@ -351,9 +352,9 @@ EXPORT CUresult cuModuleUnload(CUmodule module) {
 EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
   BEGIN_CALL();
   void *kernel = dlsym(module->library, (std::string("stand_in_call_") + name).c_str());
-  int *count = (int *)dlsym(module->library, (std::string("stand_in_parameters_") + name).c_str());
-  if (kernel == nullptr || count == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  *function = &(module->functions[name] = {(Kernel)kernel, *count});
+  auto sizes = (const int *)dlsym(module->library, (std::string("stand_in_sizes_") + name).c_str());
+  if (kernel == nullptr || sizes == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *function = &(module->functions[name] = {(Kernel)kernel, sizes});
   return CUDA_SUCCESS;
 }
 
@@ -366,8 +367,12 @@ struct LaunchTask {
   std::vector<uint64_t> parameters;
 
   LaunchTask(CUfunction function, unsigned int groups, unsigned int threads, void **parameters)
-      : kernel(function->kernel), groups(groups), threads(threads), parameters((size_t)function->parameter_count) {
-    for (size_t i = 0; i < this->parameters.size(); i += 1) memcpy(&this->parameters[i], parameters[i], 8);
+      : kernel(function->kernel), groups(groups), threads(threads) {
+    for (const int *size = function->sizes; *size != 0; size += 1) {
+      size_t start = this->parameters.size();
+      this->parameters.resize(start + (size_t)*size / 8);
+      memcpy(&this->parameters[start], *parameters++, (size_t)*size);
+    }
   }
 
   /// The result of the call that starts the launch.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "copies.h"
+#include "products.h"
 
 #if !defined(__x86_64__)
 #error "stand_in_switch is implemented for x86-64 only"
@@ -58,19 +59,30 @@ constexpr size_t stack_size = 256 << 10;
 /// Calls a kernel with parameters of eight bytes each.
 typedef void (*Kernel)(const uint64_t *parameters);
 
+/// What a fibre waits for, if that is neither the barrier of the block nor an exchange.
+struct Condition {
+  bool (*holds)(const void *object, unsigned int value) = nullptr;
+  const void *object = nullptr;
+  unsigned int value = 0;
+};
+
 struct Fibre {
-  enum State { ready, at_barrier, at_exchange, ended };
+  enum State { ready, at_barrier, at_exchange, at_condition, ended };
 
   State state = ended;
   /// The saved stack pointer of a fibre that waits; null before the fibre starts.
   void *stack_pointer = nullptr;
   char *stack = nullptr;
   sanitizer::Stack sanitized;
+  Condition condition;
   /// The values that the thread passed to its last two exchanges, and the number of its exchanges. Two values are kept,
   /// because a thread may start its next exchange before others read its value of this exchange.
   alignas(16) char given[2][32] = {};
   unsigned int exchange_count = 0;
   Groups<Copy> copies;
+  Groups<BoxCopy> stores;
+  Groups<Product> products;
+  unsigned int product_count = 0;
 };
 
 /// Whether the threads of a block run in descending order. The result of a kernel without races does not depend on it.
@@ -89,6 +101,13 @@ struct Runner {
   int count = 0;
   Kernel kernel = nullptr;
   const uint64_t *parameters = nullptr;
+  /// The loads of boxes that have not landed.
+  std::deque<BoxLoad> loads;
+  NamedBarrier named[16];
+  /// A barrier for each warpgroup.
+  NamedBarrier warpgroups[largest_group / 128];
+  /// The lowest address in shared memory that a descriptor of a factor has.
+  uintptr_t shared_base = 0;
 
   ~Runner() {
     for (char *stack : free_stacks) munmap(stack, stack_size);
@@ -107,9 +126,27 @@ struct Runner {
     fibre.sanitized.enter();
   }
 
+  /// Arrives at a barrier, and waits for the other threads if `waits`.
+  void meet(NamedBarrier *barrier, int id, int threads, bool waits) {
+    unsigned int generation = barrier->arrive(id, threads);
+    auto holds = [](const void *barrier, unsigned int generation) {
+      return ((const NamedBarrier *)barrier)->generation != generation;
+    };
+    if (waits) wait({holds, barrier, generation});
+  }
+
+  /// Lets the fibre wait until a condition holds.
+  void wait(const Condition &condition) {
+    if (condition.holds(condition.object, condition.value)) return;
+    fibre().condition = condition;
+    leave(Fibre::at_condition);
+  }
+
   void reset();
   bool run_ready(bool is_reversed);
   bool release();
+  void land_load(bool is_reversed);
+  void check_end();
   CUresult run_block();
 };
 
@@ -152,7 +189,14 @@ void Runner::reset() {
     fibres[i].stack_pointer = nullptr;
     fibres[i].exchange_count = 0;
     fibres[i].copies.clear();
+    fibres[i].stores.clear();
+    fibres[i].products.clear();
+    fibres[i].product_count = 0;
   }
+  loads.clear();
+  for (auto &barrier : named) barrier = {};
+  for (auto &barrier : warpgroups) barrier = {};
+  shared_base = 0;
 }
 
 /// Runs each fibre that is ready, in turn. Returns false if there is no memory for a stack.
@@ -171,7 +215,8 @@ bool Runner::run_ready(bool is_reversed) {
   return true;
 }
 
-/// Makes the fibres ready whose exchange is complete or whose barrier all have reached. Returns whether there are any.
+/// Makes the fibres ready whose exchange is complete, whose condition holds, or whose barrier all have reached. Returns
+/// whether there are any.
 bool Runner::release() {
   bool has_ready = false;
   int at_barrier = 0;
@@ -181,7 +226,9 @@ bool Runner::release() {
     for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_exchange;
     for (int i = start; i < end; i += 1) {
       Fibre &fibre = fibres[i];
-      if (is_complete) fibre.state = Fibre::ready;
+      bool holds = fibre.state == Fibre::at_condition &&
+          fibre.condition.holds(fibre.condition.object, fibre.condition.value);
+      if (is_complete || holds) fibre.state = Fibre::ready;
       has_ready = has_ready || fibre.state == Fibre::ready;
       at_barrier += fibre.state == Fibre::at_barrier;
     }
@@ -189,6 +236,34 @@ bool Runner::release() {
   if (at_barrier < count) return has_ready;
   for (int i = 0; i < count; i += 1) fibres[i].state = Fibre::ready;
   return true;
+}
+
+/// Lands a load of a box; they may land in any order.
+void Runner::land_load(bool is_reversed) {
+  BoxLoad load = is_reversed ? loads.back() : loads.front();
+  if (is_reversed) {
+    loads.pop_back();
+  } else {
+    loads.pop_front();
+  }
+  load.land();
+}
+
+/// Checks that no asynchronous effect is pending at the end of a block, and that the warps of each warpgroup have
+/// called the same products.
+void Runner::check_end() {
+  size_t stores = 0, products = 0;
+  for (int i = 0; i < count; i += 1) {
+    stores += fibres[i].stores.pending();
+    products += fibres[i].products.pending();
+    if (fibres[i].product_count != fibres[i / 128 * 128].product_count) {
+      fail(CUDA_ERROR_LAUNCH_FAILED, "a product that not all warps of a warpgroup call");
+    }
+  }
+  if (loads.empty() && stores == 0 && products == 0) return;
+  fail(
+      CUDA_ERROR_LAUNCH_FAILED, "a block ends without a wait for %zu TMA loads, %zu TMA stores, %zu products",
+      loads.size(), stores, products);
 }
 
 /// Runs the threads of a block until all have ended. Fails on a deadlock (some threads wait for something that never
@@ -199,16 +274,22 @@ CUresult Runner::run_block() {
   while (true) {
     if (!run_ready(is_reversed)) return CUDA_ERROR_LAUNCH_FAILED;
     if (release()) continue;
-    int states[4] = {};
+    int states[5] = {};
     for (int i = 0; i < count; i += 1) states[fibres[i].state] += 1;
-    if (states[Fibre::ended] == count) return CUDA_SUCCESS;
-    fprintf(
-        stderr,
-        "CUDA stand-in: deadlock in a block: %d threads wait at the barrier, %d for an exchange of their warp; %d have "
-        "ended\n",
-        states[Fibre::at_barrier], states[Fibre::at_exchange], states[Fibre::ended]);
-    return CUDA_ERROR_LAUNCH_FAILED;
+    if (states[Fibre::ended] == count) break;
+    // Loads land as late as possible: when no thread can continue without them.
+    if (loads.empty()) {
+      fprintf(
+          stderr,
+          "CUDA stand-in: deadlock in a block: %d threads wait at the barrier, %d for an exchange of their warp, "
+          "%d at an mbarrier or a named barrier; %d have ended\n",
+          states[Fibre::at_barrier], states[Fibre::at_exchange], states[Fibre::at_condition], states[Fibre::ended]);
+      return CUDA_ERROR_LAUNCH_FAILED;
+    }
+    land_load(is_reversed);
   }
+  check_end();
+  return CUDA_SUCCESS;
 }
 
 /// Runs a block of the launch in `runner`, and returns the error of its kernel. After an error, the device is lost, and

@@ -37,20 +37,25 @@ std::string contents(const std::string &path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// Returns C++ source with two symbols for each kernel, which the stand-in for the driver looks up: the number of the
-/// kernel's parameters, and a function that calls the kernel with parameters of eight bytes each.
+/// Returns C++ source with two symbols for each kernel, which the stand-in for the driver looks up: the sizes of the
+/// kernel's parameters in bytes with a zero after the last, and a function that calls the kernel with its parameters.
+/// All parameters have eight bytes, except tensor maps.
 std::string calls(const std::string &text) {
   std::ostringstream result;
   static const std::regex head("(^|\n)KERNEL [^;{]*void +([A-Za-z0-9_]+)\\(([^)]*)\\)");
   for (std::sregex_iterator match(text.begin(), text.end(), head), end; match != end; ++match) {
-    std::string name = (*match)[2], parameters = (*match)[3];
-    long count = 1 + std::count(parameters.begin(), parameters.end(), ',');
-    std::string types, values;
-    for (long i = 0; i < count; i += 1) {
-      types += std::string(i == 0 ? "" : ", ") + "uint64_t";
-      values += std::string(i == 0 ? "" : ", ") + "p[" + std::to_string(i) + "]";
+    std::string name = (*match)[2], types, values, sizes;
+    std::istringstream parameters((*match)[3]);
+    int word = 0;
+    for (std::string parameter; std::getline(parameters, parameter, ',');) {
+      bool is_map = parameter.find("TENSOR_MAP") != std::string::npos;
+      std::string value = "p[" + std::to_string(word) + "]", separator = word == 0 ? "" : ", ";
+      types += separator + (is_map ? "TensorMap" : "uint64_t");
+      values += separator + (is_map ? "stand_in_parameter<TensorMap>(&" + value + ")" : value);
+      sizes += is_map ? "128, " : "8, ";
+      word += is_map ? 16 : 1;
     }
-    result << "extern \"C\" {\nextern const int stand_in_parameters_" << name << " = " << count << ";\n"
+    result << "extern \"C\" {\nextern const int stand_in_sizes_" << name << "[] = {" << sizes << "0};\n"
            << "void stand_in_call_" << name << "(const uint64_t *p) { ((void (*)(" << types << "))&" << name << ")("
            << values << "); }\n}\n";
   }
