@@ -47,6 +47,9 @@ static const struct {
     {"prelude/matrix.h", (const char[]){
 #embed "prelude/matrix.h" suffix(, 0)
     }},
+    {"prelude/hopper.h", (const char[]){
+#embed "prelude/hopper.h" suffix(, 0)
+    }},
     {"prelude/normal.h", (const char[]){
 #embed "prelude/normal.h" suffix(, 0)
     }},
