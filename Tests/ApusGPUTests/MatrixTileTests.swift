@@ -93,9 +93,11 @@ struct MatrixTileTests {
   /// copies, wrong banks of local memory, and for TF32 a missing rounding and a missing product.
   @Test(arguments: [
     PlantedFault("b[j / 2][j % 2], b[j / 2][j % 2 + 2]", "b[j / 2][j % 2 + 2], b[j / 2][j % 2]"),
-    PlantedFault("lane / 4;", "lane % 8;"), PlantedFault("COPY_ASYNC_WAIT(4 - 2);\n      BARRIER();", "COPY_ASYNC_WAIT(4 - 2);"),
+    PlantedFault("lane / 4;", "lane % 8;"),
+    PlantedFault("COPY_ASYNC_WAIT(4 - 2);\n      BARRIER();", "COPY_ASYNC_WAIT(4 - 2);"),
     PlantedFault("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)"), PlantedFault("lane / 8 % 2 * 8", "lane / 16 * 8"),
-    PlantedFault("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"), PlantedFault("r[i] = ptx_tf32(AS_F(r[i]));", ";", .tf32),
+    PlantedFault("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"),
+    PlantedFault("r[i] = ptx_tf32(AS_F(r[i]));", ";", .tf32),
     PlantedFault("q % 2 * 8", "q / 2 * 8", .tf32),
     PlantedFault("MMA_tf32(sums[i][j], a + 4, ", "if (0) MMA_tf32(sums[i][j], a, ", .tf32x3),
   ])

@@ -80,7 +80,9 @@ struct WarpgroupTileTests {
   /// replace the factors.
   @Test(arguments: [
     PlantedFault("int stage = 0;\n      int parity = 1;", "int stage = 0;\n      int parity = 0;"),
-    PlantedFault("stage = 0;\n        parity ^= 1;\n      }\n    }\n    WGMMA_WAIT(0);", "stage = 0;\n      }\n    }\n    WGMMA_WAIT(0);"),
+    PlantedFault(
+      "stage = 0;\n        parity ^= 1;\n      }\n    }\n    WGMMA_WAIT(0);",
+      "stage = 0;\n      }\n    }\n    WGMMA_WAIT(0);"),
     PlantedFault("MBARRIER_ARRIVE(empty + (stage == 0 ? 4 : stage) - 1)", "MBARRIER_ARRIVE(empty + stage)"),
     PlantedFault("WGMMA_WAIT(0);\n", "\n"), PlantedFault("1024, WGMMA_128B)", "512, WGMMA_128B)"),
     PlantedFault("i / 2 % 2 * 8", "i % 2 * 8"), PlantedFault("NAMED_BARRIER(1, 2 * 128);", ""),

@@ -187,7 +187,8 @@ struct KernelBuilder {
         : [KernelParameter(pointer.type, "p\(index)")]
     }
     return KernelSource(
-      family: family, parameters: parameters, tensorMapCount: tensorMaps.count, body: preface + declarations + text, for: target.kernelClass,
+      family: family, parameters: parameters, tensorMapCount: tensorMaps.count, body: preface + declarations + text,
+      for: target.kernelClass,
       localSize: localSize, fillsRegisters: fillsRegisters, usesSubgroups: usesSubgroups)
   }
 }

@@ -70,7 +70,8 @@ extension PlanLowering {
     var template = KernelTemplate("matmul/warpgroup.cl", step.dtype.lane, builder)
     for (name, value) in [
       ("tileRows", tile.rows), ("tileColumns", tile.columns), ("stages", tile.stages), ("consumers", tile.consumers),
-      ("leftWords", tile.rows * WarpgroupTile.stepWordCount), ("rightWords", tile.columns * WarpgroupTile.stepWordCount),
+      ("leftWords", tile.rows * WarpgroupTile.stepWordCount),
+      ("rightWords", tile.columns * WarpgroupTile.stepWordCount),
       ("depth", WarpgroupTile.stepWordCount * 4 / step.dtype.byteCount),
     ] {
       template[name] = String(value)

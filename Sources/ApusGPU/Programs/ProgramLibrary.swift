@@ -31,7 +31,8 @@ struct KernelSource: Hashable, Sendable {
   ///     multiprocessor.
   ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items (shuffles).
   init(
-    family: String, parameters: [KernelParameter], tensorMapCount: Int = 0, body: String, for kernelClass: KernelTarget.Class,
+    family: String, parameters: [KernelParameter], tensorMapCount: Int = 0, body: String,
+    for kernelClass: KernelTarget.Class,
     localSize: Int = 1, fillsRegisters: Bool = false, usesSubgroups: Bool = false
   ) {
     let all =
