@@ -47,6 +47,9 @@ static const struct {
     {"prelude/matrix.h", (const char[]){
 #embed "prelude/matrix.h" suffix(, 0)
     }},
+    {"prelude/hopper.h", (const char[]){
+#embed "prelude/hopper.h" suffix(, 0)
+    }},
     {"prelude/normal.h", (const char[]){
 #embed "prelude/normal.h" suffix(, 0)
     }},
@@ -118,6 +121,9 @@ static const struct {
     }},
     {"matmul/vector.cl", (const char[]){
 #embed "matmul/vector.cl" suffix(, 0)
+    }},
+    {"matmul/warpgroup.cl", (const char[]){
+#embed "matmul/warpgroup.cl" suffix(, 0)
     }},
     {"matmul/tiled.cl", (const char[]){
 #embed "matmul/tiled.cl" suffix(, 0)

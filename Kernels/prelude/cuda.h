@@ -13,10 +13,10 @@
 #define REGISTER_GROUP_SIZE(items) __launch_bounds__(items, 1)
 // Aligned, because matrix functions access local memory in chunks of 16 bytes.
 #define LOCAL_ARRAY(type, name, count) __shared__ __align__(16) type name[count]
-// Declares a local array of more than 48 KiB, whose memory the launch provides. A kernel with such an array has no other
-// local array.
+// Declares a local array of more than 48 KiB, whose memory the launch provides and which begins at a multiple of 1024
+// bytes. A kernel with such an array has no other local array.
 #if !defined(PTX_FUNCTIONS)
-#define LARGE_LOCAL_ARRAY(type, name, count) extern __shared__ __align__(16) type name[]
+#define LARGE_LOCAL_ARRAY(type, name, count) extern __shared__ __align__(1024) type name[]
 #endif
 #define CONSTANT_TABLE static __device__ const
 #define BARRIER() __syncthreads()

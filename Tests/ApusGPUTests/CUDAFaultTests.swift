@@ -97,16 +97,7 @@ struct CUDAFaultTests {
   /// device is lost.
   private static func expectLoss(body: String, errorCode: Int) throws {
     let driver = try CUDAStandIn.driver()
-    let kernel = KernelSource(
-      family: "fault", parameters: [KernelParameter("GLOBAL int *", "result")], body: body, for: .gpu, localSize: 32)
-    let text = KernelPrelude.dialect(of: driver.target) + kernel.text
-    let source = ProgramSource(name: kernel.name, text: text, kernels: [kernel.name])
-    let launch = Launch(
-      module: try driver.compile([source])[0].get().module, kernel: kernel.name, label: "a fault", slots: [0, 1],
-      geometryOffset: 0, groups: 1, localSize: 32, localByteCount: 0, tag: 0)
-    let memories = try (0..<2).map { _ in try driver.allocate(byteCount: 256) }
-    let recording = try driver.record([launch], loops: [])
-    try driver.replay(recording, 0..<1, memories: memories)
+    let memories = try CUDAStandIn.start(body: body, on: driver)
     for _ in 0..<2 {
       let error = #expect(throws: DeviceError.self) { try driver.synchronize(measuring: false) }
       guard case .lost("cuda:0", let reason) = error else {
@@ -132,6 +123,35 @@ struct CUDAFaultTests {
     await #expect(processExitsWith: .success) {
       try CUDAFaultTests.expectLoss(body: "  result[1l << 44] = LOCAL_ID();\n", errorCode: 700)
     }
+  }
+
+  /// A vector load from an address that is not a multiple of its size.
+  @Test func aMisalignedLoadLosesTheDevice() async throws {
+    let result = try await #require(processExitsWith: .success, observing: [\.standardErrorContent]) {
+      try CUDAFaultTests.expectLoss(
+        body: "  float4 quad = LOAD_QUAD((GLOBAL float *)result + 1);\n  result[LOCAL_ID()] = (int)quad.y;\n",
+        errorCode: 716)
+    }
+    let text = String(decoding: result.standardErrorContent, as: UTF8.self)
+    #expect(text.contains("which is not a multiple of 16 bytes"), "\(text)")
+  }
+
+  /// A row of a matrix at an address that is not a multiple of 16.
+  @Test func aMisalignedMatrixLosesTheDevice() async throws {
+    let result = try await #require(processExitsWith: .success, observing: [\.standardErrorContent]) {
+      try CUDAFaultTests.expectLoss(
+        body: """
+            LOCAL_ARRAY(u32, rows, 160);
+            u32 r[4];
+            for (int i = LOCAL_ID(); i < 160; i += 32) rows[i] = i;
+            BARRIER();
+            LOAD_MATRIX(r, rows + LOCAL_ID() * 4 + 1);
+            result[LOCAL_ID()] = (int)r[0];
+
+          """, errorCode: 716)
+    }
+    let text = String(decoding: result.standardErrorContent, as: UTF8.self)
+    #expect(text.contains("LOAD_MATRIX accesses") && text.contains("a multiple of 16 bytes"), "\(text)")
   }
 
   /// A stored binary that the driver refuses is replaced by one that is built from source.

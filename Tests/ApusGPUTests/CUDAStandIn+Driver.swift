@@ -9,11 +9,44 @@ extension CUDAStandIn {
 
   static func libraries() throws -> CUDALibraries { try opened.get() }
 
-  /// Makes the threads of each block run in ascending or descending order, from the next block on.
-  static func setOrder(isReversed: Bool) throws {
+  /// How the threads of a block run. The results of a correct kernel do not depend on it.
+  struct Mode: Equatable, CustomStringConvertible {
+    /// Whether the threads run in descending order.
+    var isReversed = false
+    /// Whether asynchronous copies land as soon as they start, and not when a thread waits for them.
+    var copiesLandAtOnce = false
+
+    static let all = [false, true].flatMap { copies in
+      [false, true].map { Mode(isReversed: $0, copiesLandAtOnce: copies) }
+    }
+
+    var description: String {
+      "\(isReversed ? "descending" : "ascending") order, copies land \(copiesLandAtOnce ? "at once" : "late")"
+    }
+  }
+
+  /// Sets how kernels run from the next block on.
+  static func setMode(_ mode: Mode) throws {
     let library = try #require(dlopen("\(folder())/libcuda.so.1", RTLD_NOW))
     typealias Setter = @convention(c) (Int32) -> Void
-    unsafeBitCast(try #require(dlsym(library, "stand_in_set_reverse")), to: Setter.self)(isReversed ? 1 : 0)
+    for (name, value) in [("stand_in_set_reverse", mode.isReversed), ("stand_in_set_copies", mode.copiesLandAtOnce)] {
+      unsafeBitCast(try #require(dlsym(library, name)), to: Setter.self)(value ? 1 : 0)
+    }
+  }
+
+  /// Starts a kernel with a pointer `result` to 256 bytes of zeros, in one group of 32 work-items.
+  static func start(body: String, on driver: CUDADriver) throws -> [CUDADriver.Memory] {
+    let kernel = KernelSource(
+      family: "fault", parameters: [KernelParameter("GLOBAL int *", "result")], body: body, for: .gpu, localSize: 32)
+    let text = KernelPrelude.dialect(of: driver.target) + kernel.text
+    let source = ProgramSource(name: kernel.name, text: text, kernels: [kernel.name])
+    let launch = Launch(
+      module: try driver.compile([source])[0].get().module, kernel: kernel.name, label: "a fault", slots: [0, 1],
+      geometryOffset: 0, groups: 1, localSize: 32, localByteCount: 0, tag: 0)
+    let memories = try (0..<2).map { _ in try driver.allocate(byteCount: 256) }
+    let recording = try driver.record([launch], loops: [])
+    try driver.replay(recording, 0..<1, memories: memories)
+    return memories
   }
 
   /// A driver of the first device.

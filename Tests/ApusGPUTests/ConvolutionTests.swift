@@ -212,7 +212,7 @@ import Testing
   }
 
   /// Channels-last images of 16-bit numbers, and of `float32` numbers rounded to TF32, on matrix units, with both orders
-  /// of the threads of a block.
+  /// of the threads of a block, and with copies that land late and at once.
   @Test(
     .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"), arguments: matrix.indices,
     Convolution.Pass.allCases)
@@ -221,9 +221,11 @@ import Testing
     #expect(device.channelsLast(Self.matrix[index], pass, .bfloat16, .float32).condition == .always)
     #expect(device.channelsLast(Self.matrix[index], pass, .float32, .tf32).condition == .always)
     #expect(device.channelsLast(Self.matrix[index], pass, .float32, .float32).condition == .never)
-    defer { try? CUDAStandIn.setOrder(isReversed: false) }
-    for (dtype, isReversed) in [(DType.bfloat16, false), (.bfloat16, true), (.float16, false)] {
-      try CUDAStandIn.setOrder(isReversed: isReversed)
+    defer { try? CUDAStandIn.setMode(CUDAStandIn.Mode()) }
+    for (dtype, isReversed, landsAtOnce) in [
+      (DType.bfloat16, false, false), (.bfloat16, true, true), (.float16, false, true),
+    ] {
+      try CUDAStandIn.setMode(CUDAStandIn.Mode(isReversed: isReversed, copiesLandAtOnce: landsAtOnce))
       try check(
         Self.matrix[index], pass, dtype, order: .channelsLast, tolerance: 0x1p-20, devices: [(.gpu, device)])
     }

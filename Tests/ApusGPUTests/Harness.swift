@@ -37,10 +37,13 @@ enum Harness {
   }
 
   /// Opens a new device on the stand-in for CUDA.
-  static func openCUDA() -> GPUDevice<CheckedDriver<CUDADriver>> {
+  /// - Parameter adapt: Changes the description of the device that the lowering uses.
+  static func openCUDA(
+    adapt: (inout KernelTarget) -> Void = { _ in }
+  ) -> GPUDevice<CheckedDriver<CUDADriver>> {
     var options = GPUOptions.environment
     options.cacheDirectory = nil
-    return open(options) { _ in try CheckedDriver(CUDAStandIn.driver()) }
+    return open(options) { _ in try CheckedDriver(CUDAStandIn.driver(), adapt: adapt) }
   }
 
   /// Opens a device of any driver. The device fills newly allocated memory with a pattern.

@@ -15,14 +15,21 @@
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-// Each operating system thread runs one thread block at a time, so shared memory can be thread-local.
+// Each operating system thread runs one thread block at a time, so shared memory can be thread-local. The address
+// sanitizer has no red zones beside thread-local variables; with it, the driver runs one block at a time.
+#if __has_feature(address_sanitizer)
+#define __shared__ static
+#else
 #define __shared__ static thread_local
+#endif
 
 struct StandInIndex {
   unsigned int x, y, z;
 };
+/// The copy is not trivial, because -fsanitize=alignment does not check trivial copies of structs.
 struct float4 {
   float x, y, z, w;
+  float4(const float4 &other) : x(other.x), y(other.y), z(other.z), w(other.w) {}
 } __attribute__((aligned(16)));
 
 extern "C" {
@@ -36,6 +43,8 @@ void stand_in_exchange(const void *value, size_t bytes);
 const void *stand_in_given(unsigned int lane);
 /// The shared memory that the launch provides.
 void *stand_in_shared_memory(void);
+/// Fails if the address is not a multiple of `bytes`.
+void stand_in_check_alignment(const void *address, size_t bytes, const char *instruction);
 }
 #define LARGE_LOCAL_ARRAY(type, name, count) type *const name = (type *)stand_in_shared_memory()
 #define blockIdx stand_in_block
@@ -86,4 +95,12 @@ static inline unsigned int __umulhi(unsigned int a, unsigned int b) {
 static inline float ptx_float_from_half(unsigned short bits) { return (float)stand_in_bits<_Float16>(bits); }
 static inline unsigned short ptx_half_from_float(float x) { return stand_in_bits<unsigned short>((_Float16)x); }
 
+/// A parameter of a kernel that is not a number.
+template <typename T> static inline T stand_in_parameter(const uint64_t *words) {
+  T result;
+  memcpy(&result, words, sizeof result);
+  return result;
+}
+
 #include "matrix.h"
+#include "hopper.h"

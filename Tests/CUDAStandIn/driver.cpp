@@ -6,10 +6,12 @@
 //   STAND_IN_DEVICES   the number of devices (default 1)
 //   STAND_IN_MEMORY    the memory of a device in MiB (default 4096)
 //   STAND_IN_ORDER     `reverse` runs the threads of a block in descending order
+//   STAND_IN_COPIES    when asynchronous copies land: `at-once` or `reads-late`, see copies.h
 //   STAND_IN_VERSION   the version that the driver reports (default 13000, CUDA 13.0)
 //   STAND_IN_CAPABILITY  the compute capability as 10 × major + minor (default 90)
 //   STAND_IN_LAUNCH    `no` runs no kernel, so that the host's share of the time can be measured
 //   STAND_IN_FAIL      failures of single calls, see faults.h
+//   STAND_IN_SANITIZE  `address` compiles kernels with the address sanitizer, see sanitizer.h
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,22 +31,18 @@
 
 #include "../../Sources/CCUDA/include/ccuda.h"
 #include "faults.h"
-#include "fibres.h"
+#include "instructions.h"
 #include "launches.h"
+#include "memory.h"
 #include "streams.h"
 
 // MARK: - State of the driver
 
 namespace {
 
-constexpr size_t red_zone = 256;
-constexpr unsigned char red_zone_byte = 0xa5;
-
 struct State {
   std::mutex mutex;
-  /// The size of each allocation.
-  std::map<CUdeviceptr, size_t> allocations;
-  size_t used = 0;
+  Allocations allocations;
 };
 
 State &state() {
@@ -137,7 +136,8 @@ EXPORT CUresult cuDeviceGet(CUdevice *device, int ordinal) {
 }
 
 EXPORT CUresult cuDeviceGetName(char *name, int length, CUdevice) {
-  snprintf(name, (size_t)length, "CUDA stand-in");
+  // Stored kernels have keys with the name of the device. Those with the address sanitizer need other keys.
+  snprintf(name, (size_t)length, sanitizer::is_loaded() ? "CUDA stand-in, address sanitizer" : "CUDA stand-in");
   return CUDA_SUCCESS;
 }
 
@@ -182,7 +182,7 @@ EXPORT CUresult cuCtxSetCurrent(CUcontext context) {
 EXPORT CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
   std::lock_guard<std::mutex> lock(state().mutex);
   *total = total_memory();
-  *available = *total - state().used;
+  *available = *total - state().allocations.used;
   return CUDA_SUCCESS;
 }
 
@@ -191,35 +191,13 @@ EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
   std::lock_guard<std::mutex> lock(state().mutex);
   BEGIN_CALL();
   if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
-  if (state().used + bytes > total_memory()) return CUDA_ERROR_OUT_OF_MEMORY;
-  char *memory = nullptr;
-  if (posix_memalign((void **)&memory, 256, bytes + 2 * red_zone) != 0) return CUDA_ERROR_OUT_OF_MEMORY;
-  memset(memory, red_zone_byte, red_zone);
-  memset(memory + red_zone, 0xff, bytes);
-  memset(memory + red_zone + bytes, red_zone_byte, red_zone);
-  *address = (CUdeviceptr)(memory + red_zone);
-  state().allocations[*address] = bytes;
-  state().used += bytes;
-  return CUDA_SUCCESS;
+  if (state().allocations.used + bytes > total_memory()) return CUDA_ERROR_OUT_OF_MEMORY;
+  return state().allocations.add(address, bytes);
 }
 
 EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
   std::lock_guard<std::mutex> lock(state().mutex);
-  auto found = state().allocations.find(address);
-  if (found == state().allocations.end()) return CUDA_ERROR_INVALID_VALUE;
-  size_t bytes = found->second;
-  unsigned char *memory = (unsigned char *)address - red_zone;
-  for (size_t i = 0; i < red_zone; i += 1) {
-    if (memory[i] != red_zone_byte || memory[red_zone + bytes + i] != red_zone_byte) {
-      fprintf(stderr, "CUDA stand-in: a kernel wrote just outside an allocation of %zu bytes\n", bytes);
-      abort();
-    }
-  }
-  memset(memory, 0xfe, bytes + 2 * red_zone);
-  free(memory);
-  state().allocations.erase(found);
-  state().used -= bytes;
-  return CUDA_SUCCESS;
+  return state().allocations.remove(address);
 }
 
 EXPORT CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, CUstream) {
@@ -342,15 +320,18 @@ EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image) {
   if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return CUDA_ERROR_INVALID_IMAGE;
   // The section headers are the last part of the file.
   size_t bytes = header.e_shoff + (size_t)header.e_shnum * header.e_shentsize;
-  // The dynamic loader identifies libraries by their paths, so each module needs a path of its own.
+  // The dynamic loader identifies libraries by their paths, so each module needs a path of its own. The address
+  // sanitizer reads the module for its report; a file in memory exists until the end of the process.
+  bool stays = sanitizer::is_loaded();
   char path[] = "/tmp/cuda-stand-in-XXXXXX";
-  int file = mkstemp(path);
+  int file = stays ? memfd_create("module", 0) : mkstemp(path);
   if (file < 0) return CUDA_ERROR_INVALID_IMAGE;
+  if (stays) snprintf(path, sizeof path, "/proc/%d/fd/%d", getpid(), file);
   bool is_written = write(file, image, bytes) == (ssize_t)bytes;
-  close(file);
+  if (!stays) close(file);
   void *library = is_written ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
   if (library == nullptr) fprintf(stderr, "CUDA stand-in: %s\n", is_written ? dlerror() : "writing a module failed");
-  unlink(path);
+  if (!stays) unlink(path);
   if (library == nullptr) return CUDA_ERROR_INVALID_IMAGE;
   *module = new CUmod_st{library, {}};
   return CUDA_SUCCESS;
@@ -365,11 +346,11 @@ EXPORT CUresult cuModuleUnload(CUmodule module) {
 EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
   BEGIN_CALL();
   void *kernel = dlsym(module->library, (std::string("stand_in_call_") + name).c_str());
-  int *count = (int *)dlsym(module->library, (std::string("stand_in_parameters_") + name).c_str());
-  if (kernel == nullptr || count == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  auto sizes = (const int *)dlsym(module->library, (std::string("stand_in_sizes_") + name).c_str());
+  if (kernel == nullptr || sizes == nullptr) return CUDA_ERROR_INVALID_VALUE;
   CUfunc_st &found = module->functions[name];
   found.kernel = (Kernel)kernel;
-  found.parameter_count = *count;
+  found.sizes = sizes;
   *function = &found;
   return CUDA_SUCCESS;
 }

@@ -2,21 +2,15 @@
 // waits at a barrier or for an exchange of its warp, or ends. It has a stack from its start to its end, so in kernels
 // without barriers and exchanges all fibres use the same stack.
 #pragma once
-#include <setjmp.h>
-#include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include <atomic>
-#include <deque>
+#include <algorithm>
 #include <vector>
 
-#include "../../Sources/CCUDA/include/ccuda.h"
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
+#include "copies.h"
+#include "products.h"
 
 #if !defined(__x86_64__)
 #error "stand_in_switch is implemented for x86-64 only"
@@ -59,37 +53,41 @@ namespace {
 
 constexpr int warp_size = 32;
 constexpr int largest_group = 1024;
-constexpr size_t stack_size = 128 << 10;
+// The address sanitizer puts red zones between the arrays of a thread.
+constexpr size_t stack_size = 256 << 10;
 
 /// Calls a kernel with parameters of eight bytes each.
 typedef void (*Kernel)(const uint64_t *parameters);
 
-/// A copy of 16 bytes to shared memory, those from `bytes` on being zeros.
-struct Copy {
-  void *to;
-  const void *from;
-  int bytes;
+/// What a fibre waits for, if that is neither the barrier of the block nor an exchange.
+struct Condition {
+  bool (*holds)(const void *object, unsigned int value) = nullptr;
+  const void *object = nullptr;
+  unsigned int value = 0;
 };
 
-/// 16 bytes of shared memory.
-struct alignas(16) Chunk {
-  unsigned char bytes[16];
+/// A part of the shared memory that a launch provides, which begins at a multiple of 1024 bytes.
+struct alignas(1024) Chunk {
+  unsigned char bytes[1024];
 };
 
 struct Fibre {
-  enum State { ready, at_barrier, at_exchange, ended };
+  enum State { ready, at_barrier, at_exchange, at_condition, ended };
 
   State state = ended;
   /// The saved stack pointer of a fibre that waits; null before the fibre starts.
   void *stack_pointer = nullptr;
   char *stack = nullptr;
+  sanitizer::Stack sanitized;
+  Condition condition;
   /// The values that the thread passed to its last two exchanges, and the number of its exchanges. Two values are kept,
   /// because a thread may start its next exchange before others read its value of this exchange.
   alignas(16) char given[2][32] = {};
   unsigned int exchange_count = 0;
-  /// The asynchronous copies that are not complete, and the number of copies of each of their groups.
-  std::deque<Copy> copies;
-  std::deque<size_t> groups;
+  Groups<Copy> copies;
+  Groups<BoxCopy> stores;
+  Groups<Product> products;
+  unsigned int product_count = 0;
 };
 
 /// Whether the threads of a block run in descending order. The result of a kernel without races does not depend on it.
@@ -108,8 +106,15 @@ struct Runner {
   int count = 0;
   Kernel kernel = nullptr;
   const uint64_t *parameters = nullptr;
-  /// The shared memory that the launch provides, aligned to 16 bytes.
+  /// The shared memory that the launch provides.
   std::vector<Chunk> shared;
+  /// The loads of boxes that have not landed.
+  std::deque<BoxLoad> loads;
+  NamedBarrier named[16];
+  /// A barrier for each warpgroup.
+  NamedBarrier warpgroups[largest_group / 128];
+  /// The lowest address in shared memory that a descriptor of a factor has.
+  uintptr_t shared_base = 0;
 
   ~Runner() {
     for (char *stack : free_stacks) munmap(stack, stack_size);
@@ -118,17 +123,44 @@ struct Runner {
   /// Gives a fibre a stack from which the first switch starts the kernel. Returns false if there is no memory.
   bool start(Fibre &fibre);
 
+  Fibre &fibre() { return fibres[current]; }
+
   void leave(Fibre::State state) {
-    fibres[current].state = state;
-    stand_in_switch(&fibres[current].stack_pointer, scheduler);
+    Fibre &fibre = fibres[current];
+    fibre.state = state;
+    fibre.sanitized.leave(scheduler_stack, state == Fibre::ended);
+    stand_in_switch(&fibre.stack_pointer, scheduler);
+    fibre.sanitized.enter();
   }
 
-  bool run_block();
+  /// Arrives at a barrier, and waits for the other threads if `waits`.
+  void meet(NamedBarrier *barrier, int id, int threads, bool waits) {
+    unsigned int generation = barrier->arrive(id, threads);
+    auto holds = [](const void *barrier, unsigned int generation) {
+      return ((const NamedBarrier *)barrier)->generation != generation;
+    };
+    if (waits) wait({holds, barrier, generation});
+  }
+
+  /// Lets the fibre wait until a condition holds.
+  void wait(const Condition &condition) {
+    if (condition.holds(condition.object, condition.value)) return;
+    fibre().condition = condition;
+    leave(Fibre::at_condition);
+  }
+
+  void reset();
+  bool run_ready(bool is_reversed);
+  bool release();
+  void land_load(bool is_reversed);
+  void check_end();
+  CUresult run_block();
 };
 
 thread_local Runner runner;
 
 __attribute__((noinline)) void fibre_main() {
+  runner.fibre().sanitized.enter(&scheduler_stack);
   runner.kernel(runner.parameters);
   runner.leave(Fibre::ended);
   abort();
@@ -153,69 +185,118 @@ bool Runner::start(Fibre &fibre) {
   *--top = (void *)fibre_main;
   for (int k = 0; k < 6; k += 1) *--top = nullptr;
   fibre.stack_pointer = top;
+  fibre.sanitized = {fibre.stack, stack_size};
   return true;
 }
 
-/// Runs the threads of a block until all have ended. Returns false on a deadlock (some threads wait at a barrier or for
-/// an exchange that the others never reach) and if there is no memory for a stack.
-bool Runner::run_block() {
-  bool is_reversed = is_reverse;
-  if ((int)fibres.size() < count) fibres.resize(count);
+void Runner::reset() {
+  if ((int)fibres.size() < count) fibres.resize((size_t)count);
   for (int i = 0; i < count; i += 1) {
     fibres[i].state = Fibre::ready;
     fibres[i].stack_pointer = nullptr;
     fibres[i].exchange_count = 0;
     fibres[i].copies.clear();
-    fibres[i].groups.clear();
+    fibres[i].stores.clear();
+    fibres[i].products.clear();
+    fibres[i].product_count = 0;
   }
-  while (true) {
-    bool has_run = false;
-    for (int k = 0; k < count; k += 1) {
-      int i = is_reversed ? count - 1 - k : k;
-      if (fibres[i].state != Fibre::ready) continue;
-      if (fibres[i].stack_pointer == nullptr && !start(fibres[i])) return false;
-      current = i;
-      stand_in_thread = {(unsigned int)i, 0, 0};
-      stand_in_switch(&scheduler, fibres[i].stack_pointer);
-      if (fibres[i].state == Fibre::ended) free_stacks.push_back(fibres[i].stack);
-      has_run = true;
-    }
-    // Warps whose threads have all arrived at an exchange continue.
-    bool has_ready = false;
-    for (int start = 0; start < count; start += warp_size) {
-      int end = start + warp_size < count ? start + warp_size : count;
-      bool is_complete = true;
-      for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_exchange;
-      if (!is_complete) continue;
-      for (int i = start; i < end; i += 1) fibres[i].state = Fibre::ready;
-      has_ready = true;
-    }
-    if (has_ready) continue;
-    int ended = 0, waiting = 0;
-    for (int i = 0; i < count; i += 1) {
-      ended += fibres[i].state == Fibre::ended;
-      waiting += fibres[i].state == Fibre::at_barrier;
-    }
-    if (ended == count) return true;
-    if (waiting == count) {
-      for (int i = 0; i < count; i += 1) fibres[i].state = Fibre::ready;
-      continue;
-    }
-    if (!has_run) {
-      fprintf(stderr, "CUDA stand-in: deadlock in a block: not all threads reach the barrier or exchange\n");
-      return false;
-    }
-  }
+  loads.clear();
+  for (auto &barrier : named) barrier = {};
+  for (auto &barrier : warpgroups) barrier = {};
+  shared_base = 0;
 }
 
-thread_local sigjmp_buf after_fault;
-thread_local volatile bool is_in_block = false;
+/// Runs each fibre that is ready, in turn. Returns false if there is no memory for a stack.
+bool Runner::run_ready(bool is_reversed) {
+  for (int k = 0; k < count; k += 1) {
+    int i = is_reversed ? count - 1 - k : k;
+    if (fibres[i].state != Fibre::ready) continue;
+    if (fibres[i].stack_pointer == nullptr && !start(fibres[i])) return false;
+    current = i;
+    stand_in_thread = {(unsigned int)i, 0, 0};
+    scheduler_stack.leave(fibres[i].sanitized);
+    stand_in_switch(&scheduler, fibres[i].stack_pointer);
+    scheduler_stack.enter();
+    if (fibres[i].state == Fibre::ended) free_stacks.push_back(fibres[i].stack);
+  }
+  return true;
+}
 
-/// Ends the block of the thread whose kernel accessed memory that does not exist.
-void handle_fault(int signal) {
-  if (is_in_block) siglongjmp(after_fault, 1);
-  // The fault is not a kernel's. After the return, it ends the process.
-  ::signal(signal, SIG_DFL);
+/// Makes the fibres ready whose exchange is complete, whose condition holds, or whose barrier all have reached. Returns
+/// whether there are any.
+bool Runner::release() {
+  bool has_ready = false;
+  int at_barrier = 0;
+  for (int start = 0; start < count; start += warp_size) {
+    int end = std::min(start + warp_size, count);
+    bool is_complete = true;
+    for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_exchange;
+    for (int i = start; i < end; i += 1) {
+      Fibre &fibre = fibres[i];
+      bool holds = fibre.state == Fibre::at_condition &&
+          fibre.condition.holds(fibre.condition.object, fibre.condition.value);
+      if (is_complete || holds) fibre.state = Fibre::ready;
+      has_ready = has_ready || fibre.state == Fibre::ready;
+      at_barrier += fibre.state == Fibre::at_barrier;
+    }
+  }
+  if (at_barrier < count) return has_ready;
+  for (int i = 0; i < count; i += 1) fibres[i].state = Fibre::ready;
+  return true;
+}
+
+/// Lands a load of a box; they may land in any order.
+void Runner::land_load(bool is_reversed) {
+  BoxLoad load = is_reversed ? loads.back() : loads.front();
+  if (is_reversed) {
+    loads.pop_back();
+  } else {
+    loads.pop_front();
+  }
+  load.land();
+}
+
+/// Checks that no asynchronous effect is pending at the end of a block, and that the warps of each warpgroup have
+/// called the same products.
+void Runner::check_end() {
+  size_t stores = 0, products = 0;
+  for (int i = 0; i < count; i += 1) {
+    stores += fibres[i].stores.pending();
+    products += fibres[i].products.pending();
+    if (fibres[i].product_count != fibres[i / 128 * 128].product_count) {
+      fail(CUDA_ERROR_LAUNCH_FAILED, "a product that not all warps of a warpgroup call");
+    }
+  }
+  if (loads.empty() && stores == 0 && products == 0) return;
+  fail(
+      CUDA_ERROR_LAUNCH_FAILED, "a block ends without a wait for %zu TMA loads, %zu TMA stores, %zu products",
+      loads.size(), stores, products);
+}
+
+/// Runs the threads of a block until all have ended. Fails on a deadlock (some threads wait for something that never
+/// happens) and if there is no memory for a stack.
+CUresult Runner::run_block() {
+  bool is_reversed = is_reverse;
+  reset();
+  while (true) {
+    if (!run_ready(is_reversed)) return CUDA_ERROR_LAUNCH_FAILED;
+    if (release()) continue;
+    int states[5] = {};
+    for (int i = 0; i < count; i += 1) states[fibres[i].state] += 1;
+    if (states[Fibre::ended] == count) break;
+    // Loads land as late as possible: when no thread can continue without them.
+    if (loads.empty()) {
+      fprintf(
+          stderr,
+          "CUDA stand-in: deadlock in a block: %d threads wait at the barrier, %d for an exchange of their warp, "
+          "%d at an mbarrier or a named barrier; %d have ended\n",
+          states[Fibre::at_barrier], states[Fibre::at_exchange], states[Fibre::at_condition], states[Fibre::ended]);
+      return CUDA_ERROR_LAUNCH_FAILED;
+    }
+    land_load(is_reversed);
+  }
+  check_end();
+  return CUDA_SUCCESS;
 }
 
 /// Runs a block of the launch in `runner`, and returns the error of its kernel. After an error, the device is lost, and
@@ -229,60 +310,16 @@ CUresult run_block() {
   }();
   (void)is_installed;
   if (sigsetjmp(after_fault, 0) != 0) {
+    fault_stack.enter();
     is_in_block = false;
-    return CUDA_ERROR_ILLEGAL_ADDRESS;
+    return fault;
   }
   is_in_block = true;
-  bool is_complete = runner.run_block();
+  CUresult result = runner.run_block();
   is_in_block = false;
-  return is_complete ? CUDA_SUCCESS : CUDA_ERROR_LAUNCH_FAILED;
+  return result;
 }
 
 } // namespace
 
-EXPORT void stand_in_set_reverse(int value) { is_reverse = value != 0; }
-
-EXPORT void stand_in_barrier(void) { runner.leave(Fibre::at_barrier); }
-
 EXPORT void *stand_in_shared_memory(void) { return runner.shared.data(); }
-
-EXPORT void stand_in_exchange(const void *value, size_t bytes) {
-  Fibre &fibre = runner.fibres[runner.current];
-  memcpy(fibre.given[fibre.exchange_count % 2], value, bytes);
-  fibre.exchange_count += 1;
-  runner.leave(Fibre::at_exchange);
-}
-
-EXPORT const void *stand_in_given(unsigned int lane) {
-  int source = runner.current / warp_size * warp_size + (int)lane;
-  const Fibre &fibre = runner.fibres[source < runner.count ? source : runner.current];
-  // The other thread may have begun its next exchange.
-  return fibre.given[(runner.fibres[runner.current].exchange_count - 1) % 2];
-}
-
-EXPORT void stand_in_copy(void *to, const void *from, int bytes) {
-  if ((uintptr_t)to % 16 != 0 || (uintptr_t)from % 16 != 0 || bytes < 0 || bytes > 16) {
-    fprintf(stderr, "CUDA stand-in: an asynchronous copy of %d bytes from %p to %p\n", bytes, from, to);
-    raise(SIGBUS);
-  }
-  runner.fibres[runner.current].copies.push_back({to, from, bytes});
-}
-
-EXPORT void stand_in_commit_copies(void) {
-  Fibre &fibre = runner.fibres[runner.current];
-  size_t earlier = 0;
-  for (size_t count : fibre.groups) earlier += count;
-  fibre.groups.push_back(fibre.copies.size() - earlier);
-}
-
-EXPORT void stand_in_wait_for_copies(size_t pending) {
-  Fibre &fibre = runner.fibres[runner.current];
-  for (; fibre.groups.size() > pending; fibre.groups.pop_front()) {
-    for (size_t i = 0; i < fibre.groups.front(); i += 1) {
-      Copy copy = fibre.copies.front();
-      fibre.copies.pop_front();
-      memset(copy.to, 0, 16);
-      memcpy(copy.to, copy.from, (size_t)copy.bytes);
-    }
-  }
-}

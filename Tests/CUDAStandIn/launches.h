@@ -1,13 +1,16 @@
 // Launches of kernels on the stand-in.
 #pragma once
 #include <atomic>
+#include <mutex>
 #include <vector>
 
 #include "fibres.h"
+#include "sanitizer.h"
 
 struct CUfunc_st {
   Kernel kernel;
-  int parameter_count;
+  /// The size of each parameter in bytes, a multiple of 8; a zero follows the last one.
+  const int *sizes;
   /// The most shared memory that a launch may provide.
   unsigned int most_shared_bytes = 48 << 10;
 };
@@ -37,8 +40,12 @@ struct LaunchTask {
   LaunchTask(
       CUfunction function, unsigned int groups, unsigned int threads, unsigned int shared_bytes, void **parameters)
       : kernel(function->kernel), groups(groups), threads(threads), shared_bytes(shared_bytes),
-        has_shared_bytes(shared_bytes <= function->most_shared_bytes), parameters((size_t)function->parameter_count) {
-    for (size_t i = 0; i < this->parameters.size(); i += 1) memcpy(&this->parameters[i], parameters[i], 8);
+        has_shared_bytes(shared_bytes <= function->most_shared_bytes) {
+    for (const int *size = function->sizes; *size != 0; size += 1) {
+      size_t start = this->parameters.size();
+      this->parameters.resize(start + (size_t)*size / 8);
+      memcpy(&this->parameters[start], *parameters++, (size_t)*size);
+    }
   }
 
   /// The result of the call that starts the launch.
@@ -49,11 +56,15 @@ struct LaunchTask {
 
   void operator()() const {
     if (lost != CUDA_SUCCESS) return;
+    // With the address sanitizer, the threads of a process share the arrays in shared memory.
+    static std::mutex mutex;
+    std::unique_lock<std::mutex> lock(mutex, std::defer_lock);
+    if (sanitizer::is_loaded()) lock.lock();
     runner.kernel = kernel;
     runner.count = (int)threads;
     runner.parameters = parameters.data();
     for (unsigned int group = 0; group < groups; group += 1) {
-      runner.shared.assign((shared_bytes + 15) / 16, undefined_chunk);
+      runner.shared.assign((shared_bytes + sizeof(Chunk) - 1) / sizeof(Chunk), undefined_chunk);
       stand_in_block = {group, 0, 0};
       CUresult result = run_block();
       if (result != CUDA_SUCCESS) {

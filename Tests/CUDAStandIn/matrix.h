@@ -3,8 +3,8 @@
 #pragma once
 
 extern "C" {
-/// Starts an asynchronous copy of 16 bytes, those from `bytes` on being zeros. It takes effect when the thread waits for
-/// it, so that a kernel that reads the copy too early gets wrong results.
+/// Starts an asynchronous copy of 16 bytes, those from `bytes` on being zeros. It lands when the thread waits for it,
+/// or at once (see copies.h).
 void stand_in_copy(void *to, const void *from, int bytes);
 void stand_in_commit_copies(void);
 /// Completes all groups of copies but the last `pending`.
@@ -20,14 +20,19 @@ static inline const uint16_t *stand_in_row(int matrix, int row) {
   return (const uint16_t *)stand_in_given((unsigned int)(8 * matrix + row));
 }
 
-static inline void LOAD_MATRIX(uint32_t *r, const void *row) {
+static inline void stand_in_exchange_row(const void *row) {
+  if ((uintptr_t)row % 16 != 0) stand_in_check_alignment(row, 16, "LOAD_MATRIX");
   stand_in_exchange(row, 16);
+}
+
+static inline void LOAD_MATRIX(uint32_t *r, const void *row) {
+  stand_in_exchange_row(row);
   int lane = (int)stand_in_thread.x % 32;
   for (int i = 0; i < 4; i += 1) memcpy(&r[i], stand_in_row(i, lane / 4) + lane % 4 * 2, 4);
 }
 
 static inline void LOAD_MATRIX_TRANSPOSED(uint32_t *r, const void *row) {
-  stand_in_exchange(row, 16);
+  stand_in_exchange_row(row);
   int lane = (int)stand_in_thread.x % 32;
   for (int i = 0; i < 4; i += 1) {
     uint32_t low = stand_in_row(i, lane % 4 * 2)[lane / 4], high = stand_in_row(i, lane % 4 * 2 + 1)[lane / 4];

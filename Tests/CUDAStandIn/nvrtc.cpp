@@ -3,7 +3,8 @@
 // stand-in for the driver (driver.cpp) loads.
 //
 // Environment variables:
-//   STAND_IN_CLANG   the compiler (default clang++)
+//   STAND_IN_CLANG      the compiler (default clang++)
+//   STAND_IN_SANITIZE   `address` compiles with the address sanitizer, see sanitizer.h
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,32 +37,43 @@ std::string contents(const std::string &path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// Returns C++ source with two symbols for each kernel, which the stand-in for the driver looks up: the number of the
-/// kernel's parameters, and a function that calls the kernel with parameters of eight bytes each.
+/// Returns C++ source with two symbols for each kernel, which the stand-in for the driver looks up: the sizes of the
+/// kernel's parameters in bytes with a zero after the last, and a function that calls the kernel with its parameters.
+/// All parameters have eight bytes, except tensor maps.
 std::string calls(const std::string &text) {
   std::ostringstream result;
   static const std::regex head("(^|\n)KERNEL [^;{]*void +([A-Za-z0-9_]+)\\(([^)]*)\\)");
   for (std::sregex_iterator match(text.begin(), text.end(), head), end; match != end; ++match) {
-    std::string name = (*match)[2], parameters = (*match)[3];
-    long count = 1 + std::count(parameters.begin(), parameters.end(), ',');
-    std::string types, values;
-    for (long i = 0; i < count; i += 1) {
-      types += std::string(i == 0 ? "" : ", ") + "uint64_t";
-      values += std::string(i == 0 ? "" : ", ") + "p[" + std::to_string(i) + "]";
+    std::string name = (*match)[2], types, values, sizes;
+    std::istringstream parameters((*match)[3]);
+    int word = 0;
+    for (std::string parameter; std::getline(parameters, parameter, ',');) {
+      bool is_map = parameter.find("TENSOR_MAP") != std::string::npos;
+      std::string value = "p[" + std::to_string(word) + "]", separator = word == 0 ? "" : ", ";
+      types += separator + (is_map ? "TensorMap" : "uint64_t");
+      values += separator + (is_map ? "stand_in_parameter<TensorMap>(&" + value + ")" : value);
+      sizes += is_map ? "128, " : "8, ";
+      word += is_map ? 16 : 1;
     }
-    result << "extern \"C\" {\nextern const int stand_in_parameters_" << name << " = " << count << ";\n"
+    result << "extern \"C\" {\nextern const int stand_in_sizes_" << name << "[] = {" << sizes << "0};\n"
            << "void stand_in_call_" << name << "(const uint64_t *p) { ((void (*)(" << types << "))&" << name << ")("
            << values << "); }\n}\n";
   }
   return result.str();
 }
 
+/// Runs a program without the libraries that this process has loaded first (LD_PRELOAD).
 int run(const std::vector<std::string> &words) {
   std::vector<char *> arguments;
   for (const auto &word : words) arguments.push_back(const_cast<char *>(word.c_str()));
   arguments.push_back(nullptr);
+  std::vector<char *> variables;
+  for (char **variable = environ; *variable != nullptr; variable += 1) {
+    if (strncmp(*variable, "LD_PRELOAD=", 11) != 0) variables.push_back(*variable);
+  }
+  variables.push_back(nullptr);
   pid_t process;
-  if (posix_spawnp(&process, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0) return -1;
+  if (posix_spawnp(&process, arguments[0], nullptr, nullptr, arguments.data(), variables.data()) != 0) return -1;
   int status = 0;
   while (waitpid(process, &status, 0) < 0) {}
   return status;
@@ -89,17 +101,14 @@ class Compiler {
   static bool clang(const std::vector<std::string> &words, std::string &log, const std::string &log_path) {
     const char *name = getenv("STAND_IN_CLANG");
     std::vector<std::string> all = {
-        "/bin/sh",
-        "-c",
-        "exec \"$0\" \"$@\" 2>" + log_path,
-        name != nullptr ? name : "clang++",
-        "-std=c++20",
-        "-O1",
-        "-march=native",
-        "-ffp-contract=off",
-        "-fno-strict-aliasing",
-        "-w",
-        "-fPIC"};
+        "/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + log_path, name != nullptr ? name : "clang++", "-std=c++20", "-O1",
+        "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w", "-fPIC",
+        // A device fails on an access to an address that is not a multiple of the size of the access.
+        "-fsanitize=alignment", "-fno-sanitize-recover=alignment"};
+    const char *sanitizer = getenv("STAND_IN_SANITIZE");
+    if (sanitizer != nullptr && strcmp(sanitizer, "address") == 0) {
+      all.insert(all.end(), {"-fsanitize=address", "-fsanitize-address-use-after-return=never", "-gline-tables-only"});
+    }
     all.insert(all.end(), words.begin(), words.end());
     int status = run(all);
     log = contents(log_path);

@@ -12,25 +12,35 @@ extension CUDADriver {
     let label: String
     let tag: Int
     let slots: [Int]
+    let tensorMaps: [TensorMap]
     /// The offset of the launch's numbers in the geometry, the array of all numbers that launches of the plan read.
     let geometryOffset: Int32
     /// Keeps the device code loaded.
     let module: Module
 
-    /// Calls `body` with the launch's parameters: the addresses of its memory, then the geometry offset.
+    /// Calls `body` with the launch's parameters: the addresses of its memory, the geometry offset, and tensor maps.
     /// - Parameter addresses: the address that is bound to each slot.
-    func withParameters<R>(
-      _ addresses: [CUdeviceptr], geometryOffset: Int32, _ body: (inout CUDA_KERNEL_NODE_PARAMS) -> R
-    ) -> R {
+    /// - Returns: the result of `body`, or of the creation of a tensor map that failed.
+    func withParameters(
+      _ addresses: [CUdeviceptr], geometryOffset: Int32, _ api: CCUDADriver,
+      _ body: (inout CUDA_KERNEL_NODE_PARAMS) -> CUresult
+    ) -> CUresult {
       var values = slots.map { addresses[$0] } + [UInt64(UInt32(bitPattern: geometryOffset))]
-      return values.withUnsafeMutableBufferPointer { values in
-        var pointers: [UnsafeMutableRawPointer?] = values.indices.map { .init(values.baseAddress! + $0) }
-        return pointers.withUnsafeMutableBufferPointer { pointers in
-          var parameters = CUDA_KERNEL_NODE_PARAMS(
-            function: function, groups_x: groups, groups_y: 1, groups_z: 1, threads_x: localSize, threads_y: 1,
-            threads_z: 1, shared_bytes: sharedByteCount, parameters: pointers.baseAddress, extra: nil, kernel: nil,
-            context: nil)
-          return body(&parameters)
+      return withUnsafeTemporaryAllocation(of: CUtensorMap.self, capacity: tensorMaps.count) { maps in
+        for (index, map) in tensorMaps.enumerated() {
+          let status = map.encode(at: addresses[map.slot], to: maps.baseAddress! + index, api)
+          guard status == CUDA_SUCCESS else { return status }
+        }
+        return values.withUnsafeMutableBufferPointer { values in
+          var pointers: [UnsafeMutableRawPointer?] = values.indices.map { .init(values.baseAddress! + $0) }
+          pointers += maps.indices.map { .init(maps.baseAddress! + $0) }
+          return pointers.withUnsafeMutableBufferPointer { pointers in
+            var parameters = CUDA_KERNEL_NODE_PARAMS(
+              function: function, groups_x: groups, groups_y: 1, groups_z: 1, threads_x: localSize, threads_y: 1,
+              threads_z: 1, shared_bytes: sharedByteCount, parameters: pointers.baseAddress, extra: nil, kernel: nil,
+              context: nil)
+            return body(&parameters)
+          }
         }
       }
     }
@@ -76,7 +86,7 @@ extension CUDADriver {
         RecordedLaunch(
           function: function!, groups: UInt32(launch.groups), localSize: UInt32(launch.localSize),
           sharedByteCount: UInt32(shared), label: launch.label, tag: launch.tag, slots: launch.slots,
-          geometryOffset: launch.geometryOffset,
+          tensorMaps: launch.tensorMaps, geometryOffset: launch.geometryOffset,
           module: launch.module))
     }
     return Recording(recorded, loops: loops)
@@ -96,7 +106,7 @@ extension CUDADriver {
       let launch = recording.launches[index]
       let start = try timed.map { _ throws(DeviceError) in try event(hasTime: true) }
       let offset = launch.geometryOffset + Int32(shift ?? 0)
-      let code = launch.withParameters(addresses, geometryOffset: offset) { p in
+      let code = launch.withParameters(addresses, geometryOffset: offset, api) { p in
         api.cuLaunchKernel(
           p.function, p.groups_x, 1, 1, p.threads_x, 1, 1, p.shared_bytes, stream, p.parameters, nil)
       }

@@ -34,11 +34,11 @@ final class CUDAGraph {
     do throws(DeviceError) {
       for (launch, offset) in launches {
         var (node, last): (CUgraphNode?, CUgraphNode?) = (nil, nodes.last?.handle)
-        let status = launch.withParameters(addresses, geometryOffset: offset) { parameters in
+        let status = launch.withParameters(addresses, geometryOffset: offset, api) { parameters in
           api.cuGraphAddKernelNode(&node, graph, &last, last == nil ? 0 : 1, &parameters)
         }
         try context.check(status, launch.label)
-        for slot in Set(launch.slots) { slots[slot].nodes.append(nodes.count) }
+        for slot in Set(launch.slots + launch.tensorMaps.map(\.slot)) { slots[slot].nodes.append(nodes.count) }
         nodes.append(Node(handle: node!, launch: launch, geometryOffset: offset))
       }
       try context.check(api.cuGraphInstantiate(&executable, graph, 0), "creating a graph")
@@ -66,7 +66,8 @@ final class CUDAGraph {
     }
     for index in changed {
       let node = nodes[index]
-      let status = node.launch.withParameters(addresses, geometryOffset: node.geometryOffset) { parameters in
+      let status = node.launch.withParameters(addresses, geometryOffset: node.geometryOffset, context.api) {
+        parameters in
         context.api.cuGraphExecKernelNodeSetParams(executable, node.handle, &parameters)
       }
       try context.check(status, node.launch.label)

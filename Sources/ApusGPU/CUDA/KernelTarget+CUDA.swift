@@ -14,6 +14,8 @@ extension KernelTarget {
     target.localByteCount = localByteCount ?? localByteCounts[capability] ?? staticLocalByteCount
     // Compute capability 7.5 has matrix units too, but no asynchronous copies and no products of bfloat16.
     target.hasMatrixUnits = capability >= 80
+    // Later compute capabilities do not have these instructions.
+    target.hasWarpgroups = capability == 90
     target.subgroup = Subgroup(size: 32, access: .cuda)
     target.parallelBuilds = HostCores.count
     return target

@@ -44,7 +44,7 @@ extension Launch {
   fileprivate init(lowered launch: LoweredLaunch, module: Module, tag: Int) {
     self.init(
       module: module, kernel: launch.kernel.name, label: "\(launch.cost.operation) (\(launch.cost.label))",
-      slots: launch.slots, geometryOffset: Int32(launch.geometryOffset), groups: launch.groups,
-      localSize: launch.localSize, localByteCount: launch.localByteCount, tag: tag)
+      slots: launch.slots, geometryOffset: Int32(launch.geometryOffset), tensorMaps: launch.tensorMaps,
+      groups: launch.groups, localSize: launch.localSize, localByteCount: launch.localByteCount, tag: tag)
   }
 }

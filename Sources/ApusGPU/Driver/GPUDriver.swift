@@ -96,8 +96,9 @@ struct CompiledProgram<Module: GPUModule>: Sendable {
   var origin: Origin
 }
 
-/// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: the offset of the launch's numbers in
-/// the plan's geometry, the array of all numbers that launches of the plan read (`SlotTable.geometry`).
+/// One kernel launch. A kernel's parameters are blocks of memory, one `int`, and tensor maps. The `int` is the offset of
+/// the launch's numbers in the plan's geometry, the array of all numbers that launches of the plan read
+/// (`SlotTable.geometry`).
 struct Launch<Module: GPUModule>: Sendable {
   var module: Module
   var kernel: String
@@ -106,6 +107,8 @@ struct Launch<Module: GPUModule>: Sendable {
   /// Indices into the `memories` of `replay`, parallel to the kernel's pointers.
   var slots: [Int]
   var geometryOffset: Int32
+  /// The tensor maps, which are not in loops; empty unless `KernelTarget.hasWarpgroups`.
+  var tensorMaps: [TensorMap] = []
   /// The number of work-groups.
   var groups: Int
   /// The number of work-items of a group. The source of a GPU kernel contains it too, as the only size that the kernel

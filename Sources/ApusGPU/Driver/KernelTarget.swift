@@ -31,6 +31,9 @@ package struct KernelTarget: Sendable, Hashable {
   var subgroup: Subgroup?
   /// For CUDA: whether the kernels can use the matrix units and asynchronous copies of `Kernels/prelude/matrix.h`.
   var hasMatrixUnits = false
+  /// For CUDA: whether the kernels can use the products of warpgroups and the tensor copies of
+  /// `Kernels/prelude/hopper.h`.
+  var hasWarpgroups = false
   /// The number of compute units.
   var computeUnits = 1
   /// Everything that a built program depends on, except its source: device, driver and platform with their versions.

@@ -44,6 +44,8 @@ struct KernelBuilder {
   let index: String
   /// The pointer parameters, in order.
   private(set) var pointers: [Pointer] = []
+  /// The tensor maps, in order.
+  private(set) var tensorMaps: [TensorMap] = []
   /// The numbers that the kernel reads, in order.
   private(set) var numbers: [Int64] = []
   private var preface = ""
@@ -91,6 +93,12 @@ struct KernelBuilder {
       begin("\(type)const \(name) = \(choice)\(name)_\(segmentCount - 1);")
     }
     return name
+  }
+
+  /// Adds a tensor map; returns the name of its parameter.
+  mutating func tensorMap(_ map: TensorMap) -> String {
+    tensorMaps.append(map)
+    return "m\(tensorMaps.count - 1)"
   }
 
   /// Returns the name of the shared pointer to `slot`, which is added at the first request.
@@ -179,7 +187,8 @@ struct KernelBuilder {
         : [KernelParameter(pointer.type, "p\(index)")]
     }
     return KernelSource(
-      family: family, parameters: parameters, body: preface + declarations + text, for: target.kernelClass,
+      family: family, parameters: parameters, tensorMapCount: tensorMaps.count, body: preface + declarations + text,
+      for: target.kernelClass,
       localSize: localSize, fillsRegisters: fillsRegisters, usesSubgroups: usesSubgroups)
   }
 }
@@ -188,6 +197,7 @@ struct KernelBuilder {
 struct LoweredLaunch: Sendable {
   var kernel: KernelSource
   var slots: [Int]
+  var tensorMaps: [TensorMap] = []
   var geometryOffset: Int
   var groups: Int
   var localSize: Int

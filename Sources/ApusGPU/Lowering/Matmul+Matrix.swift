@@ -218,6 +218,7 @@ extension PlanLowering {
     let parts =
       isSplittable
       ? Self.split(step.k, batch: step.batch.elementCount, step.m, step.n) : SumParts(count: 1, size: step.k)
+    if usesWarpgroups(step, left, right, parts: parts) { return lowerWarpgroups(step, left, right, parts) }
     let type = step.dtype.description == format.rawValue ? format.rawValue : "\(step.dtype) as \(format)"
     let tile = chooseMatrixTile(
       "matmul \(type) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",

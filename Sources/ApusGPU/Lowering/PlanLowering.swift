@@ -118,6 +118,9 @@ struct PlanLowering {
     return location
   }
 
+  /// Whether the steps are the body of a loop.
+  var isInLoop: Bool { locations != nil }
+
   func location(value index: Int) -> MemoryLocation {
     if let locations { return locations[index] }
     let value = plan.values[index]
@@ -188,6 +191,7 @@ struct PlanLowering {
     launches.append(
       LoweredLaunch(
         kernel: builder.kernel(localSize: localSize), slots: pointers + [slots.geometry],
+        tensorMaps: builder.tensorMaps,
         geometryOffset: geometry.count, groups: groups, localSize: localSize, localByteCount: builder.localByteCount,
         cost: (part ?? work).cost(of: cost)))
     geometry += numbers ?? builder.numbers

@@ -27,6 +27,7 @@ enum KernelPrelude {
     return text + "#define SUBGROUP \(subgroup.size)\n#define \(subgroup.access.rawValue)\n"
       + file(target.dialect.file) + file("prelude/subgroup.h")
       + (target.hasMatrixUnits ? file("prelude/matrix.h") : "")
+      + (target.hasWarpgroups ? file("prelude/hopper.h") : "")
   }
 
   /// Returns the contents of a file in `Kernels/`.

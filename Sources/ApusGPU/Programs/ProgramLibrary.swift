@@ -25,15 +25,19 @@ struct KernelSource: Hashable, Sendable {
   /// body three times. The kernel does nothing if `at`, the offset of its extents and strides in the buffer `geometry`,
   /// is negative. A helper process launches the kernel with a negative offset only to make PoCL compile it.
   /// - Parameters:
+  ///   - tensorMapCount: the number of tensor maps, which are the last parameters: `m0`, `m1` and so on.
   ///   - localSize: the number of work-items in a work-group of a GPU kernel; the compiler may rely on it.
   ///   - fillsRegisters: whether a GPU kernel needs many registers. One group may then use all registers of a
   ///     multiprocessor.
   ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items (shuffles).
   init(
-    family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,
+    family: String, parameters: [KernelParameter], tensorMapCount: Int = 0, body: String,
+    for kernelClass: KernelTarget.Class,
     localSize: Int = 1, fillsRegisters: Bool = false, usesSubgroups: Bool = false
   ) {
-    let all = parameters + [KernelParameter("GLOBAL const i64 *", "geometry"), KernelParameter("int ", "at")]
+    let all =
+      parameters + [KernelParameter("GLOBAL const i64 *", "geometry"), KernelParameter("int ", "at")]
+      + (0..<tensorMapCount).map { KernelParameter("TENSOR_MAP ", "m\($0)") }
     let list = all.map { $0.type + $0.name }.joined(separator: ", ")
     let body = "{\n  geometry += at;\n\(body)}\n"
     let bounds = kernelClass == .gpu ? "\(fillsRegisters ? "REGISTER_" : "")GROUP_SIZE(\(localSize)) " : ""

@@ -2,6 +2,7 @@
 #define CCUDA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 // The declarations of the CUDA driver and of NVRTC (the compiler for CUDA C++) that Apus uses. They are written from
 // the reference documentation of the CUDA Driver API and NVRTC, so that no CUDA header is needed to build. The names
@@ -18,6 +19,11 @@ typedef struct CUevent_st *CUevent;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphNode_st *CUgraphNode;
 typedef struct CUgraphExec_st *CUgraphExec;
+
+// A tensor in global memory, and a box of it, for copies by the tensor memory accelerator (TMA).
+typedef struct CUtensorMap {
+  uint64_t opaque[16];
+} __attribute__((aligned(64))) CUtensorMap;
 
 // The parameters of a kernel node of a graph (CUDA_KERNEL_NODE_PARAMS_v2). `parameters` is read by the call that gets
 // this struct.
@@ -69,6 +75,37 @@ enum : int {
 // Function attributes.
 enum : int { CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8 };
 
+// The settings of tensor maps.
+typedef enum CUtensorMapDataType : int {
+  CU_TENSOR_MAP_DATA_TYPE_UINT8,
+  CU_TENSOR_MAP_DATA_TYPE_UINT16,
+  CU_TENSOR_MAP_DATA_TYPE_UINT32,
+  CU_TENSOR_MAP_DATA_TYPE_INT32,
+  CU_TENSOR_MAP_DATA_TYPE_UINT64,
+  CU_TENSOR_MAP_DATA_TYPE_INT64,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT32,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT64,
+  CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT32_FTZ,
+  CU_TENSOR_MAP_DATA_TYPE_TFLOAT32,
+  CU_TENSOR_MAP_DATA_TYPE_TFLOAT32_FTZ,
+} CUtensorMapDataType;
+typedef enum CUtensorMapInterleave : int { CU_TENSOR_MAP_INTERLEAVE_NONE } CUtensorMapInterleave;
+typedef enum CUtensorMapSwizzle : int {
+  CU_TENSOR_MAP_SWIZZLE_NONE,
+  CU_TENSOR_MAP_SWIZZLE_32B,
+  CU_TENSOR_MAP_SWIZZLE_64B,
+  CU_TENSOR_MAP_SWIZZLE_128B,
+} CUtensorMapSwizzle;
+typedef enum CUtensorMapL2promotion : int {
+  CU_TENSOR_MAP_L2_PROMOTION_NONE,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_64B,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+} CUtensorMapL2promotion;
+typedef enum CUtensorMapFloatOOBfill : int { CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE } CUtensorMapFloatOOBfill;
+
 // Flags of streams and events.
 enum : unsigned int {
   CU_STREAM_NON_BLOCKING = 1,
@@ -119,6 +156,11 @@ enum : unsigned int {
     (CUfunction function, unsigned int groups_x, unsigned int groups_y, unsigned int groups_z, unsigned int threads_x, \
      unsigned int threads_y, unsigned int threads_z, unsigned int shared_bytes, CUstream stream, void **parameters,    \
      void **extra))                                                                                                    \
+  X(cuTensorMapEncodeTiled, cuTensorMapEncodeTiled,                                                                    \
+    (CUtensorMap * map, CUtensorMapDataType type, uint32_t rank, void *address, const uint64_t *sizes,                 \
+     const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides,                                    \
+     CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,                   \
+     CUtensorMapFloatOOBfill fill))                                                                                    \
   X(cuGraphCreate, cuGraphCreate, (CUgraph * graph, unsigned int flags))                                               \
   X(cuGraphDestroy, cuGraphDestroy, (CUgraph graph))                                                                   \
   X(cuGraphAddKernelNode, cuGraphAddKernelNode_v2,                                                                     \

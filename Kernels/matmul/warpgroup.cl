@@ -1,0 +1,102 @@
+// A matrix product with the products of warpgroups (see prelude/hopper.h); each work-group computes a tile of
+// $tileRows × $tileColumns results. The terms are added in steps of 128 bytes of a row or column. The last warpgroup
+// copies the factors of each step to one of $stages stages of local memory; a stage has two barriers, `full` and
+// `empty`. The other warpgroups multiply them: each computes 64 rows of results. Then they store their sums in local
+// memory, from where each work-item takes neighboring results in turn, so that stores to global memory are contiguous.
+//
+//   group → (batch, tile row, tile column)
+//
+// Parameters: $BATCH, $COPYLEFT, $COPYRIGHT, $EPILOGUE, $OUTPUT, $ROW, $V, $begin, $columnTiles, $columns, $consumers,
+// $depth, $end, $index, $leftAdvance, $leftLeading, $leftWords, $multiply, $rightAdvance, $rightLeading, $rightWords,
+// $rowTiles, $rows, $stages, $tileColumns, $tileRows.
+$index rest = GROUP_ID();
+const $index tileColumn = rest % $columnTiles;
+rest = rest / $columnTiles;
+const $index tileRow = rest % $rowTiles;
+const $index batch = rest / $rowTiles;
+$BATCH
+const int lid = LOCAL_ID();
+const int warpgroup = lid / 128;
+u64 *const full = (u64 *)(tiles + $stages * ($leftWords + $rightWords));
+u64 *const empty = full + $stages;
+if (lid == 0) {
+  for (int stage = 0; stage < $stages; stage += 1) {
+    MBARRIER_INIT(full + stage, 1);
+    // Each warp that multiplies arrives.
+    MBARRIER_INIT(empty + stage, $consumers * 4);
+  }
+  MBARRIER_FENCE();
+}
+BARRIER();
+const int steps = (int)(($end - $begin + $depth - 1) / $depth);
+if (warpgroup == $consumers) {
+  REGISTERS_DECREASE(40);
+  if (lid % 128 == 0) {
+    int stage = 0;
+    int parity = 1;
+    for (int step = 0; step < steps; step += 1) {
+      MBARRIER_WAIT(empty + stage, parity);
+      MBARRIER_EXPECT(full + stage, ($leftWords + $rightWords) * 4);
+      const int start = (int)$begin + step * $depth;
+      u32 *const left = tiles + stage * ($leftWords + $rightWords);
+      u32 *const right = left + $leftWords;
+      $COPYLEFT
+      $COPYRIGHT
+      stage += 1;
+      if (stage == $stages) {
+        stage = 0;
+        parity ^= 1;
+      }
+    }
+  }
+} else {
+  REGISTERS_INCREASE(232);
+  const int lane = lid % 32;
+  float sums[$tileColumns / 2];
+  UNROLL for (int i = 0; i < $tileColumns / 2; i += 1) sums[i] = 0;
+  int stage = 0;
+  int parity = 0;
+  for (int step = 0; step < steps; step += 1) {
+    MBARRIER_WAIT(full + stage, parity);
+    const u32 *const left = tiles + stage * ($leftWords + $rightWords);
+    const u32 *const right = left + $leftWords;
+    // 64 rows of 128 bytes have 2048 words.
+    const u64 a = WGMMA_DESCRIPTOR(left + warpgroup * 2048, $leftLeading, 1024, WGMMA_128B);
+    const u64 b = WGMMA_DESCRIPTOR(right, $rightLeading, 1024, WGMMA_128B);
+    WGMMA_KEEP(sums);
+    WGMMA_FENCE();
+    UNROLL for (int k = 0; k < 4; k += 1) {
+      $multiply(sums, WGMMA_ADVANCE(a, k * $leftAdvance), WGMMA_ADVANCE(b, k * $rightAdvance), 1);
+    }
+    WGMMA_COMMIT();
+    // The products of the step before are complete, so its stage may be overwritten.
+    WGMMA_WAIT(1);
+    if (step > 0 && lane == 0) MBARRIER_ARRIVE(empty + (stage == 0 ? $stages : stage) - 1);
+    stage += 1;
+    if (stage == $stages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+  WGMMA_WAIT(0);
+  WGMMA_KEEP(sums);
+  // All products have read the factors, which the sums replace.
+  NAMED_BARRIER(1, $consumers * 128);
+  float *const results = (float *)tiles + warpgroup * 64 * ($tileColumns + 8);
+  UNROLL for (int i = 0; i < $tileColumns / 2; i += 1) {
+    const int row = lid % 128 / 32 * 16 + i / 2 % 2 * 8 + lane / 4;
+    const int column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+    results[row * ($tileColumns + 8) + column] = sums[i];
+  }
+  NAMED_BARRIER(2 + warpgroup, 128);
+  for (int position = lid % 128; position < 64 * $tileColumns; position += 128) {
+    const int row = position / $tileColumns;
+    const $index tiledRow = tileRow * $tileRows + warpgroup * 64 + row;
+    const $index tiledColumn = tileColumn * $tileColumns + position % $tileColumns;
+    if (tiledRow >= $rows || tiledColumn >= $columns) continue;
+    const $V core = results[row * ($tileColumns + 8) + position % $tileColumns];
+    $OUTPUT
+    $ROW
+    $EPILOGUE
+  }
+}
