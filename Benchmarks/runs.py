@@ -134,6 +134,13 @@ class Peer:
             message = f"{self.name} runs only on {' and '.join(found['devices'])}, not on {self.apus.device}"
             raise Failure(message, 64)
 
+    def choose(self, kind: str, forms: list[str]):
+        """Runs only these forms of a kind."""
+        known = self.forms.get(kind, [])
+        if unknown := [form for form in forms if form not in known]:
+            raise Failure(f"{self.name} has no form {unknown[0]} of {kind}; choose from {', '.join(known)}", 64)
+        self.forms = self.forms | {kind: forms}
+
     def command(self, words: list) -> list:
         return [self.python, HERE / "Peers" / f"{self.name}_bench.py", *words]
 
