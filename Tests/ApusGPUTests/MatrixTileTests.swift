@@ -135,12 +135,14 @@ struct MatrixTileTests {
 
   /// Kernels with a planted fault: a wrong position of an element in a register, a missing barrier, a missing wait for
   /// copies, and wrong banks of local memory.
-  @Test(arguments: [
-    ("b[j / 2][j % 2], b[j / 2][j % 2 + 2]", "b[j / 2][j % 2 + 2], b[j / 2][j % 2]"), ("lane / 4;", "lane % 8;"),
-    ("COPY_ASYNC_WAIT(4 - 2);\n      BARRIER();", "COPY_ASYNC_WAIT(4 - 2);"),
-    ("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)"), ("lane / 8 % 2 * 8", "lane / 16 * 8"),
-    ("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"),
-  ])
+  @Test(
+    .enabled(if: !CUDAStandIn.isReplaced, "only the stand-in finds all of these faults"),
+    arguments: [
+      ("b[j / 2][j % 2], b[j / 2][j % 2 + 2]", "b[j / 2][j % 2 + 2], b[j / 2][j % 2]"), ("lane / 4;", "lane % 8;"),
+      ("COPY_ASYNC_WAIT(4 - 2);\n      BARRIER();", "COPY_ASYNC_WAIT(4 - 2);"),
+      ("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)"), ("lane / 8 % 2 * 8", "lane / 16 * 8"),
+      ("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"),
+    ])
   func plantedFaultsAreFound(original: String, fault planted: String) throws {
     var options = GPUOptions.environment
     options.cacheDirectory = nil
