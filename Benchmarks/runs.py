@@ -93,7 +93,8 @@ class Apus:
         """A list with the device's title, such as the name of the processor; empty if the device is `cpu`."""
         text = output([self.path, "devices", "--json"], self.threads) if self.device != "cpu" else ""
         devices = [json.loads(line) for line in text.splitlines()]
-        return [line["title"] for line in devices if line["name"].startswith(self.device)][:1]
+        # Devices that are not available have a reason instead of a name.
+        return [line["title"] for line in devices if line.get("name", "").startswith(self.device)][:1]
 
     def version(self) -> str:
         """The version and the commit, with a + if the sources have changes that are not committed."""
