@@ -93,7 +93,8 @@ class Apus:
         """A list with the device's title, such as the name of the processor; empty if the device is `cpu`."""
         text = output([self.path, "devices", "--json"], self.threads) if self.device != "cpu" else ""
         devices = [json.loads(line) for line in text.splitlines()]
-        return [line["title"] for line in devices if line["name"].startswith(self.device)][:1]
+        # Devices that are not available have a reason instead of a name.
+        return [line["title"] for line in devices if line.get("name", "").startswith(self.device)][:1]
 
     def version(self) -> str:
         """The version and the commit, with a + if the sources have changes that are not committed."""
@@ -133,6 +134,13 @@ class Peer:
         if self.apus.device.partition(":")[0] not in found["devices"]:
             message = f"{self.name} runs only on {' and '.join(found['devices'])}, not on {self.apus.device}"
             raise Failure(message, 64)
+
+    def choose(self, kind: str, forms: list[str]):
+        """Runs only these forms of a kind."""
+        known = self.forms.get(kind, [])
+        if unknown := [form for form in forms if form not in known]:
+            raise Failure(f"{self.name} has no form {unknown[0]} of {kind}; choose from {', '.join(known)}", 64)
+        self.forms = self.forms | {kind: forms}
 
     def command(self, words: list) -> list:
         return [self.python, HERE / "Peers" / f"{self.name}_bench.py", *words]

@@ -30,14 +30,17 @@ count. Otherwise all rounds count, and the row is not judged.
 Bound = float | dict[str, float]
 
 
-def target(device: str, kind: str, peer: str) -> dict:
+def target(device: str, kind: str, peer: str, variant: str = "") -> dict:
+    """The entry of targets.json for a comparison. `variant` has the type, the precision and the forms to which the
+    comparison is limited, if it is."""
     targets = json.loads((HERE / "targets.json").read_text())
-    return next((t for t in targets if (t["device"], t["kind"], t["peer"]) == (device, kind, peer)), {})
+    wanted = (device.partition(":")[0], kind, peer, variant)
+    return next((t for t in targets if (t["device"], t["kind"], t["peer"], t.get("variant", "")) == wanted), {})
 
 
-def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
+def bounds(device: str, kind: str, peer: str, variant: str = "") -> dict[str, dict[str, float]]:
     """Maps the problem patterns of a comparison to bounds: `ratio`, and `peak` if a fraction of the peak is enough."""
-    musts: dict[str, Bound] = target(device, kind, peer).get("musts", {})
+    musts: dict[str, Bound] = target(device, kind, peer, variant).get("musts", {})
     return {pattern: must if isinstance(must, dict) else {"ratio": must} for pattern, must in musts.items()}
 
 
@@ -63,21 +66,23 @@ def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, L
 @dataclass
 class Comparison:
     """The rounds of one kind and peer. Each round has the lines of Apus and the lines of the peer. `sides` has the
-    titles of the two sides; an empty title stands for `peer`."""
+    titles of the two sides; an empty title stands for `peer`. `variant` has the type, the precision and the forms to
+    which the comparison is limited, if it is."""
 
     kind: str
     peer: str
     device: str
     rounds: list[tuple[Lines, Lines]]
     sides: tuple[str, str] = ("Apus", "")
+    variant: str = ""
 
     @property
     def title(self) -> str:
-        return f"{self.kind}, {self.peer}"
+        return ", ".join(filter(None, [self.kind, self.peer, self.variant]))
 
     def must(self, problem: str) -> dict[str, float] | None:
         """The first bound whose pattern matches the problem."""
-        known = bounds(self.device, self.kind, self.peer)
+        known = bounds(self.device, self.kind, self.peer, self.variant)
         return next((bound for pattern, bound in known.items() if fnmatchcase(problem, pattern)), None)
 
     @property
@@ -175,7 +180,7 @@ class Comparison:
         mean = statistics.geometric_mean(statistics.median(self.ratios(key)) for key in self.keys)
         silent = [key for key in self.keys if not self.is_judged(key)]
         text = f"Geometric mean of the ratios: {mean:.2f}"
-        if bound := target(self.device, self.kind, self.peer).get("geometric_mean"):
+        if bound := target(self.device, self.kind, self.peer, self.variant).get("geometric_mean"):
             reached = "not judged" if silent else "reached" if mean >= bound else "**not reached**"
             text += f", must be {bound:g}: {reached}"
         verdicts = [reached for key in self.keys if (reached := self.is_reached(key)) is not None]

@@ -122,6 +122,12 @@ class TableTests(unittest.TestCase):
         self.assertEqual(shown, [("compiled", 2, 9, 0.7), ("compiled", 2.5, 9, 0)])
         self.assertIn("| compiled |", Comparison("step", "torch", "cpu", counted(rounds)).table())
 
+    def test_a_comparison_of_one_type_has_its_own_title_and_bounds(self):
+        gemm = Comparison("gemm", "torch", "cuda:0", [], variant="bfloat16")
+        self.assertEqual((gemm.title, gemm.must("4096x4096x4096")), ("gemm, torch, bfloat16", {"ratio": 0.85}))
+        self.assertEqual(Comparison("gemm", "torch", "cuda", []).must("4096x4096x4096"), {"ratio": 0.9})
+        self.assertIsNone(Comparison("gemm", "torch", "cpu", [], variant="bfloat16").must("64x64x64"))
+
     def test_targets_name_no_processor(self):
         targets = json.loads((HERE / "targets.json").read_text())
         self.assertLessEqual({entry["device"] for entry in targets}, {"cpu", "opencl", "cuda"})
@@ -199,6 +205,10 @@ class CompareTests(unittest.TestCase):
         run = self.compare("step", lines=[line("lenet5-b128-sgd", 1.0)], python=python)
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertRegex(run.stdout, r"\| +1.000 \| +3.000 \| compiled \| +3.00 \|")
+        run = self.compare("step", "--forms", "eager", lines=[line("lenet5-b128-sgd", 1.0)], python=python)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stdout, r"## step, torch, eager\n[^#]*\| +1.000 \| +4.000 \| eager \| +4.00 \|")
+        self.assertEqual(self.compare("step", "--forms", "eagre", python=python).returncode, 64)
 
     def test_a_product_is_compared_with_the_peak_of_the_same_round(self):
         row = line("8x8x8", 2.0, gflops=100, transpose="NN")
@@ -222,6 +232,11 @@ class CompareTests(unittest.TestCase):
 
 
 class RoundTests(unittest.TestCase):
+    def test_the_title_of_a_device_beside_one_that_is_not_available(self):
+        lines = [{"available": False, "reason": "no driver"}, {"name": "opencl:0", "title": "A GPU"}]
+        with mock.patch.object(runs, "output", return_value="\n".join(map(json.dumps, lines))):
+            self.assertEqual(runs.Apus(Path("apus"), "opencl", 1).title(), ["A GPU"])
+
     def test_a_run_that_was_disturbed_is_repeated(self):
         for loads, kept, left in (([0.05], 0.05, 0), ([0.8, 0.05, 0.01], 0.05, 1), ([0.8, 0.3, 0.5, 0.0], 0.3, 1)):
             rest = list(loads)

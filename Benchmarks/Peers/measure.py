@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 
-def arguments(description, devices, forms=None):
+def arguments(description, devices, forms=None, dtypes=None, precisions=("float32",)):
     """Parses the arguments of `apus bench`, and also `--form` and `--threads`.
 
     `forms` maps a kind, such as `gemm`, to the names of the ways in which the peer can run this kind, such as eager and
-    compiled. A kind without an entry has one form, which has no name.
+    compiled. A kind without an entry has one form, which has no name. `dtypes` maps a kind to the types of elements
+    that the peer can run; without an entry, `float32` alone.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "loader", "describe"])
@@ -28,6 +29,8 @@ def arguments(description, devices, forms=None):
     parser.add_argument("--problem", action="append", default=[], help="required with gemm, conv, ops and loader")
     parser.add_argument("--transpose", choices=["NN", "NT", "TN"])
     parser.add_argument("--pass", dest="passes", choices=["forward", "input", "weight", "all"])
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--precision", default="float32", choices=precisions)
     parser.add_argument("--device", default=devices[0], help=f"{' or '.join(devices)} (default: {devices[0]})")
     parser.add_argument("--form", default="", help="one of the forms that describe lists (default: the first)")
     parser.add_argument("--runs", type=int, default=7)
@@ -38,6 +41,8 @@ def arguments(description, devices, forms=None):
     result.form = result.form or known[0]
     if result.form not in known:
         parser.error(f"unknown form {result.form} of {result.kind}; choose from {', '.join(known)}")
+    if result.dtype not in (known := (dtypes or {}).get(result.kind, ["float32"])):
+        parser.error(f"{result.kind} has no type {result.dtype}; choose from {', '.join(known)}")
     if result.kind != "describe" and result.device.partition(":")[0] not in devices:
         parser.error(f"unknown device {result.device}; choose from {', '.join(devices)}")
     names = ([result.workloads] if result.workloads else []) if result.kind == "step" else result.problem
@@ -76,20 +81,22 @@ def library(source, *flags):
         return ctypes.CDLL(result)
 
 
-def serve(options, peer, bodies, steps=(), problems="*"):
+def serve(options, peer, bodies, steps=(), problems="*", large=()):
     """Runs the selected measurements, or prints what the script supports if the kind is `describe`.
 
     `bodies` maps each supported kind to a function that gets the name of a problem, and prints a line for each of its
-    measurements (nothing if the form does not apply to the problem). `steps` are the supported workloads of `step`. For
-    all other kinds, `problems` is the pattern of the names of the supported problems.
+    measurements (nothing if the form does not apply to the problem). `steps` are the supported workloads of `step`,
+    and `large` those that run only if they are named. For all other kinds, `problems` is the pattern of the names of
+    the supported problems.
     """
     if options.kind == "describe":
         kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}
         print(json.dumps({"peer": peer, "devices": options.devices, "kinds": kinds, "forms": options.forms}))
     elif options.kind not in bodies:
         sys.exit(f"{Path(sys.argv[0]).stem}: {options.kind} is not supported; choose from {', '.join(bodies)}")
-    elif unknown := [name for name in options.names if options.kind == "step" and name not in steps]:
-        sys.exit(f"{Path(sys.argv[0]).stem}: unknown workload {unknown[0]}; choose from {', '.join(steps)}")
+    elif unknown := [name for name in options.names if options.kind == "step" and name not in (*steps, *large)]:
+        known = ", ".join([*steps, *large])
+        sys.exit(f"{Path(sys.argv[0]).stem}: unknown workload {unknown[0]}; choose from {known}")
     else:
         for name in options.names or steps:
             bodies[options.kind](name)

@@ -4,6 +4,7 @@ that contain them; and compiled, for operations and training steps.
 Install: pip install torch, and for the compiled form a C++ compiler"""
 
 import shutil
+from contextlib import nullcontext
 from functools import partial
 
 import measure
@@ -12,7 +13,11 @@ FORMS = {
     "gemm": ["eager"], "conv": ["eager", "channels-last"], "ops": ["eager", "compiled"],
     "step": ["eager", "channels-last", "compiled"], "loader": ["eager"],
 }  # fmt: skip
-options = measure.arguments(__doc__, devices=["cpu", "cuda", "opencl"], forms=FORMS)
+floats = ["float32", "float16", "bfloat16"]
+options = measure.arguments(
+    __doc__, ["cpu", "cuda", "opencl"], FORMS, {"gemm": [*floats, "int8"], "conv": floats, "ops": floats},
+    precisions=["float32", "mixed", "mixed-bfloat16"],
+)  # fmt: skip
 measure.need("torch", "torch")
 if options.form == "compiled" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
     measure.stop("torch.compile found no C++ compiler", "apt-get install g++")
@@ -20,17 +25,24 @@ if options.form == "compiled" and not any(map(shutil.which, ("c++", "g++", "clan
 import torch  # noqa: E402, only after the check above
 import torch.nn as nn  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from torch_models import VGG, AlexNet, CharLSTM, CharTransformer, ResNet  # noqa: E402
+from torch_models import VGG, AlexNet, Bottleneck, CharLSTM, CharTransformer, ResNet  # noqa: E402
 
 peer = f"torch {torch.__version__}"
 # PyTorch has no OpenCL: an OpenCL device is compared with PyTorch on the CPU.
-device = torch.device("cuda" if options.device == "cuda" else "cpu")
+is_gpu = options.device.startswith("cuda")
+if is_gpu and not torch.cuda.is_available():
+    measure.stop(f"{peer} finds no CUDA device", "NVIDIA's driver, and a PyTorch that is built for CUDA")
+device = torch.device(options.device if is_gpu else "cpu")
+dtype = getattr(torch, options.dtype)
 torch.set_num_threads(options.threads)
 torch.manual_seed(1)
 # No TF32: Apus does not use a shorter type by default, either.
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-synchronize = torch.cuda.synchronize if options.device == "cuda" else lambda: None
-report = partial(measure.report, peer, benchmark=options.kind, device=options.device)
+# The shapes of a workload do not change, so cuDNN may measure which of its kernels is the fastest.
+torch.backends.cudnn.benchmark = True
+# Kernels run after the call that starts them has returned. `measure` executes a body many times before it waits.
+synchronize = torch.cuda.synchronize if is_gpu else lambda: None
+report = partial(measure.report, peer, benchmark=options.kind, device=options.device, dtype=options.dtype)
 
 
 def clock(body, **line):
@@ -38,7 +50,9 @@ def clock(body, **line):
 
 
 def random(*shape):
-    return torch.rand(*shape, device=device) * 2 - 1
+    if dtype == torch.int8:
+        return torch.randint(-8, 8, shape, dtype=dtype, device=device)
+    return (torch.rand(*shape, device=device) * 2 - 1).to(dtype)
 
 
 def laid_out(images):
@@ -52,11 +66,13 @@ def built(body):
 
 def gemm(name):
     m, n, k = map(int, name.split("x"))
-    result = torch.empty(m, n, device=device)
+    is_integer = dtype == torch.int8
+    result = torch.empty(m, n, dtype=torch.int32 if is_integer else dtype, device=device)
+    product = torch._int_mm if is_integer else torch.matmul
     for transpose in options.transposes:
         a = random(k, m).t() if transpose[0] == "T" else random(m, k)
         b = random(n, k).t() if transpose[1] == "T" else random(k, n)
-        clock(lambda: torch.matmul(a, b, out=result), problem=name, transpose=transpose, operations=2 * m * n * k)
+        clock(lambda: product(a, b, out=result), problem=name, transpose=transpose, operations=2 * m * n * k)
 
 
 def conv(name):
@@ -81,13 +97,17 @@ def conv(name):
         clock(passes[chosen], problem=name, operations=2 * y.numel() * w[0].numel(), **{"pass": chosen})
 
 
+def other_width(x):
+    return x.half() if x.dtype == torch.float32 else x.float()
+
+
 # For each operation: a function from the matrix size to the shapes of the inputs, and a function that computes the
 # result. As in Apus, results are new tensors.
 ONE, TWO, THREE = (lambda n, count=count: [(n, n)] * count for count in (1, 2, 3))
 OPERATIONS = {
     "copy": (ONE, torch.clone), "negate": (ONE, torch.neg), "relu": (ONE, torch.relu), "rsqrt": (ONE, torch.rsqrt),
     "exp": (ONE, torch.exp), "log": (ONE, torch.log), "tanh": (ONE, torch.tanh), "sigmoid": (ONE, torch.sigmoid),
-    "sin": (ONE, torch.sin), "erf": (ONE, torch.erf), "gelu": (ONE, F.gelu), "to-float16": (ONE, lambda x: x.half()),
+    "sin": (ONE, torch.sin), "erf": (ONE, torch.erf), "gelu": (ONE, F.gelu), "to-float16": (ONE, other_width),
     "gelu-tanh": (ONE, lambda x: F.gelu(x, approximate="tanh")),
     "gelu-tanh-gradient": (ONE, lambda x: torch.ops.aten.gelu_backward(torch.ones_like(x), x, approximate="tanh")),
     "add": (TWO, torch.add), "multiply": (TWO, torch.mul), "divide": (TWO, torch.div), "less": (TWO, torch.lt),
@@ -99,7 +119,8 @@ OPERATIONS = {
     "cumulative-sum-rows": (ONE, lambda x: x.cumsum(1)), "cumulative-sum-columns": (ONE, lambda x: x.cumsum(0)),
     "variance-rows": (ONE, lambda x: x.var(1)), "log-sum-exp-rows": (ONE, lambda x: x.logsumexp(1)),
     "softmax-rows": (ONE, lambda x: x.softmax(1)), "layer-norm-rows": (ONE, lambda x: F.layer_norm(x, x.shape[1:])),
-    "gather-rows": (ONE, lambda x: x[torch.arange(len(x) - 1, -1, -1)]),
+    "gather-rows": (ONE, lambda x: x[torch.arange(len(x) - 1, -1, -1, device=x.device)]),
+    "attention": (lambda n: [(4, 16, n, 64)] * 3, F.scaled_dot_product_attention),
 }  # fmt: skip
 
 
@@ -125,12 +146,12 @@ def lenet5():
 
 
 class Rows(nn.Module):
-    """A classifier of images `[batch, 1, 28, 28]`: a recurrent layer reads the rows of an image as a sequence."""
+    """A classifier of images `[batch, 1, rows, inputs]`: a recurrent layer reads the rows of an image as a sequence."""
 
-    def __init__(self, layer):
+    def __init__(self, layer, inputs=28, size=128):
         super().__init__()
-        self.layer = layer(28, 128, batch_first=True)
-        self.output = nn.Linear(128, 10)
+        self.layer = layer(inputs, size, batch_first=True)
+        self.output = nn.Linear(size, 10)
 
     def forward(self, x):
         return self.output(self.layer(x.squeeze(1))[0][:, -1])
@@ -164,10 +185,25 @@ STEPS = {
     "charlm-lstm2-h256-t64-b32": (lambda: CharLSTM(96, dropout=0), adam, text(32, 64)),
     "transformer4-d256-t128-b16": (lambda: CharTransformer(96), adam, text(16, 128)),
 }
+# Workloads for GPUs, which run only if they are named.
+LARGE = {
+    "resnet50-224-b256": (
+        lambda: ResNet(1000, small=False, blocks=(3, 4, 6, 3), block=Bottleneck),
+        sgd,
+        images(256, (3, 224, 224), 1000),
+    ),
+    "lstm2-h512-t64-b64": (lambda: Rows(partial(nn.LSTM, num_layers=2), 512, 512), adam, images(64, (1, 64, 512))),
+}
+
+
+def precision():
+    """The context of the forward pass: in mixed precision, PyTorch chooses the types of operations."""
+    short = {"mixed": torch.float16, "mixed-bfloat16": torch.bfloat16}.get(options.precision)
+    return torch.autocast(device.type, short) if short else nullcontext()
 
 
 def step(name):
-    make, optimizer, batch = STEPS[name]
+    make, optimizer, batch = (STEPS | LARGE)[name]
     use = measure.ProcessUse()
     model = make().to(device)
     inputs, targets = batch()
@@ -176,20 +212,33 @@ def step(name):
             return
         model, inputs = laid_out(model), laid_out(inputs)
     rule = optimizer(model.parameters())
-    loss_of = built(lambda: F.cross_entropy(model(inputs).flatten(0, -2), targets.flatten()))
+    # As in Apus, gradients of float16 need a scale of the loss, which the scaler adapts. bfloat16 needs none.
+    scaler = torch.amp.GradScaler(device.type) if options.precision == "mixed" else None
+
+    @built
+    def loss_of():
+        with precision():
+            return F.cross_entropy(model(inputs).flatten(0, -2), targets.flatten())
 
     def run():
         rule.zero_grad()
         loss = loss_of()
-        loss.backward()
-        rule.step()
+        if scaler:
+            scaler.scale(loss).backward()
+            scaler.step(rule)
+            scaler.update()
+        else:
+            loss.backward()
+            rule.step()
         return loss
 
     run().item()
     use.first_loss()
     samples = measure.measure(run, synchronize, options.runs, span=0.1)
     line = {"problem": name} | use.line()
-    if options.device == "cuda":
+    if options.precision != "float32":
+        line["precision"] = options.precision
+    if is_gpu:
         line["peak_bytes"] = torch.cuda.max_memory_allocated()
     report(samples, **line)
 
@@ -206,4 +255,5 @@ def loader(name):
 
 bodies = {"gemm": gemm, "conv": conv, "ops": ops, "step": step}
 # Images are loaded on the CPU only.
-measure.serve(options, peer, bodies | ({"loader": loader} if options.device == "cpu" else {}), STEPS)
+bodies |= {"loader": loader} if options.device == "cpu" else {}
+measure.serve(options, peer, bodies, STEPS, large=LARGE)

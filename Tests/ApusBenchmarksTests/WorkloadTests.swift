@@ -24,6 +24,21 @@ struct WorkloadTests {
     }
   }
 
+  @Test func productsOfIntegers() throws {
+    var product = try Gemm("3x4x5", transposes: [.nt])
+    product.dtype = .int8
+    #expect(try lines(of: product).map { $0["dtype"] } == ["int8"])
+  }
+
+  /// The size of attention is the number of queries and of keys; the bytes are those of `[4, 16, size, 64]`, four times.
+  @Test func attentionHasTwoSizes() throws {
+    let workloads = try OpBandwidth.find("attention")
+    #expect(workloads.map(\.name) == ["attention-256x256", "attention-2048x2048"])
+    try workloads[0].run(on: .named("cpu"), runs: 1) { line in
+      #expect(line.work == .bytes(4 * 4 * (4 * 16 * 256 * 64)))
+    }
+  }
+
   /// Every pass counts two operations for each multiply-add of the forward pass. This grouped convolution has 4·3·3
   /// outputs of 1·3·3 multiply-adds each.
   @Test func aConvolutionHasALineForEachPass() throws {
@@ -68,7 +83,9 @@ struct WorkloadTests {
     #expect(throws: ProblemError.self) { try Conv("N1C\(channels)H3W3K\(channels)R3S3") }
     #expect(try OpBandwidth.find("sum").map(\.name) == ["sum-256x256", "sum-4096x4096"])
     for workload in LoaderRate.all { #expect(try LoaderRate.find(workload.name).name == workload.name) }
-    for workload in TrainingStep.all { #expect(try TrainingStep.find(workload.name).name == workload.name) }
+    for workload in TrainingStep.all + TrainingStep.large {
+      #expect(try TrainingStep.find(workload.name).name == workload.name)
+    }
   }
 
   @Test(arguments: ["", "3x4", "3x4x5x6", "0x1x1", "-1x2x3", "ax1x1", "4000000000x4000000000x1", "3 x4x5"])

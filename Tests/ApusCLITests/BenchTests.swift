@@ -57,6 +57,8 @@ struct BenchTests {
     #expect(misspelt.status == 64 && misspelt.errors.contains("did you mean bfloat16?"), "\(misspelt.errors)")
     let step = try Invocation("bench", "step", "--dtype", "float16")
     #expect(step.status == 64 && step.errors.contains("is not for step"), "\(step.errors)")
+    let integers = try Invocation("bench", "conv", "--dtype", "int8")
+    #expect(integers.status == 64 && integers.errors.contains("only for gemm"), "\(integers.errors)")
   }
 
   /// Each workload runs in a separate process, so that other workloads affect neither the time of its first step nor

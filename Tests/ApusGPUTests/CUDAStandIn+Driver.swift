@@ -5,7 +5,12 @@ import Testing
 @testable import ApusGPU
 
 extension CUDAStandIn {
-  private static let opened = Result { try CUDALibraries(CUDASearch(cudaPath: [folder()])) }
+  /// Whether the tests use the libraries of this machine, or those in `APUS_CUDA_PATH`, instead of the stand-in.
+  static let isReplaced = TestDevice.areKindsChosen
+
+  private static let opened = Result {
+    try isReplaced ? CUDALibraries.open() : CUDALibraries(CUDASearch(cudaPath: [folder()]))
+  }
 
   static func libraries() throws -> CUDALibraries { try opened.get() }
 
@@ -25,8 +30,9 @@ extension CUDAStandIn {
     }
   }
 
-  /// Sets how kernels run from the next block on.
+  /// Sets how kernels run from the next block on; does nothing on a GPU.
   static func setMode(_ mode: Mode) throws {
+    if isReplaced { return }
     let library = try #require(dlopen("\(folder())/libcuda.so.1", RTLD_NOW))
     typealias Setter = @convention(c) (Int32) -> Void
     for (name, value) in [("stand_in_set_reverse", mode.isReversed), ("stand_in_set_copies", mode.copiesLandAtOnce)] {

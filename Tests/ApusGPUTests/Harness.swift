@@ -5,16 +5,24 @@ import Foundation
 @testable import ApusGPU
 
 /// The devices on which the tests of kernels run: OpenCL device 0 once with each kernel class (the kernels for CPUs, and
-/// those for GPUs), or only with the class that `APUS_KERNEL_CLASS` names, and the stand-in for CUDA. The devices do not
-/// use the user's program cache. PoCL has a cache of its own, for which `.ci/run` names a new folder.
+/// those for GPUs), or only with the class that `APUS_KERNEL_CLASS` names, and the stand-in for CUDA. If
+/// `APUS_TEST_DEVICES` is set, only the kinds that it names (``TestDevice/kinds``); CUDA is then a GPU. The devices do
+/// not use the user's program cache. PoCL has a cache of its own, for which `.ci/run` names a new folder.
 ///
 /// The kernel test suites run on one thread, see ``DeviceThread``.
 enum Harness {
-  static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
-    classes.map { ($0, open($0)) } + (isSimulator ? [] : [(.gpu, openCUDA())])
+  static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] = {
+    var devices = classes.map { ($0, open($0) as any Device) }
+    if TestDevice.kinds.contains(.cuda) && !isSimulator { devices.append((.gpu, openCUDA())) }
+    guard !devices.isEmpty else { fatalError("the tests of kernels need opencl or cuda in APUS_TEST_DEVICES") }
+    return devices
+  }()
 
-  /// Both kernel classes, or the class that `APUS_KERNEL_CLASS` names.
-  static let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
+  /// The kernel classes of the OpenCL device: both, or the class that `APUS_KERNEL_CLASS` names; none if
+  /// `APUS_TEST_DEVICES` does not name `opencl`.
+  static let classes: [KernelTarget.Class] =
+    !TestDevice.kinds.contains(.opencl)
+    ? [] : GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
 
   /// Whether `.ci/oclgrind-check` runs the tests. Large cases are then skipped, because they take minutes on the
   /// simulator.
@@ -36,7 +44,7 @@ enum Harness {
     return open(options) { try CheckedOpenCL($0) }
   }
 
-  /// Opens a new device on the stand-in for CUDA.
+  /// Opens a new device on the stand-in for CUDA, or on a GPU if `APUS_TEST_DEVICES` names `cuda`.
   /// - Parameter adapt: Changes the description of the device that the lowering uses.
   static func openCUDA(
     adapt: (inout KernelTarget) -> Void = { _ in }

@@ -91,23 +91,27 @@ struct MatrixTileTests {
 
   /// Kernels with a planted fault: a wrong position of an element in a register, a missing barrier, a missing wait for
   /// copies, wrong banks of local memory, and for TF32 a missing rounding and a missing product.
-  @Test(arguments: [
-    PlantedFault("b[j / 2][j % 2], b[j / 2][j % 2 + 2]", "b[j / 2][j % 2 + 2], b[j / 2][j % 2]"),
-    PlantedFault("lane / 4;", "lane % 8;"),
-    PlantedFault("COPY_ASYNC_WAIT(4 - 2);\n      BARRIER();", "COPY_ASYNC_WAIT(4 - 2);"),
-    PlantedFault("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)"), PlantedFault("lane / 8 % 2 * 8", "lane / 16 * 8"),
-    PlantedFault("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"),
-    PlantedFault("r[i] = ptx_tf32(AS_F(r[i]));", ";", .tf32),
-    PlantedFault("q % 2 * 8", "q / 2 * 8", .tf32),
-    PlantedFault("MMA_tf32(sums[i][j], a + 4, ", "if (0) MMA_tf32(sums[i][j], a, ", .tf32x3),
-  ])
+  @Test(
+    .enabled(if: !CUDAStandIn.isReplaced, "only the stand-in finds all of these faults"),
+    arguments: [
+      PlantedFault("b[j / 2][j % 2], b[j / 2][j % 2 + 2]", "b[j / 2][j % 2 + 2], b[j / 2][j % 2]"),
+      PlantedFault("lane / 4;", "lane % 8;"),
+      PlantedFault("COPY_ASYNC_WAIT(4 - 2);\n      BARRIER();", "COPY_ASYNC_WAIT(4 - 2);"),
+      PlantedFault("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)"),
+      PlantedFault("lane / 8 % 2 * 8", "lane / 16 * 8"),
+      PlantedFault("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"),
+      PlantedFault("r[i] = ptx_tf32(AS_F(r[i]));", ";", .tf32),
+      PlantedFault("q % 2 * 8", "q / 2 * 8", .tf32),
+      PlantedFault("MMA_tf32(sums[i][j], a + 4, ", "if (0) MMA_tf32(sums[i][j], a, ", .tf32x3),
+    ])
   func plantedFaultsAreFound(fault: PlantedFault) throws {
     #expect(try result(of: fault, modes: CUDAStandIn.Mode.all) != nil)
   }
 
   /// Kernels that overwrite local memory too early: each copies the factors of a later step to the stage that other
   /// warps still read. The results are right if copies land when a thread waits for them, but not if they land at once.
-  @Test func earlyCopiesAreFound() throws {
+  @Test(.enabled(if: !CUDAStandIn.isReplaced, "only the stand-in finds all of these faults"))
+  func earlyCopiesAreFound() throws {
     // The factors of step + 4 have the stage of the current step.
     let fault = PlantedFault(
       "for (int step = 1 - 4; step < steps; step += 1) {\n    const int copied = step + 4 - 1;",

@@ -11,16 +11,17 @@ public struct OpBandwidth: TypedWorkload {
   private let body: @Sendable ([Tensor]) -> Tensor
 
   /// All operations, each with matrices of two sizes: 256x256, which fits into the cache of a core, and 4096x4096,
-  /// which is larger than most caches.
+  /// which is larger than most caches; and attention with two sizes of the matrix of scores.
   public static var all: [OpBandwidth] {
-    [256, 4096].flatMap { size in
-      operations.map { name, inputs, body in
-        OpBandwidth(name: "\(name)-\(size)x\(size)", operation: name, size: size, inputs: inputs, body: body)
-      }
-    }
+    [256, 4096].flatMap { size in operations.map { workload($0, size) } } + [256, 2048].map { workload(attention, $0) }
   }
 
-  public static var operationNames: [String] { operations.map(\.name) }
+  public static var operationNames: [String] { (operations + [attention]).map(\.name) }
+
+  private static func workload(_ row: Row, _ size: Int) -> OpBandwidth {
+    OpBandwidth(
+      name: "\(row.name)-\(size)x\(size)", operation: row.name, size: size, inputs: row.inputs, body: row.body)
+  }
 
   /// The workloads with a given name: `exp-256x256` names one workload, `exp` the workloads of both sizes.
   public static func find(_ name: String) throws(ProblemError) -> [OpBandwidth] {
@@ -53,6 +54,11 @@ extension OpBandwidth {
   ) -> Row {
     (name, { [[$0, $0], [$0, $0]] }, { body($0[0], $0[1]) })
   }
+
+  /// The forward pass with 4 examples and 16 heads of size 64; the size is the number of queries and of keys.
+  private static let attention: Row = (
+    "attention", { Array(repeating: [4, 16, $0, 64], count: 3) }, { scaledDotProductAttention($0[0], $0[1], $0[2]) }
+  )
 
   private static let operations: [Row] = [
     // A copy, written as the concatenation of two halves: the baseline for the other operations.

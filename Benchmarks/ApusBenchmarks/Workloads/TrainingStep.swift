@@ -14,10 +14,10 @@ public struct TrainingStep: Workload {
   /// A model that the command knows by name, or a model for images of a given size.
   private enum Model: Sendable {
     case named(String)
-    case images([Int], classes: Int, @Sendable () -> any Layer)
+    case images([Int], classes: Int, @Sendable () throws -> any Layer)
   }
 
-  /// All workloads.
+  /// The workloads that `apus bench step` runs if none is named.
   public static let all = [
     TrainingStep(name: "mlp-b128-adam", model: .named("mlp"), batchSize: 128, rule: adam),
     TrainingStep(name: "lenet5-b128-sgd", model: .named("lenet5"), batchSize: 128, rule: sgd),
@@ -37,6 +37,19 @@ public struct TrainingStep: Workload {
     TrainingStep(name: "transformer4-d256-t128-b16", model: .named("char-transformer"), batchSize: 16, rule: adam),
   ]
 
+  /// Workloads for GPUs. They take minutes on a CPU, so `apus bench step` runs them only if they are named.
+  public static let large = [
+    TrainingStep(
+      name: "resnet50-224-b256",
+      model: .images([3, 224, 224], classes: 1000) { ResNet(blocks: [3, 4, 6, 3], of: .bottleneck) }, batchSize: 256,
+      rule: sgd),
+    TrainingStep(
+      name: "lstm2-h512-t64-b64",
+      model: .images([1, 64, 512], classes: 10) {
+        try LayerList(parsing: "rows, lstm 512 layers 2, dense 10").model(for: [1, 64, 512])
+      }, batchSize: 64, rule: adam),
+  ]
+
   private static let adam: @Sendable () -> any UpdateRule = { Adam(learningRate: 1e-3) }
   private static let sgd: @Sendable () -> any UpdateRule = { SGD(learningRate: 1e-2, momentum: 0.9) }
 
@@ -45,9 +58,10 @@ public struct TrainingStep: Workload {
 
   /// The workload with a given name.
   public static func find(_ name: String) throws(ProblemError) -> TrainingStep {
-    if let workload = all.first(where: { $0.name == name }) { return workload }
+    let known = all + large
+    if let workload = known.first(where: { $0.name == name }) { return workload }
     throw ProblemError(
-      description: "unknown workload \"\(name)\"" + suggestion(for: name, in: all.map(\.name)))
+      description: "unknown workload \"\(name)\"" + suggestion(for: name, in: known.map(\.name)))
   }
 
   /// Whether a workload has already run in this process. The time to the first loss and the peak memory are measured
@@ -154,7 +168,7 @@ public struct TrainingStep: Workload {
   private func network() throws -> (model: any Layer, objective: Objective, examples: Examples, classes: Int) {
     let name: String
     switch model {
-    case .images(let size, let classes, let make): return (make(), .classification, .images(size), classes)
+    case .images(let size, let classes, let make): return (try make(), .classification, .images(size), classes)
     case .named(let known): name = known
     }
     let count = TrainingStep.vocabularySize

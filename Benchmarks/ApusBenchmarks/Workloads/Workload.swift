@@ -31,10 +31,13 @@ extension TypedWorkload {
     return line
   }
 
-  /// Evaluated tensors of random numbers between −1 and 1 on the device.
+  /// Evaluated tensors of random numbers on the device: between −1 and 1, or integers between −8 and 8.
   func randomTensors(_ shapes: [Shape], on device: ComputeDevice) throws -> [Tensor] {
     var key = RandomKey(seed: 1)
-    let tensors = shapes.map { Tensor.uniform($0, lower: -1, upper: 1, key: &key, dtype: dtype, device: device) }
+    let (bound, drawn) = dtype.isFloatingPoint ? (1.0, dtype) : (8.0, .float32)
+    let tensors = shapes.map {
+      Tensor.uniform($0, lower: -bound, upper: bound, key: &key, dtype: drawn, device: device).cast(to: dtype)
+    }
     try eval(tensors)
     try device.synchronize()
     return tensors

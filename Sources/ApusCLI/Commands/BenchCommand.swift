@@ -10,7 +10,8 @@ enum BenchCommand: Command {
     .choice("KIND", of: ["gemm", "conv", "ops", "step", "loader", "all"]),
     help: "the kind of benchmark: gemm, conv, ops, step, loader or all")
   static let steps = Argument(
-    .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, separated by commas (default: all)")
+    .list("WORKLOAD"), isRequired: false,
+    help: "with step: the workloads, separated by commas (default: all but the large ones)")
   static let problems = Option(
     "problem", .list("P"), repeats: true,
     help: "with gemm: MxNxK; with conv: sizes such as N32C64H32W32K64R3S3P1U1D1G1; with ops: operations; "
@@ -25,7 +26,8 @@ enum BenchCommand: Command {
       "with conv: forward, input (gradient of the input), weight (gradient of the weights) or all (default: all)")
   static let dtype = Option(
     "dtype", .choice("T", of: dtypes.map(\.description)),
-    help: "with gemm, conv and ops: the type of elements, float32, float16 or bfloat16 (default: float32)")
+    help: "with gemm, conv and ops: the type of elements, float32, float16 or bfloat16, with gemm also int8 "
+      + "(default: float32)")
   static let precision = Option(
     "precision", .choice("P", of: Precision.named.map(\.key)),
     help: "with step: the precision of products in the step (default: float32)")
@@ -49,6 +51,7 @@ enum BenchCommand: Command {
 
     \(Help.rows([
       ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),
+      ("large ones", TrainingStep.large.map(\.name).joined(separator: ", ")),
       ("operations", OpBandwidth.operationNames.joined(separator: ", ")),
       ("loaders", LoaderRate.all.map(\.name).joined(separator: ", ")),
     ], width: Help.width))
@@ -95,8 +98,8 @@ enum BenchCommand: Command {
 // MARK: - Workloads
 
 extension BenchCommand {
-  /// The element types with which products, convolutions and operations are measured.
-  private static let dtypes: [DType] = [.float32, .float16, .bfloat16]
+  /// The element types with which products are measured, and but for `int8` convolutions and operations.
+  private static let dtypes: [DType] = [.float32, .float16, .bfloat16, .int8]
 
   private static func workloads(_ arguments: Arguments) throws -> [any Workload] {
     let kind = arguments[kind]!
@@ -115,6 +118,9 @@ extension BenchCommand {
       guard allowed[kind, default: []].contains(where: { $0.name == declaration.name }) else {
         throw OptionError("\(declaration.label) is not for \(kind)")
       }
+    }
+    guard kind == "gemm" || arguments[dtype] != DType.int8.description else {
+      throw OptionError("--dtype int8 is only for gemm")
     }
     do {
       switch kind {

@@ -11,6 +11,7 @@ extension PlanLowering {
       batch: step.batch.elementCount, rows: step.m, columns: step.n, depth: step.k, lane: lane,
       hasComputedAddresses: false)
     var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge(step, left, right))
+    builder.fillsRegisters = true
     var template = KernelTemplate(tile, lane, &builder)
     let groups = fillProduct(
       step, left, right, SumParts(count: 1, size: step.k), rows: tile.rows, columns: tile.columns, &template, &builder

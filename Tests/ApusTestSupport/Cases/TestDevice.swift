@@ -48,16 +48,20 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()
 
-  /// The reference device, the CPU, every OpenCL device, once with each kernel class, and a CUDA device.
+  /// The reference device, the CPU, every OpenCL device, once with each kernel class or with the class that
+  /// `APUS_KERNEL_CLASS` names, and a CUDA device; or only the reference device and the devices of the ``kinds`` that
+  /// `APUS_TEST_DEVICES` names.
   public static let all: [TestDevice] = [reference] + opened.devices
 
   /// The errors of devices that could not be opened. Tests fail if there is an error.
   public static var problems: [DeviceError] { opened.problems }
 
-  /// The first CUDA device of the folder that `APUS_CUDA_PATH` names, else the device of the stand-in.
+  /// The first CUDA device of this machine, or of the folder that `APUS_CUDA_PATH` names, if `APUS_CUDA_PATH` or
+  /// `APUS_TEST_DEVICES` is set; else the device of the stand-in.
   private static func cuda() throws(DeviceError) -> TestDevice {
     let folder: String?
-    do { folder = getenv("APUS_CUDA_PATH") == nil ? try CUDAStandIn.folder() : nil } catch {
+    let usesStandIn = !areKindsChosen && getenv("APUS_CUDA_PATH") == nil
+    do { folder = usesStandIn ? try CUDAStandIn.folder() : nil } catch {
       throw .unavailable(device: "cuda", reason: "the stand-in did not build: \(error)")
     }
     return try TestDevice("cuda:0", extent: .everyShape) { () throws(DeviceError) in
@@ -67,37 +71,45 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// Every OpenCL device, with each kernel class.
+  private static func opencl() throws(DeviceError) -> [TestDevice] {
+    let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
+    var devices: [TestDevice] = []
+    for index in try OpenCL.devices().indices {
+      for kernels in classes {
+        let device = try TestDevice(
+          "opencl:\(index) \(kernels) kernels", extent: kernels == .cpu ? .everyType : .everyShape
+        ) { () throws(DeviceError) in
+          var options = GPUOptions.environment
+          options.kernelClass = kernels
+          // Tests must not use the user's cache. A cache would also cost time: some drivers build a program a
+          // second time when the device requests the binary to store it.
+          options.cacheDirectory = nil
+          return try OpenCL.open(index, options: options)
+        }
+        devices.append(device)
+      }
+    }
+    return devices
+  }
+
+  private static func instances(of kind: Kind) throws(DeviceError) -> [TestDevice] {
+    switch kind {
+    case .cpu: [try TestDevice("cpu") { () throws(DeviceError) in try CPUDevice.open() }]
+    case .opencl: try opencl()
+    case .cuda: [try cuda()]
+    }
+  }
+
   private static let opened: (devices: [TestDevice], problems: [DeviceError]) = {
     var devices: [TestDevice] = []
     var problems: [DeviceError] = []
-    do throws(DeviceError) {
-      devices.append(try TestDevice("cpu") { () throws(DeviceError) in try CPUDevice.open() })
-    } catch {
-      problems.append(error)
-    }
-    do throws(DeviceError) {
-      for index in try OpenCL.devices().indices {
-        for kernels in KernelTarget.Class.allCases {
-          let device = try TestDevice(
-            "opencl:\(index) \(kernels) kernels", extent: kernels == .cpu ? .everyType : .everyShape
-          ) { () throws(DeviceError) in
-            var options = GPUOptions.environment
-            options.kernelClass = kernels
-            // Tests must not use the user's cache. A cache would also cost time: some drivers build a program a
-            // second time when the device requests the binary to store it.
-            options.cacheDirectory = nil
-            return try OpenCL.open(index, options: options)
-          }
-          devices.append(device)
-        }
+    for kind in kinds {
+      do throws(DeviceError) { devices += try instances(of: kind) } catch { problems.append(error) }
+      // Only one test looks at `problems`. A run on chosen devices may leave that test out.
+      if areKindsChosen, !devices.contains(where: { $0.name.hasPrefix(kind.rawValue) }) {
+        fatalError("no device of APUS_TEST_DEVICES is \(kind): \(problems.map(\.description))")
       }
-    } catch {
-      problems.append(error)
-    }
-    do throws(DeviceError) {
-      devices.append(try cuda())
-    } catch {
-      problems.append(error)
     }
     return (devices, problems)
   }()
