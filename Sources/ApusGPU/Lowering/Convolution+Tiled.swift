@@ -24,7 +24,7 @@ extension PlanLowering {
       }
     let tile = chooseTile(
       "convolution \(step.pass) \(step.dtype) taps\(taps) g\(Self.sizeClass(g.groups))", batch: g.groups, rows: rows,
-      columns: columns, depth: depth, lane: lane, hasComputedAddresses: true)
+      columns: columns, depth: depth, lane: lane)
     let rowTiles = ceilDivide(rows, tile.rows)
     let columnTiles = ceilDivide(columns, tile.columns)
     // A long sum for few results is split into parts to occupy the device. The split determines the bits of the sum, so

@@ -36,16 +36,14 @@ struct GroupTile: KernelShape {
 extension PlanLowering {
   /// Chooses the tile for `batch` products of `rows` × `columns` results each. Large tiles read fewer elements per
   /// result; small tiles compute fewer results past the edges and occupy more compute units.
-  /// - Parameter hasComputedAddresses: whether each element that is loaded has an address that takes several operations.
-  ///   With CUDA, a work-item then loads at most 8 elements of a factor at a time, since the registers would be too few
-  ///   for more.
+  ///
+  /// With CUDA, a work-item loads at most 8 elements of a factor at a time: with more, some compilers spill registers.
   mutating func chooseTile(
-    _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane,
-    hasComputedAddresses: Bool
+    _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane
   ) -> GroupTile {
     let target = target
     let byteCount = lane.dtype.byteCount
-    let hasFewLoads = hasComputedAddresses && target.dialect == .cuda
+    let hasFewLoads = target.dialect == .cuda
     let fitting = GroupTile.all.filter {
       $0.items <= target.largestGroup && $0.localByteCount(byteCount) <= target.localByteCount
         && ($0.loadCount <= 8 || !hasFewLoads)

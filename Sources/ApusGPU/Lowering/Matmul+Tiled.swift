@@ -8,8 +8,7 @@ extension PlanLowering {
     let (left, right) = factors(of: step)
     let tile = chooseTile(
       "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
-      batch: step.batch.elementCount, rows: step.m, columns: step.n, depth: step.k, lane: lane,
-      hasComputedAddresses: false)
+      batch: step.batch.elementCount, rows: step.m, columns: step.n, depth: step.k, lane: lane)
     var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge(step, left, right))
     builder.fillsRegisters = true
     var template = KernelTemplate(tile, lane, &builder)
