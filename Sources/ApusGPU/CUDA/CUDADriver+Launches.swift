@@ -26,7 +26,9 @@ extension CUDADriver {
       _ body: (inout CUDA_KERNEL_NODE_PARAMS) -> CUresult
     ) -> CUresult {
       var values = slots.map { addresses[$0] } + [UInt64(UInt32(bitPattern: geometryOffset))]
-      return withUnsafeTemporaryAllocation(of: CUtensorMap.self, capacity: tensorMaps.count) { maps in
+      let mapBytes = tensorMaps.count * MemoryLayout<CUtensorMap>.stride
+      return withUnsafeTemporaryAllocation(byteCount: mapBytes, alignment: 64) { bytes in
+        let maps = bytes.bindMemory(to: CUtensorMap.self)
         for (index, map) in tensorMaps.enumerated() {
           let status = map.encode(at: addresses[map.slot], to: maps.baseAddress! + index, api)
           guard status == CUDA_SUCCESS else { return status }

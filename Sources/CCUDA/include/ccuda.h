@@ -20,10 +20,11 @@ typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphNode_st *CUgraphNode;
 typedef struct CUgraphExec_st *CUgraphExec;
 
-// A tensor in global memory, and a box of it, for copies by the tensor memory accelerator (TMA).
+// A tensor in global memory, and a box of it, for copies by the tensor memory accelerator (TMA). Its address must be a
+// multiple of 64. It is not declared so, because Swift does not import types with such an alignment.
 typedef struct CUtensorMap {
   uint64_t opaque[16];
-} __attribute__((aligned(64))) CUtensorMap;
+} CUtensorMap;
 
 // The parameters of a kernel node of a graph (CUDA_KERNEL_NODE_PARAMS_v2). `parameters` is read by the call that gets
 // this struct.
