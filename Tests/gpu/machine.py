@@ -99,6 +99,7 @@ class Machine:
         self.scratch = Path(tempfile.mkdtemp(prefix="apus-gpu-run-", dir=temporary))
         self.cores = len(os.sched_getaffinity(0))
         self.environment = os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        self.has_torch: bool | None = None
         self.deadline = 0.0
         self.outcome = Outcome("passed")
         self.lock = threading.Lock()
