@@ -236,7 +236,8 @@ def networks(machine: Machine):
 # MARK: - Tests
 
 KERNELS = """
-    Elementwise Reduction Matmul Convolution MatrixTile Pooling Attention Recurrent Index Scan Sort Random Custom
+    GPUDriver Elementwise Reduction Matmul Convolution MatrixTile Pooling Attention Recurrent Index Scan Sort Random
+    Custom RunFailure
 """.split()
 OPERATION_SUITES = [
     "ApusTests.SmokeTests", "ApusTensorTests.OpCaseTests/equalsTheScalarReference",
@@ -324,6 +325,7 @@ def sanitizer(machine: Machine):
     if tool is None:
         raise Skipped("compute-sanitizer was not found")
     suites = [f"ApusGPUTests.{name.replace('/', 'Tests/') if '/' in name else name + 'Tests'}" for name in SANITIZED]
+    suites = suites[:1] if machine.is_quick else suites
     wrong = []
     for check in ("memcheck", "racecheck"):
         machine.note(f"{check}:")
