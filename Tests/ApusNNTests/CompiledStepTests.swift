@@ -282,6 +282,22 @@ import Testing
     }
   }
 
+  /// A value that was computed from a parameter before a compiled step does not depend on its later values.
+  @Test func earlierValuesStayConstants() throws {
+    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
+      let (w, v) = (Parameter(Tensor([0.5, -1] as [Float])), Parameter(Tensor([1, 2] as [Float])))
+      let optimizers = [w, v].map { Optimizer(SGD(learningRate: 0.1), for: Bare($0)) }
+      let step = CompiledStep(optimizers[0]) { (w.value * $0[0]).tanh().sum() }
+      for _ in 0..<5 { _ = try step([Tensor([1, 2] as [Float])]) }
+      let target = try eval(w.value * 2)
+      let values = try target.array()
+      _ = try step([Tensor([3, 4] as [Float])])
+      let loss = try optimizers[1].minimize { (v.value - target).squared().sum() }
+      #expect(try target.array() == values)
+      #expect(try loss.scalar() == zip([1, 2], values).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) })
+    }
+  }
+
   /// A value that waits for the next evaluation is computed with a step.
   @Test func attachedValuesAreComputed() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in

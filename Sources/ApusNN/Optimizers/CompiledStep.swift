@@ -12,19 +12,20 @@ import ApusTensor
 /// random numbers and other types of batches work as with `minimize`.
 ///
 /// The closure runs in the first steps only, so what it does besides building the loss does not happen in each step. A
-/// number or tensor that it reads from outside, apart from the batch and the model, keeps the value that it had in these
-/// steps; so does a number that a `Constraint` reads. A closure whose operations change from step to step, which reads
-/// values of tensors, or which prints, needs `minimize`.
+/// number or tensor that it reads from outside keeps the value that it had in these steps, apart from the batch and from
+/// the parameters and statistics of the model; so does a number that a `Constraint` reads. A closure whose operations
+/// change from step to step, which reads values of tensors, or which prints, needs `minimize`.
 ///
 /// Steps build their graph, as with `minimize`:
 ///
 /// - with loss scaling, and with rules that look ahead or whose `hasFixedFormula` is false;
 /// - inside of `recordingGradients`, `withPrecision`, `checkingShapes`, `detectingAnomalies` and similar scopes;
-/// - while the program holds a value of a parameter that the plan would overwrite, or a value of the model is pending;
+/// - while the program holds a value of the model or of the optimizer that the plan would overwrite, or one is pending;
 /// - while a value waits for the next evaluation (`evaluateWithNext`);
-/// - if parameters or tensors of the batch share a value;
-/// - if the closure draws random numbers that are not in the graph;
-/// - if the last twelve steps that built their graph led to no agreement, because the graph changes.
+/// - if tensors of the model, or the model and the batch, share a value;
+/// - if the closure draws random numbers that are not in the graph, or steps draw the same numbers.
+///
+/// After twelve such steps without three that agree, only some later steps are compared with each other.
 public final class CompiledStep {
   private let step: RepeatedStep<Void>
 

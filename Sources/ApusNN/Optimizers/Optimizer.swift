@@ -33,10 +33,11 @@ public final class Optimizer {
       guard groups.map(\.parameters) == oldValue.map(\.parameters) else {
         fatalError("Optimizer: the settings of groups may change, but not their parameters")
       }
-      if (groups + oldValue).contains(where: { $0.constraint != nil }) { constraintsVersion += 1 }
+      let areEqual = zip(groups, oldValue).allSatisfy { new, old in new.hasConstraint(of: old) }
+      if !areEqual { constraintsVersion += 1 }
     }
   }
-  /// How often `groups` was set, with a constraint before or after.
+  /// How often a constraint of `groups` changed.
   private(set) var constraintsVersion = 0
   /// The index of each parameter's group in `groups`.
   private let groupOfParameter: [Int?]

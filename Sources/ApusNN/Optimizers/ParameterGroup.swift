@@ -26,6 +26,12 @@ public struct ParameterGroup: Sendable {
     self.constraint = constraint
   }
 
+  /// Whether both groups have the same constraint, or none.
+  func hasConstraint(of other: ParameterGroup) -> Bool {
+    guard let constraint, let others = other.constraint else { return constraint == nil && other.constraint == nil }
+    return constraint.isEqual(to: others)
+  }
+
   /// A group without weight decay: the parameters of a model that `isExempt` accepts, by default those with at most one
   /// axis (biases, and the scales and shifts of normalizations).
   public static func withoutDecay(

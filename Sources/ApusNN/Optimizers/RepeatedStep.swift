@@ -19,8 +19,9 @@ package final class RepeatedStep<Form> {
   private var recordings: [Signature: Recording] = [:]
   /// The number of recordings that have to agree.
   private static var agreements: Int { 3 }
-  /// The number of recordings without an agreement after which a step is no longer recorded.
+  /// The number of recordings without an agreement after which only one of `retryDistance` steps is recorded.
   private static var attempts: Int { 12 }
+  private static var retryDistance: Int { 64 }
   /// The number of plans that are kept for a signature.
   private static var planCapacity: Int { 4 }
   /// The number of signatures whose recordings are kept.
@@ -36,7 +37,6 @@ package final class RepeatedStep<Form> {
     var hasNoDecay: [Bool?]
     /// Whether the optimizer's own momentum is 0; `nil` without one.
     var hasNoMomentum: Bool?
-    var seed: UInt64
   }
 
   /// A recorded step.
@@ -58,17 +58,20 @@ package final class RepeatedStep<Form> {
     private var candidates: [(step: Recorded, agreements: Int)] = []
     /// The number of recordings since the last agreement.
     private(set) var attempts = 0
+    /// The number of steps since the last recording that were built without a recording.
+    var skipped = 0
 
     init(constraintsVersion: Int) { self.constraintsVersion = constraintsVersion }
 
     mutating func add(_ new: Recorded?) {
       attempts += 1
-      guard var new, agreed.allSatisfy({ $0.evaluation.isSameStep(as: new.evaluation) }),
+      skipped = 0
+      guard var new else { return candidates.removeAll() }
+      guard agreed.allSatisfy({ $0.evaluation.isSameStep(as: new.evaluation) }),
         candidates.allSatisfy({ $0.step.evaluation.isSameStep(as: new.evaluation) })
       else {
         // The step is another one than before.
-        agreed = []
-        candidates = new.map { [($0, 1)] } ?? []
+        (agreed, candidates) = ([], [(new, 1)])
         return
       }
       // A value that was the same in all recordings has changed, and the rest of the step is the same.
@@ -97,8 +100,8 @@ package final class RepeatedStep<Form> {
   }
 
   /// - Parameter body: builds and runs one step. Its operations must depend only on the types of the inputs, on the
-  ///   mode, and on which parameters are trained. Tensors that it uses, apart from its inputs and the optimizer's model,
-  ///   are constants.
+  ///   mode, and on which parameters are trained. Tensors that it uses, apart from its inputs and the parameters and
+  ///   statistics of the optimizer's model, are constants.
   package init(_ optimizer: Optimizer, _ body: @escaping Body) {
     (self.optimizer, self.body) = (optimizer, body)
   }
@@ -114,12 +117,15 @@ package final class RepeatedStep<Form> {
       inputs: arguments.structure, mode: ModeScope.current, modes: ModeScope.ofLayers,
       isTrainable: optimizer.parameters.map(\.isTrainable),
       hasNoDecay: optimizer.groups.map { $0.weightDecay.map { $0 == 0 } },
-      hasNoMomentum: optimizer.momentum.map { $0 == 0 }, seed: RandomSource.current.key.seed)
+      hasNoMomentum: optimizer.momentum.map { $0 == 0 })
     let recording = recording(of: signature)
     for step in recording.agreed {
       if let results = try run(step.evaluation, arguments, step.formulas) { return (results, step.form) }
     }
-    guard recording.attempts < Self.attempts else { return try body(inputs) }
+    guard recording.attempts < Self.attempts || recording.skipped >= Self.retryDistance else {
+      recordings[signature]?.skipped += 1
+      return try body(inputs)
+    }
     return try record(signature, inputs, arguments)
   }
 
@@ -131,8 +137,7 @@ package final class RepeatedStep<Form> {
     optimizer.step += 1
     do throws(DeviceError) {
       let results = try evaluation.run(
-        arguments, given: optimizer.numbers(of: formulas), counter: source.key.counter,
-        state: optimizer.withState)
+        arguments, given: optimizer.numbers(of: formulas), key: source.key, state: optimizer.withState)
       if results == nil { optimizer.step -= 1 }
       if results != nil, evaluation.draws.count > 0 { source.key.counter &+= evaluation.draws.count }
       return results

@@ -2,12 +2,16 @@ import ApusTensor
 
 /// A constraint on the values of a parameter. Each update of the optimizer projects the new values onto the values that
 /// the constraint allows, in the same plan (the compiled steps of the update).
-public protocol Constraint: Sendable {
+public protocol Constraint: Sendable, Equatable {
   /// Projects `value` onto the allowed values, in the same shape and type.
   ///
-  /// - Parameter number: makes a scalar tensor whose value may change without a new plan when the optimizer's groups are
-  ///   set. A `CompiledStep` takes it as a constant until then.
+  /// - Parameter number: makes a scalar tensor whose value may change without a new plan. A `CompiledStep` takes the value
+  ///   as a constant until the constraint changes.
   func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor
+}
+
+extension Constraint {
+  func isEqual(to other: any Constraint) -> Bool { (other as? Self) == self }
 }
 
 /// Scales rows down to a norm of at most `limit` (Srebro, Shraibman, 2005; Srivastava et al., 2014): `w · limit / ‖w‖`

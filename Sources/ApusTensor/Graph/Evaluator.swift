@@ -424,11 +424,17 @@ struct Evaluator: ~Copyable {
 
   /// Records which outputs the run computes from which inputs.
   private func record(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunRecord {
-    let record = RunRecord.empty(entry.dependencies, capacity: bound.inputNodes.count + bound.outputNodes.count)
+    let record = recordOfInputs(entry, bound)
+    for node in bound.outputNodes { node._withUnsafeGuaranteedRef { record.append($0.serial, origin: nil) } }
+    return record
+  }
+
+  /// A record of a run with its inputs. The caller appends the outputs.
+  func recordOfInputs(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunRecord {
+    let record = RunRecord.empty(entry.dependencies, capacity: bound.inputNodes.count + entry.outputs.count)
     for (index, node) in bound.inputNodes.enumerated() {
       node._withUnsafeGuaranteedRef { record.append($0.serial, origin: bound.donatable[index] ? nil : $0.origin) }
     }
-    for node in bound.outputNodes { node._withUnsafeGuaranteedRef { record.append($0.serial, origin: nil) } }
     return record
   }
 

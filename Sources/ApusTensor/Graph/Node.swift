@@ -24,7 +24,7 @@ final class Node: @unchecked Sendable {
   /// merged.
   let region: UInt32
   /// The creation order: a node depends only on nodes with smaller serials.
-  let serial: UInt64
+  @exclusivity(unchecked) private(set) var serial: UInt64
 
   private static let count = Atomic<UInt64>(0)
   /// The serial of the newest node.
@@ -170,10 +170,10 @@ final class Node: @unchecked Sendable {
     return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }
   }
 
-  /// Gives a materialized node that only one tensor refers to a new value, whose origin is not recorded.
+  /// Gives a materialized node that only one tensor refers to a new value and a new serial.
   func replaceValue(with buffer: Buffer) {
     self.buffer = buffer
-    origin = nil
+    serial = Node.count.add(1, ordering: .relaxed).newValue
     numbers = nil
   }
 

@@ -124,8 +124,8 @@ package struct RecordedEvaluation {
 
   private let device: ComputeDevice
   private let entry: PlanCache.Entry
-  /// The operations that the plan computes.
-  private let operations: PlanKey
+  /// The operations that the plan computes, in the forms that were recorded: with and without deferred graphs.
+  private var operations: Set<PlanKey>
   private let inputs: [Input]
   private let outputs: [Output]
   private var numbers: [Number]
@@ -150,7 +150,8 @@ package struct RecordedEvaluation {
   ///   - numbers: scalars whose values each run is given.
   ///   - draws: the random numbers of the step.
   /// - Returns: `nil` if the step cannot be repeated: it ran no plan or several; it used several devices; the state had
-  ///   no values before the step; a tensor has two roles (two tensors of the state or of the arguments share it); the
+  ///   no values before the step; a tensor has two roles (two tensors of the state, or the state and the arguments, share
+  ///   it); the
   ///   plan overwrote an input that is not part of the state; the step has results that the plan did not compute, or
   ///   the plan computed other values than `results` and the state.
   package init?(
@@ -161,7 +162,7 @@ package struct RecordedEvaluation {
     guard before.isEvaluated, records.count == 1, let record = records.first, let device = record.outputs.first?.device
     else { return nil }
     (self.device, entry, self.draws, givenCount) = (device, record.entry, draws, given.count)
-    operations = record.operations
+    operations = [record.operations]
     argumentSerials = arguments.serials
     // A tensor with two roles in this step may have one of them in later steps.
     let roles = before.nodes + arguments.leaves.map(\.node)
@@ -244,7 +245,7 @@ package struct RecordedEvaluation {
 
   /// Whether both evaluations are recordings of the same step, whose plans may overwrite different tensors of the state.
   package func isSameStep(as other: RecordedEvaluation) -> Bool {
-    (entry === other.entry || operations == other.operations) && merged(with: other) != nil
+    (entry === other.entry || !operations.isDisjoint(with: other.operations)) && merged(with: other) != nil
   }
 
   /// This evaluation with what differs between it and a later evaluation of the same operations explained; `nil` if
@@ -252,10 +253,11 @@ package struct RecordedEvaluation {
   private func merged(with other: RecordedEvaluation) -> RecordedEvaluation? {
     let sharesConstants = zip(constants, other.constants).allSatisfy { $0.node === $1.node }
     guard givenCount == other.givenCount, inputs == other.inputs, outputs == other.outputs, sharesConstants,
-      draws.seed == other.draws.seed, draws.count == other.draws.count,
-      draws.count == 0 || draws.counter != other.draws.counter
+      draws.count == other.draws.count,
+      draws.count == 0 || draws.seed == other.draws.seed && draws.counter != other.draws.counter
     else { return nil }
     var result = self
+    result.operations.formUnion(other.operations)
     for (index, (own, new)) in zip(numbers, other.numbers).enumerated() where own != new {
       guard let number = draws.explain(own, new, other.draws) else { return nil }
       result.numbers[index] = number
@@ -282,21 +284,21 @@ package struct RecordedEvaluation {
   /// - Parameters:
   ///   - arguments: arguments with the structure that was recorded.
   ///   - given: the numbers of this run, in the order of `numbers` of the initializer.
-  ///   - counter: the counter of the random number source.
+  ///   - key: the state of the random number source.
   /// - Returns: the results; `nil` if the run must build its graph, because something else refers to a tensor of the
   ///   state, because a tensor has changed its type or has no value, or because a value differs that was the same in all
   ///   recordings. Nothing has changed then.
   package func run(
-    _ arguments: ArgumentGraph, given: [Double], counter: UInt64, state access: StateAccess
+    _ arguments: ArgumentGraph, given: [Double], key: RandomKey, state access: StateAccess
   ) throws(DeviceError) -> [Tensor]? {
     let hasKnownValues = zip(argumentSerials, arguments.serials).allSatisfy { $0 == nil || $0 == $1 }
-    guard given.count == givenCount, hasKnownValues else { return nil }
+    guard given.count == givenCount, hasKnownValues, draws.count == 0 || draws.seed == key.seed else { return nil }
     let scalars = numbers.map { number -> Scalar in
       switch number {
       case .given(let index, let dtype): Scalar(given[index], as: dtype)
       case .argument(let index): arguments.scalars[index]
       case .fixed(let value): value
-      case .counter(let offset): .integer(Int64(bitPattern: counter) &+ offset)
+      case .counter(let offset): .integer(Int64(bitPattern: key.counter) &+ offset)
       }
     }
     return try device.withEvaluator { evaluator throws(DeviceError) in
@@ -304,8 +306,8 @@ package struct RecordedEvaluation {
       guard !evaluator.hasPendingAttachments else { return nil }
       guard let state = bindState(access), let bound = bind(arguments.leaves, state, scalars) else { return nil }
       evaluator.plans.noteUse(of: entry)
-      let buffers = try evaluator.run(entry, bound)
-      return store(buffers, state, access)
+      let record = evaluator.recordOfInputs(entry, bound)
+      return store(try evaluator.run(entry, bound), record, state, access)
     }
   }
 
@@ -344,26 +346,42 @@ package struct RecordedEvaluation {
       guard let buffer = node.buffer, !node.hasFailed else { return nil }
       bound.inputs.append(buffer)
       bound.inputNodes.append(.passUnretained(node))
+      if case .state(let index) = input {
+        bound.donatable.append(isDonated[index])
+      } else {
+        bound.donatable.append(false)
+      }
     }
     bound.scalars = scalars
     return bound
   }
 
   /// Stores the new state and returns the results.
-  private func store(_ buffers: [Buffer], _ state: [Node], _ access: StateAccess) -> [Tensor] {
+  /// - Parameter record: a record of the run with its inputs.
+  private func store(_ buffers: [Buffer], _ record: RunRecord, _ state: [Node], _ access: StateAccess) -> [Tensor] {
     var results: [Tensor?] = Array(repeating: nil, count: resultTypes.count)
-    for (output, buffer) in zip(outputs, buffers) {
+    for (number, (output, buffer)) in zip(outputs, buffers).enumerated() {
+      func note(_ node: Node) {
+        record.append(node.serial, origin: nil)
+        node.origin = RunRecord.Output(record: record, number: Int32(truncatingIfNeeded: number))
+      }
       switch output {
       case .result(let index):
-        results[index] = Tensor(node: Node(buffer: buffer, type: resultTypes[index], device: device))
-      case .argument: break
+        let node = Node(buffer: buffer, type: resultTypes[index], device: device)
+        note(node)
+        results[index] = Tensor(node: node)
+      // No tensor refers to the value.
+      case .argument: record.append(0, origin: nil)
       case .state(let index):
         access(index) { tensor in
           // Another thread may have read a donated tensor during the run. It then has the new value.
           if isDonated[index] || tensor.isExclusive {
             state[index].replaceValue(with: buffer)
+            note(state[index])
           } else {
-            tensor = Tensor(node: Node(buffer: buffer, type: stateTypes[index], device: device))
+            let node = Node(buffer: buffer, type: stateTypes[index], device: device)
+            note(node)
+            tensor = Tensor(node: node)
           }
         }
       }

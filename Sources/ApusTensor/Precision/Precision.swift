@@ -22,7 +22,8 @@ public struct Precision: Hashable, Sendable {
   public static let tf32 = Precision(nil, .tf32)
 
   /// Matrix units may compute `float32` products and convolutions by three TF32 products. The relative error of each
-  /// term of a sum is at most 2⁻²⁰. Devices without such units compute as with `float32`.
+  /// term of a sum is at most 2⁻²⁰; a sum with an infinite factor may be NaN. Devices without such units compute as with
+  /// `float32`.
   public static let tf32x3 = Precision(nil, .tf32x3)
 
   /// The precision with the given rounding of factors, in which types do not change.
