@@ -25,6 +25,9 @@ extension CUDAStandIn {
       [false, true].map { Mode(isReversed: $0, copiesLandAtOnce: copies) }
     }
 
+    /// Two modes that differ in everything.
+    static let opposites = [Mode(), Mode(isReversed: true, copiesLandAtOnce: true)]
+
     var description: String {
       "\(isReversed ? "descending" : "ascending") order, copies land \(copiesLandAtOnce ? "at once" : "late")"
     }

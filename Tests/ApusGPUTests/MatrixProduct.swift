@@ -84,11 +84,11 @@ struct MatrixProduct {
     return ofTerms + 4 * Double(max(1, k)).squareRoot() * 0x1p-24
   }
 
-  /// Runs the product with a shape of the kernel, in each mode. Returns what is wrong; `nil` if nothing is.
+  /// Runs the product with a shape of the kernel, in several modes of the stand-in. Returns what is wrong; `nil` if nothing is.
   /// - Parameter localSize: the number of work-items of a group of this shape.
   func fault(
     _ shape: any KernelShape, localSize: Int, on device: GPUDevice<CheckedDriver<CUDADriver>>,
-    modes: [CUDAStandIn.Mode] = CUDAStandIn.Mode.all
+    modes: [CUDAStandIn.Mode] = CUDAStandIn.Mode.opposites
   ) throws -> String? {
     let (builder, expected) = build()
     let problem = try #require(device.lower(builder.plan, TuningTable()).decisions.first).problem
