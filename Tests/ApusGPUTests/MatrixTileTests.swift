@@ -6,8 +6,8 @@ import Testing
 
 /// The kernels for matrix units, on the stand-in for CUDA, compared with sums in float64. Each product runs in two
 /// modes of the stand-in: the threads of a block run in ascending order, and copies to local memory land when a thread
-/// waits for them; or the threads run in descending order, and copies land as soon as they start. If an access to local memory is not ordered by a barrier, or a copy
-/// overwrites what other threads still read, the results differ.
+/// waits for them; or the threads run in descending order, and copies land as soon as they start. If an access to local
+/// memory is not ordered by a barrier, or a copy overwrites what other threads still read, the results differ.
 @DeviceThread @Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixTileTests {
   /// Without products of warpgroups, which would compute some of the products.

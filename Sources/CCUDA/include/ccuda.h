@@ -20,9 +20,16 @@ typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphNode_st *CUgraphNode;
 typedef struct CUgraphExec_st *CUgraphExec;
 
-// A tensor in global memory, and a box of it, for copies by the tensor memory accelerator (TMA). Its address must be a
-// multiple of 64. It is not declared so, because Swift does not import types with such an alignment.
-typedef struct CUtensorMap {
+// Swift does not import types with an alignment of 64.
+#if defined(__swift__)
+#define CCUDA_ALIGNED
+#else
+#define CCUDA_ALIGNED __attribute__((aligned(64)))
+#endif
+
+// A tensor in global memory, and a box of it, for copies by the tensor memory accelerator (TMA). The address is a
+// multiple of 64.
+typedef struct CCUDA_ALIGNED CUtensorMap {
   uint64_t opaque[16];
 } CUtensorMap;
 
