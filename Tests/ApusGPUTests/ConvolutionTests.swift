@@ -296,10 +296,9 @@ import Testing
     devices: [(kernelClass: KernelTarget.Class, device: any Device)]? = nil
   ) throws {
     var numbers = Numbers(seed: 3)
-    let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
-    let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
-    let wCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
-    let (x, y, w) = (numbers.array(xCount), numbers.array(yCount), numbers.array(wCount))
+    let x = numbers.array(g.batch * g.inputChannels * g.input.wrappedProduct)
+    let y = numbers.array(g.batch * g.outputChannels * g.output.wrappedProduct)
+    let w = numbers.array(g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct)
     let spatial = [g.input.x, g.input.y, g.input.z]
     let domain =
       switch pass {

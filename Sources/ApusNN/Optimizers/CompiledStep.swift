@@ -21,11 +21,14 @@ import ApusTensor
 /// - with loss scaling, and with rules that look ahead or whose `hasFixedFormula` is false;
 /// - inside of `recordingGradients`, `withPrecision`, `checkingShapes`, `detectingAnomalies` and similar scopes;
 /// - while the program holds a value of the model or of the optimizer that the plan would overwrite, or one is pending;
-/// - while a value waits for the next evaluation (`evaluateWithNext`);
+/// - while a value waits for the next evaluation (`evaluateWithNext`), or the program holds a pending value from which the
+///   batch is computed;
+/// - if the batch is on several devices;
 /// - if tensors of the model, or the model and the batch, share a value;
 /// - if the closure draws random numbers that are not in the graph, or steps draw the same numbers.
 ///
-/// After twelve such steps without three that agree, only some later steps are compared with each other.
+/// Steps that build their graph are compared with each other. After twelve that led to no agreement, only some are. The
+/// plans of up to 64 kinds of steps (types of batches, modes, frozen parameters) are kept.
 public final class CompiledStep {
   private let step: RepeatedStep<Void>
 

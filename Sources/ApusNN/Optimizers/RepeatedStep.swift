@@ -17,6 +17,8 @@ package final class RepeatedStep<Form> {
   private let optimizer: Optimizer
   private let body: Body
   private var recordings: [Signature: Recording] = [:]
+  /// The number of steps.
+  private var clock = 0
   /// The number of recordings that have to agree.
   private static var agreements: Int { 3 }
   /// The number of recordings without an agreement after which only one of `retryDistance` steps is recorded.
@@ -60,6 +62,8 @@ package final class RepeatedStep<Form> {
     private(set) var attempts = 0
     /// The number of steps since the last recording that were built without a recording.
     var skipped = 0
+    /// The value of `clock` at the last step with the signature.
+    var lastUse = 0
 
     init(constraintsVersion: Int) { self.constraintsVersion = constraintsVersion }
 
@@ -118,6 +122,8 @@ package final class RepeatedStep<Form> {
       isTrainable: optimizer.parameters.map(\.isTrainable),
       hasNoDecay: optimizer.groups.map { $0.weightDecay.map { $0 == 0 } },
       hasNoMomentum: optimizer.momentum.map { $0 == 0 })
+    clock += 1
+    recordings[signature]?.lastUse = clock
     let recording = recording(of: signature)
     for step in recording.agreed {
       if let results = try run(step.evaluation, arguments, step.formulas) { return (results, step.form) }
@@ -165,9 +171,14 @@ package final class RepeatedStep<Form> {
         after: StateSnapshot(count: optimizer.stateCount, optimizer.withState), results: result.results,
         numbers: numbers.tensors, draws: RecordedEvaluation.Draws(before: key, after: source.key))
     }
-    if recordings[signature] == nil, recordings.count >= Self.capacity { recordings.removeAll() }
+    if recordings[signature] == nil, recordings.count >= Self.capacity,
+      let oldest = recordings.min(by: { $0.value.lastUse < $1.value.lastUse })
+    {
+      recordings[oldest.key] = nil
+    }
     var recording = recording(of: signature)
     recording.add(evaluation.map { Recorded(evaluation: $0, form: result.form, formulas: numbers.formulas) })
+    recording.lastUse = clock
     recordings[signature] = recording
     return result
   }

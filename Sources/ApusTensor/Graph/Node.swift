@@ -23,7 +23,8 @@ final class Node: @unchecked Sendable {
   /// The node's checkpoint region (`CheckpointRegion`), 0 outside of all regions. Nodes of different regions are never
   /// merged.
   let region: UInt32
-  /// The creation order: a node depends only on nodes with smaller serials.
+  /// The order of creation, or of the last replacement of the value: when a node is created, its inputs have smaller
+  /// serials.
   @exclusivity(unchecked) private(set) var serial: UInt64
 
   private static let count = Atomic<UInt64>(0)

@@ -151,9 +151,8 @@ package struct RecordedEvaluation {
   ///   - draws: the random numbers of the step.
   /// - Returns: `nil` if the step cannot be repeated: it ran no plan or several; it used several devices; the state had
   ///   no values before the step; a tensor has two roles (two tensors of the state, or the state and the arguments, share
-  ///   it); the
-  ///   plan overwrote an input that is not part of the state; the step has results that the plan did not compute, or
-  ///   the plan computed other values than `results` and the state.
+  ///   it); the plan overwrote an input that is not part of the state; the step has results that the plan did not
+  ///   compute, or the plan computed other values than `results` and the state.
   package init?(
     _ recorder: EvaluationRecorder, arguments: ArgumentGraph, before: StateSnapshot, after: StateSnapshot,
     results: [Tensor], numbers given: [Tensor], draws: Draws

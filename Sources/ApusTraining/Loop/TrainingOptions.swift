@@ -32,7 +32,8 @@ public struct TrainingOptions: Sendable {
   public var detectsAnomalies: Bool
   /// Whether steps build their graph for the first batches only, as `CompiledStep` does. This saves most of the host's
   /// time of a step, and changes no bits. Model, objective and penalty must then build the same operations in each step
-  /// for batches of the same types; they run in the first steps only.
+  /// for batches of the same types; they run in the first steps only. Numbers and tensors that they read from outside,
+  /// apart from the model's parameters and statistics, keep the values that they had in these steps.
   public var compilesSteps: Bool
   /// The folder for checkpoints and metrics; if it is `nil`, nothing is written.
   public var output: String?
