@@ -41,7 +41,8 @@ import Testing
   ]
 
   /// Products, and their first and second gradients, keep the precision of the scope in which they were built.
-  @Test(arguments: [Precision.float32, .tf32, .tf32x3]) func productsKeepTheirInputPrecision(precision: Precision) throws {
+  @Test(arguments: [Precision.float32, .tf32, .tf32x3])
+  func productsKeepTheirInputPrecision(precision: Precision) throws {
     for (name, body) in Self.products {
       let device = RecordingDevice()
       try withDevice(ComputeDevice(backend: device)) { () throws in
