@@ -166,9 +166,8 @@ enum : unsigned int {
      void **extra))                                                                                                    \
   X(cuTensorMapEncodeTiled, cuTensorMapEncodeTiled,                                                                    \
     (CUtensorMap * map, CUtensorMapDataType type, uint32_t rank, void *address, const uint64_t *sizes,                 \
-     const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides,                                    \
-     CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,                   \
-     CUtensorMapFloatOOBfill fill))                                                                                    \
+     const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides, CUtensorMapInterleave interleave,  \
+     CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill))                      \
   X(cuGraphCreate, cuGraphCreate, (CUgraph * graph, unsigned int flags))                                               \
   X(cuGraphDestroy, cuGraphDestroy, (CUgraph graph))                                                                   \
   X(cuGraphAddKernelNode, cuGraphAddKernelNode_v2,                                                                     \
