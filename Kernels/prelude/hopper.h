@@ -2,9 +2,9 @@
 // copies of tiles by the tensor memory accelerator (TMA), and products of warpgroups. Included after prelude/matrix.h.
 // A compiler for processors without PTX defines PTX_FUNCTIONS and its own versions of the functions.
 //
-// A warpgroup is four warps, the first of which has a number that is a multiple of 4. `bar` points to a u64 in local
-// memory. The phases of a barrier have the parities 0, 1, 0, … A phase completes when `count` work-items have arrived
-// and all expected bytes have been copied.
+// A warpgroup is four warps; the number of its first warp is a multiple of 4. `bar` points to a u64 in local memory. The
+// phases of a barrier have the parities 0, 1, 0, … A phase completes when `count` work-items have arrived and all
+// expected bytes have been copied.
 //
 //   LOCAL_TILES(type, name, count)   Declares an array in local memory at a multiple of 1024 bytes, where swizzle
 //                          patterns begin.

@@ -102,9 +102,10 @@ struct WarpgroupTileTests {
       m: 130, n: 66, k: 64 * 9, isLeftTransposed: false, isRightTransposed: false, dtype: .bfloat16, isAligned: true)
     let tile = WarpgroupTile(128, 128, stages: 4)
     let device = try PlantedFault(original, planted).device()
-    let result = Result {
-      try product.fault(tile, localSize: tile.items, on: device, modes: CUDAStandIn.Mode.all)
+    do {
+      #expect(try product.fault(tile, localSize: tile.items, on: device, modes: CUDAStandIn.Mode.all) != nil)
+    } catch DeviceError.lost {
+      // Threads wait for a barrier that never completes.
     }
-    if case .success(let text) = result { #expect(text != nil) }
   }
 }

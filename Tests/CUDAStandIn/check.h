@@ -15,7 +15,7 @@
 #include "../../Sources/CCUDA/include/ccuda.h"
 #include "tensor_map.h"
 
-/// Ends the process with a status that is not that of a wrong result.
+/// Ends the process. Its status differs from the status for a wrong result.
 [[noreturn]] inline void give_up(const std::string &message) {
   fprintf(stderr, "hopper-check: %s\n", message.c_str());
   _exit(3);

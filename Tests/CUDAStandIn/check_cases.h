@@ -53,7 +53,8 @@ inline std::vector<float> numbers(size_t count, unsigned int seed) {
   return result;
 }
 
-/// Numbers in the memory of a type, for `rows` rows with `pitch` elements each, of which the first `columns` count.
+/// Numbers of a type in memory: `rows` rows with `pitch` elements each. Only the first `columns` elements of a row are
+/// used.
 inline std::vector<unsigned char> packed(const std::string &type, const std::vector<float> &numbers) {
   size_t bytes = type == "bfloat16" || type == "float16" ? 2 : 4;
   std::vector<unsigned char> result(numbers.size() * bytes);

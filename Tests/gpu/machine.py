@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# Libraries of which a machine may have its own. A driver may need a newer one than the packed one.
+# A machine may have its own versions of these libraries. A driver may need a newer version than the packed one.
 SYSTEM = ["libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "libOpenCL.so.1"]
 
 # The last characters of each output that the log keeps.

@@ -6,7 +6,7 @@ extension KernelTarget {
   ///   - capability: the compute capability, as 10 × major + minor.
   ///   - computeUnits: the number of streaming multiprocessors.
   ///   - localByteCount: the shared memory of a block in bytes, with the attribute of kernels that need much of it; by
-  ///     default, that of the compute capability.
+  ///     default, the value for the compute capability.
   static func cuda(capability: Int, computeUnits: Int, localByteCount: Int? = nil) -> KernelTarget {
     var target = KernelTarget(dialect: .cuda, kernelClass: .gpu, supportsFloat64: true)
     target.vendor = .nvidia

@@ -203,7 +203,8 @@ extension PlanLowering {
   /// does not depend on the tile.
   /// - Parameters:
   ///   - depth: the number of terms of a sum.
-  ///   - rows, columns: the size of the result, of which there are `batch`.
+  ///   - batch: the number of results.
+  ///   - rows, columns: the size of a result.
   static func split(_ depth: Int, batch: Int = 1, _ rows: Int, _ columns: Int) -> SumParts {
     let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64) * batch
     let count = max(1, min(64, depth / 1024, 512 / squares))
