@@ -20,6 +20,7 @@ Lines = dict[tuple[str, str], dict]
 # The number of cores that other processes may use during a valid run. Threads that wait for each other, such as
 # PyTorch's threads, become a hundred times as slow when one of them has no core.
 QUIET = 0.1
+# The maximum number of times that a disturbed run is measured.
 ATTEMPTS = 3
 
 
@@ -89,12 +90,14 @@ class Apus:
         command = [self.path, "bench", *words, "--device", self.device, "--runs", runs, "--json"]
         return lines(command, threads or self.threads)
 
-    def title(self) -> list[str]:
-        """A list with the device's title, such as the name of the processor; empty if the device is `cpu`."""
-        text = output([self.path, "devices", "--json"], self.threads) if self.device != "cpu" else ""
+    def title(self) -> str:
+        """The title of the device, such as the name of the GPU; empty if the device is `cpu` or was not found."""
+        if self.device == "cpu":
+            return ""
+        text = output([self.path, "devices", "--json"], self.threads)
         devices = [json.loads(line) for line in text.splitlines()]
-        # Devices that are not available have a reason instead of a name.
-        return [line["title"] for line in devices if line.get("name", "").startswith(self.device)][:1]
+        # The line of a device that is not available has a reason, but no name.
+        return next((line["title"] for line in devices if line.get("name", "").startswith(self.device)), "")
 
     def version(self) -> str:
         """The version and the commit, with a + if the sources have changes that are not committed."""
@@ -111,10 +114,10 @@ class Apus:
 
 @dataclass
 class Peer:
-    """A library to compare with. A script in `Peers` measures it, run by a Python in which the library is installed.
-    `kinds` maps each kind of benchmark to the patterns of the problems that the script supports (for `step`, to the
-    names of the workloads). A form is a way to run the library, such as eager or compiled. `forms` maps a kind to the
-    names of the forms; a kind without an entry has one form, which has no name."""
+    """A library to compare with. A script in `Peers` measures it. `python` is the interpreter that runs the script, in
+    which the library is installed. `kinds` maps each kind of benchmark to the patterns of the problems that the script
+    supports (for `step`, to the names of the workloads). A form is a way to run the library, such as eager or compiled.
+    `forms` maps a kind to the names of the forms; a kind without an entry has one form, which has no name."""
 
     name: str
     python: str

@@ -14,16 +14,25 @@ from runs import HERE, QUIET, Lines, speed
 UNITS = {"gemm": "GFLOP/s", "conv": "GFLOP/s", "ops": "GB/s", "loader": "images/s"}
 HEADER = """# Results on {device}
 
-Updated {date}. `Benchmarks/compare --save` writes this file. It has a section for each kind and peer; a comparison
-replaces only the sections that it measured. In a round, Apus and the peer run one after the other. The number in the
-column of a side is the median over the rounds; each round contributes the median of its runs. A ratio is the speed of
-Apus divided by the speed of the peer in the same round: above 1, Apus is faster. The table has the median and the range
-of the ratios. If a peer has several forms, the fastest form counts, and the smallest memory of all forms. *MB* is the
-largest amount of memory that the process used, without the memory that it used before the model was built. *Must* is
-the bound of `Benchmarks/targets.json`: a ratio or, marked *of peak*, a fraction of the processor's peak. The peak is
-the largest rate of multiply-adds, measured in the same rounds. *Disturbed* is the number of rounds in which other
-processes used more than {quiet:g} cores. If fewer than half of the rounds of a row are disturbed, these rounds do not
-count. Otherwise all rounds count, and the row is not judged.
+Updated {date}. `Benchmarks/compare --save` writes this file. It has a section for each kind of benchmark and each
+peer. A comparison replaces only the sections that it measured. In a round, Apus and the peer run one after the other.
+The tables have these columns, except columns that would be empty:
+
+- *Apus* and the name of the peer, with a unit: the speed or the time. The value of a round is the median of its runs,
+  and the column has the median of the rounds. The section *scaling* compares Apus on all threads with Apus on one
+  thread.
+- *form*: the form of the peer, such as eager or compiled. If the peer ran in several forms, the fastest form counts.
+- *ratio*: the speed of Apus divided by the speed of the peer in the same round. Above 1, Apus is faster. The column has
+  the median of the rounds, and *range* has the smallest and the largest ratio.
+- *of peak*: the speed of Apus divided by the processor's peak, which is the largest rate of multiply-adds. The peak is
+  measured in each round, and the column has the median of the rounds.
+- *MB*: the peak of the memory of the process, minus the memory that the process used before the model was built. For
+  Apus on devices other than `cpu`, and for PyTorch on GPUs, it is the peak of the memory allocated on the device. If
+  the peer ran in several forms, the smallest value counts. *MB ratio* is the MB of the peer divided by the MB of Apus.
+- *must*: the bound of `Benchmarks/targets.json`, which is a ratio or, marked *of peak*, a fraction of the peak. If a
+  row has both bounds, the table has the bound that is easier to reach. *reached* says whether Apus reaches the bound.
+- *disturbed*: the number of rounds in which other processes used more than {quiet:g} cores. If fewer than half of the
+  rounds of a row are disturbed, these rounds do not count. Otherwise all rounds count, and the row is not judged.
 """
 
 # A bound: a ratio, or a ratio and a fraction of the peak. If both are given, it is enough to reach one of them.
@@ -116,8 +125,8 @@ class Comparison:
         return statistics.median(shares) if shares else None
 
     def limit(self, key) -> tuple[str, float] | None:
-        """The kind of a row's bound, `ratio` or `peak`, and the value of the bound. If the row has both bounds, the one
-        that is easier to reach. `None` if the row has no bound."""
+        """The kind of a row's bound, `ratio` or `peak`, and the value of the bound. If the row has both bounds, the
+        bound that is easier to reach is returned. `None` if the row has no bound."""
         bound, share = self.must(key[0]), self.peak(key)
         if bound is None:
             return None

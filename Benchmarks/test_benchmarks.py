@@ -235,7 +235,7 @@ class RoundTests(unittest.TestCase):
     def test_the_title_of_a_device_beside_one_that_is_not_available(self):
         lines = [{"available": False, "reason": "no driver"}, {"name": "opencl:0", "title": "A GPU"}]
         with mock.patch.object(runs, "output", return_value="\n".join(map(json.dumps, lines))):
-            self.assertEqual(runs.Apus(Path("apus"), "opencl", 1).title(), ["A GPU"])
+            self.assertEqual(runs.Apus(Path("apus"), "opencl", 1).title(), "A GPU")
 
     def test_a_run_that_was_disturbed_is_repeated(self):
         for loads, kept, left in (([0.05], 0.05, 0), ([0.8, 0.05, 0.01], 0.05, 1), ([0.8, 0.3, 0.5, 0.0], 0.3, 1)):

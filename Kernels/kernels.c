@@ -146,17 +146,17 @@ static const struct {
     {"convolution/image_copy.cl", (const char[]){
 #embed "convolution/image_copy.cl" suffix(, 0)
     }},
-    {"convolution/weights.cl", (const char[]){
-#embed "convolution/weights.cl" suffix(, 0)
+    {"convolution/pack_plane_weights.cl", (const char[]){
+#embed "convolution/pack_plane_weights.cl" suffix(, 0)
     }},
-    {"convolution/vector.cl", (const char[]){
-#embed "convolution/vector.cl" suffix(, 0)
+    {"convolution/plane.cl", (const char[]){
+#embed "convolution/plane.cl" suffix(, 0)
     }},
-    {"convolution/vector_block.cl", (const char[]){
-#embed "convolution/vector_block.cl" suffix(, 0)
+    {"convolution/plane_block.cl", (const char[]){
+#embed "convolution/plane_block.cl" suffix(, 0)
     }},
-    {"convolution/vector_private.cl", (const char[]){
-#embed "convolution/vector_private.cl" suffix(, 0)
+    {"convolution/plane_private.cl", (const char[]){
+#embed "convolution/plane_private.cl" suffix(, 0)
     }},
     {"convolution/depthwise.cl", (const char[]){
 #embed "convolution/depthwise.cl" suffix(, 0)
@@ -164,8 +164,8 @@ static const struct {
     {"convolution/depthwise_gradient.cl", (const char[]){
 #embed "convolution/depthwise_gradient.cl" suffix(, 0)
     }},
-    {"convolution/reorder_weights.cl", (const char[]){
-#embed "convolution/reorder_weights.cl" suffix(, 0)
+    {"convolution/pack_matrix_weights.cl", (const char[]){
+#embed "convolution/pack_matrix_weights.cl" suffix(, 0)
     }},
     {"convolution/spread.cl", (const char[]){
 #embed "convolution/spread.cl" suffix(, 0)
@@ -176,8 +176,8 @@ static const struct {
     {"convolution/spread_two.cl", (const char[]){
 #embed "convolution/spread_two.cl" suffix(, 0)
     }},
-    {"convolution/gradient.cl", (const char[]){
-#embed "convolution/gradient.cl" suffix(, 0)
+    {"convolution/plane_gradient.cl", (const char[]){
+#embed "convolution/plane_gradient.cl" suffix(, 0)
     }},
     {"convolution/pixel_tile.cl", (const char[]){
 #embed "convolution/pixel_tile.cl" suffix(, 0)
@@ -188,8 +188,8 @@ static const struct {
     {"convolution/pixel_gradient.cl", (const char[]){
 #embed "convolution/pixel_gradient.cl" suffix(, 0)
     }},
-    {"convolution/transpose_weights.cl", (const char[]){
-#embed "convolution/transpose_weights.cl" suffix(, 0)
+    {"convolution/pack_pixel_weights.cl", (const char[]){
+#embed "convolution/pack_pixel_weights.cl" suffix(, 0)
     }},
     {"convolution/weight_sums.cl", (const char[]){
 #embed "convolution/weight_sums.cl" suffix(, 0)
@@ -224,11 +224,11 @@ static const struct {
     {"pooling/tap.cl", (const char[]){
 #embed "pooling/tap.cl" suffix(, 0)
     }},
-    {"pooling/scatter.cl", (const char[]){
-#embed "pooling/scatter.cl" suffix(, 0)
+    {"pooling/gradient_planes.cl", (const char[]){
+#embed "pooling/gradient_planes.cl" suffix(, 0)
     }},
-    {"pooling/gather.cl", (const char[]){
-#embed "pooling/gather.cl" suffix(, 0)
+    {"pooling/gradient_elements.cl", (const char[]){
+#embed "pooling/gradient_elements.cl" suffix(, 0)
     }},
     {"attention/weights.h", (const char[]){
 #embed "attention/weights.h" suffix(, 0)
@@ -256,6 +256,30 @@ static const struct {
     }},
     {"attention/keys.cl", (const char[]){
 #embed "attention/keys.cl" suffix(, 0)
+    }},
+    {"attention/matrix_item.cl", (const char[]){
+#embed "attention/matrix_item.cl" suffix(, 0)
+    }},
+    {"attention/matrix_copy.cl", (const char[]){
+#embed "attention/matrix_copy.cl" suffix(, 0)
+    }},
+    {"attention/matrix_products.cl", (const char[]){
+#embed "attention/matrix_products.cl" suffix(, 0)
+    }},
+    {"attention/matrix_sums.cl", (const char[]){
+#embed "attention/matrix_sums.cl" suffix(, 0)
+    }},
+    {"attention/matrix_store.cl", (const char[]){
+#embed "attention/matrix_store.cl" suffix(, 0)
+    }},
+    {"attention/matrix_forward.cl", (const char[]){
+#embed "attention/matrix_forward.cl" suffix(, 0)
+    }},
+    {"attention/matrix_queries.cl", (const char[]){
+#embed "attention/matrix_queries.cl" suffix(, 0)
+    }},
+    {"attention/matrix_keys.cl", (const char[]){
+#embed "attention/matrix_keys.cl" suffix(, 0)
     }},
     {"recurrent/cells.h", (const char[]){
 #embed "recurrent/cells.h" suffix(, 0)

@@ -23,8 +23,8 @@ public struct Measurement: Sendable {
   /// The time from the start of the process until the host has read the first loss; `nil` except for the first workload
   /// of `step` in a process.
   public var firstStepMilliseconds: Double?
-  /// The extra time of the first step with a new batch size, compared with the second step with the same batch size:
-  /// the median over three batch sizes. `nil` in the same cases as `firstStepMilliseconds`.
+  /// The time of the first step with a new batch size minus the time of the second step with the same batch size: the
+  /// median over three batch sizes, and at least 0. `nil` in the same cases as `firstStepMilliseconds`.
   public var otherBatchMilliseconds: Double?
   /// The peak memory of the workload, in bytes; `nil` in the same cases as `firstStepMilliseconds`.
   public var peakByteCount: Int?
@@ -57,7 +57,8 @@ public struct Measurement: Sendable {
     return object
   }
 
-  /// Rounds to five significant digits; numbers with more digits before the point are rounded to integers.
+  /// Rounds to five significant digits. Numbers that have more than five digits before the decimal point are rounded to
+  /// integers.
   private func rounded(_ value: Double) -> JSON {
     guard value.isFinite, value != 0 else { return .number(value) }
     var scale = 1.0

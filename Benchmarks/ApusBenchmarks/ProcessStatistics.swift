@@ -1,7 +1,7 @@
 import Apus
 import Glibc
 
-/// Statistics of this process from `/proc`; each is `nil` if the system does not provide it.
+/// Statistics of this process from `/proc`. A statistic is `nil` if the system does not provide it.
 enum ProcessStatistics {
   /// Milliseconds since the process was started, with the resolution of a clock tick (10 ms). Field 22 of
   /// `/proc/self/stat` is the start time, in ticks since the machine was started.

@@ -14,8 +14,8 @@ public struct Timing: Hashable, Sendable {
     runs = samples.count
   }
 
-  /// Times `body` on a device. After a few warm-up executions, each run executes `body` often enough to take about
-  /// `span` milliseconds. The clock is read only when the device has no work left.
+  /// Measures the time of `body` on a device. After a few warm-up executions, each run executes `body` often enough to
+  /// take about `span` milliseconds. At the start and at the end of a run, the device has no work left.
   ///
   /// - Parameters:
   ///   - runs: the number of samples. Each sample is the mean over the executions of a run.

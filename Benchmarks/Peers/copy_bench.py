@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The baseline for operations of `apus bench ops` on 4096x4096 matrices: a copy of one such matrix. On the CPU, the
-copy uses as many threads as Apus, at most 64. The matrix is copied by memcpy and by non-temporal stores, and the faster
-way is reported. On a GPU, PyTorch copies the matrix in device memory.
+copy uses as many threads as Apus, at most 64. memcpy and non-temporal stores are both measured, and the faster way is
+reported. On a GPU, PyTorch copies the matrix in device memory.
 Install: a C compiler; for a GPU instead: pip install torch"""
 
 import ctypes
@@ -50,8 +50,8 @@ times = {}
 
 
 def ops(name):
-    """Reports, for any operation on matrices of some size, the time of a copy of one such matrix. The copy reads each
-    element once and writes it once."""
+    """Reports the time of a copy of one matrix. The name of the operation only gives the size of the matrix. The copy
+    reads each element once and writes it once."""
     side = int(name.rpartition("x")[2])
     if side not in times:
         times[side] = (host_times if options.device == "cpu" else device_times)(4 * side * side)
@@ -60,5 +60,5 @@ def ops(name):
 
 
 peer = "copy"
-# Smaller matrices fit into caches, where a copy has other rates than in memory.
+# Smaller matrices fit into caches, where the speed of a copy differs from its speed in memory.
 measure.serve(options, peer, {"ops": ops}, problems="*-4096x4096")

@@ -1,6 +1,6 @@
 """The images of `apus bench loader`, and a PyTorch DataLoader that reads them. Pillow decodes and transforms the
-images, in as many processes as Apus has threads. The transforms are like torchvision's, except that crop and resize are
-one call."""
+images, in as many processes as Apus has threads. The transforms are like torchvision's, except that one call crops and
+resizes."""
 
 import io
 import math

@@ -20,8 +20,8 @@ def arguments(description, devices, forms=None, dtypes=None, precisions=("float3
     """Parses the arguments of `apus bench`, and also `--form` and `--threads`.
 
     `forms` maps a kind, such as `gemm`, to the names of the ways in which the peer can run this kind, such as eager and
-    compiled. A kind without an entry has one form, which has no name. `dtypes` maps a kind to the types of elements
-    that the peer can run; without an entry, `float32` alone.
+    compiled. A kind without an entry has one form, which has no name. `dtypes` maps a kind to the element types that
+    the peer supports. A kind without an entry supports only `float32`.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "loader", "describe"])
@@ -141,9 +141,9 @@ def convolution(name):
 
 
 class ProcessUse:
-    """The time and memory of a process that runs a workload of `step`, measured as in Apus: the time from the start of
-    the process to the first loss, and the peak resident memory minus the resident memory before the model was built.
-    Only the first workload of a process has these values."""
+    """The time and memory of a process that runs a workload of `step`: the time from the start of the process to the
+    first loss, and the peak resident memory minus the resident memory before the model was built. Apus measures both in
+    the same way on the CPU. Only the first workload of a process has these values."""
 
     is_used = False
 

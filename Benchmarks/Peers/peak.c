@@ -13,8 +13,8 @@ typedef float Vector __attribute__((vector_size(32)));
 typedef float Vector __attribute__((vector_size(16)));
 #endif
 
-// A core has two multiply-add units. Each starts one multiply-add per cycle, which takes four or five cycles, so ten
-// chains keep both units busy. Twelve chains, the factor and the summand fit into 16 registers.
+// A core has two multiply-add units. Each unit starts one multiply-add per cycle, and a multiply-add takes four or five
+// cycles. So ten chains keep both units busy. Twelve chains, the factor and the summand fit into 16 registers.
 enum { chains = 12, lanes = sizeof(Vector) / sizeof(float) };
 
 struct part {
@@ -41,8 +41,8 @@ static void *work(void *argument) {
   return NULL;
 }
 
-// Pins a thread to core `number` (from 0) of the cores in `allowed`: otherwise a new thread can share the core of its
-// creator for milliseconds.
+// Pins a thread to core `number` (from 0) of the cores in `allowed`. A thread that is not pinned can share the core of
+// its creator for milliseconds.
 static void keep_on_core(pthread_t thread, const cpu_set_t *allowed, int number) {
   for (int core = 0; core < CPU_SETSIZE; core++) {
     if (!CPU_ISSET(core, allowed) || number-- > 0) continue;
@@ -54,8 +54,8 @@ static void keep_on_core(pthread_t thread, const cpu_set_t *allowed, int number)
   }
 }
 
-// Runs `rounds` rounds on each of at most 64 threads and returns the number of floating-point operations. A round has a
-// multiply-add of vectors for each chain. The multiply-add of one lane counts as 2 operations.
+// Runs `rounds` rounds on each of `threads` threads (at most 64) and returns the number of floating-point operations. A
+// round has a multiply-add of vectors for each chain. The multiply-add of one lane counts as 2 operations.
 double peak(int threads, long rounds) {
   pthread_t others[64];
   struct part parts[64];

@@ -14,7 +14,8 @@ rates = []
 
 
 def gemm(name):
-    """Reports the time that the product would take at the peak rate of the processor. The peak is measured once."""
+    """Reports the time that the product would take at the peak rate of the processor. The peak rate is measured once
+    for all products."""
     m, n, k = map(int, name.split("x"))
     threads = min(options.threads, 64)
     operations = peak(threads, ctypes.c_long(1))

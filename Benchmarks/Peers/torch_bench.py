@@ -40,7 +40,7 @@ torch.manual_seed(1)
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 # The shapes of a workload do not change, so cuDNN may measure which of its kernels is the fastest.
 torch.backends.cudnn.benchmark = True
-# Kernels run after the call that starts them has returned. `measure` executes a body many times before it waits.
+# A call that starts a kernel returns before the kernel has run. `measure` executes a body many times, and then waits.
 synchronize = torch.cuda.synchronize if is_gpu else lambda: None
 report = partial(measure.report, peer, benchmark=options.kind, device=options.device, dtype=options.dtype)
 

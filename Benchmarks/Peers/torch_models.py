@@ -1,5 +1,5 @@
-"""Models of Apus in PyTorch. The language models have the learning rates, batch sizes and sequence lengths of their
-recipes as attributes."""
+"""Apus's models, written in PyTorch. The language models have the learning rates, batch sizes and sequence lengths of
+their recipes as attributes."""
 
 import torch
 import torch.nn as nn
@@ -48,7 +48,7 @@ class CharTransformer(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Multiplies channels by computed factors. Parameters have torchvision's names."""
+    """Multiplies channels by factors that are computed from the input. Parameters have torchvision's names."""
 
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -64,8 +64,8 @@ class SqueezeExcitation(nn.Module):
 
 
 class CBAM(nn.Module):
-    """Multiplies channels, then pixels, by computed factors. Parameters have the names in the authors' code
-    (https://github.com/Jongchan/attention-module)."""
+    """Multiplies channels, then pixels, by factors that are computed from the input. Parameters have the names in the
+    authors' code (https://github.com/Jongchan/attention-module)."""
 
     def __init__(self, channels, reduction=16):
         super().__init__()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Trains char-lstm or char-transformer in PyTorch with the recipe that Apus uses by default, and prints the bits per
-character of the last tenth of the text, which is held out. Compare the bits with those of an Apus run of as many steps.
+character for the last tenth of the text, which is not trained on. Compare them with the bits of an Apus run that has
+the same number of steps.
 
 The recipe is Adam, gradients clipped to a norm of 1, windows of the text in random order, dropout of 0.1 (only
 char-lstm) and learning rates that follow half a cosine. The script prints one JSON object per seed.

@@ -18,13 +18,13 @@
 // is attends.cl, and $ADDVALUES is weighted_sum.cl with the weights `p`.
 //
 // Parameters: $ADDED, $ADDVALUES, $ATTENDS, $DROP, $FACTOR, $KEEP, $QUERYITEM, $SCORES, $V, $ahead, $block, $capacity,
-// $dtype, $keys, $lane, $outputCount, $queries, $query, $queryRow, $result, $resultOffset, $scale, $size, $valueRow,
-// $width.
+// $dtype, $factor, $keys, $lane, $outputCount, $queries, $query, $queryRow, $result, $resultOffset, $scale, $size,
+// $valueRow, $width.
 $QUERYITEM
 const $V lowest = identity_max_$lane();
 $V query[$capacity];
 $V total[$capacity];
-for (int c = 0; c < $size; c += 1) query[c] = GATHER_$dtype($query, queryAt + c, $queryRow, count);
+for (int c = 0; c < $size; c += 1) query[c] = GATHER_$factor($query, queryAt + c, $queryRow, count);
 for (int c = 0; c < $width; c += 1) total[c] = ($V)(0);
 $V maximum = lowest;
 $V shift = ($V)(0);

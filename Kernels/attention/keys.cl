@@ -10,10 +10,10 @@
 // weighted_sum.cl with the weights `d` and `p`.
 //
 // Parameters: $ADDED, $ADDGRADIENTS, $ADDQUERIES, $ATTENDS, $DROP, $DROPGRADIENT, $ITEM, $KEEP, $MASK, $SCORES, $V,
-// $WEIGHTGRADIENTS, $WORDS, $ahead, $block, $capacity, $dots, $dtype, $forward, $forwardOffset, $gradientBatch,
-// $gradientHead, $gradientOffset, $heads, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow, $keys, $lane,
-// $outputCount, $queries, $queryBatch, $queryCount, $queryHead, $queryOffset, $result, $resultOffset, $scale, $share,
-// $size, $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
+// $WEIGHTGRADIENTS, $WORDS, $ahead, $block, $capacity, $dots, $dtype, $factor, $forward, $forwardOffset,
+// $gradientBatch, $gradientHead, $gradientOffset, $heads, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow,
+// $keys, $lane, $outputCount, $queries, $queryBatch, $queryCount, $queryHead, $queryOffset, $result, $resultOffset,
+// $scale, $share, $size, $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
 $ITEM
 const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead + first * $keyRow;
 const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead + first * $valueRow;
@@ -22,11 +22,11 @@ $V value[$capacity];
 $V keyTotal[$capacity];
 $V valueTotal[$capacity];
 for (int c = 0; c < $size; c += 1) {
-  key[c] = GATHER_$dtype($key, keyAt + c, $keyRow, count);
+  key[c] = GATHER_$factor($key, keyAt + c, $keyRow, count);
   keyTotal[c] = ($V)(0);
 }
 for (int c = 0; c < $width; c += 1) {
-  value[c] = GATHER_$dtype($value, valueAt + c, $valueRow, count);
+  value[c] = GATHER_$factor($value, valueAt + c, $valueRow, count);
   valueTotal[c] = ($V)(0);
 }
 for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {

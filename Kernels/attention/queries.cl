@@ -10,7 +10,7 @@
 // weights `d`.
 //
 // Parameters: $ADDED, $ADDKEYS, $ATTENDS, $DROPGRADIENT, $KEEP, $QUERYITEM, $SCORES, $V, $WEIGHTGRADIENTS, $ahead,
-// $block, $capacity, $dots, $dtype, $forward, $forwardOffset, $gradient, $gradientBatch, $gradientHead,
+// $block, $capacity, $dots, $dtype, $factor, $forward, $forwardOffset, $gradient, $gradientBatch, $gradientHead,
 // $gradientOffset, $gradientRow, $keys, $lane, $outputCount, $queries, $query, $queryRow, $result, $resultOffset,
 // $scale, $size, $width.
 $QUERYITEM
@@ -20,12 +20,12 @@ $V query[$capacity];
 $V gradient[$capacity];
 $V total[$capacity];
 for (int c = 0; c < $size; c += 1) {
-  query[c] = GATHER_$dtype($query, queryAt + c, $queryRow, count);
+  query[c] = GATHER_$factor($query, queryAt + c, $queryRow, count);
   total[c] = ($V)(0);
 }
 $V dot = ($V)(0);
 for (int c = 0; c < $width; c += 1) {
-  gradient[c] = GATHER_$dtype($gradient, gradientAt + c, $gradientRow, count);
+  gradient[c] = GATHER_$factor($gradient, gradientAt + c, $gradientRow, count);
   const $V output = GATHER_$dtype($forward, $forwardOffset + position * $width + c, $width, count);
   dot = ACCUMULATE_$lane(gradient[c], output, dot);
 }

@@ -4,8 +4,15 @@
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels, both
 //                                                                       counted from row h; s: column of taps
 //
-// One work-item copies one plane, a channel of an image, to a private array padded with zeros
-// (convolution/image_copy.cl) and computes the results of the plane.
+// One work-item computes the results of one plane, a channel of an image, in blocks of $tileRows rows × $vectors
+// registers. First, it copies the pixels of the plane to a private array, with zeros around them.
+//
+//   $IMAGE: image_copy.cl, copies the plane to `copy`; $targetH × $targetW: the size of the copy
+//   $preparedSize: the largest number of elements of a copy
+//   $groups: the number of channels; $outputH × $outputW: the size of a plane of results
+//   $weights, $weightOffset: the array of weights, of type $dtype, and the offset of the first weight
+//   $tap: the index of tap (u − m, s) of a channel; for the gradient of the input, counted from the last tap
+//   $ROW, $EPILOGUE: see matmul/vector.cl; `output` counts the rows of all planes
 //
 // Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize, $tap,
 // $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.

@@ -5,9 +5,14 @@
 //   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]     m: row of y, u: row of x, both counted from
 //                                                                 row h; s: column of taps
 //
-// A plane is one channel of one image. One work-item sums the planes of one channel over some of the images. It copies
-// the planes to private arrays padded with zeros (convolution/image_copy.cl). The lanes of a vector register are
-// neighboring pixels; at the end, the kernel adds the lanes of each sum.
+// A plane is one channel of one image. One work-item sums the planes of one channel over some of the images (a part).
+// It copies the planes to private arrays, with zeros around them. The lanes of a vector register are neighboring
+// pixels; at the end, the kernel adds the lanes of each sum.
+//
+//   $INPUT, $OUTPUT: image_copy.cl, copies a plane of x or y to `copy`; $preparedSize: the largest size of a copy
+//   $inputRows × $inputW, $outputRows × $outputW: the size of the copy of a plane of x and of y
+//   $groups: the number of channels; $imageCount: the number of images, $imagesPerPart of one part
+//   $target: the sums [part, channel, tap]; a later launch adds the parts
 //
 // Parameters: $INPUT, $OUTPUT, $T, $V, $groups, $imageCount, $imagesPerPart, $index, $inputRows, $inputW, $lane,
 // $outputRows, $outputW, $preparedSize, $tapsH, $tapsW, $target, $tileRows, $zero.

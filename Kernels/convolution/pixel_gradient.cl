@@ -2,14 +2,29 @@
 // a position in the convolution's kernel. For each tap, channel of x and channel of y, the code below sums the products
 // of x and y over all pixels:
 //
-//              ┌ panel of y ┐
-//   pixel ───  │  b0   b1   │     A tile is $tileRows channels of x at one tap by one panel of y. Pixels that
-//   c │ x →    │ sums       │     a tap reads outside of the image are left out.
+//                      ┌ panel of y ┐
+//   pixel ───────────  │  b0    b1  │     columns: channels of y
+//   channel of x │ a   │    sums    │     rows: channels of x
 //
-// A panel is $vectors registers of neighboring channels. One work-item sums some rows of pixels for some tiles. It
-// processes one block of rows for all its tiles before the next block, so that the block stays in a cache. Between
-// blocks, `stage` keeps the sums. At the end, the kernel writes them to target [part, tap, channel of x, padded
-// channel of y]; the rows of one work-item are a part.
+// For each pixel of y, the kernel multiplies elements `a`, at the pixel of x that the tap reads, by the vectors `b0`
+// and `b1`, at the pixel of y. It leaves out pixels for which the tap reads outside of x. A panel is $vectors registers
+// of neighboring channels. A tile is the sums of $tileRows channels of x and one panel, for one tap.
+//
+// One work-item sums some rows of pixels for some tiles. It processes one block of rows for all its tiles before the
+// next block, so that the block stays in a cache. Between blocks, `stage` keeps the sums; it has room for $stageTiles
+// tiles. At the end, the kernel writes them to target [part, tap, channel of x, padded channel of y]; the rows of one
+// work-item are a part.
+//
+//   $x, $y: pointers to x and y, with elements of type $dtype (in C: $storage)
+//   $imageHeight × $imageWidth, $channels: the pixels and channels of x; $gridHeight × $gridWidth, $columns: those of y
+//   $stepDown, $stepAcross: the stride of the convolution
+//   $rows: the rows of pixels of y in all images, with $rowsPerPart in a part and $rowsPerBlock in a block
+//   $panels: the number of panels; $taps: the number of taps
+//   $tapsPerItem, $channelsPerItem: the taps and channels of x of a work-item; $tapBlocks, $channelBlocks: the number
+//       of work-items along each of these two axes
+//   $tapTable: the index in `geometry` of a table with four numbers for each tap: the offset of its pixel, down and
+//       across, and the first and the end of the columns of y for which this pixel is inside of x
+//   $FACTORS: converts channels of x to the array `factors`, or is empty; $factor: channel m, in `factors` or in memory
 //
 // Parameters: $FACTORS, $T, $V, $channelBlocks, $channels, $channelsPerItem, $columns, $dtype, $factor, $gridHeight,
 // $gridWidth, $imageHeight, $imageWidth, $index, $lane, $panels, $rows, $rowsPerBlock, $rowsPerPart, $stageTiles,

@@ -2,6 +2,12 @@
 // tile, and `span` to the number of channels. If the pixel is outside of the image, `left[m]` is the address of zeros.
 // pixel_tile.cl computes `down`, `across` and `origin`.
 //
+//   $A, $leftOffset: the array with the images, of C type $leftT, and the offset of the first image
+//   $imageHeight × $imageWidth: the pixels of an image; $terms: the channels of a pixel; $tileRows: the rows of the
+//       tile
+//   $tapTable: the index in `geometry` of a table with the offset of the pixel of each tap, down and across
+//   $zeros: the index in `geometry` of zeros, as many as a pixel has channels and a register has lanes
+//
 // Parameters: $A, $imageHeight, $imageWidth, $index, $leftOffset, $leftT, $tapTable, $terms, $tileRows, $zeros.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];
 const int tapAcross = (int)geometry[$tapTable + 2 * segment + 1];

@@ -3,6 +3,10 @@
 // results from result `first` on. The pixel may be outside of the image. Rows of the tile past the last result repeat
 // the pixel of the last result.
 //
+//   $gridHeight × $gridWidth: the results of an image; $rows: the results of all images
+//   $imageHeight × $imageWidth, $terms: the pixels of an image that the taps read, and the channels of a pixel
+//   $stepDown, $stepAcross: the distance between the pixels of neighboring results
+//
 // Parameters: $gridHeight, $gridWidth, $imageHeight, $imageWidth, $index, $rows, $stepAcross, $stepDown, $terms,
 // $tileRows.
 int down[$tileRows];

@@ -1,5 +1,5 @@
 // Fills in `core`, a vector register of zeros. Lane i is for column c = `column` + i of the result. If c is a multiple
-// of $stepW, the lane gets element c / $stepW of `from`.
+// of $stepW, the stride, the lane gets element c / $stepW of `from`, a row of $sourceW elements.
 //
 // Parameters: $T, $index, $sourceW, $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);

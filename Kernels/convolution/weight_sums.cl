@@ -6,6 +6,11 @@
 // the last axis. The kernel transposes blocks of WIDTH × WIDTH elements in registers. One work-item computes some
 // columns of WIDTH rows of the result.
 //
+//   $parts, $taps, $channels: the extents of the other axes of $source
+//   $rows × $elements: the size of the result; $elementsPerItem: the columns of a work-item; $chunks: the work-items
+//       along a row
+//   $ROW, $EPILOGUE: see matmul/vector.cl; `output` is the row of the result
+//
 // Parameters: $EPILOGUE, $ROW, $T, $V, $channels, $chunks, $elements, $elementsPerItem, $index, $parts, $rows,
 // $source, $taps, $width.
 const $index chunk = GROUP_ID() % $chunks;

@@ -1,15 +1,31 @@
 // A Winograd convolution with 3 × 3 taps and tiles of 4 × 4 results. The transform of a patch (the 6 × 6 pixels that a
 // tile reads) or of a filter has 36 elements, one for each position of the Winograd domain. At each position, a matrix
-// product over channels (the terms) multiplies patches by weights, as the figure shows. Then the kernel transforms the
-// sums to results.
+// product over channels (the terms) multiplies patches by weights. Then the kernel transforms the sums to results.
 //
-//             ┌ panel of weights ┐
-//   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch],
-//   tile │ a  │       sums       │     weights [position, term, panel], sums [position, tile, panel]
+//                 ┌ panel of weights ┐
+//   term ───────  │    b0      b1    │     columns: channels of the results
+//   tile │ a      │       sums       │     rows: tiles
+//
+// At each position, the kernel multiplies an element `a` of the patches by the vectors `b0` and `b1` of the weights,
+// and adds the products to the sums of the tile. The layouts are patches [position, tile, $pitch], weights [position,
+// term, $panelWidth] and sums [position, tile, $panelWidth].
 //
 // A panel has the weights of $panelWidth channels of the results (columns). A task computes the results of some tiles
 // for some panels. One work-item computes some tasks in its own scratch buffer, which stays in a cache. The buffer
 // contains the sums and the transforms of either patches or weights. An earlier launch computed the other transforms.
+//
+//   $PATCHES: sets `patches` to the transforms of the task's patches; winograd_patches.cl if the task computes them
+//   $WEIGHTS: sets `weights` to the transforms of a panel's weights for `span` terms from `firstTerm` on;
+//       winograd_weights.cl if the task computes them
+//   $TERMS: matmul/terms.cl, adds the products of `span` terms to $tileRows rows × $vectors registers of sums
+//   $TILE: winograd_tile.cl, computes `image`, `down` and `across` of `tile`
+//   $terms, $columns: the channels of the image and of the results; $gridHeight × $gridWidth: the results of an image
+//   $tiles, $panels: the number of tiles and panels; $tilesPerTask, $panelsPerTask: those of a task
+//   $tasks: the number of tasks; $parts: the tasks that have the same tiles; $items: the number of work-items
+//   $termsPerBlock: the terms whose weights are in the scratch buffer at a time, or all terms
+//   $patchDistance, $weightDistance: the distance in memory from one position to the next
+//   $scratch: the scratch buffers of $scratchSize elements; $sumsOffset: the offset of the sums in a buffer
+//   $ROW, $EPILOGUE: see matmul/vector.cl; `output` is the index of the pixel
 //
 // Parameters: $EPILOGUE, $PATCHES, $ROW, $T, $TERMS, $TILE, $V, $WEIGHTS, $columns, $gridHeight, $gridWidth, $index,
 // $items, $panelWidth, $panels, $panelsPerTask, $parts, $patchDistance, $pitch, $scratch, $scratchSize, $sumsOffset,

@@ -5,6 +5,10 @@
 //
 // Gradients of results past the end of an image are zeros.
 //
+//   $gradient: the source, with $columns channels; $gridHeight × $gridWidth: the pixels of an image
+//   $gradientDistance: the distance in `gradients` from one position to the next
+//   $TILE: winograd_tile.cl, computes `image`, `down` and `across` of `tile`
+//
 // Parameters: $T, $TILE, $V, $columns, $gradient, $gradientDistance, $gradientPitch, $gridHeight, $gridWidth, $index,
 // $zero.
 for ($index tile = firstTile; tile < lastTile; tile += 1) {

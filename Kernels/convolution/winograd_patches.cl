@@ -6,6 +6,11 @@
 // Tiles with an index of $tiles or more repeat tile $tiles - 1. Pixels outside of the image are zeros. Channels past
 // the last channel have arbitrary values, which are not read.
 //
+//   $image: the source; $imageHeight × $imageWidth, $terms: the pixels of an image, and the channels of a pixel
+//   $leadDown, $leadAcross: how far a patch begins above and to the left of the first result of its tile, in pixels
+//   $patchDistance: the distance in `patches` from one position to the next
+//   $TILE: winograd_tile.cl, computes `image`, `down` and `across` of `tile`
+//
 // Parameters: $T, $TILE, $V, $image, $imageHeight, $imageWidth, $index, $leadAcross, $leadDown, $patchDistance, $pitch,
 // $terms, $tiles, $zero.
 for ($index number = firstTile; number < lastTile; number += 1) {

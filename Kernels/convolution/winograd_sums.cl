@@ -6,6 +6,10 @@
 //
 // The kernel transposes blocks of WIDTH channels of y × WIDTH elements of a result row in registers.
 //
+//   $sumParts: the number of parts; $scratchSize, $sumDistance, $columnsPerBlock: the strides of part, position and
+//       channel of x in `products`; $originChannel, $originColumn: the channels of x and y with which `products` begins
+//   $ROW, $EPILOGUE: see matmul/vector.cl; `output` is the channel of y
+//
 // Parameters: $EPILOGUE, $ROW, $T, $V, $columnsPerBlock, $index, $originChannel, $originColumn, $scratchSize,
 // $sumDistance, $sumParts.
 for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {

@@ -1,5 +1,5 @@
-// Computes the location of the tile with the number `tile`, a block of 4 × 4 results: its image, and the row and column
-// of its first result.
+// Computes the location of the tile with the number `tile`, a block of 4 × 4 results: its image, and the row (`down`)
+// and column (`across`) of its first result. An image has $tilesDown × $tilesAcross tiles.
 //
 // Parameters: $index, $tilesAcross, $tilesDown.
 const $index image = tile / ($tilesDown * $tilesAcross);

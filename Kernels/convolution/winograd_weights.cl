@@ -4,9 +4,14 @@
 //
 //   source (the result, the term and the tap each have a stride)  →  weights [36 positions, term, $panelWidth]
 //
-// A run is a sequence of terms that is contiguous in the source, with the taps innermost. The kernel transposes blocks
-// of WIDTH results × WIDTH elements of a run in registers. Columns past the last result repeat the weights of the
-// last result; the matrix products do not store such columns.
+// A run is a sequence of $termsPerRun terms that is contiguous in the source, with the taps innermost. The kernel
+// transposes blocks of WIDTH results × WIDTH elements of a run in registers. Columns past the last result repeat the
+// weights of the last result; the matrix products do not store such columns.
+//
+//   $columns: the number of results; $columnStride, $termStride: the strides of result and term in $source
+//   $firstTap, $tapStep: the place of tap 0 in the source, and the step to the next tap; for the gradient of the input,
+//       the taps are in reverse order
+//   $weightDistance: the distance in `weights` from one position to the next
 //
 // Parameters: $T, $V, $columnStride, $columns, $firstTap, $index, $panelWidth, $source, $tapStep, $termStride,
 // $termsPerRun, $weightDistance.

@@ -6,6 +6,11 @@
 // The kernel transposes blocks of WIDTH × WIDTH elements in registers. One work-item copies a range of i and a range of
 // j. The range of j is long enough to write whole cache lines.
 //
+//   $rows, $columns: the extents of i and j
+//   $perChunk, $perBand: the lengths of the ranges of i and j; $chunks, $bands: the numbers of these ranges
+//   $source, $result: the arrays, with elements of type $dtype
+//   $BATCH: computes $from and $to, the offsets in the source and the result, from `row`, the index in the other axes
+//
 // Parameters: $BATCH, $T, $V, $bands, $chunks, $columns, $dtype, $from, $index, $perBand, $perChunk, $result,
 // $resultStride, $rows, $source, $sourceStride, $to.
 $index rest = GROUP_ID();

@@ -6,6 +6,11 @@
 //   LOAD(x, at)           an element of an array; 16-bit types are converted to float
 //   STORE(y, at, value)   stores a value, rounded to the array's type
 //
+//   $REAL: the definition of REAL, or empty
+//   $count: the number of items; $perGroup: the items of a work-group; $localSize: the work-items of a work-group
+//
+// The lowering also declares the arrays, and the macros LOAD_OF_x and STORE_OF_y for each array.
+//
 // Parameters: $BODY, $REAL, $count, $index, $localSize, $perGroup.
 #define LOAD(array, at) LOAD_OF_##array(at)
 #define STORE(array, at, value) STORE_OF_##array(at, value)

@@ -1,5 +1,5 @@
 // Ends the cascade (see reduce.def) of the sum with the index `at`: if owned_chain.cl allocated a block of memory for
-// the upper levels of the cascade, adds these levels to the sum in memory.
+// the upper levels of the cascade, adds these levels to the sum in memory. owned_chain.cl explains the names.
 //
 // Parameters: $V, $blocks, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $until, $upper.
 if ($blocks[at] > 0) {

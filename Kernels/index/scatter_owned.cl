@@ -6,6 +6,13 @@
 //
 // j is a row of the source, i a column. A unit of work is a piece of $piece columns at one `outer`.
 //
+//   $count, $extent: the rows of the source and of the result, for one `outer`; $inner: the number of columns
+//   $pieces: the pieces of a row; $units: the number of units, $unitsPerItem for a work-item
+//   $sums: the result or, if its type is not the arithmetic type $laneType, the workspace
+//   $ADD: adds columns `first` to `last` - 1 of row j to `sums`, and runs owned_chain.cl if the sums are cascades
+//   $BEGIN, $FINISH: begin and end the cascades (owned_total.cl), or are empty
+//   $CONVERT: rounds columns `first` to `last` - 1 of `sums` to the type of the result, or is empty
+//
 // Parameters: $ADD, $BEGIN, $CONVERT, $FINISH, $T, $count, $extent, $index, $inner, $laneType, $piece, $pieces, $sums,
 // $units, $unitsPerItem, $zero.
 $index unit = GROUP_ID() * $unitsPerItem;

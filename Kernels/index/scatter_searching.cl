@@ -5,7 +5,12 @@
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j, i] = own
 //
-// $ELEMENT is element.cl, $ADD is add_row.cl.
+//   $ELEMENT: element.cl, computes `outer`, `own`, `position` and `column`, which is i
+//   $ADD: add_row.cl; $CHAINS, $FINISH: begin and end a cascade of sums (see reduce.def), or are empty
+//   $indices, $firstIndex: the array of indices, and its offset; $outerStride, $stride, $columnStride: its strides
+//   $count, $extent: the extents of the scatter's axis in the source and in the result
+//   $FAULT: reports an index that is out of range
+//   $result, $firstResult: the array of the result, of type $type, and its offset
 //
 // Parameters: $ADD, $CHAINS, $ELEMENT, $FAULT, $FINISH, $V, $columnStride, $count, $extent, $firstIndex, $firstResult,
 // $index, $indices, $outerStride, $result, $stride, $type, $zero.

@@ -5,7 +5,8 @@
 //
 // A work-item computes one element of the result: it finds the first row of segment `own` by binary search and adds
 // rows up to the end of the segment. The work-items of column 0 share the check that the indices are in range and
-// sorted. $ELEMENT is element.cl, which sets `outer`, `own` and `column`; $ADD is add_row.cl.
+// sorted. scatter_searching.cl explains the names. Here, $count is the number of rows of the source for one `outer`,
+// $extent the number of segments, and $FAULT also reports indices that are not sorted.
 //
 // Parameters: $ADD, $CHAINS, $ELEMENT, $FAULT, $FINISH, $V, $count, $extent, $firstIndex, $firstResult, $index,
 // $indices, $outerStride, $result, $stride, $type, $zero.

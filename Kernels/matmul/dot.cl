@@ -7,6 +7,13 @@
 // results. It adds by ACCUMULATE with a factor of 1, so that integers wrap around. One work-item computes some
 // registers of results for all rows.
 //
+//   $rows × $columns, $depth: the size of a product, and the number of terms of a result
+//   $A, $B: arrays of type $dtype; $rowStride, $columnStride: the strides of the rows of A and of the columns of B
+//   $BATCH: computes $leftOffset and $rightOffset, the offsets of A and B in product `batch`
+//   $vectors: the registers of a row of results; $vectorsPerItem: those of a work-item; $chunks: the work-items along a
+//       row
+//   $ROW, $EPILOGUE: see vector.cl; `output` counts the rows of all products
+//
 // Parameters: $A, $B, $BATCH, $EPILOGUE, $ROW, $V, $chunks, $columnStride, $columns, $depth, $dtype, $index, $lane,
 // $leftOffset, $rightOffset, $rowStride, $rows, $vectors, $vectorsPerItem, $zero.
 $index rest = GROUP_ID();

@@ -1,12 +1,26 @@
-// A matrix product with matrix units (see prelude/matrix.h); each work-group computes a tile of $tileRows × $tileColumns
-// results. The terms are added in steps of $depth along the inner dimension, which are 64 bytes of a row or column.
-// While the warps of a group multiply the factors of one step, the factors of the next $stages - 1 steps are copied to
-// local memory. Each warp computes $itemRows × $itemColumns results, in blocks of 16 × 8. Its sums are then stored in
-// local memory, from where each work-item takes neighboring results in turn, so that stores to global memory are
-// contiguous.
+// A matrix product with matrix units (see prelude/matrix.h). Each work-group computes a tile of
+// $tileRows × $tileColumns results. A step adds $depth terms: 64 bytes of each row of the left factor and of each
+// column of the right one. While the warps of a group multiply the factors of one step, copies of the factors of the
+// next $stages - 1 steps to local memory are under way. Each warp computes $itemRows × $itemColumns results, in blocks
+// of 16 × 8. At the end, it stores its sums in local memory. From there, each work-item takes neighboring results in
+// turn, so that stores to global memory are contiguous.
 //
 //   group → (batch, tile row, tile column)
 //   warp → (row of warps, column of warps)
+//
+//   $rows × $columns: the size of a product; $rowTiles × $columnTiles: the tiles of a product
+//   $warpRows × $warpColumns: the warps of a group; $items: its work-items
+//   $begin, $end: the range of terms that are added
+//   $BATCH: computes what depends on `batch`, the number of the product: the offsets of the factors. If a sum is split
+//       into parts, `batch` counts parts of products, and the code also sets the range of terms.
+//   $COPYLEFT, $COPYRIGHT: matrix_copy.cl, copies the terms from `start` on to `left` and `right`, in local memory
+//   $leftWords, $rightWords: the words of 4 bytes of the factors of one step
+//   $LOADLEFT, $LOADRIGHT: load 16 rows or columns from `line` on, for half `k` of the step, to `a` or `b[j]`, which
+//       are $registers registers
+//   $ROUNDLEFT, $ROUNDRIGHT: round `a` or `b[j]` to TF32, or split it into two TF32 numbers, or are empty
+//   $MULTIPLY: adds the product of `a` and 8 columns, a half of `b[j / 2]`, to `sums[i][j]`
+//   $OUTPUT: sets `output` and `column`, the place of the result at `tiledRow` and `tiledColumn`, for $EPILOGUE
+//   $ROW, $EPILOGUE: see vector.cl
 //
 // Parameters: $BATCH, $COPYLEFT, $COPYRIGHT, $EPILOGUE, $LOADLEFT, $LOADRIGHT, $MULTIPLY, $OUTPUT, $ROUNDLEFT,
 // $ROUNDRIGHT, $ROW, $T, $V, $begin, $columnTiles, $columns, $depth, $end, $index, $itemColumns, $itemRows, $items,

@@ -1,6 +1,9 @@
 // Packs a part of panel `panel` of B, the column-major right factor of a product, to `packed`: the rows of segments
-// `begin` to `end` - 1. A segment is $terms consecutive rows of B; a panel is $vectors * WIDTH columns. The kernel
+// `begin` to `end` - 1. A segment is $terms consecutive rows of B; a panel is $vectors * WIDTH columns. The code
 // transposes blocks of WIDTH rows by WIDTH columns in registers.
+//
+//   $B, $rightOffset: the array with B, of type $rightDtype, and the offset of B
+//   $depth × $columns: the size of B; $lineStride: the stride of its columns
 //
 // Parameters: $B, $T, $V, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);

@@ -1,4 +1,5 @@
-// The variant of pack_panel.cl for a row-major B.
+// The variant of pack_panel.cl for a row-major B: $lineStride is the stride of the rows. pack_panel.cl explains the
+// other names.
 //
 // Parameters: $B, $T, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);

@@ -1,5 +1,6 @@
 // The variant of matmul/pack.cl for a column-major source. The kernel transposes blocks of WIDTH rows by WIDTH columns
-// in registers. $ITEM is pack_item.cl.
+// in registers. The source is the array $source, of type $dtype; the factor begins at $offset, and its columns have the
+// stride $columnStride. pack.cl explains the other names.
 //
 // Parameters: $ITEM, $V, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels, $rows, $rowsPerItem,
 // $source, $target, $width, $zero.

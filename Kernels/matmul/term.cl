@@ -1,5 +1,8 @@
-// Adds one term to each sum of a tile: the product at one index of the inner dimension. Advances `row` to the row of B
-// for the next term.
+// Adds one term to each sum of a tile of $tileRows rows × $vectors registers: the product at one index of the inner
+// dimension. Advances `row` to the row of B for the next term.
+//
+//   $RIGHTPART: loads register `v` of `row`; $factor: the element of A in row `m` of the tile
+//   $bStride: the distance from one row of B to the next
 //
 // Parameters: $RIGHTPART, $V, $bStride, $factor, $lane, $tileRows, $vectors.
 $V b[$vectors];

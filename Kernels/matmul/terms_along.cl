@@ -1,6 +1,6 @@
 // Adds one segment, `span` terms along the inner dimension, to the sums of a tile. The left factor is row-major, and
-// its type is not the type of the sums, so each iteration of the outer loop converts WIDTH terms of each row of the
-// tile.
+// its type, $leftDtype, is not the type of the sums. So each iteration of the outer loop converts WIDTH terms of each
+// of the $tileRows rows of the tile. $TERM is term.cl; its left elements are in `factors`.
 //
 // Parameters: $T, $TERM, $index, $leftDtype, $tileRows.
 PRIVATE_ARRAY($T, factors, $tileRows * WIDTH);

@@ -3,6 +3,9 @@
 // pointer for each row would take too many registers. For such a tile, the loop also prefetches the cache lines of the
 // next tile.
 //
+//   $TERM, $COLUMNTERM: term.cl, with one pointer for each row, `left[m]`, or with the pointer `column`
+//   $rows: the rows of the left factor, $tileRows of the tile; $kStride: the stride of the columns; $leftT: the C type
+//
 // Parameters: $COLUMNTERM, $TERM, $index, $kStride, $leftT, $rows, $tileRows.
 if (first + $tileRows <= $rows) {
   GLOBAL const $leftT *column = left[0];

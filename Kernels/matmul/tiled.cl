@@ -1,4 +1,4 @@
-// A matrix product; each work-group computes a tile of $tileRows × $tileColumns results. In each step, the work-items
+// A matrix product. Each work-group computes a tile of $tileRows × $tileColumns results. In each step, the work-items
 // of a group copy $step columns of the left matrix, in the rows of the tile, and $step rows of the right matrix, in the
 // columns of the tile, to local memory. Then each work-item updates $itemRows × $itemColumns results in blocks of
 // 4 × 4, so that it reads four elements at a time. The blocks of neighboring work-items are adjacent. While the group
@@ -8,6 +8,16 @@
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y), multiples of 4; its result (i, j) is in row y + i % 4 + i / 4 · $rowPitch of the tile
 //               and in column x + j % 4 + j / 4 · $columnPitch
+//
+//   $rows × $columns: the size of a product; $rowTiles × $columnTiles: the tiles of a product
+//   $begin, $end: the range of terms that are added
+//   $BATCH: computes what depends on `batch`: the offsets of the factors or, for a convolution, the group and the range
+//       of terms
+//   $FETCHLEFT, $FETCHRIGHT: tile_fetch.cl, loads the terms from `start` on to `nextLeft` and `nextRight`
+//   $STORELEFT, $STORERIGHT: tile_store.cl, stores them in `left` and `right`, in local memory
+//   $leftCount, $rightCount: the elements of each factor that a work-item loads in a step
+//   $OUTPUT: sets `output` and `column`, the place of the result at `tiledRow` and `tiledColumn`, for $EPILOGUE
+//   $ROW, $EPILOGUE: see vector.cl
 //
 // Parameters: $BATCH, $EPILOGUE, $FETCHLEFT, $FETCHRIGHT, $OUTPUT, $ROW, $STORELEFT, $STORERIGHT, $T, $V, $begin,
 // $columnPitch, $columnTiles, $columns, $end, $index, $itemColumns, $itemRows, $lane, $leftCount, $rightCount,

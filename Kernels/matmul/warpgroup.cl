@@ -1,10 +1,21 @@
-// A matrix product with the products of warpgroups (see prelude/hopper.h); each work-group computes a tile of
-// $tileRows × $tileColumns results. The terms are added in steps of 128 bytes of a row or column. The last warpgroup
-// copies the factors of each step to one of $stages stages of local memory; a stage has two barriers, `full` and
-// `empty`. The other warpgroups multiply them: each computes 64 rows of results. Then they store their sums in local
-// memory, from where each work-item takes neighboring results in turn, so that stores to global memory are contiguous.
+// A matrix product with the products of warpgroups (see prelude/hopper.h). Each work-group computes a tile of
+// $tileRows × $tileColumns results. A step adds $depth terms, which are 128 bytes of a row or column. The last
+// warpgroup copies the factors of each step to one of $stages stages of local memory; a stage has two barriers, `full`
+// and `empty`. The other $consumers warpgroups multiply the factors; each computes 64 rows of results. At the end, they
+// store their sums in local memory. From there, each work-item takes neighboring results in turn, so that stores to
+// global memory are contiguous.
 //
 //   group → (batch, tile row, tile column)
+//
+//   $COPYLEFT, $COPYRIGHT: start the copies of the terms from `start` on to `left` and `right`; the barrier
+//       `full + stage` waits for them
+//   $leftWords, $rightWords: the words of 4 bytes of the factors of one step
+//   $leftLeading, $rightLeading: `leading` of WGMMA_DESCRIPTOR: the distance in bytes from 64 rows or columns to the
+//       next 64, or 0 if the terms of a row or column are contiguous
+//   $leftAdvance, $rightAdvance: the distance in bytes from 16 terms to the next 16
+//   $multiply: the function that starts a product, such as WGMMA_bfloat16_m64n128<K_MAJOR, MN_MAJOR>
+//   $BATCH, $OUTPUT, $begin, $end, $rows, $columns, $rowTiles, $columnTiles: see matrix.cl
+//   $ROW, $EPILOGUE: see vector.cl
 //
 // Parameters: $BATCH, $COPYLEFT, $COPYRIGHT, $EPILOGUE, $OUTPUT, $ROW, $V, $begin, $columnTiles, $columns, $consumers,
 // $depth, $end, $index, $leftAdvance, $leftLeading, $leftWords, $multiply, $rightAdvance, $rightLeading, $rightWords,

@@ -2,6 +2,10 @@
 // one tap, loads the element of each window into the lane, and sets `valid` to 1 in the lanes whose element is inside
 // the input, else to 0. Then $USE reads `value` and `valid`.
 //
+//   $source, $sourceOffset: the input, of type $dtype, and its offset; $inputVolume: the elements of a plane of it
+//   $inputW, $strideW: see window.cl; $isInside: 1 if all elements are inside the input along axis W, else 0
+//   $READ, $apart: the load of elements that are $strideW apart: LOAD, EVEN, or GATHER with the argument `$strideW,`
+//
 // Parameters: $READ, $T, $USE, $V, $apart, $dtype, $index, $inputVolume, $inputW, $isInside, $lane, $source,
 // $sourceOffset, $strideW.
 $V value;

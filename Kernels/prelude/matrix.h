@@ -20,6 +20,9 @@
 //                          ignored.
 //   ROUND_TF32(r)          Rounds the float32 numbers in r[0] to r[3] to TF32: to the nearest number, ties away from 0.
 //   SPLIT_TF32(r)          The same, and stores the rounding errors, rounded to TF32, in r[4] to r[7].
+//   PACK_bfloat16(low, high), PACK_float16(low, high)
+//                          Rounds two float32 numbers, to the nearest, ties to even: the elements of a register.
+//   SHUFFLE_XOR(x, mask)   The `x` of the work-item in position lane ^ mask.
 //   COPY_ASYNC(to, from, bytes)   Starts to copy 16 bytes to local memory. All bytes from number `bytes` on are zeros
 //                          and are not read. Both addresses are multiples of 16.
 //   COPY_ASYNC_COMMIT()    Closes a group: the copies that the work-item has started since the last group.
@@ -56,6 +59,14 @@ INLINE u32 ptx_tf32(float x) {
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(result) : "f"(x));
   return result;
 }
+#define PTX_PACK(name, instruction)                                                \
+  INLINE u32 PACK_##name(float low, float high) {                                  \
+    u32 result;                                                                    \
+    asm(instruction " %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));          \
+    return result;                                                                 \
+  }
+PTX_PACK(bfloat16, "cvt.rn.bf16x2.f32")
+PTX_PACK(float16, "cvt.rn.f16x2.f32")
 INLINE void COPY_ASYNC(void *to, const void *from, int bytes) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                :
@@ -65,6 +76,7 @@ INLINE void COPY_ASYNC(void *to, const void *from, int bytes) {
 INLINE void COPY_ASYNC_COMMIT(void) { asm volatile("cp.async.commit_group;" ::: "memory"); }
 #define COPY_ASYNC_WAIT(count) asm volatile("cp.async.wait_group %0;" ::"n"(count) : "memory")
 #endif
+#define SHUFFLE_XOR(x, mask) __shfl_xor_sync(0xffffffffu, x, mask)
 INLINE void ROUND_TF32(u32 *r) {
   UNROLL for (int i = 0; i < 4; i += 1) r[i] = ptx_tf32(AS_F(r[i]));
 }

@@ -62,6 +62,23 @@ INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, V
 }
 #endif
 
+#if WIDTH == 1
+// Returns 1 if dropout keeps the element of word `number`, else 0.
+INLINE VI kept_word(i64 number, VL counter, VL seed, VI bound) {
+  return TRUTH32(KEEPS(AS_U(random_i64(number, seed, counter)), bound));
+}
+
+// Like `kept_words`, for the words `number` and `number + 1`.
+INLINE void kept_pair(i64 number, VL counter, VL seed, VI bound, VI *kept) {
+  VI all[4];
+  const int skew = (int)(number & 3);
+  kept_words(number >> 2, counter, seed, bound, all);
+  kept[0] = skew < 2 ? (skew == 0 ? all[0] : all[1]) : (skew == 2 ? all[2] : all[3]);
+  if (skew == 3) kept_words((number >> 2) + 1, counter, seed, bound, all);
+  kept[1] = skew % 2 == 0 ? (skew == 0 ? all[1] : all[3]) : (skew == 1 ? all[2] : all[0]);
+}
+#endif
+
 // Like `kept_words`, for four consecutive words per lane. The first of them is word `skew` of the block before `block`.
 // `last` contains results for a whole block: on entry for the block before `block`, on return for `block`.
 INLINE void kept_fours(VL block, VL counter, VL seed, VI bound, VI skew, VI *last, VI *kept) {

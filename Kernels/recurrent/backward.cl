@@ -9,6 +9,17 @@
 // multiplies these gradients by the weights, for $rows sequences and $vectors registers of WIDTH columns at a time. If
 // $vectors is not 1, the size is a multiple of $vectors · WIDTH.
 //
+//   $times, $batch, $gates, $size: the extents above; $states: 2 for an LSTM, else 1; $localSize: the items of a group
+//   $isReversed: 1 if time steps go from the last position of a sequence to the first, else 0
+//   $CELL: backward_plain.cl, backward_gru.cl or backward_lstm.cl, stores the gradients of the gates; for a GRU, also
+//       sets `past`, the gradient of the previous state without the product; for an LSTM, also updates `carriedCell`
+//   $VALID: whether a time step of a sequence changes the state: the value of the mask, or 1
+//   $WEIGHT: loads register `v` of the columns from `at` on, in row `k` of the weights
+//   $GRADIENT: adds the gradient of the state of one time step (` + …`), or is empty
+//   $LAST, $LASTCELL: load the gradients of the last states, or are zeros
+//   $forward, $result: the result of forward.cl, and the result, of type $dtype, at $forwardOffset and $resultOffset
+//   $product: the address of the gradients of the product: for a GRU, its own part of the result, else as for the input
+//
 // Parameters: $CELL, $GRADIENT, $LAST, $LASTCELL, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
 // $gates, $isReversed, $lane, $localSize, $product, $result, $resultOffset, $rows, $rowsPerGroup, $size, $states,
 // $times, $vectors.

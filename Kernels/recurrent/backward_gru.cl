@@ -1,6 +1,7 @@
-// The forward pass of a GRU stored the gates r, z and n and the product p (see cells.h). Here, they are replaced by
+// The forward pass of a GRU stored the gates r, z and n and the product p (see cells.h). This code replaces them by
 // their gradients. The gradients of r, z and n are the gradient of the input. The gradients of r, z and p are the
-// gradient of the product of the previous state and the weights, with its bias.
+// gradient of the product of the previous state and the weights, with its bias. $state, at offset $stateOffset, has the
+// initial states; backward.cl explains the other names.
 //
 // Parameters: $T, $V, $batch, $dtype, $lane, $size, $state, $stateOffset.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);

@@ -1,4 +1,5 @@
-// The gradients of an LSTM, see cells.h. The forward pass stored the gates i, f, g and o and the cell state c.
+// The gradients of an LSTM, see cells.h. The forward pass stored the gates i, f, g and o and the cell state c. $cell,
+// at offset $cellOffset, has the initial cell states; backward.cl explains the other names.
 //
 // Parameters: $T, $V, $batch, $cell, $cellOffset, $dtype, $lane, $size.
 $V i = ($V)(0), f = ($V)(0), g = ($V)(0), o = ($V)(0);

@@ -1,5 +1,6 @@
 // The cell of a GRU, see cells.h. If $keeps is 1, stores the gates r (here `reset`), z and n, and p, the biased product
-// of the previous state and the weights of n, for the backward pass.
+// of the previous state and the weights of n, for the backward pass. $BIAS0, $BIAS1 and $BIAS2 add the biases of the
+// products of r, z and n (` + …`), or are empty; forward.cl explains the other names.
 //
 // Parameters: $BIAS0, $BIAS1, $BIAS2, $T, $V, $dtype, $input, $keeps, $lane, $size.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);

@@ -1,5 +1,6 @@
 // One time step of an LSTM, for forward.cl; cells.h has the formulas of the gates i, f, g and o, the cell state c and
-// the hidden state h. If $keeps is 1, stores i, f, g, o and c for the backward pass.
+// the hidden state h. If $keeps is 1, stores i, f, g, o and c for the backward pass. $cell, at offset $cellOffset, has
+// the initial cell states; forward.cl explains the other names.
 //
 // Parameters: $T, $V, $cell, $cellOffset, $dtype, $input, $keeps, $lane, $size.
 $V c = step == 0 ? LOAD_$dtype($cell, $cellOffset + unit, count) : EXACT_$dtype(cells, unit, count);

@@ -1,6 +1,7 @@
 // Overwrites the product of each chunk (see products.cl) with the product of the chunks before it. One work-item
-// processes all chunks of a line: one outer index, and the columns that a $T contains. $MULTIPLY is the product of a
-// and b.
+// processes all chunks of a line: one outer index and one column. $MULTIPLY is the product of a and b.
+//
+//   $totals: the products [line, chunk]; $chunks: the chunks of a line; $items: the lines; $localSize: see chunk.cl
 //
 // Parameters: $MULTIPLY, $T, $chunks, $items, $localSize, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();

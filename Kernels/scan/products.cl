@@ -7,7 +7,12 @@
 //   results    the cumulative products of each chunk, starting from its carry
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. A $T contains an
-// element of each of these columns. $CHUNK is chunk.cl, $MULTIPLY the product of a and b.
+// element of each of these columns.
+//
+//   $CHUNK: chunk.cl, computes `base`, `begin`, `end`, `count` and `item`; $MULTIPLY: the product of a and b
+//   $start: the first factor: the carry of the chunk, or 1; $stride: the distance from one position to the next
+//   $READ: loads the element at offset `at`; $WRITE: stores `value` at `at`; empty in the first launch
+//   $FINISH: stores `total` in the first launch, else empty
 //
 // Parameters: $CHUNK, $FINISH, $MULTIPLY, $READ, $T, $WRITE, $start, $stride.
 #define MULTIPLY(a, b) $MULTIPLY

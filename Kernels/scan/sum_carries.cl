@@ -2,6 +2,9 @@
 // the axis of the scan. The sums of the chunks are the terms of the cascade's upper levels (see reduce.def), as if the
 // line were not split into chunks. $ADD is the sum of a and b, $CARRY is carry.cl.
 //
+//   $levels: the number of levels for the chunks of a line; $mostLevels: their largest number
+//   $totals: the sums [line, chunk]; $chunks: the chunks of a line; $items: the lines; $localSize: see chunk.cl
+//
 // Parameters: $ADD, $CARRY, $T, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;

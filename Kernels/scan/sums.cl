@@ -1,12 +1,16 @@
 // Cumulative sums along the middle axis of [outer, extent, inner], as cascades of chains (see reduce.def). A chain has
-// 16 elements. A result is the sum of the elements of its chain up to its position, plus the sum of all elements before
-// the chain. This second sum adds the levels of the cascade, the highest level first. Results do not depend on
-// whether the axis is split into chunks (see products.cl), because the size of such chunks is a power of 16.
+// 16 elements ($chain). A result is the sum of the elements of its chain up to its position, plus the sum of all
+// elements before the chain. This second sum adds the levels of the cascade, the highest level first. Results do not
+// depend on whether the axis is split into chunks (see products.cl), because the size of such chunks is a power of 16.
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. A $T contains an
 // element of each of these columns. A chain depends on the chains before it only through `before`. The loop over a full
-// chain is unrolled, so that the additions of several chains overlap. $ADD is the sum of a and b, $CHUNK is chunk.cl,
-// $CARRY is carry.cl.
+// chain is unrolled, so that the additions of several chains overlap.
+//
+//   $ADD: the sum of a and b; $CARRY: carry.cl
+//   $levels: the number of levels for a chunk; $mostLevels: their largest number
+//   $start: the first term: the carry of the chunk, or 0
+//   $CHUNK, $FINISH, $READ, $WRITE, $stride: see products.cl
 //
 // Parameters: $ADD, $CARRY, $CHUNK, $FINISH, $READ, $T, $WRITE, $chain, $levels, $mostLevels, $start, $stride.
 #define ADD(a, b) $ADD

@@ -1,7 +1,11 @@
 // Merges pairs of neighboring sorted runs of $run elements of a row into runs of twice the length. Runs contain the
 // indices of elements in the row, as blocks.cl writes them. The position of an element in the merged run is the number
 // of elements before it in its own run, plus the number of elements of the other run that precede it. Of equal
-// elements, the one of the left run comes first, so that the sort is stable.
+// elements, the one of the left run comes first, so that the sort is stable. One work-item merges $perItem elements.
+//
+//   $OTHERPRECEDES: whether `before` comes before `key` in the sorted order; false for equal elements
+//   $elements: the elements of all rows; $source, $target: the runs before and after the merge
+//   $KEYOTHER, $KEYPOSITION, $KEYPRECEDES, $columns, $localSize: see blocks.cl
 //
 // Parameters: $KEYOTHER, $KEYPOSITION, $KEYPRECEDES, $OTHERPRECEDES, $T, $columns, $elements, $localSize, $perItem,
 // $run, $source, $target.

@@ -164,8 +164,8 @@ extension CPUDevice {
 
   /// The loops of the instruction set that `APUS_SIMD` names. `name` is the variable's value, `nil` if it is unset.
   private static func loops(_ name: String?) throws(DeviceError) -> UnsafePointer<csimd_table> {
-    if let loops = csimd_open(name) { return loops }
-    let known = instructionSets.filter { csimd_open($0) != nil }
+    if let loops = csimd_choose(name) { return loops }
+    let known = instructionSets.filter { csimd_choose($0) != nil }
     throw .unavailable(
       device: "cpu",
       reason: "APUS_SIMD is \"\(name ?? "")\"; this machine supports \(known.joined(separator: ", "))")

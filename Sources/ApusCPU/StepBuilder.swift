@@ -26,12 +26,15 @@ struct StepBuilder {
     case .custom(let step): try CustomStep(step, self)
     case .pooling(let step): try PoolingStep(step, self)
     case .convolution(let step): try convolution(step)
-    case .attention(let step): attention(step)
+    case .attention(let step): try attention(step)
     case .recurrent(let step): try recurrent(step)
     }
   }
 
-  private func attention(_ step: Attention) -> any CPUStep {
+  private func attention(_ step: Attention) throws(DeviceError) -> any CPUStep {
+    guard step.factorDtype == step.dtype else {
+      throw .unsupported(device: "cpu", feature: "attention with factors of type \(step.factorDtype)")
+    }
     guard let forward = step.forward, let gradient = step.gradient else { return AttentionStep(step, self) }
     return AttentionGradientStep(step, forward: forward, gradient: gradient, self)
   }

@@ -25,8 +25,9 @@ INLINE void FN(add_lines)(
 }
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-// Returns the products of `a` and TRANSPOSE_WIDTH columns of `b` over a range of k; the columns are contiguous along k.
-// Prefetches the memory `ahead` elements after the memory that it reads; nothing if `ahead` is 0.
+// Returns the dot products of `a` with TRANSPOSE_WIDTH columns of `b`, each over `k` terms. The elements of a column
+// are contiguous. Unless `ahead` is 0, also prefetches, for each column, the cache line `ahead` elements after the
+// elements that it reads.
 INLINE transposed_row FN(add_columns)(
     size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column, size_t ahead) {
   transposed_row sum = (transposed_row)(0);
@@ -45,7 +46,8 @@ INLINE transposed_row FN(add_columns)(
 }
 #endif
 
-// The product of the row `a` and the matrix `b`. Reads every element of `b` once.
+// Writes the product of the row `a` (k elements) and the matrix `b` (k rows, n columns) to `c`; see csimd.h. Reads
+// every element of `b` once.
 static void FN(vector_multiply)(
     size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
     void *c, int prefetches) {

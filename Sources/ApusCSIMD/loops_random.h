@@ -1,7 +1,8 @@
 // Random words of 32 bits. The loops compute 16 Philox blocks (Kernels/prelude/philox.h) at a time; a block is four
 // words.
 
-// The lower or upper halves of two vectors, interleaved: PAIRS by words, FOURS by pairs of words.
+// Interleave the first eight words (LOWER) or the last eight words (UPPER) of two vectors. PAIRS alternates between one
+// word of `a` and one of `b`, FOURS between two words of `a` and two of `b`.
 #define LOWER_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define UPPER_PAIRS(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #define LOWER_FOURS(a, b) __builtin_shufflevector(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23)

@@ -29,7 +29,7 @@ static int can_run(const csimd_table *table) { return 1; }
 static const csimd_table *const tables[] = {&csimd_baseline};
 #endif
 
-const csimd_table *csimd_open(const char *name) {
+const csimd_table *csimd_choose(const char *name) {
   for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i += 1) {
     if (name && strcmp(name, tables[i]->name) != 0) continue;
     if (can_run(tables[i])) return tables[i];

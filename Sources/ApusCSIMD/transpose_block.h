@@ -7,8 +7,8 @@
 #if CSIMD_REGISTERS >= 32
 #define TRANSPOSE_WIDTH 16
 typedef VF transposed_row;
-// Shuffles each pair of registers of `a` whose indices differ by `distance`. `low` and `high` are the shuffle indices
-// of the two results.
+// Shuffles each pair of registers of `a` whose indices differ only in the bit `distance`. `low` and `high` are the
+// shuffle indices of the two results.
 #define TRANSPOSE_PAIR(distance, low, high)                \
   TRANSPOSE_LOOP for (int i = 0; i < 16; i += 1) {         \
     if (i & distance) continue;                            \

@@ -33,6 +33,10 @@ public protocol Device: AnyObject, Sendable {
   /// take less time.
   var fastInputPrecisions: [InputPrecision] { get }
 
+  /// The 16-bit floating-point types in which attention takes less time than in `float32`. Attention steps may have
+  /// factors (`Attention.factorDtype`) of these types.
+  var fastAttentionTypes: [DType] { get }
+
   /// Compiles the kernels of a plan, or loads them from a cache. Runs of the plan use the result.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
@@ -118,6 +122,9 @@ extension Device {
 
   /// By default, both 16-bit types: products then read half as many bytes as in `float32`.
   public var fastProductTypes: [DType] { [.float16, .bfloat16] }
+
+  /// By default, attention computes in `float32`.
+  public var fastAttentionTypes: [DType] { [] }
 
   /// By default, factors are not rounded.
   public var fastInputPrecisions: [InputPrecision] { [] }

@@ -120,8 +120,12 @@ public struct Attention: Hashable, Sendable {
   public var added: Operand?
   /// The dropout of the weights; `nil` for none.
   public var dropout: Dropout?
-  /// The type of all operands except `mask` and `offset`: `float32` or `float64`.
+  /// The type of the result, of `added` and of `forward`: `float32` or `float64`.
   public var dtype: DType
+  /// The type of queries, keys, values and the gradient: `dtype` or, on devices whose `fastAttentionTypes` contain it, a
+  /// 16-bit floating-point type. With a 16-bit type, a device may round attention weights and the gradients of scores to
+  /// this type before it multiplies them; it adds in `float32`.
+  public var factorDtype: DType
   /// The queries, over `geometry.query`. Their last axis is contiguous, as in keys, values and the gradient.
   public var query: Operand
   /// The keys, over `geometry.key`.
@@ -135,11 +139,11 @@ public struct Attention: Hashable, Sendable {
   /// The value that receives the result.
   public var result: Int
 
-  /// Creates a pass over its operands.
+  /// Creates a pass over its operands; the default of `factorDtype` is `dtype`.
   public init(
     pass: Pass, geometry: Geometry, scale: Double, isCausal: Bool, offset: Int?, mask: Operand?, added: Operand?,
-    dropout: Dropout?, dtype: DType, query: Operand, key: Operand, value: Operand, forward: Int?, gradient: Operand?,
-    result: Int
+    dropout: Dropout?, dtype: DType, factorDtype: DType? = nil, query: Operand, key: Operand, value: Operand,
+    forward: Int?, gradient: Operand?, result: Int
   ) {
     self.pass = pass
     self.geometry = geometry
@@ -150,6 +154,7 @@ public struct Attention: Hashable, Sendable {
     self.added = added
     self.dropout = dropout
     self.dtype = dtype
+    self.factorDtype = factorDtype ?? dtype
     self.query = query
     self.key = key
     self.value = value

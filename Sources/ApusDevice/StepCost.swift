@@ -134,7 +134,7 @@ extension Attention {
   fileprivate var label: String {
     let g = geometry
     return "attention \(pass) \(g.batch)x\(g.heads)/\(g.groups) \(g.queries)x\(g.keys) of \(g.size), \(g.width) "
-      + "\(dtype)"
+      + "\(factorDtype)"
   }
 }
 

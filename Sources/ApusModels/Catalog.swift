@@ -14,8 +14,11 @@ public struct ModelDescription: Sendable {
     case texts(TextNetwork)
   }
 
+  /// The name of the model in commands, for example `lenet5`.
   public let name: String
+  /// A description of the model for lists, in one line.
   public let summary: String
+  /// What the model takes and predicts, with its network.
   public let kind: Kind
   /// The default training settings.
   public let recipe: Recipe

@@ -84,7 +84,7 @@ struct CUDATests {
     try expectUnavailable(["APUS_CUDA_PATH": scratch.path], "no NVRTC", "pip install nvidia-cuda-nvrtc")
   }
 
-  /// A library that is not the driver, or that is older than each supported driver.
+  /// A library without a function of the driver: it is another library, or a driver older than all supported ones.
   @Test(.enabled("a CUDA driver is installed") { !FileManager.default.fileExists(atPath: "/dev/nvidiactl") })
   func functionsAreMissing() throws {
     let source = try scratch.write(Array("int cuInit(unsigned flags) { return 0; }".utf8), to: "driver.c")

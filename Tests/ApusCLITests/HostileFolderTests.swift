@@ -15,7 +15,7 @@ struct HostileFolderTests {
   init() throws {
     scratch = try ScratchDirectory()
     let rows = (0..<24).map { "\($0 % 5),\($0 % 3 == 0 ? "red" : "blue"),\($0 % 2 == 0 ? "even" : "odd")" }
-    let table = try scratch.write(Array(("x,colour,kind\n" + rows.joined(separator: "\n")).utf8), to: "table.csv")
+    let table = try scratch.write(Array(("x,color,kind\n" + rows.joined(separator: "\n")).utf8), to: "table.csv")
     run = scratch.file("whole")
     let trained = try Invocation(
       "train", "--layers", "dense 3, relu, dense 2", "--data", "csv:\(table)", "--steps", "5", "--batch-size", "8",

@@ -82,7 +82,7 @@ struct PartTests {
     #expect(verdict["train_examples"] as? Int == 40 && verdict["validation_examples"] as? Int == 3)
   }
 
-  /// As `filesAreMeasuredWhole`, for texts of language models, whose examples are windows of tokens, and for labelled
+  /// As `filesAreMeasuredWhole`, for texts of language models, whose examples are windows of tokens, and for labeled
   /// texts.
   @Test func textsAreMeasuredWhole() throws {
     func text(_ name: String, _ count: Int) throws -> String {
@@ -103,15 +103,15 @@ struct PartTests {
       #expect(try measured.member(key, as: Double.self) != nil)
     }
     let lines = (0..<40).map { "\($0 % 2 == 0 ? "cat" : "dog")\tthe number \($0)" }
-    func labelled(_ name: String, _ count: Int) throws -> String {
+    func labeled(_ name: String, _ count: Int) throws -> String {
       "labelled-text:" + (try scratch.write(Array(lines.prefix(count).joined(separator: "\n").utf8), to: name))
     }
     let classes = try Invocation(
-      "train", "text-lstm", "--data", labelled("c.txt", 40), "--width", "4", "--sequence-length", "4", "--steps", "1",
+      "train", "text-lstm", "--data", labeled("c.txt", 40), "--width", "4", "--sequence-length", "4", "--steps", "1",
       "--device", "cpu", "--output", scratch.file("texts"))
     try #require(classes.status == 0, "\(classes.errors)")
     // Three examples are too few for a split, so the file is evaluated as a whole.
-    let few = try measure(scratch.file("texts"), "--data", labelled("d.txt", 3))
+    let few = try measure(scratch.file("texts"), "--data", labeled("d.txt", 3))
     #expect(try few.member("examples") == 3 && few.member("part") == "all", "\(few.errors)")
     #expect(try measure(scratch.file("texts")).member("examples") == 4)
     let errors = try Invocation("errors", scratch.file("texts"), "--part", "all", "--device", "cpu", "--json")

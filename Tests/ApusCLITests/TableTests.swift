@@ -13,14 +13,14 @@ struct TableTests {
   init() throws {
     scratch = try ScratchDirectory()
     let towns = ["Kiel", "Bonn", "Ulm", ""]
-    var (rows, words) = (["area,town,age,price"], ["height;width;colour;kind"])
+    var (rows, words) = (["area,town,age,price"], ["height;width;color;kind"])
     for index in 0..<160 {
       let (area, age, town) = (40 + 7 * (index * 37 % 23), index * 13 % 50, index * 7 % 4)
       let price = 1_000_000 + 3000 * area - 500 * age + [20_000, -10_000, 40_000, 0][town]
       rows.append("\(area),\(towns[town]),\(index % 17 == 3 ? "NA" : "\(age)"),\(price).5")
-      let (height, colour) = (Double(index * 29 % 31) / 3, index % 2)
-      let kind = colour == 0 ? "moss" : height > 5 ? "tree" : "shrub"
-      words.append("\(height);\(Double(index % 5));\(["green", "red"][colour]);\(kind)")
+      let (height, color) = (Double(index * 29 % 31) / 3, index % 2)
+      let kind = color == 0 ? "moss" : height > 5 ? "tree" : "shrub"
+      words.append("\(height);\(Double(index % 5));\(["green", "red"][color]);\(kind)")
     }
     houses = try scratch.write(Array(rows.joined(separator: "\n").utf8), to: "houses.csv")
     plants = try scratch.write(Array(words.joined(separator: "\r\n").utf8), to: "plants.csv")
@@ -151,7 +151,7 @@ struct TableTests {
     let last = try Invocation("evaluate", path, "--part", "test", "--device", "cpu", "--json")
     #expect(try last.member("test_accuracy", as: Double.self) == run.member("test_accuracy"), "\(last.errors)")
     let fresh = try scratch.write(
-      Array("width,height,colour,kind\n1,2,green,whatever\n1,9,red,?\n".utf8), to: "fresh.csv")
+      Array("width,height,color,kind\n1,2,green,whatever\n1,9,red,?\n".utf8), to: "fresh.csv")
     let seen = try Invocation("predict", path, fresh, "--device", "cpu")
     #expect(seen.status == 0, "\(seen.errors)")
     #expect(
@@ -159,7 +159,7 @@ struct TableTests {
 
     let wrong = try scratch.write(
       Array(
-        (["height,width,colour,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "tree" : "shrub")" })
+        (["height,width,color,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "tree" : "shrub")" })
           .joined(separator: "\n").utf8), to: "wrong.csv")
     let errors = try Invocation("errors", path, "--data", "csv:\(wrong)", "--device", "cpu")
     #expect(errors.status == 0 && errors.output.contains("40 rows of"), "\(errors.errors)")
@@ -171,7 +171,7 @@ struct TableTests {
 
     let cow = try scratch.write(
       Array(
-        (["height,width,colour,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "cow" : "moss")" })
+        (["height,width,color,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "cow" : "moss")" })
           .joined(separator: "\n").utf8), to: "cow.csv")
     let unknown = try Invocation("evaluate", path, "--data", "csv:\(cow)", "--device", "cpu")
     #expect(unknown.status == 65 && unknown.errors.contains("it has a class \"cow\""), "\(unknown.errors)")

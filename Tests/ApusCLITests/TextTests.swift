@@ -6,14 +6,14 @@ import Testing
 struct TextTests {
   private let scratch: ScratchDirectory
   private let text: String
-  private let labelled: String
+  private let labeled: String
 
   init() throws {
     scratch = try ScratchDirectory()
     let lines = (0..<60).map { "line \($0 % 7) says: the cat sat on the mat." }
     text = try scratch.write(Array(lines.joined(separator: "\n").utf8), to: "text.txt")
     let examples = (0..<60).map { $0 % 2 == 0 ? "cat\tthe cat number \($0)" : "dog\tthe dog has number \($0)" }
-    labelled = try scratch.write(Array(examples.joined(separator: "\n").utf8), to: "labelled.txt")
+    labeled = try scratch.write(Array(examples.joined(separator: "\n").utf8), to: "labeled.txt")
   }
 
   private func train(_ words: [String]) throws -> Invocation {
@@ -57,7 +57,7 @@ struct TextTests {
   @Test func classifiersTrainAndPredict() throws {
     let output = scratch.file("run")
     let run = try train([
-      "text-lstm", "--data", "labelled-text:\(labelled)", "--width", "8", "--steps", "40", "--learning-rate", "0.02",
+      "text-lstm", "--data", "labelled-text:\(labeled)", "--width", "8", "--steps", "40", "--learning-rate", "0.02",
       "--sequence-length", "6", "--output", output,
     ])
     #expect(run.status == 0, "\(run.errors)")
@@ -162,7 +162,7 @@ struct TextTests {
       (["char-lstm", "--data", "text:\(short)"], 65, "a window takes 65"),
       (["char-lstm", "--data", "text:/nowhere"], 74, "/nowhere"),
       (["text-lstm", "--data", "labelled-text:\(text)"], 65, "the line has no class or no text"),
-      (["text-lstm", "--data", "labelled-text:\(labelled)", "--classes", "1"], 64, "less than the 2 classes"),
+      (["text-lstm", "--data", "labelled-text:\(labeled)", "--classes", "1"], 64, "less than the 2 classes"),
     ]
     for (words, status, message) in cases {
       let run = try train(words + ["--steps", "1", "--output", scratch.file("mistake")])

@@ -8,7 +8,7 @@ import Testing
 
 /// Whether this processor has AVX512-BF16, whose instruction multiplies two pairs of bfloat16 elements and adds both
 /// products to a sum.
-private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) != nil } ?? false
+private let hasPairs = csimd_choose("avx512").map { csimd_find_pairs($0, .vector) != nil } ?? false
 
 /// The instruction for pairs of bfloat16 elements gives the same bits as multiply-adds of single elements.
 @Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct BFloat16PairTests {

@@ -97,7 +97,7 @@ import Testing
 
   /// The product's step computes the column sums in exactly the cases with `isJoined`.
   @Test(arguments: cases) func productsComputeTheSums(_ test: Case) throws {
-    let steps = StepBuilder(plan: plan(test, stored: nil).plan, loops: try #require(csimd_open(nil)), threadCount: 2)
+    let steps = StepBuilder(plan: plan(test, stored: nil).plan, loops: try #require(csimd_choose(nil)), threadCount: 2)
     let built = try steps.plan.steps.map { try steps.build($0) }
     built.joinColumnSums(steps.plan)
     #expect(((built[0] as? FloatMatmulStep)?.columnSums.count == 1) == test.isJoined)

@@ -299,7 +299,7 @@ import Testing
         results: results.map { Operand(value: $0, layout: layout) })
       let kernel = try Kernel(
         program, domain: [range.count], arguments: binding.arguments, results: binding.results,
-        StepBuilder(plan: builder.plan, loops: csimd_open(simd), threadCount: 1))
+        StepBuilder(plan: builder.plan, loops: csimd_choose(simd), threadCount: 1))
       #expect(kernel.raw.pointee.is_flat == 1 && (kernel.raw.pointee.is_large == 1) == (range.count == count))
       builder.step(.elementwise(Elementwise(program: program, segments: [binding])))
       return try builder.run(on: cpu(simd: simd))

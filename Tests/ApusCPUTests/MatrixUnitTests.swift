@@ -7,7 +7,7 @@ import Testing
 @testable import ApusCPU
 
 /// Whether this machine multiplies bfloat16 numbers on tile registers (Intel AMX).
-private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) != nil } ?? false
+private let hasTiles = csimd_choose("avx512").map { csimd_find_pairs($0, .matrix) != nil } ?? false
 
 /// Matrix products of bfloat16 numbers on AMX are summed in the order of `chain` below. They have the same bits for any
 /// number of threads.

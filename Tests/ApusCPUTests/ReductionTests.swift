@@ -68,7 +68,7 @@ import Testing
   /// functions `begin`, `take` and `finish`, which keep a state between calls.
   @Test(arguments: availableSets, [0, 16, 48, 64, 80, 777, 1008, 1024, 1040, 4096])
   func rowFunctionsEqualStateFunctions(simd: String, count: Int) throws {
-    let loops = try #require(csimd_open(simd))
+    let loops = try #require(csimd_choose(simd))
     var random = TestNumbers(seed: UInt64(count + 1))
     // Vector loads may read beyond the last element, so the array has 64 more elements.
     let numbers = random.array(count + 64).map(Float.init)

@@ -8,7 +8,7 @@ import Testing
 
 /// Compares the loops of rows (operations of `elementwise.def`) with scalar functions, mostly those of `RowFunction`,
 /// on all available instruction sets. The suite covers all rows of the integer arithmetic types (lanes), and all rows
-/// of `float32` except `exp_difference`, which `JoinedRowTests` covers. Of the rows of `float64`, it covers the
+/// of `float32` except `exp_difference`, which `FusedRowTests` covers. Of the rows of `float64`, it covers the
 /// predicates of one number (such as `isNaN`), `normal`, and the functions of one or two numbers that have no separate
 /// test here (`RowFunction.hasLoopTest` is false).
 @Suite struct RowTests {
@@ -22,7 +22,7 @@ import Testing
     let loop: csimd_loop
 
     init?(_ name: String, _ lane: Lane, _ simd: String) {
-      guard let found = csimd_find(csimd_open(simd), name, Int32(lane.rawValue)) else { return nil }
+      guard let found = csimd_find(csimd_choose(simd), name, Int32(lane.rawValue)) else { return nil }
       loop = found
     }
 
@@ -208,7 +208,7 @@ import Testing
       a.append(T(truncatingIfNeeded: random.bits() >> (random.bits() % 64)))
       b.append(T(truncatingIfNeeded: random.bits() >> (random.bits() % 64)))
     }
-    let table = csimd_open(simd)!.pointee
+    let table = csimd_choose(simd)!.pointee
     let (rows, count) =
       lane == .int32 ? (table.rows.0!, table.row_count.0) : (table.rows.1!, table.row_count.1)
     for index in 0..<count {
@@ -296,11 +296,11 @@ import Testing
   }
 
   /// Every row has an entry in `RowFunction.all`, with a `Double` reference function if the row has floating-point
-  /// loops. The fused rows need none: `JoinedRowTests` checks `exp_difference`, and `productsInSums` checks the others.
+  /// loops. The fused rows need none: `FusedRowTests` checks `exp_difference`, and `productsInSums` checks the others.
   /// The test `integers` requires a reference function for each integer row.
   @Test func everyRowHasAReference() {
     for row in ElementwiseRow.allCases { #expect(RowFunction.of(row) != nil, "\(row) has no reference") }
-    let table = csimd_open(nil)!.pointee
+    let table = csimd_choose(nil)!.pointee
     let fused: Set = ["exp_difference", "multiply_add", "subtract_product"]
     for index in 0..<table.row_count.2 {
       let name = String(cString: table.rows.2![index].name)
@@ -322,7 +322,7 @@ import Testing
   /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. `csimd_find_reducer` finds
   /// the loops of all reductions (`ReductionRow`) and of the fused sums (`FusedSum`).
   @Test func enumerationsNameTheRowsOfTheTables() {
-    let loops = csimd_open(nil)!
+    let loops = csimd_choose(nil)!
     let table = loops.pointee
     let rows = [(table.rows.0!, table.row_count.0), (table.rows.2!, table.row_count.2)]
     let names = Set(rows.flatMap { rows, count in (0..<count).map { String(cString: rows[$0].name) } })

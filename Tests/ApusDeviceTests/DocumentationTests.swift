@@ -2,8 +2,9 @@ import Testing
 
 /// Every public declaration has a documentation comment, and no comment only repeats the words of the code.
 ///
-/// Declarations that are documented elsewhere need none: members that a protocol of the project or of Swift requires,
-/// type aliases, and initializers whose parameters are the properties.
+/// Three kinds of declarations need no comment: type aliases, initializers whose parameters are the properties, and
+/// members whose name some protocol of the project or of Swift requires. The test does not check that the type of the
+/// member conforms to this protocol.
 struct DocumentationTests {
   @Test func publicDeclarationsAreDocumented() throws {
     let files = try sources(["Sources"], [".swift"])

@@ -11,4 +11,12 @@ import Testing
       #expect(problems.isEmpty, "\(kernelClass): \(problems)")
     }
   }
+
+  /// 16-bit factors, also on devices without matrix units.
+  @Test(arguments: AttentionStepCase.halfPrecision) func halfPrecision(_ item: AttentionStepCase) throws {
+    for (kernelClass, device) in Harness.devices {
+      let problems = try item.problems(on: device)
+      #expect(problems.isEmpty, "\(kernelClass): \(problems)")
+    }
+  }
 }

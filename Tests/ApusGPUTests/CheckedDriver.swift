@@ -55,8 +55,8 @@ final class CheckedDriver<Base: GPUDriver>: GPUDriver {
   let target: KernelTarget
 
   /// - Parameters:
-  ///   - adapt: Changes the description of the device that the lowering uses.
-  ///   - alter: Returns the kernel source to build instead of its argument.
+  ///   - adapt: changes the description of the device that the lowering uses.
+  ///   - alter: returns the kernel source to build instead of its argument.
   init(
     _ base: Base, adapt: (inout KernelTarget) -> Void = { _ in },
     alter: @escaping @Sendable (String) -> String = { $0 }

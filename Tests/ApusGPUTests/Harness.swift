@@ -45,7 +45,7 @@ enum Harness {
   }
 
   /// Opens a new device on the stand-in for CUDA, or on a GPU if `APUS_TEST_DEVICES` names `cuda`.
-  /// - Parameter adapt: Changes the description of the device that the lowering uses.
+  /// - Parameter adapt: changes the description of the device that the lowering uses.
   static func openCUDA(
     adapt: (inout KernelTarget) -> Void = { _ in }
   ) -> GPUDevice<CheckedDriver<CUDADriver>> {

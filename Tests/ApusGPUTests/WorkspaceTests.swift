@@ -38,7 +38,7 @@ import Testing
     for plan in plans {
       let (values, bound) = bound(plan)
       for threads in [1, 16] {
-        let loops = try #require(csimd_open(nil))
+        let loops = try #require(csimd_choose(nil))
         let executable = try CPUExecutable(
           plan, loops: loops, threadCount: threads, pairs: csimd_find_fast_pairs(loops))
         // Each thread may use 2 MiB more, for buffers whose size depends on the sizes of the caches.

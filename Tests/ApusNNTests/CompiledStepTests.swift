@@ -5,7 +5,7 @@ import Testing
 
 /// Steps that build their graph for the first batches only.
 @Suite struct CompiledStepTests {
-  private static let devices = TestDevice.all.filter { $0.name != "reference" }
+  static let devices = TestDevice.all.filter { $0.name != "reference" }
 
   /// A model, and a batch for each step.
   struct Case: Sendable, CustomTestStringConvertible {
@@ -65,12 +65,12 @@ import Testing
     Tensor((0..<shape.elementCount).map { Float(($0 * 37 + step * 11) % 23) / 8 - 1 }, shape: shape)
   }
 
-  private static func labels(_ step: Int, count: Int = 4) -> Tensor {
+  static func labels(_ step: Int, count: Int = 4) -> Tensor {
     Tensor((0..<count).map { Int32(($0 + step) % 5) })
   }
 
   /// A model in training, whose steps are compiled or not.
-  private final class Run {
+  final class Run {
     let model: Sequential
     let optimizer: Optimizer
     let source = RandomSource(RandomKey(seed: 3))
@@ -327,55 +327,6 @@ import Testing
     }
   }
 
-  /// After steps in which the program holds values, and steps whose groups have other settings, steps are compiled.
-  @Test func compilationSurvivesHeldValuesAndChangedGroups() throws {
-    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
-      let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
-      for step in 0..<60 {
-        let held = step % 2 == 1 ? compiled.model.state.entries.map(\.value) : []
-        try withExtendedLifetime(held) { try Self.compareSteps(step, plain, compiled) }
-      }
-      #expect(compiled.builds <= 10, "\(compiled.builds)")
-      let grouped = [false, true].map { isCompiled in
-        Run(Self.cases[0], isCompiled: isCompiled) { ParameterGroup([$0], weightDecay: 0.01) }
-      }
-      for step in 0..<60 {
-        for run in grouped { run.optimizer.groups[0].rateFactor = 1 / Double(step + 1) }
-        try Self.compareSteps(step, grouped[0], grouped[1])
-      }
-      #expect(grouped[1].builds <= 6, "\(grouped[1].builds)")
-    }
-  }
-
-  /// The numbers of a constraint are constants, until groups change.
-  @Test func constrainedStepsAreCompiled() throws {
-    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
-      let runs = [false, true].map { isCompiled in
-        Run(Self.cases[1], isCompiled: isCompiled) { ParameterGroup([$0], constraint: MaxNorm(0.5)) }
-      }
-      let (plain, compiled) = (runs[0], runs[1])
-      for step in 0..<24 {
-        for run in runs where step == 12 { run.optimizer.groups[0].constraint = MaxNorm(0.25) }
-        let (x, classes) = (Self.cases[1].inputs(step), Self.labels(step))
-        #expect(try plain.step(x, classes) == compiled.step(x, classes), "step \(step)")
-        #expect(try plain.state() == compiled.state(), "step \(step)")
-      }
-      #expect(compiled.builds <= 10, "\(compiled.builds)")
-    }
-  }
-
-  /// A momentum of 0 has another formula than any other momentum.
-  @Test func theMomentumMayBecomeZero() throws {
-    try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
-      let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
-      for step in 0..<20 {
-        for run in [plain, compiled] { run.optimizer.momentum = step % 10 < 5 ? 0.5 : 0 }
-        try Self.compareSteps(step, plain, compiled)
-      }
-      #expect(compiled.builds < 20)
-    }
-  }
-
   /// A parameter that another thread reads while a step runs has the value before or after that step, and keeps it.
   @Test(arguments: devices) func otherThreadsMayReadParameters(_ test: TestDevice) async throws {
     let device = ComputeDevice(backend: try test.backend())
@@ -475,8 +426,9 @@ import Testing
     }
   }
 
-  private static func compareSteps(_ step: Int, _ plain: Run, _ compiled: Run) throws {
-    let (x, classes) = (cases[0].inputs(step), labels(step))
+  /// Takes a step of both runs and compares the losses and states.
+  static func compareSteps(_ step: Int, _ plain: Run, _ compiled: Run, _ item: Case = cases[0]) throws {
+    let (x, classes) = (item.inputs(step), labels(step))
     #expect(try plain.step(x, classes) == compiled.step(x, classes), "step \(step)")
     #expect(try plain.state() == compiled.state(), "step \(step)")
   }

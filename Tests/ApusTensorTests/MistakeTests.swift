@@ -1,11 +1,12 @@
 import Apus
 import ApusSystem
 import ApusTestSupport
+import Foundation
 import Testing
 
 /// One bad call for every way to pass a wrong argument. Inside `checkingShapes`, each call gives an error and does not
-/// stop the process. The error names the operation that was called, even if this operation is composed of others:
-/// `mean`, not the `sum` in it.
+/// stop the process. The error names the method or operator that was called, even if it is composed of others: `mean`,
+/// not the `sum` in it.
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String
@@ -25,12 +26,12 @@ import Testing
     Mistake("zeros") { _, _, _ in _ = Tensor.zeros([1 << 40, 1 << 40]) },
     Mistake("zeros") { _, _, _ in _ = Tensor.zeros([0, .max, .max]) },
     Mistake("ones") { _, _, _ in _ = Tensor.ones([2, -1]) },
-    Mistake("tensor") { _, _, _ in _ = Tensor(repeating: 2, shape: [-1]) },
+    Mistake("Tensor") { _, _, _ in _ = Tensor(repeating: 2, shape: [-1]) },
     Mistake("number") { _, _, _ in _ = Tensor.number(2, shape: [.max]) },
-    Mistake("tensor") { _, _, _ in _ = Tensor([1, 2] as [Float], shape: [3]) },
-    Mistake("tensor") { _, _, _ in _ = Tensor([] as [Float], shape: [1 << 32, 1 << 32]) },
-    Mistake("tensor") { _, _, _ in _ = Tensor([1] as [Float], shape: [1 << 40]) },
-    Mistake("tensor") { _, _, _ in _ = [[[[[[[[[1]]]]]]]]] as Tensor },
+    Mistake("Tensor") { _, _, _ in _ = Tensor([1, 2] as [Float], shape: [3]) },
+    Mistake("Tensor") { _, _, _ in _ = Tensor([] as [Float], shape: [1 << 32, 1 << 32]) },
+    Mistake("Tensor") { _, _, _ in _ = Tensor([1] as [Float], shape: [1 << 40]) },
+    Mistake("Tensor") { _, _, _ in _ = [[[[[[[[[1]]]]]]]]] as Tensor },
     Mistake("indices") { _, _, _ in _ = Tensor.indices([2, 3], axis: 2) },
     Mistake("indices") { _, _, _ in _ = Tensor.indices([], axis: 0) },
     Mistake("indices") { _, _, _ in _ = Tensor.indices([-2], axis: 0) },
@@ -71,18 +72,18 @@ import Testing
   }
 
   private static let layouts: [Mistake] = [
-    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [-1, -1]) },
-    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [-2, -3]) },
-    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [4, -1]) },
-    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [2, 3, 1, 1, 1, 1, 1, 1, 1]) },
-    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [1 << 62, 1 << 62, 6]) },
-    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [.max, -1, .max]) },
-    Mistake("flatten") { x, _, _ in _ = x.flattened(from: 3) },
-    Mistake("flatten") { x, _, _ in _ = x.flattened(from: -3) },
-    Mistake("flatten") { _, deep, _ in _ = deep.flattened(from: 8) },
-    Mistake("transpose") { x, _, _ in _ = x.transposed([0]) },
-    Mistake("transpose") { x, _, _ in _ = x.transposed([-3, 1]) },
-    Mistake("transpose") { x, _, _ in _ = x.sum().transposed() },
+    Mistake("reshaped") { x, _, _ in _ = x.reshaped(to: [-1, -1]) },
+    Mistake("reshaped") { x, _, _ in _ = x.reshaped(to: [-2, -3]) },
+    Mistake("reshaped") { x, _, _ in _ = x.reshaped(to: [4, -1]) },
+    Mistake("reshaped") { x, _, _ in _ = x.reshaped(to: [2, 3, 1, 1, 1, 1, 1, 1, 1]) },
+    Mistake("reshaped") { x, _, _ in _ = x.reshaped(to: [1 << 62, 1 << 62, 6]) },
+    Mistake("reshaped") { x, _, _ in _ = x.reshaped(to: [.max, -1, .max]) },
+    Mistake("flattened") { x, _, _ in _ = x.flattened(from: 3) },
+    Mistake("flattened") { x, _, _ in _ = x.flattened(from: -3) },
+    Mistake("flattened") { _, deep, _ in _ = deep.flattened(from: 8) },
+    Mistake("transposed") { x, _, _ in _ = x.transposed([0]) },
+    Mistake("transposed") { x, _, _ in _ = x.transposed([-3, 1]) },
+    Mistake("transposed") { x, _, _ in _ = x.sum().transposed() },
     Mistake("broadcast") { x, _, _ in _ = x.broadcast(to: [-2, 2, 3]) },
     Mistake("broadcast") { x, _, _ in _ = x.broadcast(to: [1, 1, 1, 1, 1, 1, 1, 2, 3]) },
     Mistake("broadcast") { x, _, _ in _ = x.broadcast(to: [.max, 2, 3]) },
@@ -97,42 +98,45 @@ import Testing
     Mistake("subscript") { _, deep, _ in _ = deep[.newAxis] },
     Mistake("subscript") { x, _, _ in _ = x[Int.min] },
     Mistake("replacing") { x, _, _ in _ = x.replacing(0, with: .zeros([2])) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: [(-1, 0), (0, 0)]) },
-    Mistake("pad") { x, _, _ in _ = x[0..<0].padded(by: [(3, -5), (0, 0)]) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: [(.max, 0), (.max, .max)]) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: []) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: [], mode: .circular) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: [(0, 0), (3, 0)], mode: .reflect) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: [(0, -1), (0, 0)], mode: .reflect) },
-    Mistake("pad") { x, _, _ in _ = x[0..<0].padded(by: [(1, 0), (0, 0)], mode: .replicate) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: [(.max, .max), (0, 0)], mode: .replicate) },
-    Mistake("pad") { x, _, _ in _ = x.padded(by: [(0, 3), (0, 0)], mode: .circular) },
-    Mistake("concatenate") { _, _, _ in _ = Tensor.concatenated([]) },
-    Mistake("concatenate") { x, _, _ in _ = Tensor.concatenated([x], axis: 2) },
-    Mistake("concatenate") { x, _, _ in _ = Tensor.concatenated([x.sum(), x.sum()]) },
-    Mistake("concatenate") { x, _, _ in _ = Tensor.concatenated([x, x.sum()]) },
-    Mistake("concatenate") { x, _, _ in
+    Mistake("padded") { x, _, _ in _ = x.padded(by: [(-1, 0), (0, 0)]) },
+    Mistake("padded") { x, _, _ in _ = x[0..<0].padded(by: [(3, -5), (0, 0)]) },
+    Mistake("padded") { x, _, _ in _ = x.padded(by: [(.max, 0), (.max, .max)]) },
+    Mistake("padded") { x, _, _ in _ = x.padded(by: []) },
+    Mistake("padded") { x, _, _ in _ = x.padded(by: [], mode: .circular) },
+    Mistake("padded") { x, _, _ in _ = x.padded(by: [(0, 0), (3, 0)], mode: .reflect) },
+    Mistake("padded") { x, _, _ in _ = x.padded(by: [(0, -1), (0, 0)], mode: .reflect) },
+    Mistake("padded") { x, _, _ in _ = x[0..<0].padded(by: [(1, 0), (0, 0)], mode: .replicate) },
+    Mistake("padded") { x, _, _ in _ = x.padded(by: [(.max, .max), (0, 0)], mode: .replicate) },
+    Mistake("padded") { x, _, _ in _ = x.padded(by: [(0, 3), (0, 0)], mode: .circular) },
+    Mistake("concatenated") { _, _, _ in _ = Tensor.concatenated([]) },
+    Mistake("concatenated") { x, _, _ in _ = Tensor.concatenated([x], axis: 2) },
+    Mistake("concatenated") { x, _, _ in _ = Tensor.concatenated([x.sum(), x.sum()]) },
+    Mistake("concatenated") { x, _, _ in _ = Tensor.concatenated([x, x.sum()]) },
+    Mistake("concatenated") { x, _, _ in
       _ = Tensor.concatenated(Array(repeating: x.sum().broadcast(to: [1 << 58]), count: 40))
     },
-    Mistake("stack") { _, _, _ in _ = Tensor.stacked([]) },
-    Mistake("stack") { x, _, _ in _ = Tensor.stacked([x, x.sum()]) },
-    Mistake("stack") { x, _, _ in _ = Tensor.stacked([x, x], axis: 4) },
-    Mistake("stack") { _, deep, _ in _ = Tensor.stacked([deep, deep]) },
+    Mistake("stacked") { _, _, _ in _ = Tensor.stacked([]) },
+    Mistake("stacked") { x, _, _ in _ = Tensor.stacked([x, x.sum()]) },
+    Mistake("stacked") { x, _, _ in _ = Tensor.stacked([x, x], axis: 4) },
+    Mistake("stacked") { _, deep, _ in _ = Tensor.stacked([deep, deep]) },
+    Mistake("stacked") { x, _, _ in
+      _ = Tensor.stacked(Array(repeating: x.sum().broadcast(to: [1 << 58]), count: 40))
+    },
     Mistake("split") { x, _, _ in _ = x.split(into: [], axis: 0) },
     Mistake("split") { x, _, _ in _ = x.split(into: [.max, .max, 4]) },
     Mistake("split") { x, _, _ in _ = x.split(into: [-1, 3]) },
     Mistake("split") { x, _, _ in _ = x.split(0) },
     Mistake("split") { x, _, _ in _ = x.split(-2) },
     Mistake("split") { x, _, _ in _ = x.sum().split(1) },
-    Mistake("flip") { x, _, _ in _ = x.flipped(axis: 2) },
-    Mistake("roll") { x, _, _ in _ = x.rolled(by: [1], axes: []) },
-    Mistake("roll") { x, _, _ in _ = x.sum().rolled(by: [.min], axes: [0]) },
-    Mistake("tile") { x, _, _ in _ = x.tiled([2]) },
-    Mistake("tile") { x, _, _ in _ = x.tiled([-1, 1]) },
-    Mistake("tile") { x, _, _ in _ = x.tiled([.max, 2]) },
-    Mistake("repeat") { x, _, _ in _ = x.repeated(-1, axis: 0) },
-    Mistake("repeat") { x, _, _ in _ = x.repeated(.max, axis: 0) },
-    Mistake("repeat") { x, _, _ in _ = x.repeated(2, axis: 5) },
+    Mistake("flipped") { x, _, _ in _ = x.flipped(axis: 2) },
+    Mistake("rolled") { x, _, _ in _ = x.rolled(by: [1], axes: []) },
+    Mistake("rolled") { x, _, _ in _ = x.sum().rolled(by: [.min], axes: [0]) },
+    Mistake("tiled") { x, _, _ in _ = x.tiled([2]) },
+    Mistake("tiled") { x, _, _ in _ = x.tiled([-1, 1]) },
+    Mistake("tiled") { x, _, _ in _ = x.tiled([.max, 2]) },
+    Mistake("repeated") { x, _, _ in _ = x.repeated(-1, axis: 0) },
+    Mistake("repeated") { x, _, _ in _ = x.repeated(.max, axis: 0) },
+    Mistake("repeated") { x, _, _ in _ = x.repeated(2, axis: 5) },
     Mistake("tril") { x, _, _ in _ = x.sum().tril() },
     Mistake("triu") { x, _, _ in _ = x.sum().triu() },
     Mistake("diagonal") { x, _, _ in _ = x.sum().diagonal() },
@@ -140,10 +144,10 @@ import Testing
     Mistake("diagonalMatrix") { x, _, _ in _ = x.sum().diagonalMatrix() },
     Mistake("diagonalMatrix") { _, deep, _ in _ = deep.diagonalMatrix() },
     Mistake("diagonalMatrix") { _, _, _ in _ = Tensor.zeros([1 << 50]).diagonalMatrix() },
-    Mistake("unfold") { x, _, _ in _ = x.sum().unfolded(axis: 0, size: 1) },
-    Mistake("unfold") { x, _, _ in _ = x.unfolded(axis: 0, size: 0) },
-    Mistake("unfold") { x, _, _ in _ = x.unfolded(axis: 0, size: 1, step: 0) },
-    Mistake("unfold") { _, deep, _ in _ = deep.unfolded(axis: 0, size: 1) },
+    Mistake("unfolded") { x, _, _ in _ = x.sum().unfolded(axis: 0, size: 1) },
+    Mistake("unfolded") { x, _, _ in _ = x.unfolded(axis: 0, size: 0) },
+    Mistake("unfolded") { x, _, _ in _ = x.unfolded(axis: 0, size: 1, step: 0) },
+    Mistake("unfolded") { _, deep, _ in _ = deep.unfolded(axis: 0, size: 1) },
   ]
 
   private static let reductions: [Mistake] = [
@@ -172,7 +176,8 @@ import Testing
     Mistake("cumulativeSum") { x, _, _ in _ = x.sum().cumulativeSum(axis: 0) },
     Mistake("cumulativeProduct") { x, _, _ in _ = x.cumulativeProduct(axis: 2) },
     Mistake("argsort") { x, _, _ in _ = x.argsort(axis: 2) },
-    Mistake("sort") { x, _, _ in _ = x.sorted(axis: -3) },
+    Mistake("sorted") { x, _, _ in _ = x.sorted(axis: -3) },
+    Mistake("softmin") { x, _, _ in _ = x.softmin(axis: 2) },
     Mistake("topK") { x, _, _ in _ = x.topK(4) },
     Mistake("topK") { x, _, _ in _ = x.topK(-1) },
     Mistake("topK") { x, _, _ in _ = x.sum().topK(1) },
@@ -189,26 +194,31 @@ import Testing
     Mistake("bitOr") { x, _, _ in _ = x.bitOr(x) },
     Mistake("bitXor") { x, _, _ in _ = x.bitXor(x) },
     Mistake("bitNot") { x, _, _ in _ = x.bitNot() },
-    Mistake("shiftLeft") { x, _, _ in _ = x.shiftedLeft(by: x) },
-    Mistake("shiftRight") { x, _, _ in _ = x.shiftedRight(by: x) },
+    Mistake("shiftedLeft") { x, _, _ in _ = x.shiftedLeft(by: x) },
+    Mistake("shiftedRight") { x, _, _ in _ = x.shiftedRight(by: x) },
     Mistake("select") { x, _, _ in _ = x.select(x, .zeros([2])) },
     Mistake("replacing") { x, _, _ in _ = x.replacing(where: x .> 0, with: .zeros([2])) },
     Mistake("replacing") { x, _, _ in _ = x.replacing(where: .zeros([2], dtype: .bool), with: 1) },
-    Mistake("compress") { x, _, _ in _ = try? x.compressed(by: .zeros([3], dtype: .bool)) },
-    Mistake("gather") { x, _, _ in _ = x.gathering(x, axis: 0) },
-    Mistake("gather") { x, _, _ in _ = x.gathering([true], axis: 0) },
-    Mistake("gather") { x, _, _ in _ = x.gathering([0], axis: 2) },
-    Mistake("gather") { x, _, _ in _ = x.sum().gathering([0], axis: 0) },
-    Mistake("gather") { _, deep, _ in _ = deep.gathering([[0]], axis: 0) },
+    Mistake("compressed") { x, _, _ in _ = try? x.compressed(by: .zeros([3], dtype: .bool)) },
+    Mistake("gathering") { x, _, _ in _ = x.gathering(x, axis: 0) },
+    Mistake("gathering") { x, _, _ in _ = x.gathering([true], axis: 0) },
+    Mistake("gathering") { x, _, _ in _ = x.gathering([0], axis: 2) },
+    Mistake("gathering") { x, _, _ in _ = x.sum().gathering([0], axis: 0) },
+    Mistake("gathering") { _, deep, _ in _ = deep.gathering([[0]], axis: 0) },
     Mistake("takingAlong") { x, _, _ in _ = x.takingAlong([0], axis: 0) },
     Mistake("takingAlong") { x, _, _ in _ = x.takingAlong([[0, 0, 0, 0]], axis: 0) },
     Mistake("takingAlong") { x, _, _ in _ = x.takingAlong([0], axis: 2) },
     Mistake("takingAlong") { x, _, _ in _ = x.takingAlong(x, axis: 0) },
     Mistake("takingAlong") { x, _, _ in _ = x.sum().takingAlong([0], axis: 0) },
-    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x[0], at: [0, 1, 0], axis: 0) },
-    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x[0..<1], at: [[0, 0, 0]], axis: 1) },
-    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x, at: [[0, 0, 0]], axis: 0) },
-    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x, at: x, axis: 0) },
+    Mistake("scatterAdding") { x, _, _ in _ = x.scatterAdding(x[0], at: [0, 1, 0], axis: 0) },
+    Mistake("scatterAdding") { x, _, _ in _ = x.scatterAdding(x[0..<1], at: [[0, 0, 0]], axis: 1) },
+    Mistake("scatterAdding") { x, _, _ in _ = x.scatterAdding(x, at: [[0, 0, 0]], axis: 0) },
+    Mistake("scatterAdding") { x, _, _ in _ = x.scatterAdding(x, at: x, axis: 0) },
+    Mistake("indexAdding") { x, _, _ in _ = x.indexAdding(.zeros([2, 2]), at: [0, 1]) },
+    Mistake("indexAdding") { x, _, _ in _ = x.indexAdding(x, at: [0, 1], axis: 2) },
+    Mistake("indexAdding") { x, _, _ in _ = x.indexAdding(x, at: x) },
+    Mistake("segmentSum") { x, _, _ in _ = x.segmentSum(x[.all, 0], count: 2) },
+    Mistake("segmentSum") { x, _, _ in _ = x.segmentSum([0, 0, 1], count: 2) },
     Mistake("einsum") { _, _, _ in _ = Tensor.einsum("", []) },
     Mistake("einsum") { x, _, _ in _ = Tensor.einsum("ij->->ij", [x]) },
     Mistake("einsum") { x, _, _ in _ = Tensor.einsum("i1", [x]) },
@@ -223,24 +233,82 @@ import Testing
     Mistake("withGradient") { x, _, _ in
       _ = gradients(of: withGradient([x], { _, _, _ in [.zeros([5])] }, function: { $0[0] * 2 }), withRespectTo: [x])
     },
+    Mistake("loop") { x, _, _ in _ = loop(over: [], carrying: [x]) { ($0, $1) } },
     Mistake("scalar") { x, _, _ in _ = try? x.scalar() },
     Mistake("array") { x, _, _ in _ = try? x.startReading().array(of: Int.self) },
   ]
 
+  private static let operators: [Mistake] = [
+    Mistake("+") { x, _, _ in _ = x + Tensor.zeros([2]) },
+    Mistake("-") { x, _, _ in _ = x - Tensor.zeros([2]) },
+    Mistake("*") { x, _, _ in _ = x * Tensor.zeros([2]) },
+    Mistake("/") { x, _, _ in _ = x / Tensor.zeros([2]) },
+    Mistake(".==") { x, _, _ in _ = x .== Tensor.zeros([2]) },
+    Mistake(".!=") { x, _, _ in _ = x .!= Tensor.zeros([2]) },
+    Mistake(".<") { x, _, _ in _ = x .< Tensor.zeros([2]) },
+    Mistake(".<=") { x, _, _ in _ = x .<= Tensor.zeros([2]) },
+    Mistake(".>") { x, _, _ in _ = x .> Tensor.zeros([2]) },
+    Mistake(".>=") { x, _, _ in _ = x .>= Tensor.zeros([2]) },
+    Mistake("power") { x, _, _ in _ = x.power(Tensor.zeros([2])) },
+    Mistake("atan2") { x, _, _ in _ = x.atan2(Tensor.zeros([2])) },
+    Mistake("remainder") { x, _, _ in _ = x.remainder(Tensor.zeros([2])) },
+    Mistake("fmod") { x, _, _ in _ = x.fmod(Tensor.zeros([2])) },
+    Mistake("floorDivided") { x, _, _ in _ = x.floorDivided(by: Tensor.zeros([2])) },
+    Mistake("minimum") { x, _, _ in _ = x.minimum(Tensor.zeros([2])) },
+    Mistake("maximum") { x, _, _ in _ = x.maximum(Tensor.zeros([2])) },
+    Mistake("logicalAnd") { x, _, _ in _ = x.logicalAnd(.zeros([2])) },
+    Mistake("logicalOr") { x, _, _ in _ = x.logicalOr(.zeros([2])) },
+    Mistake("logicalXor") { x, _, _ in _ = x.logicalXor(.zeros([2])) },
+    Mistake("prelu") { x, _, _ in _ = x.prelu(slope: .zeros([2])) },
+    Mistake("hypot") { x, _, _ in _ = x.hypot(Tensor.zeros([2])) },
+    Mistake("copySign") { x, _, _ in _ = x.copySign(Tensor.zeros([2])) },
+    Mistake("lerp") { x, _, _ in _ = x.lerp(to: x, Tensor.zeros([2])) },
+    Mistake("logAddExp") { x, _, _ in _ = x.logAddExp(.zeros([2])) },
+    Mistake("isClose") { x, _, _ in _ = x.isClose(to: .zeros([2])) },
+    Mistake("glu") { x, _, _ in _ = x.glu(axis: 1) },
+    Mistake("glu") { x, _, _ in _ = x.glu(axis: 2) },
+  ]
+
+  /// Assignments to a part are errors of `subscript`, and calls of `replacing` are errors of `replacing`.
+  private static let parts: [Mistake] = [
+    Mistake("subscript") { x, _, _ in
+      var y = x
+      y[0] = Tensor.zeros([2])
+      _ = y
+    },
+    Mistake("subscript") { x, _, _ in
+      var y = x
+      y[2] = Tensor.zeros([3])
+      _ = y
+    },
+    Mistake("subscript") { x, _, _ in
+      var y = x
+      y[[0, 1]] = Tensor.zeros([2])
+      _ = y
+    },
+    Mistake("subscript") { x, _, _ in
+      var y = x
+      y[x .> 0] = Tensor.zeros([2])
+      _ = y
+    },
+    Mistake("replacing") { x, _, _ in _ = x.replacing(2, with: .zeros([3])) },
+    Mistake("replacing") { x, _, _ in _ = x.replacing([0, 1], with: .zeros([2])) },
+  ]
+
   private static let windows: [Mistake] = [
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), stride: [0]) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), stride: []) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), dilation: [-1]) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), dilation: [.max]) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), padding: [(-1, 0)]) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), padding: [(.max, .max)]) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), groups: 0) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), groups: .max) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([3, 2, 3, 3]), groups: 2) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 0, 3])) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 6, 3])) },
-    Mistake("convolution") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3])) },
-    Mistake("convolution") { _, _, image in
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), stride: [0]) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), stride: []) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), dilation: [-1]) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), dilation: [.max]) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), padding: [(-1, 0)]) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), padding: [(.max, .max)]) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), groups: 0) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), groups: .max) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([3, 2, 3, 3]), groups: 2) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 0, 3])) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 6, 3])) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3])) },
+    Mistake("convolved") { _, _, image in
       _ = image.convolved(with: .zeros([2, 4, 1, 1]), padding: [(Int(Int32.max), Int(Int32.max))])
     },
     Mistake("transposeConvolved") { _, _, image in
@@ -260,26 +328,31 @@ import Testing
     },
     Mistake("transposeConvolved") { _, _, image in _ = image.transposeConvolved(with: .zeros([4, 2, 0, 3])) },
     Mistake("transposeConvolved") { x, _, _ in _ = x.transposeConvolved(with: x) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([0]) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([]) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([-1]) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([.max]) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([2], stride: [0]) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([2], padding: [(2, 0)]) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([2], padding: [(.max, 0)]) },
-    Mistake("maxPool") { _, _, image in _ = image.maxPooled([2], dilation: [0]) },
-    Mistake("averagePool") { _, _, image in _ = image.averagePooled([6]) },
-    Mistake("averagePool") { x, _, _ in _ = x.averagePooled([1, 1]) },
-    Mistake("adaptiveAveragePool") { _, _, image in _ = image.adaptiveAveragePooled([]) },
-    Mistake("adaptiveAveragePool") { _, _, image in _ = image.adaptiveAveragePooled([-1]) },
-    Mistake("adaptiveMaxPool") { _, _, image in _ = image.adaptiveMaxPooled([0, 1]) },
-    Mistake("adaptiveMaxPool") { _, _, image in _ = image.adaptiveMaxPooled([.max]) },
-    Mistake("resize") { _, _, image in _ = image.resized(to: [0, 1]) },
-    Mistake("resize") { _, _, image in _ = image.resized(to: [.max, .max]) },
-    Mistake("resize") { x, _, _ in _ = x.resized(to: []) },
+    Mistake("convolved") { _, _, image in _ = image.convolved(with: .zeros([2, 4, 3, 3]), bias: .zeros([3])) },
+    Mistake("transposeConvolved") { _, _, image in
+      _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), bias: .zeros([3]))
+    },
+    Mistake("maxPooled") { _, deep, _ in _ = deep.maxPooled(Array(repeating: 1, count: 7)) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([0]) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([]) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([-1]) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([.max]) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([2], stride: [0]) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([2], padding: [(2, 0)]) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([2], padding: [(.max, 0)]) },
+    Mistake("maxPooled") { _, _, image in _ = image.maxPooled([2], dilation: [0]) },
+    Mistake("averagePooled") { _, _, image in _ = image.averagePooled([6]) },
+    Mistake("averagePooled") { x, _, _ in _ = x.averagePooled([1, 1]) },
+    Mistake("adaptiveAveragePooled") { _, _, image in _ = image.adaptiveAveragePooled([]) },
+    Mistake("adaptiveAveragePooled") { _, _, image in _ = image.adaptiveAveragePooled([-1]) },
+    Mistake("adaptiveMaxPooled") { _, _, image in _ = image.adaptiveMaxPooled([0, 1]) },
+    Mistake("adaptiveMaxPooled") { _, _, image in _ = image.adaptiveMaxPooled([.max]) },
+    Mistake("resized") { _, _, image in _ = image.resized(to: [0, 1]) },
+    Mistake("resized") { _, _, image in _ = image.resized(to: [.max, .max]) },
+    Mistake("resized") { x, _, _ in _ = x.resized(to: []) },
   ]
 
-  private static let all = creation + random + layouts + reductions + pairs + windows
+  private static let all = creation + random + layouts + reductions + pairs + operators + parts + windows
 
   @Test(arguments: all.indices) func namesTheOperation(index: Int) throws {
     let mistake = MistakeTests.all[index]
@@ -290,6 +363,21 @@ import Testing
       }
       #expect(error?.operation == mistake.operation, "\(error.map(String.init(describing:)) ?? "")")
     }
+  }
+
+  /// The names above are those that users write: public methods, functions and operators, `subscript`, and `Tensor` for
+  /// its initializers.
+  @Test func namesAreThoseOfMethods() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Sources/ApusTensor")
+    let name = /public (?:static )?func (\.[<>=!]+|\S+?)[\s(<]/
+    var written: Set<String> = ["subscript", "Tensor"]
+    for path in try FileManager.default.subpathsOfDirectory(atPath: folder.path()) where path.hasSuffix(".swift") {
+      let text = try String(contentsOf: folder.appending(path: path), encoding: .utf8)
+      written.formUnion(text.matches(of: name).map { String($0.1) })
+    }
+    #expect(written.count > 150)
+    #expect(Set(MistakeTests.all.map(\.operation)).subtracting(written).sorted() == [])
   }
 
   /// Every operation on inputs of random shapes, which often do not fit. After the first mistake, building the graph

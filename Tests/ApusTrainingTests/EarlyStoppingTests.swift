@@ -172,6 +172,15 @@ import Testing
     }
   }
 
+  /// The message names the argument that is wrong.
+  @Test func wrongArgumentsStop() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = EarlyStopping(.gradientNorm, patience: 3, target: 1)
+    }
+    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(text.contains("a patience is not allowed for the gradient norm"), "\(text)")
+  }
+
   /// Losses that are not finite are no improvement, and no best value.
   @Test func lossesThatAreNotFinite() {
     let stopping = EarlyStopping(.loss, patience: 3)

@@ -73,7 +73,7 @@ public:
   }
 };
 
-/// A copy of 16 bytes to shared memory, those from `bytes` on being zeros.
+/// A write of 16 bytes to shared memory: the first `bytes` bytes of `from`, then zeros.
 struct Copy {
   static constexpr bool reads = false;
   void *to;

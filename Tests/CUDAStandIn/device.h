@@ -64,6 +64,11 @@ template <typename T> static inline T __shfl_down_sync(unsigned int, T value, in
   memcpy(&value, stand_in_given(source < 32 ? source : lane), sizeof value);
   return value;
 }
+template <typename T> static inline T __shfl_xor_sync(unsigned int, T value, int mask) {
+  stand_in_exchange(&value, sizeof value);
+  memcpy(&value, stand_in_given(stand_in_thread.x % 32 ^ (unsigned int)mask), sizeof value);
+  return value;
+}
 
 // Conversions and arithmetic. Conversions to integers saturate, as in PTX. Here, all of them convert NaN to 0; in PTX,
 // only the conversion from float to int does. Kernels replace NaN by 0 before the other conversions.

@@ -3,8 +3,8 @@
 #pragma once
 
 extern "C" {
-/// Starts an asynchronous copy of 16 bytes, those from `bytes` on being zeros. It lands when the thread waits for it,
-/// or at once (see copies.h).
+/// Starts an asynchronous write of 16 bytes to `to`: the first `bytes` bytes of `from`, then zeros. The 16 bytes are
+/// written when the thread waits for the copy, or at once (see copies.h).
 void stand_in_copy(void *to, const void *from, int bytes);
 void stand_in_commit_copies(void);
 /// Completes all groups of copies but the last `pending`.
@@ -43,13 +43,25 @@ static inline void LOAD_MATRIX_TRANSPOSED(uint32_t *r, const void *row) {
 static inline float stand_in_bfloat16(uint16_t bits) { return stand_in_bits<float>((uint32_t)bits << 16); }
 static inline float stand_in_float16(uint16_t bits) { return (float)stand_in_bits<_Float16>(bits); }
 
+/// Rounds to the nearest number, ties to even. NaN becomes 0x7FFF, as in PTX.
+static inline uint32_t stand_in_round_bfloat16(float x) {
+  uint32_t bits = stand_in_bits<uint32_t>(x);
+  return x == x ? (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 : 0x7FFF;
+}
+static inline uint32_t PACK_bfloat16(float low, float high) {
+  return stand_in_round_bfloat16(low) | stand_in_round_bfloat16(high) << 16;
+}
+static inline uint32_t PACK_float16(float low, float high) {
+  return (uint32_t)ptx_half_from_float(low) | (uint32_t)ptx_half_from_float(high) << 16;
+}
+
 /// The registers of a thread with its share of the factors A and B.
 struct StandInFactors {
   uint32_t a[4], b[2];
 };
 
-/// Adds the product of A (16 rows) and B (8 columns), each of whose registers has several elements. `multiply` adds the
-/// products of the elements of two registers to a sum.
+/// Adds the product of the matrices A (16 rows) and B (8 columns) to D, whose elements are in `d`. A register of A or B
+/// has several elements. `multiply` adds the products of the elements of two registers to a sum.
 template <typename Sum, typename T, typename Multiply>
 __attribute__((noinline)) static void stand_in_multiply(
     T *d, const uint32_t *a, uint32_t b0, uint32_t b1, Multiply multiply) {

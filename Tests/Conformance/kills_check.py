@@ -35,7 +35,7 @@ def png(path, value, seed):
 
 
 def make_data(folder):
-    rows = ["size,colour,kind"]
+    rows = ["size,color,kind"]
     for index in range(400):
         rows.append(f"{index * 37 % 101},{['red', 'blue', ''][index % 3]},{['a', 'b'][index * 37 % 101 > 50]}")
     (folder / "table.csv").write_text("\n".join(rows) + "\n")

@@ -80,7 +80,7 @@ def run(form, mutants, place, apus):
     """Runs the command on some mutants in a new folder."""
     form.folder = Path(tempfile.mkdtemp(dir=place))
     try:
-        return outcome(apus, form.words(mutants))
+        return outcome(apus, form.arguments(mutants))
     finally:
         shutil.rmtree(form.folder, ignore_errors=True)
 

@@ -27,16 +27,16 @@ def safetensors(path):
 
 
 def fixture_pictures(kind):
-    """The image files in images.safetensors with `kind` in their names. A file is a tensor with one element, of any
-    type, for each byte."""
+    """Returns the contents of the image files in images.safetensors whose names contain `kind`. The elements of a
+    tensor, of any type, are the bytes of a file."""
     header, data = safetensors(HERE / "images.safetensors")
-    widths = {"U8": "B", "I64": "q", "I32": "i", "F32": "f", "F64": "d"}
+    codes = {"U8": "B", "I64": "q", "I32": "i", "F32": "f", "F64": "d"}
     found = []
     for name, entry in header.items():
         if name == "__metadata__" or "file" not in name or kind not in name:
             continue
         begin, end = entry["data_offsets"]
-        code = widths[entry["dtype"]]
+        code = codes[entry["dtype"]]
         numbers = struct.unpack(f"<{(end - begin) // struct.calcsize(code)}{code}", data[begin:end])
         found.append(bytes(int(number) for number in numbers))
     return found
@@ -99,9 +99,9 @@ def tar_repaired(data):
 
 
 class Format:
-    """One format. `mutant` returns a mutant: bytes, a text, or a tuple if `words` needs more than that. `words` writes
-    at most `batch` mutants into `folder` and returns the arguments of the command that reads them. `tiny` is a folder
-    with undamaged data sets and runs."""
+    """One format. `mutant` returns a mutant: bytes, a text, or a tuple of the parts that `arguments` needs. `arguments`
+    writes at most `batch` mutants into `folder`, and returns the arguments of the command that reads them. A mutant
+    that is a text may itself be one of these arguments. `tiny` is a folder with undamaged data sets and runs."""
 
     batch = 1
 
@@ -135,7 +135,7 @@ class IDX(Format):
             files[part] = mutated(files[part], random, files)
         return (files[0], files[1])
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         (images, labels), good = mutants[0], idx([12], bytes(i % 10 for i in range(12)))
         self.write("train-images-idx3-ubyte" + (".gz" if images[:2] == b"\x1f\x8b" else ""), images)
         self.write("train-labels-idx1-ubyte" + (".gz" if labels[:2] == b"\x1f\x8b" else ""), labels)
@@ -160,7 +160,7 @@ class CIFAR(Format):
                 data = mutated(data, random, [data])
         return data
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         return self.train("lenet5", "cifar10:" + self.write("cifar.tar", mutants[0]))
 
 
@@ -169,16 +169,16 @@ class Pictures(Format):
 
     batch = 100
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         for number, data in enumerate(mutants):
             self.write(f"data/train/{'ab'[number % 2]}/{number:04}.{self.end}", data)
         for name in "ab":
             for part in ("train", "test"):
                 self.write(f"data/{part}/{name}/good.png", png(8, 8, 2))
         more = ["--skip-bad", "--image-size", "28", "--workers", "0", "--epochs", "1"]
-        words = self.train("lenet5", f"image-folder:{self.folder}/data", *more)
-        del words[words.index("--steps") : words.index("--steps") + 2]
-        return words
+        arguments = self.train("lenet5", f"image-folder:{self.folder}/data", *more)
+        del arguments[arguments.index("--steps") : arguments.index("--steps") + 2]
+        return arguments
 
 
 class PNG(Pictures):
@@ -205,7 +205,7 @@ class JPEG(Pictures):
 
 
 class CSV(Format):
-    seed = 'height,colour,when,class\n1.5,red,2,a\n-2e3,"blue ""x""",3,b\n,green,4,a\n0.25,red,5,b\n' * 3
+    seed = 'height,color,when,class\n1.5,red,2,a\n-2e3,"blue ""x""",3,b\n,green,4,a\n0.25,red,5,b\n' * 3
 
     def mutant(self, random):
         text = rewritten(self.seed, random, ["red", "1.5", '"', ",", ";", "\r", "a,b,c,d"])
@@ -216,7 +216,7 @@ class CSV(Format):
             data = gzip.compress(data, 1, mtime=0)
         return data
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         return self.train("mlp", "csv:" + self.write("a.csv", mutants[0]))
 
 
@@ -227,7 +227,7 @@ class Text(Format):
         data = rewritten(self.seed, random, ["the", "'", "日本", "\u0301", "\x00"]).encode("utf-8", "surrogatepass")
         return mutated(data, random, [data]) if random.random() < 0.5 else data
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         kind = ["character", "word", "bpe", "wordpiece"][zlib.crc32(mutants[0]) % 4]
         source = "text:" + self.write("a.txt", mutants[0])
         return self.train("char-lstm", source, "--tokenizer", kind, *SMALL_TEXT)
@@ -236,7 +236,7 @@ class Text(Format):
 class LabelledText(Text):
     seed = "good\tall is well here\nbad\tnothing is well\ngood\tit is what it is\n" * 8
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         return self.train("text-lstm", "labelled-text:" + self.write("a.tsv", mutants[0]), *SMALL_TEXT)
 
 
@@ -259,7 +259,7 @@ class Weights(Format):
         header = header.encode("utf-8", "surrogatepass")
         return struct.pack("<Q", len(header)) + header + rest
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         path = self.write("a.safetensors", mutants[0])
         if zlib.crc32(mutants[0]) % 2:
             return ["summary", path]
@@ -275,7 +275,7 @@ class Config(Format):
     def mutant(self, random):
         return rewritten(self.seed, random, ["layers", "steps", "classes", "true", "image_size", "transform"])
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         path = self.write("a.json", mutants[0])
         return ["train", "--config", path, "--data", f"mnist:{self.tiny}", "--device", "cpu", "--steps", "1",
                 "--batch-size", "4", "--output", str(self.folder / "run")]  # fmt: skip
@@ -317,7 +317,7 @@ class Tokenizer(Format):
         state["sha256"] = hashlib.sha256(written(state).encode("utf-8", "surrogatepass")).hexdigest()
         return (run, written(state))
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         run, text = mutants[0]
         shutil.copytree(run, self.folder / "run")
         state = next(self.folder.glob("run/checkpoints/*/state.json"))
@@ -359,7 +359,7 @@ class Layers(Format):
         ]
         return rewritten(random.choice(self.seeds), random, words).replace("\0", "")[:100_000]
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         return ["summary", "--layers=" + mutants[0]]
 
 
@@ -374,7 +374,7 @@ class Transforms(Format):
         words = ["resize", "pad", "crop", "28", "16384", "8192", ",", "reflect", "fill", "x", "0.5", "cutmix", "erase"]
         return rewritten(random.choice(self.seeds), random, words).replace("\0", "")[:100_000]
 
-    def words(self, mutants):
+    def arguments(self, mutants):
         option = ["--transform=", "--augment="][zlib.crc32(mutants[0].encode("utf-8", "surrogatepass")) % 2]
         return self.train("lenet5", f"mnist:{self.tiny}", option + mutants[0])
 

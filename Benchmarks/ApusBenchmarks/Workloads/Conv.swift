@@ -15,8 +15,8 @@ public struct Conv: TypedWorkload {
   private static let letters: [Character] = ["N", "C", "H", "W", "K", "R", "S", "P", "U", "D", "G"]
   private static let defaults: [Character: Int] = ["P": 0, "U": 1, "D": 1, "G": 1]
 
-  /// - Parameter name: the letters in the description of `Conv`, each followed by its value; `P0`, `U1`, `D1` and `G1`
-  ///   may be left out.
+  /// - Parameter name: the letters of the sizes that `Conv` describes, each followed by its value. `P0`, `U1`, `D1` and
+  ///   `G1` may be left out.
   public init(_ name: String, passes: [Pass] = Pass.allCases) throws(ProblemError) {
     let failure = ProblemError(
       description: "\"\(name)\" is not a convolution such as N32C64H32W32K64R3S3P1U1D1G1")

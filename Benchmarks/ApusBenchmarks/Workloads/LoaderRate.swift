@@ -5,7 +5,7 @@ public struct LoaderRate: Workload {
   public let name: String
   private let pipeline: String
 
-  /// All workloads. They read JPEG files of 256x256 pixels, with quality 90, from memory and return images of
+  /// All workloads. They decode JPEG files that are in memory (256x256 pixels, quality 90) and return images of
   /// 3x224x224. The name of a workload lists its random transforms: crops with or without resizing, flips, changes of
   /// color.
   public static let all = [
@@ -66,10 +66,10 @@ private struct SyntheticImages: ImageSource {
 
   func name(of number: Int) -> String { "image \(number)" }
 
-  /// Gray (127) plus noise of seven octaves. An octave has four grids of random numbers, interpolated linearly to
-  /// 256x256 pixels. The first grid is added to all three channels. Each of the other three is added to one channel,
-  /// with 0.4 of the amplitude of the first grid. From each octave to the next, the grids have twice as many cells
-  /// along each axis, and a smaller amplitude.
+  /// Gray (127) plus noise of seven octaves. An octave has four grids of random numbers, which are interpolated
+  /// linearly to 256x256 pixels. The first grid is added to all three channels. Each of the other three grids is added
+  /// to one channel, with 0.4 of the amplitude of the first grid. The grids of an octave have twice as many cells along
+  /// each axis as the grids of the previous octave, and a smaller amplitude.
   private static func image(_ number: Int) -> Image {
     let side = 256
     var values = [Double](repeating: 127, count: 3 * side * side)

@@ -11,7 +11,7 @@ public struct OpBandwidth: TypedWorkload {
   private let body: @Sendable ([Tensor]) -> Tensor
 
   /// All operations, each with matrices of two sizes: 256x256, which fits into the cache of a core, and 4096x4096,
-  /// which is larger than most caches; and attention with two sizes of the matrix of scores.
+  /// which is larger than most caches. Attention comes last, with two sizes of the matrix of scores.
   public static var all: [OpBandwidth] {
     [256, 4096].flatMap { size in operations.map { workload($0, size) } } + [256, 2048].map { workload(attention, $0) }
   }
@@ -55,7 +55,8 @@ extension OpBandwidth {
     (name, { [[$0, $0], [$0, $0]] }, { body($0[0], $0[1]) })
   }
 
-  /// The forward pass with 4 examples and 16 heads of size 64; the size is the number of queries and of keys.
+  /// The forward pass of attention for 4 examples and 16 heads of size 64. The size of the workload is the number of
+  /// queries, and also of keys.
   private static let attention: Row = (
     "attention", { Array(repeating: [4, 16, $0, 64], count: 3) }, { scaledDotProductAttention($0[0], $0[1], $0[2]) }
   )
@@ -80,7 +81,7 @@ extension OpBandwidth {
     unary("gelu-tanh-gradient") { x in
       recordingGradients { gradients(of: x.gelu(isApproximate: true).sum(), withRespectTo: [x])[0] }
     },
-    // Casts float32 to float16, but 16-bit types to float32, because a cast to the same type does nothing.
+    // Casts float32 to float16, and both 16-bit types to float32: a cast of float16 to float16 would do nothing.
     unary("to-float16") { $0.cast(to: $0.dtype == .float32 ? .float16 : .float32) },
     binary("add") { $0 + $1 },
     binary("multiply") { $0 * $1 },

@@ -11,7 +11,7 @@ public struct TrainingStep: Workload {
   /// The precision of matrix products and convolutions in the step.
   public var precision = Precision.float32
 
-  /// A model that the command knows by name, or a model for images of a given size.
+  /// A model that has a name in `ModelDescription`, or a function that makes a model for images of a given size.
   private enum Model: Sendable {
     case named(String)
     case images([Int], classes: Int, @Sendable () throws -> any Layer)
@@ -107,8 +107,8 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// Returns the extra milliseconds of the first step with a new batch size, compared with the second step with the
-  /// same batch size: the median over three batch sizes, or 0 if the median is negative.
+  /// Returns the time of the first step with a new batch size minus the time of the second step with the same batch
+  /// size, in milliseconds: the median over three batch sizes, or 0 if the median is negative.
   private func otherBatch(_ training: Training) throws -> Double {
     let differences = try [7, 6, 5].map { eighths in
       let batch = try training.batch(max(1, batchSize * eighths / 8))
@@ -122,8 +122,8 @@ public struct TrainingStep: Workload {
 
   /// The functions that train a new model: one makes batches, the other runs steps.
   public struct Training {
-    /// Inputs (`[count, channels, height, width]` for images, `[count, length]` for texts) and class indices: one for
-    /// each image or text, or one for each token if a model predicts tokens.
+    /// The inputs, `[count, channels, height, width]` for images or `[count, length]` for texts, and the targets, which
+    /// are class indices: one for each image or text, or one for each token if the model predicts tokens.
     public typealias Batch = (inputs: Tensor, targets: Tensor)
 
     /// Returns a batch of random examples of the given size.
@@ -145,9 +145,9 @@ public struct TrainingStep: Workload {
       var targetShape: Shape = [count]
       switch examples {
       case .images(let size): inputs = Tensor.normal(Shape([count] + size), key: &key)
-      case .texts(let length, let hasTargets):
+      case .texts(let length, let hasTargetPerToken):
         inputs = indices([count, length], below: TrainingStep.vocabularySize)
-        if hasTargets { targetShape.append(length) }
+        if hasTargetPerToken { targetShape.append(length) }
       }
       let targets = indices(targetShape, below: classes)
       try eval([inputs, targets])
@@ -159,10 +159,11 @@ public struct TrainingStep: Workload {
       step: { batch in try withMode(.training) { try step([batch.inputs, batch.targets]) } })
   }
 
-  /// The examples of a model: images of a given size, or texts with a target for each token or for the whole text.
+  /// The examples of a model: images of a given size, or texts of a given length. A text has one target for each token,
+  /// or one target.
   private enum Examples {
     case images([Int])
-    case texts(length: Int, hasTargets: Bool)
+    case texts(length: Int, hasTargetPerToken: Bool)
   }
 
   private func network() throws -> (model: any Layer, objective: Objective, examples: Examples, classes: Int) {
@@ -178,10 +179,10 @@ public struct TrainingStep: Workload {
       // The recipe of char-lstm has dropout; the workloads have none.
       network.dropout = 0
       let model = try network.languageModel(vocabulary: count)
-      return (model, .tokens, .texts(length: network.sequenceLength, hasTargets: true), count)
+      return (model, .tokens, .texts(length: network.sequenceLength, hasTargetPerToken: true), count)
     case .texts(let network):
       let model = try network.classifier(vocabulary: count, classes: 10)
-      return (model, .classification, .texts(length: network.sequenceLength, hasTargets: false), 10)
+      return (model, .classification, .texts(length: network.sequenceLength, hasTargetPerToken: false), 10)
     }
   }
 

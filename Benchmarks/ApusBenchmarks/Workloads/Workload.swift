@@ -11,8 +11,8 @@ public protocol Workload: Sendable {
   ) throws
 }
 
-/// The error for a problem whose name is unknown or cannot be parsed, whose sizes are invalid, or whose first loss is
-/// not finite.
+/// The error for a problem that has an unknown name, a name that cannot be parsed, invalid sizes, or a first loss that
+/// is not finite.
 public struct ProblemError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String
 }
@@ -47,7 +47,8 @@ extension TypedWorkload {
 /// The maximum number of elements of a tensor: 4 TiB of `float32`.
 let maximumElementCount = 1 << 40
 
-/// The maximum number of multiplications of a problem: twice this number, the operation count, still fits into `Int`.
+/// The maximum number of multiplications of a problem. The number of operations is twice as large, and must also fit
+/// into `Int`.
 let maximumWork = 1 << 60
 
 /// Whether all extents are positive and the tensor has at most `maximumElementCount` elements.

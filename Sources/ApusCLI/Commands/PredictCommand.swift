@@ -55,7 +55,7 @@ enum PredictCommand: Command {
     ]
   }
 
-  /// - Parameter hasLines: Whether each example is one line of its file.
+  /// - Parameter hasLines: whether each example is one line of its file.
   private static func write(_ prediction: FilePrediction, hasLines: Bool, isJSON: Bool) throws {
     guard isJSON else {
       let line = prediction.line ?? (hasLines ? prediction.index.map { $0 + 1 } : nil)

@@ -50,12 +50,13 @@ enum TrainCommand: Command {
     training rows; errors are still in the target's own units, and losses in the square of these units.
 
     Losses are means over the examples, for text means over the tokens, in nats. For numbers they are mean squared
-    errors. They leave out penalties, class weights and label smoothing, in training and in evaluation. Training metrics
-    come from the outputs of the training steps, while the weights change.
+    errors. No loss that is printed includes penalties, class weights or label smoothing. Training metrics come from the
+    outputs of the training steps, while the weights change.
 
-    The first Ctrl-C finishes the step and saves a checkpoint; apus train --resume DIR then continues, and the result
-    has the same bits as without the interruption. A closed terminal has the same effect. If nothing reads the output
-    any more, the run continues to its end and is saved. While a process trains, no other process can continue its run.
+    The first Ctrl-C finishes the step and saves a checkpoint, and so does a closed terminal. apus train --resume DIR
+    then continues the run, whose final weights have the same bits as those of a run without the interruption. If
+    nothing reads the output any more, the run continues to its end and is saved. While a process trains, no other
+    process can continue its run.
     """
 
   /// The new or resumed run that the arguments describe.

@@ -124,7 +124,7 @@ struct KernelLowering {
     for (number, instruction) in program.instructions.enumerated() where registers[program.inputs.count + number] < 0 {
       uniform[program.inputs.count + number] = instruction.operands.allSatisfy { uniform[$0] }
     }
-    let instructions = program.joiningRows { uniform[$0] }
+    let instructions = program.fusingRows { uniform[$0] }
     for (number, instruction) in instructions.enumerated() {
       let register = program.inputs.count + number
       guard let joined = instruction, registers[register] < 0 else { continue }

@@ -22,7 +22,7 @@ struct BlockKernels {
   let panelWidth: Int
   /// The number of elements in a word of a packed factor: 2 if factors are multiplied as bfloat16, otherwise 1. A word
   /// is as large as one element of the lane; its elements are neighbors along the inner dimension `k`.
-  let numbersOfWord: Int
+  let elementsPerWord: Int
   /// The number of words along k of a packed factor is a multiple of this number.
   private let wordMultiple: Int
   private let pack: (rows: PackRows, columns: PackColumns)
@@ -67,11 +67,11 @@ struct BlockKernels {
     let table = builder.loops.pointee
     panelWidth = lane.entry(of: table.panel_width)
     if let pairs = pairs?.pointee {
-      (numbersOfWord, wordMultiple) = (2, pairs.word_multiple)
+      (elementsPerWord, wordMultiple) = (2, pairs.word_multiple)
       pack = (pairs.pack_rows, pairs.pack_columns)
       multiply = pairs.block_multiply
     } else {
-      (numbersOfWord, wordMultiple) = (1, 1)
+      (elementsPerWord, wordMultiple) = (1, 1)
       pack = (lane.entry(of: table.pack_rows), lane.entry(of: table.pack_columns))
       multiply = lane.entry(of: table.block_multiply)
     }
@@ -84,7 +84,7 @@ struct BlockKernels {
 
   /// The number of words in which a packed row or column stores `k` elements, padding included.
   private func words(_ k: Int) -> Int {
-    let unit = numbersOfWord * wordMultiple
+    let unit = elementsPerWord * wordMultiple
     return ceilDivide(k, unit) * wordMultiple
   }
   /// The size of `rows` packed rows in bytes; `packRows` may write up to 15 words past them.
@@ -105,13 +105,13 @@ struct BlockKernels {
 
   /// The panels that `packColumns` wrote, starting at row `first`.
   func packed(_ panels: UnsafeRawPointer, height: Int, first: Int = 0) -> csimd_panels {
-    csimd_panels(data: panels, distance: words(height) * panelWidth, row: 0, first: first / numbersOfWord)
+    csimd_panels(data: panels, distance: words(height) * panelWidth, row: 0, first: first / elementsPerWord)
   }
 
   /// Whether a right factor can be read in place: it is not transposed, its number of columns is a multiple of 16, and
   /// its elements are not multiplied in pairs.
   func canReadInPlace(columns: Int, _ isTransposed: Bool) -> Bool {
-    numbersOfWord == 1 && !isTransposed && columns % 16 == 0
+    elementsPerWord == 1 && !isTransposed && columns % 16 == 0
   }
 
   func inPlace(_ b: Factor) -> csimd_panels {
@@ -149,7 +149,7 @@ struct BlockKernels {
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
-    precondition(numbersOfWord == 1, "multiply: factors must consist of single elements")
+    precondition(elementsPerWord == 1, "multiply: factors must consist of single elements")
     let lines = csimd_lines(count: (1, 1), a: (0, 0), b: (0, 0), k: k, a_step: a.column, first: panels.first)
     withUnsafePointer(to: lines) { lines in
       withUnsafePointer(to: ahead) { ahead in

@@ -33,9 +33,10 @@ struct BlockSchedule {
     /// is not transposed may be read in place, without packing, but only as single elements.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether there is one product, only its left factor is transposed, k is large, and the smaller of m and n is so
-    /// small that an L2 cache holds the results of a task and the elements of both factors for one chain. A chain is
-    /// `depth` consecutive terms of each sum. Weight gradients of dense layers are such products.
+    /// Whether this is a single product of few results with many terms, in which only the left factor is transposed.
+    /// Weight gradients of dense layers are such products. The smaller of m and n is so small that an L2 cache holds
+    /// the results of a task and, for one chain, the elements of both factors. A chain is `depth` consecutive terms of
+    /// each sum.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -58,9 +59,12 @@ struct BlockSchedule {
   /// `mostRows` packed rows of this length stay in an L2 cache.
   static let depth = 256
   static let mostRows = 240
+  /// The minimum number of rows per block when blocks are made smaller to get more tasks; also the preferred number of
+  /// rows per task of a narrow product.
   private static let leastRows = 48
   /// If k is at most this number, tasks have long rows, because most of their memory traffic is the writing of results.
   private static let shortDepth = 64
+  /// The number of panels of columns that a task should have, if enough tasks remain.
   private static let mostPanels = 8
   /// Columns per task of a product with one row: a task reads this number of contiguous elements of each row of the
   /// right factor.
@@ -75,9 +79,9 @@ struct BlockSchedule {
   // The next six limits apply if `Caches.favorsUnpackedFactors`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
 
-  /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows then map to the
-  /// same L2 cache sets.
-  private static let distanceOfConflicts = 16384
+  /// In bytes: a right factor is packed if its row stride is a multiple of this number, because its rows then map to
+  /// the same L2 cache sets.
+  private static let conflictStride = 16384
   /// The right factor is read in place if the left factor has at most this number of rows. With more rows, packing
   /// pays, because more tiles read each packed panel.
   private static let mostRowsForColumnsInPlace = 192
@@ -86,27 +90,30 @@ struct BlockSchedule {
   /// This limit replaces `mostColumnsForRowsInPlace` if packed rows would be in memory that tasks share: a task would
   /// then read packed rows from the caches of other cores.
   private static let mostColumnsForSharedRowsInPlace = 1024
-  /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
-  /// element along k is then in a different page.
-  private static let numbersOfPage = 1024
+  /// The number of float32 elements in a memory page. A transposed left factor is packed if its stride along k is at
+  /// least this number, because each element along k is then in a different page.
+  private static let elementsPerPage = 1024
   /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this
   /// number: cache lines far apart evict each other before they are read again. A product that is split along k uses
   /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
   /// place, 512x128x3584 and 384x256x3584 are 1.27 and 1.40 times as fast packed.
   private static let mostDistanceInPlace = 49152
-  /// If a right factor has at most this number of elements, each thread may pack its own copy, which stays in an L2
-  /// cache. A product with at least `manyRows` rows reads its copy more often, so its right factor may have twice as
-  /// many elements. `mostRowNumbersOfThread` is the limit for a left factor.
-  private static let mostOwnColumnNumbers = 1 << 18
-  private static let mostRowNumbersOfThread = 1 << 17
+  /// The maximum number of elements of a right factor of which each thread may pack its own copy, which stays in an L2
+  /// cache.
+  private static let mostOwnRightElements = 1 << 18
+  /// The maximum number of elements of a left factor of which each thread may pack its own copy.
+  private static let mostOwnLeftElements = 1 << 17
+  /// A product with at least this number of rows reads a thread's copy of the right factor more often, so the factor
+  /// may have twice `mostOwnRightElements` elements.
   private static let manyRows = 768
-  /// Rows per task, for tasks that compute all columns. Few rows stay in an L1 cache, but tasks of a transposed left
-  /// factor need enough rows to read whole cache lines.
+  /// Rows per task, for tasks that compute all columns. So few rows stay in an L1 cache.
   private static let rowsOfAllColumns = 24
+  /// As `rowsOfAllColumns`, for a transposed left factor: tasks need enough rows to read whole cache lines.
   private static let transposedRowsOfAllColumns = 96
   /// The maximum number of rows of a task that computes all columns, if the rows are read in place and more rows
   /// balance the threads better.
   private static let mostRowsOfAllColumns = 96
+  /// The maximum number of rows per task of a product with `isDeep`.
   private static let mostDeepRows = 384
   /// With at least this number of blocks of rows and columns, all threads get about equal work.
   private static let enoughBlocks = 16
@@ -126,16 +133,16 @@ struct BlockSchedule {
     (rowGrain, panelGrain) = (max(1, m), panels)
     (rowPacking, columnPacking) = (readsRowsInPlace ? .none : .task, isInPlace ? .none : .task)
     if products.work < TaskLimits.multiplyAddCount { return }
-    let mostOwnColumnNumbers = Self.mostOwnColumnNumbers * (m >= Self.manyRows ? 2 : 1)
+    let mostOwnRightElements = Self.mostOwnRightElements * (m >= Self.manyRows ? 2 : 1)
     if method == .vector {
       panelGrain = max(1, (products.right.isTransposed ? Self.vectorTransposedColumns : Self.vectorColumns) / width)
     } else if products.isDeep {
       cutDeep(products, parts: 2 * threadCount, panels: panels, width: width)
-    } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnColumnNumbers {
+    } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnRightElements {
       cutRows(products, threadCount: threadCount)
       if !isInPlace { columnPacking = .thread }
     } else if products.count == 1 || products.isLeftRepeated, method == .blocks, n >= 4 * width,
-      m <= (products.k <= Self.shortDepth ? 2 : 1) * Self.mostRows, m * products.k <= Self.mostRowNumbersOfThread
+      m <= (products.k <= Self.shortDepth ? 2 : 1) * Self.mostRows, m * products.k <= Self.mostOwnLeftElements
     {
       let least = max(1, TaskLimits.multiplyAddCount / (m * width * products.k))
       let wide = min(Self.mostPanels, panels * products.count / Self.enoughTasks)
@@ -168,13 +175,13 @@ struct BlockSchedule {
     // A narrow factor without gaps between its rows is contiguous, like a packed factor.
     if products.method == .narrow && products.right.leading == products.n { return true }
     return caches.favorsUnpackedFactors && products.m <= mostRowsForColumnsInPlace
-      && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
+      && products.right.leading * kernels.lane.byteCount % conflictStride != 0
   }
 
   /// Whether rows of the left factor may be read in place (see `Caches.favorsUnpackedFactors`). Words of two elements
   /// are always packed.
   private static func canReadRowsInPlace(_ kernels: BlockKernels, _ caches: Caches) -> Bool {
-    caches.favorsUnpackedFactors && kernels.numbersOfWord == 1
+    caches.favorsUnpackedFactors && kernels.elementsPerWord == 1
   }
 
   /// Whether the left factor is read in place by the method `blocks`.
@@ -184,7 +191,7 @@ struct BlockSchedule {
   ) -> Bool {
     guard canReadRowsInPlace(kernels, caches), products.n <= mostColumnsForRowsInPlace else { return false }
     guard products.left.isTransposed else { return true }
-    return products.left.leading < numbersOfPage
+    return products.left.leading < elementsPerPage
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
@@ -192,7 +199,7 @@ struct BlockSchedule {
   /// of rows would read, at each index along k, a few elements in a different memory page. A task of one chain reads
   /// the elements of all rows, which are adjacent and fit into an L2 cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
-    products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
+    products.method == .narrow && products.left.isTransposed && products.left.leading >= elementsPerPage / 2
       && caches.favorsUnpackedFactors
       && products.left.leading * depth * kernels.lane.byteCount <= caches.secondLevelByteCount
   }

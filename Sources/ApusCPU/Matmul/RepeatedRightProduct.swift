@@ -12,8 +12,8 @@ struct RepeatedRightProduct {
   /// The row stride of results: n, rounded up to whole panels.
   let stride: Int
   private let kernels: BlockKernels
-  /// Whether the matrix is read in place. For few uses, the time that packing takes, to read and write each element
-  /// once, is longer than the time that it saves.
+  /// Whether the matrix is read in place. Packing reads and writes each element once. With few uses, that takes longer
+  /// than the products save.
   private let isInPlace: Bool
 
   /// - Parameter uses: the total number of rows that are multiplied by one matrix.

@@ -20,7 +20,7 @@ final class ReductionTable {
     let kept = (0..<step.domain.rank).filter { !step.axes.contains($0) }
     let (inner, outer) = byRows ? (step.axes, kept) : (kept, step.axes)
     let arguments = step.arguments.map { $0.selecting(inner) }
-    var sum = JoinedSum(step, over: byRows ? arguments : nil)
+    var sum = SumFusion(step, over: byRows ? arguments : nil)
     func lowered(_ prologue: Program) throws(DeviceError) -> Kernel {
       try Kernel(
         prologue, domain: step.domain.selecting(inner), arguments: arguments, results: nil, builder)

@@ -450,7 +450,7 @@ typedef struct {
 
 /// Returns the table named `name` ("avx512", "avx2", "baseline"), or, if `name` is NULL, the best table for this
 /// machine. Returns NULL if the name is unknown or the machine cannot run the table.
-const csimd_table *csimd_open(const char *name);
+const csimd_table *csimd_choose(const char *name);
 
 /// The loop of an operation on a lane (arithmetic type), or NULL if the operation is not defined for this type.
 csimd_loop csimd_find(const csimd_table *table, const char *row, int lane);

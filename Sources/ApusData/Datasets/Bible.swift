@@ -26,7 +26,7 @@ enum Bible {
 
   static let groupNames = groups.map(\.name)
 
-  /// The verses without their references (`Ge1:1`), each labelled with the group of its book.
+  /// The verses without their references (`Ge1:1`), each labeled with the group of its book.
   static func verses() throws(DataError) -> LabelledTexts {
     var (texts, labels) = ([String](), [Int32]())
     var books: [Substring] = []

@@ -6,13 +6,12 @@ public struct DatasetDescription: Sendable {
   /// The kind of content. For images and texts, a closure reads the content. The closure receives the text after the
   /// colon of a source string.
   enum Content: Sendable {
-    /// Labelled images; the size `[channels, height, width]` or the class names are `nil` when they depend on the
-    /// files.
+    /// Labeled images; the size `[channels, height, width]` or the class names are `nil` when they depend on the files.
     case images(
       size: [Int]?, classNames: [String]?, @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset)
     /// Running text: the closure returns all of it, and runs hold out the test split later.
     case text(@Sendable (String) throws(DataError) -> String)
-    /// Labelled texts: the closure returns all of them, and runs hold out the test split later. The class names are
+    /// Labeled texts: the closure returns all of them, and runs hold out the test split later. The class names are
     /// `nil` when they depend on the file.
     case labelledTexts(
       classNames: [String]?, @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]))
@@ -23,9 +22,11 @@ public struct DatasetDescription: Sendable {
     case other(String)
   }
 
+  /// The source string, or its part before the colon: `mnist` for `mnist:DIR`. No two data sets have the same name.
   public let name: String
   /// The placeholder for the text after the colon in a source, for example `DIR`; `nil` when the source has no colon.
   public let argument: String?
+  /// What `apus datasets` prints about the data set, in one line.
   public let summary: String
   /// The file or folder that is read by default; `nil` if there is none.
   public let defaultPath: String?
@@ -91,12 +92,12 @@ extension DatasetDescription {
     registered.withLock { $0.append(description) }
   }
 
-  /// Returns the description of a data set of labelled images.
+  /// Returns the description of a data set of labeled images.
   /// - Parameters:
-  ///   - argument: The placeholder for the text after the colon of a source; `nil` for sources without a colon.
+  ///   - argument: the placeholder for the text after the colon of a source; `nil` for sources without a colon.
   ///   - imageSize: `[channels, height, width]`; `nil` if it depends on the files.
-  ///   - classNames: The names of the classes; `nil` if they depend on the files.
-  ///   - read: Reads the images; receives the text after the colon, and which fractions to hold out.
+  ///   - classNames: the names of the classes; `nil` if they depend on the files.
+  ///   - read: reads the images; receives the text after the colon, and which fractions to hold out.
   public static func images(
     named name: String, argument: String? = nil, summary: String, imageSize: [Int]? = nil,
     classNames: [String]? = nil, read: @escaping @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset
@@ -106,7 +107,7 @@ extension DatasetDescription {
       content: .images(size: imageSize, classNames: classNames, read))
   }
 
-  /// Returns the description of a text for language models. Runs hold out a part of the text for the test.
+  /// Returns the description of a text for language models. The last tenth of the text is the test split.
   public static func text(
     named name: String, argument: String? = nil, summary: String,
     read: @escaping @Sendable (String) throws(DataError) -> String
@@ -114,7 +115,7 @@ extension DatasetDescription {
     DatasetDescription(name: name, argument: argument, summary: summary, content: .text(read))
   }
 
-  /// Returns the description of labelled texts. Runs hold out a part of the texts for the test.
+  /// Returns the description of labeled texts. Every tenth text belongs to the test split.
   public static func labelledTexts(
     named name: String, argument: String? = nil, summary: String, classNames: [String]? = nil,
     read: @escaping @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String])
@@ -124,7 +125,7 @@ extension DatasetDescription {
   }
 
   /// Returns the description of examples of another kind, which the program reads itself.
-  /// - Parameter examples: The name of the examples, in the plural.
+  /// - Parameter examples: the name of the examples, in the plural.
   public static func other(
     named name: String, argument: String? = nil, summary: String, examples: String
   ) -> DatasetDescription {
@@ -150,13 +151,14 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether the training and test splits of a source are fixed. Three kinds of sources have no fixed splits, so runs
-  /// hold out a fraction of their examples: texts and tables that a user names after a colon, image folders without a
-  /// folder per split, and data sets of kind `other`.
-  public static func hasParts(_ source: String) throws(DataError) -> Bool {
+  /// Whether a source is a data set with a known training and test split, such as `fashion-mnist` or `bible-kjv`.
+  ///
+  /// Other sources are a user's examples, all of which may be used to evaluate a model: texts and tables in a file that
+  /// the source names after a colon, image folders without a folder for each split, and data sets of kind `other`.
+  public static func hasFixedSplits(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {
-    case .images: return description.name == imageFolder.name ? try ImageFolder.hasParts(argument ?? "") : true
+    case .images: return description.name == imageFolder.name ? try ImageFolder.hasSplits(argument ?? "") : true
     case .text, .labelledTexts: return argument == nil
     case .table, .other: return false
     }
@@ -205,7 +207,7 @@ extension TextCorpus {
 }
 
 extension TextDataset {
-  /// Reads the labelled texts that a source names: `bible-verses`, `labelled-text:FILE`.
+  /// Reads the labeled texts that a source names: `bible-verses`, `labelled-text:FILE`.
   public static func load(_ source: String) throws(DataError) -> TextDataset {
     let (texts, classNames) = try LabelledTexts.load(source)
     let (description, argument) = try DatasetDescription.find(source)
@@ -214,7 +216,7 @@ extension TextDataset {
 }
 
 extension LabelledTexts {
-  /// Reads all labelled texts of a source, without holding out a test split, and the names of their classes.
+  /// Reads all labeled texts of a source, without holding out a test split, and the names of their classes.
   public static func load(_ source: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     try DatasetDescription.load(source, "labelled texts") { content, argument throws(DataError) in
       if case .labelledTexts(_, let read) = content { try read(argument) } else { nil }

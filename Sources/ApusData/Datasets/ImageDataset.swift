@@ -1,4 +1,4 @@
-/// Labelled images of one size, stored with one byte per value.
+/// Labeled images of one size, stored with one byte per value.
 public struct ImageSet: Sendable {
   /// The number of channels of each image.
   public let channels: Int
@@ -66,7 +66,7 @@ public struct ImageDataset: Sendable {
 
   /// The data set with at most `count` training images: about the same fraction of each class is kept. `nil` keeps all
   /// training images. With the same seed, a smaller subset is contained in every larger one.
-  public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
+  public func limitingTraining(to count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()
     return ImageDataset(

@@ -54,7 +54,7 @@ extension ImageFolder {
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let listing = try listing(path)
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
-    guard try hasParts(listing) else { return try split(listing, options) }
+    guard try hasSplits(listing) else { return try split(listing, options) }
     let train = try ImageFolder(listing, part: "train", classNames: nil)
     let test = try ImageFolder(listing, part: hasTest ? "test" : "val", classNames: train.classNames)
     let validation =
@@ -64,9 +64,9 @@ extension ImageFolder {
   }
 
   /// Whether a folder has its own training and test splits.
-  static func hasParts(_ path: String) throws(DataError) -> Bool { try hasParts(listing(path)) }
+  static func hasSplits(_ path: String) throws(DataError) -> Bool { try hasSplits(listing(path)) }
 
-  private static func hasParts(_ listing: FolderListing) throws(DataError) -> Bool {
+  private static func hasSplits(_ listing: FolderListing) throws(DataError) -> Bool {
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
     return try listing.contains("train") && (hasTest || hasValidation)
   }

@@ -9,7 +9,7 @@ public struct NestedSubsets: Hashable, Sendable {
   /// All examples in order; the subset of size `n` is the first `n` of them.
   public let order: [Int32]
 
-  /// Orders labelled examples. Equal seeds give equal orders.
+  /// Orders labeled examples. Equal seeds give equal orders.
   public init(labels: [Int32], seed: UInt64) {
     let groups = Dictionary(grouping: labels.indices, by: { labels[$0] }).sortedArray { $0.key < $1.key }
     var positions: [(position: Double, tie: Double, example: Int32)] = []

@@ -158,7 +158,7 @@ extension TableDataset {
   /// - Parameters:
   ///   - count: the number of training rows; `nil` keeps all rows, and so does a number above the number of rows.
   ///   - seed: the seed of the random selection.
-  public func learning(from count: Int?, seed: UInt64) -> TableDataset {
+  public func limitingTraining(to count: Int?, seed: UInt64) -> TableDataset {
     let rows = split.train
     guard let count, count < rows.count else { return self }
     let subsets =
@@ -223,6 +223,6 @@ extension TableDataset {
 
 extension DatasetDescription {
   static let csv = DatasetDescription(
-    name: "csv", argument: "FILE", summary: "a CSV table; the last column is predicted, a fifth is held out",
-    content: .table)
+    name: "csv", argument: "FILE",
+    summary: "a CSV table; the last column is predicted, a fifth of the rows is held out", content: .table)
 }

@@ -14,7 +14,7 @@ public struct LabelledTexts: Sendable {
     self.labels = labels
   }
 
-  /// The lines of a text file, all labelled 0.
+  /// The lines of a text file, all labeled 0.
   public init(linesOf path: String) throws(DataError) {
     var lines = try TextCorpus.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
     if lines.last == "" { lines.removeLast() }
@@ -48,7 +48,7 @@ public struct LabelledTexts: Sendable {
   }
 }
 
-/// Labelled texts in a training and a test split.
+/// Labeled texts in a training and a test split.
 public struct TextDataset: Sendable {
   public let name: String
   /// The class names, indexed by class number.

@@ -120,7 +120,8 @@ extension IDXArray {
     }
     guard bytes.count == needed else {
       throw failure(
-        reader, reader.position - 1, "more than the \(needed) bytes that the header declares (\(extents))")
+        reader, reader.position - 1,
+        "the header declares \(needed) bytes of elements (\(extents)), but there are more")
     }
     return bytes
   }

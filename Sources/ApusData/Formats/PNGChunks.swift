@@ -3,10 +3,10 @@ import CZlib
 
 /// The chunks of a PNG file that define the pixels; all chunks are checked.
 ///
-/// libpng stops reading after the last row of pixels, and ignores damage in ancillary chunks. But the initializer finds
-/// every truncation and every wrong checksum, and reports the offset. Chunks whose names are not in `kept` are dropped.
-/// So gamma, color profiles and transparent colors do not change the pixels, as in torchvision, and compressed texts
-/// are never decompressed.
+/// The initializer finds every truncation and every wrong checksum, and reports the offset. libpng would not find them
+/// all: it stops reading after the last row of pixels, and ignores damage in ancillary chunks. All ancillary chunks are
+/// dropped. So gamma, color profiles and transparent colors do not change the pixels, as in torchvision, and compressed
+/// texts are never decompressed. A critical chunk that is not in `kept` is an error.
 struct PNGChunks {
   /// The image size and the sample format.
   let header: PNGHeader

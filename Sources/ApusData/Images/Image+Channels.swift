@@ -30,7 +30,7 @@ extension Image {
           }
         }
       }
-    default: fatalError("converted: from \(channels) channels to \(count); images have 1 or 3")
+    default: fatalError("converted: from \(channels) channels to \(count); only 1 to 3 and 3 to 1 are possible")
     }
   }
 

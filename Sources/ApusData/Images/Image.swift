@@ -21,7 +21,7 @@ public struct Image: Hashable, Sendable {
   }
 }
 
-/// Labelled images that are read one at a time, from memory or from files. They may differ in size.
+/// Labeled images that are read one at a time, from memory or from files. They may differ in size.
 public protocol ImageSource: Sendable {
   /// The class of each image.
   var labels: [Int32] { get }

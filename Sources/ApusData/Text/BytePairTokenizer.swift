@@ -4,15 +4,15 @@ import ApusSystem
 /// encoded, and decoding restores it byte for byte.
 ///
 /// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within one unit. A unit
-/// is a run of spaces, a contraction such as `'s`, or one of the following together with the space before it, if there
-/// is one: a word, a run of digits, a run of other characters.
+/// is a run of whitespace, a contraction such as `'s`, or one of the following: a word, a run of digits, a run of other
+/// characters. If the character `" "` precedes such a word or run, it belongs to the same unit.
 public struct BytePairTokenizer: Tokenizer, Hashable {
   public static let kind = "bpe"
 
   /// The merged pairs of tokens, in learning order: the first pair becomes token 257.
   public let merges: [[Int32]]
   /// The token of each merged pair; tokens of earlier merges are smaller.
-  private let ranks: [PairMerger.Pair: Int32]
+  private let mergedTokens: [PairMerger.Pair: Int32]
   /// The bytes of each token.
   private let bytes: [[UInt8]]
 
@@ -28,17 +28,17 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   public init?(merges: [[Int32]]) {
     var bytes: [[UInt8]] = [[]] + (0...255).map { [UInt8($0)] }
     var total = 0
-    var ranks: [PairMerger.Pair: Int32] = [:]
+    var mergedTokens: [PairMerger.Pair: Int32] = [:]
     for merge in merges {
       guard merge.count == 2, merge.allSatisfy({ $0 >= BytePairTokenizer.firstByte && $0 < bytes.count }) else {
         return nil
       }
-      let old = ranks.updateValue(Int32(bytes.count), forKey: .init(left: merge[0], right: merge[1]))
+      let old = mergedTokens.updateValue(Int32(bytes.count), forKey: .init(left: merge[0], right: merge[1]))
       total += bytes[Int(merge[0])].count + bytes[Int(merge[1])].count
       guard old == nil, total <= BytePairTokenizer.limit else { return nil }
       bytes.append(bytes[Int(merge[0])] + bytes[Int(merge[1])])
     }
-    (self.merges, self.ranks, self.bytes) = (merges, ranks, bytes)
+    (self.merges, self.mergedTokens, self.bytes) = (merges, mergedTokens, bytes)
   }
 
   /// Repeatedly merges the most frequent pair, until there are `size` tokens, no pair occurs twice, or all token texts
@@ -84,7 +84,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
       var first: (pair: PairMerger.Pair, token: Int32)?
       for (left, right) in zip(symbols, symbols.dropFirst()) {
         let pair = PairMerger.Pair(left: left, right: right)
-        if let token = ranks[pair], token < first?.token ?? .max { first = (pair, token) }
+        if let token = mergedTokens[pair], token < first?.token ?? .max { first = (pair, token) }
       }
       guard let first else { break }
       symbols = merged(symbols, first.pair, first.token)
@@ -108,11 +108,12 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
 
   // MARK: - Units
 
-  private enum ScalarKind { case letters, digits, space, other }
+  private enum ScalarKind { case letters, digits, whitespace, other }
 
   /// Splits a text into the units within which merges happen, as GPT-2 does:
-  /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where the last of several spaces starts the next
-  /// unit. `body` receives the units one by one, because a list of all units occupies more memory than the text.
+  /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|whitespace`. If text follows a run of several whitespace
+  /// characters, the last of them is not part of the run's unit, but starts the next one. `body` receives the units one
+  /// by one, because a list of all units occupies more memory than the text.
   private static func forEachUnit(of text: String, _ body: (ArraySlice<UInt8>) -> Void) {
     let scalars = Array(text.unicodeScalars)
     let kinds = scalars.map { kind(of: $0) }
@@ -129,10 +130,10 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   /// The end of the unit that begins at `start`.
   private static func end(of start: Int, _ scalars: [Unicode.Scalar], _ kinds: [ScalarKind]) -> Int {
     if scalars[start] == "'", let count = contraction(scalars[(start + 1)...]) { return start + 1 + count }
-    let hasBlank = scalars[start] == " " && start + 1 < scalars.count && kinds[start + 1] != .space
-    let first = hasBlank ? start + 1 : start
+    let hasSpace = scalars[start] == " " && start + 1 < scalars.count && kinds[start + 1] != .whitespace
+    let first = hasSpace ? start + 1 : start
     let end = kinds[first...].firstIndex { $0 != kinds[first] } ?? kinds.count
-    let leavesOne = kinds[first] == .space && end < kinds.count && end - start > 1
+    let leavesOne = kinds[first] == .whitespace && end < kinds.count && end - start > 1
     return leavesOne ? end - 1 : end
   }
 
@@ -147,12 +148,12 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
       switch scalar.value {
       case 0x30...0x39: return .digits
       case 0x41...0x5A, 0x61...0x7A: return .letters
-      case 0x20, 0x09...0x0D: return .space
+      case 0x20, 0x09...0x0D: return .whitespace
       default: return .other
       }
     }
     let properties = scalar.properties
-    if properties.isWhitespace { return .space }
+    if properties.isWhitespace { return .whitespace }
     switch properties.generalCategory {
     case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letters
     case .decimalNumber, .letterNumber, .otherNumber: return .digits

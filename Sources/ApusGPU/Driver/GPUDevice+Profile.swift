@@ -38,8 +38,9 @@ extension GPUDevice {
     }
   }
 
-  /// With `APUS_DEBUG=1`, waits for the launches that were just started and logs them. Only the launches of a loop are
-  /// started together. If any other launch ends the process, the last line of the log names the launch before it.
+  /// With `APUS_DEBUG=1`, waits for the launches that were just started, and logs them. The device then starts launches
+  /// one at a time, but all launches of a loop together. If a launch outside of a loop ends the process, the last line
+  /// of the log names the launch before it.
   func logLaunches(of executable: GPUExecutable<Driver>, _ state: inout Submission) throws(DeviceError) {
     guard options.logsLaunches else { return }
     let times = try driver.synchronize(measuring: true)

@@ -11,7 +11,7 @@ extension [LaunchLoop] {
   /// calls `body` once per iteration. In the array, an inner loop follows the loop that contains it. The range must not
   /// split a loop.
   ///
-  /// - Parameter body: Receives the index of the launch and, inside a loop, the number to add to the launch's geometry
+  /// - Parameter body: receives the index of the launch and, inside a loop, the number to add to the launch's geometry
   ///   offset in this iteration. Outside of loops, the number is `nil`.
   func forEachLaunch<E: Error>(
     in launches: Range<Int>, _ body: (_ launch: Int, _ shift: Int?) throws(E) -> Void

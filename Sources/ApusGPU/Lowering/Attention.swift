@@ -3,6 +3,7 @@ import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Attention) {
+    if usesMatrixUnits(step) { return lowerMatrix(step) }
     let g = step.geometry
     guard let forward = step.forward, let gradient = step.gradient else {
       launch("forward", step, lines: g.batch * g.heads, along: g.queries) { lowering, template, builder in
@@ -44,6 +45,7 @@ extension PlanLowering {
     let (result, resultOffset) = bind(step.result, isConstant: false, &builder)
     (template["result"], template["resultOffset"]) = (result, resultOffset)
     template["dtype"] = "\(step.dtype)"
+    template["factor"] = "\(step.factorDtype)"
     template["localSize"] = String(localSize)
     template["block"] = String(keyBlock)
     template["capacity"] = String([32, 64, 128].first { $0 >= max(g.size, g.width) } ?? 256)
@@ -55,8 +57,7 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
-    let scale = builder.number(Int(truncatingIfNeeded: Scalar.float(step.scale).bits(lane)))
-    template["scale"] = "CONSTANT_\(lane.suffix)(\(scale))"
+    template["scale"] = builder.constant(step.scale, lane)
     template["ahead"] = ahead(step, &builder)
     fillParts(step, isAlongKeys: name == "keys", &template)
     builder.append(template)
@@ -67,7 +68,7 @@ extension PlanLowering {
 
   /// Returns code for the number `ahead`: a query attends to keys up to `ahead` positions after its own. If attention
   /// is not causal, `ahead` is at least the number of keys.
-  private func ahead(_ step: Attention, _ builder: inout KernelBuilder) -> String {
+  func ahead(_ step: Attention, _ builder: inout KernelBuilder) -> String {
     let limit = step.geometry.queries + step.geometry.keys
     guard step.isCausal, let offset = step.offset else { return builder.number(step.isCausal ? 0 : limit) }
     let (pointer, index) = bind(offset, isConstant: true, &builder)
@@ -121,15 +122,7 @@ extension PlanLowering {
     for name in ["WORDS", "KEEP", "DROP", "DROPGRADIENT", "FACTOR"] { template[name] = "" }
     guard let dropout = step.dropout else { return }
     let lane = step.dtype.lane
-    let bank = builder.sharedPointer("i64", slot: slots.bank)
-    for (name, entry) in [("seed", dropout.seed), ("counter", dropout.counter)] {
-      let number = builder.number(entry)
-      builder.declare("const VL \(name) = SCALAR_i64(\(bank), \(number));")
-    }
-    let bound = builder.number(dropout.bound)
-    builder.declare("const VI bound = (VI)((int)\(bound));")
-    let bits = builder.number(Int(truncatingIfNeeded: Scalar.float(dropout.factor).bits(lane)))
-    let factor = " * CONSTANT_\(lane.suffix)(\(bits))"
+    let factor = declare(dropout, lane, &builder)
     let keys = builder.number(step.geometry.keys)
     func kept(_ condition: String, _ name: String, _ factor: String) -> String {
       "\(name)[j] = CHOOSE_\(lane.suffix)(\(condition), \(name)[j]\(factor), (\(lane.vector))(0));"
@@ -166,6 +159,18 @@ extension PlanLowering {
     template["FACTOR"] = factor
   }
 
+  /// Declares the numbers of dropout: `seed`, `counter` and `bound`. Returns code that multiplies by its factor.
+  func declare(_ dropout: Attention.Dropout, _ lane: Lane, _ builder: inout KernelBuilder) -> String {
+    let bank = builder.commonPointer("i64", slot: slots.bank)
+    for (name, entry) in [("seed", dropout.seed), ("counter", dropout.counter)] {
+      let number = builder.number(entry)
+      builder.declare("const VL \(name) = SCALAR_i64(\(bank), \(number));")
+    }
+    let bound = builder.number(dropout.bound)
+    builder.declare("const VI bound = (VI)((int)\(bound));")
+    return " * " + builder.constant(dropout.factor, lane)
+  }
+
   /// Fills in the templates that several kernels use: the part of the results that a work-item computes, the dot
   /// products with a block of keys (or queries), and the sums over this block.
   private func fillParts(_ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate) {
@@ -200,6 +205,13 @@ extension PlanLowering {
   /// the registers, on CPUs and on GPUs. The number is a multiple of 4, because Philox generates random words in blocks
   /// of four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
+}
+
+extension KernelBuilder {
+  /// Adds a floating-point number that the kernel reads from the geometry; returns code for it.
+  mutating func constant(_ number: Double, _ lane: Lane) -> String {
+    "CONSTANT_\(lane.suffix)(\(self.number(Int(truncatingIfNeeded: Scalar.float(number).bits(lane)))))"
+  }
 }
 
 extension KernelTemplate {

@@ -2,6 +2,7 @@ import ApusDevice
 
 extension GPUDevice {
   var fastInputPrecisions: [InputPrecision] { driver.target.hasMatrixUnits ? [.tf32, .tf32x3] : [] }
+  var fastAttentionTypes: [DType] { driver.target.hasMatrixUnits ? [.float16, .bfloat16] : [] }
 
   /// Returns when a pass of a convolution prefers channels-last images. It never does in two cases: no convolution
   /// method reads such images, or there are fewer output or input channels than a vector register has elements. For an

@@ -82,8 +82,8 @@ extension PlanLowering {
     let count = columns * channels * taps
     let source = location(value: step.right)
     var builder = KernelBuilder(
-      family: "convolution_reorder_weights", target: target, isLarge: KernelBuilder.isLarge(count + source.offset))
-    var template = KernelTemplate("convolution/reorder_weights.cl", step.dtype.lane, builder)
+      family: "convolution_pack_matrix_weights", target: target, isLarge: KernelBuilder.isLarge(count + source.offset))
+    var template = KernelTemplate("convolution/pack_matrix_weights.cl", step.dtype.lane, builder)
     template["source"] = builder.pointer(step.dtype.storage, slot: source.slot)
     template["target"] = builder.pointer(step.dtype.storage, slot: slots.workspace, isConstant: false)
     for (name, value) in [

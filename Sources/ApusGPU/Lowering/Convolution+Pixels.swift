@@ -192,8 +192,8 @@ extension PlanLowering {
     let panels = ceilDivide(columns, panelWidth)
     let runsPerItem = max(1, min(runs, 16384 / (panelWidth * channelsPerRun * taps)))
 
-    var builder = KernelBuilder(family: "convolution_transpose_weights", target: self.target, isLarge: true)
-    var template = KernelTemplate("convolution/transpose_weights.cl", lane, builder)
+    var builder = KernelBuilder(family: "convolution_pack_pixel_weights", target: self.target, isLarge: true)
+    var template = KernelTemplate("convolution/pack_pixel_weights.cl", lane, builder)
     template["source"] = builder.pointer(step.dtype.storage, slot: source.slot)
     let pointer = builder.pointer(lane.scalar, slot: target.slot, isConstant: false)
     template["target"] = "(\(pointer) + \(builder.number(target.offset)))"

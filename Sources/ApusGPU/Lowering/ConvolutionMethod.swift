@@ -26,9 +26,9 @@ enum ConvolutionMethod {
   /// device reads this order.
   ///
   /// - Parameters:
-  ///   - product: The pass as a product of matrices; `nil` if the pass is no such product or if its epilogue excludes
+  ///   - product: the pass as a product of matrices; `nil` if the pass is no such product or if its epilogue excludes
   ///     this method.
-  ///   - mergesWeights: Whether the epilogue can traverse all weights of an output channel as one axis.
+  ///   - mergesWeights: whether the epilogue can traverse all weights of an output channel as one axis.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
     _ inputPrecision: InputPrecision, _ target: KernelTarget, product: Matmul? = nil, mergesWeights: Bool = true

@@ -86,7 +86,7 @@ extension PlanLowering {
       ? []
       : starts + Array(repeating: Int64.max, count: pad) + offsets + Array(repeating: 0, count: pad)
     let bound = builders[0].pointers.enumerated().flatMap { index, pointer in
-      pointer.isShared || size == 1
+      pointer.isCommon || size == 1
         ? [pointer.slot]
         : (0..<size).map { builders[min($0, builders.count - 1)].pointers[index].slot }
     }
@@ -99,7 +99,7 @@ extension PlanLowering {
   private func beginSegments(_ size: Int, _ builder: inout KernelBuilder) {
     guard size > 1 else { return builder.begin("const i64 start = 0;") }
     builder.segmentCount = size
-    builder.source = "numbers"
+    builder.numberSource = "numbers"
     builder.begin("int segment = 0;")
     builder.begin(
       "while (segment < \(size - 1) && (i64)GROUP_ID() >= geometry[segment + 1]) segment += 1;")

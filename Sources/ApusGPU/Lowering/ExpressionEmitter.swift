@@ -64,7 +64,7 @@ struct ExpressionEmitter {
         bases.append(builder.number(offset))
         array += 1
       case (.scalar(let lane), .scalar(let entry)):
-        let bank = builder.sharedPointer("i64", slot: bound.bankSlot)
+        let bank = builder.commonPointer("i64", slot: bound.bankSlot)
         let number = builder.number(entry)
         scalar = builder.unique("scalar")
         builder.declare("const \(lane.vector) \(scalar!) = SCALAR_\(lane.suffix)(\(bank), \(number));")

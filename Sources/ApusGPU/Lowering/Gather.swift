@@ -34,7 +34,7 @@ extension PlanLowering {
     let (result, resultOffset) = bind(step.result, isConstant: false, &builder)
     let indices = Indices(
       step.indices, location(step.indices), plan.values[step.indices.value].dtype, &builder)
-    let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
+    let fault = builder.commonPointer("int", slot: slots.fault, isConstant: false)
     let number = builder.number(noteIndices(step.indexList))
     let (count, extent, inner) = (
       builder.number(step.count), builder.number(step.extent), builder.number(step.inner)

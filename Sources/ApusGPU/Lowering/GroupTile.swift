@@ -99,8 +99,8 @@ extension KernelTemplate {
   /// Inserts the code that copies a factor to local memory. With `alongDepth`, neighboring work-items read neighboring
   /// terms of one row or column of results; without it, they read one term of neighboring rows or columns.
   /// - Parameters:
-  ///   - quad: The number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
-  ///   - load: Returns code that loads `quad` elements, beginning at term `depth` of the left factor's `row` or the
+  ///   - quad: the number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
+  ///   - load: returns code that loads `quad` elements, beginning at term `depth` of the left factor's `row` or the
   ///     right factor's `column`, into the given register and the registers after it.
   mutating func fetch(
     _ side: Side, of tile: GroupTile, alongDepth: Bool, quad: Int, load: (String) -> String

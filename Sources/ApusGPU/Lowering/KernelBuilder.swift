@@ -54,22 +54,24 @@ struct KernelBuilder {
   private var indentation = 1
   private var serial = 0
   /// The name of the array from which the kernel reads its numbers.
-  var source = "geometry"
+  var numberSource = "geometry"
   /// Whether a GPU kernel needs many registers. One group may then use all registers of a multiprocessor.
   var fillsRegisters = false
   /// Whether work-items read registers of other work-items of their sub-group.
   var usesSubgroups = false
   /// The bytes of all local arrays.
   private(set) var localByteCount = 0
-  /// The number of segments of an elementwise step (domains with their arrays) that one launch computes. If there are
-  /// several, the kernel selects its memory by the variable `segment`.
+  private var hasLargeLocalArray = false
+  /// The number of segments that one launch computes. A segment is one of the domains of an elementwise step, with its
+  /// own arrays, for example one parameter of an optimizer step. If there are several segments, each work-group belongs
+  /// to one, and the variable `segment` of the kernel selects its memory.
   var segmentCount = 1
 
   struct Pointer {
     var type: String
     var slot: Int
-    /// Whether all segments of a kernel use the same memory.
-    var isShared: Bool
+    /// Whether all segments of a launch use this memory, instead of memory of their own.
+    var isCommon: Bool
   }
 
   init(family: String, target: KernelTarget, isLarge: Bool) {
@@ -78,17 +80,19 @@ struct KernelBuilder {
     index = target.kernelClass == .cpu || isLarge ? "i64" : "int"
   }
 
-  /// Whether a kernel whose indices reach `reach` needs 64-bit indices: `reach ≥ 2³⁰`.
+  /// Whether a kernel that accesses the indices below `reach` needs 64-bit indices: `reach ≥ 2³⁰`. That is half of the
+  /// range of `int`, because kernels also compute larger indices, such as the end of the last tile, before they compare
+  /// them with the extent.
   static func isLarge(_ reach: Int) -> Bool { reach >= 1 << 30 }
 
   /// Adds a pointer parameter bound to `slot`; returns the name of its variable.
   mutating func pointer(
-    _ type: String, slot: Int, isConstant: Bool = true, isShared: Bool = false
+    _ type: String, slot: Int, isConstant: Bool = true, isCommon: Bool = false
   ) -> String {
     let type = "GLOBAL \(isConstant ? "const " : "")\(type) *"
     let name = "p\(pointers.count)"
-    pointers.append(Pointer(type: type, slot: slot, isShared: isShared))
-    if segmentCount > 1, !isShared {
+    pointers.append(Pointer(type: type, slot: slot, isCommon: isCommon))
+    if segmentCount > 1, !isCommon {
       let choice = (0..<segmentCount - 1).map { "segment == \($0) ? \(name)_\($0) : " }.joined()
       begin("\(type)const \(name) = \(choice)\(name)_\(segmentCount - 1);")
     }
@@ -101,16 +105,16 @@ struct KernelBuilder {
     return "m\(tensorMaps.count - 1)"
   }
 
-  /// Returns the name of the shared pointer to `slot`, which is added at the first request.
-  mutating func sharedPointer(_ type: String, slot: Int, isConstant: Bool = true) -> String {
-    if let index = pointers.firstIndex(where: { $0.isShared && $0.slot == slot }) { return "p\(index)" }
-    return pointer(type, slot: slot, isConstant: isConstant, isShared: true)
+  /// Returns the name of the pointer to `slot` that all segments use. The first call adds the pointer.
+  mutating func commonPointer(_ type: String, slot: Int, isConstant: Bool = true) -> String {
+    if let index = pointers.firstIndex(where: { $0.isCommon && $0.slot == slot }) { return "p\(index)" }
+    return pointer(type, slot: slot, isConstant: isConstant, isCommon: true)
   }
 
   /// Adds a number that the kernel reads from the geometry; returns the name of its variable.
   mutating func number(_ value: Int) -> String {
     let name = "n\(numbers.count)"
-    declarations += "  const \(index) \(name) = (\(index))\(source)[\(numbers.count)];\n"
+    declarations += "  const \(index) \(name) = (\(index))\(numberSource)[\(numbers.count)];\n"
     numbers.append(Int64(value))
     return name
   }
@@ -118,7 +122,7 @@ struct KernelBuilder {
   /// Adds the bits of a number of any type, which the kernel reads from the geometry; returns the name of its variable.
   mutating func word(_ bits: Int64) -> String {
     let name = "w\(numbers.count)"
-    declarations += "  const i64 \(name) = \(source)[\(numbers.count)];\n"
+    declarations += "  const i64 \(name) = \(numberSource)[\(numbers.count)];\n"
     numbers.append(bits)
     return name
   }
@@ -160,10 +164,10 @@ struct KernelBuilder {
     line("}")
   }
 
-  /// Appends a line after the declarations so far and before the body.
+  /// Appends a line to the declarations, which precede the body.
   mutating func declare(_ code: String) { declarations += "  \(code)\n" }
 
-  /// Appends a line to the start of the kernel, before the declarations.
+  /// Appends a line to the preface, which precedes the declarations.
   mutating func begin(_ code: String) { preface += "  \(code)\n" }
 
   /// Adds an array in the local memory of a work-group.
@@ -172,9 +176,12 @@ struct KernelBuilder {
   }
 
   /// Adds an array of `count` elements of `byteCount` bytes each in the local memory of a work-group.
+  /// - Precondition: in CUDA, an array of more than `KernelTarget.staticLocalByteCount` bytes is the only one.
   mutating func localArray(_ name: String, type: String, byteCount: Int, count: Int) {
     let isLarge = target.dialect == .cuda && count * byteCount > KernelTarget.staticLocalByteCount
-    precondition(localByteCount == 0 || !isLarge, "\(family): a large local array must be the only one")
+    precondition(
+      localByteCount == 0 || !isLarge && !hasLargeLocalArray, "\(family): a large local array must be the only one")
+    hasLargeLocalArray = isLarge
     begin("\(isLarge ? "LARGE_" : "")LOCAL_ARRAY(\(type), \(name), \(count));")
     localByteCount += count * byteCount
   }
@@ -182,7 +189,7 @@ struct KernelBuilder {
   /// Returns the source for work-groups of `localSize` work-items.
   func kernel(localSize: Int) -> KernelSource {
     let parameters = pointers.enumerated().flatMap { index, pointer in
-      segmentCount > 1 && !pointer.isShared
+      segmentCount > 1 && !pointer.isCommon
         ? (0..<segmentCount).map { KernelParameter(pointer.type, "p\(index)_\($0)") }
         : [KernelParameter(pointer.type, "p\(index)")]
     }

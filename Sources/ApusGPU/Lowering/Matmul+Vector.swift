@@ -20,8 +20,9 @@ struct VectorTile: KernelShape {
   /// past the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
-  /// The minimum number of elements of the right factor for three methods: dot products, panels that each work-item
-  /// packs from a transposed factor, and (with 32 registers) tiles for few rows.
+  /// The minimum number of elements of the right factor for three choices: dot products; panels that each work-item
+  /// packs from a transposed factor; and, for products of fewer than 512 rows on cores with 32 kernel registers, a tile
+  /// that depends on the number of rows (see `defaults`).
   static let smallFactor = 1 << 16
 
   /// Returns the tiles that tuning measures for products of `m` rows.
@@ -194,8 +195,9 @@ extension KernelTemplate {
     self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
   }
 
-  /// Fills in the loop over the terms of a segment. The loop converts left factors whose type is not the arithmetic
-  /// type (lane).
+  /// Fills in the loop over the terms of a segment.
+  /// - Parameter dtype: the element type of the left factor. If it is not the arithmetic type (lane), the loop converts
+  ///   the elements.
   mutating func fillTerms(of dtype: DType) {
     self["RIGHTPART"] = self["RIGHTPART"] ?? "LOAD_\(self["rightDtype"]!)(row, v * WIDTH, WIDTH)"
     let isAlongRow = self["kStride"] == "1"
@@ -232,30 +234,33 @@ private struct FactorAccess {
   /// prefetch.
   static let packedTerms = 512
 
-  /// Returns the distance in bytes at which rows or columns of a factor share so few cache sets that they evict each
-  /// other. With few registers, tiles are small and panels are one cache line wide. Each of the many tiles then reads
-  /// the cache lines of a factor again, and lines that are closer than a page (4096 bytes) conflict too. On Zen 3, a
-  /// product of 512x512x512 reaches 87 GFLOP/s in place and 126 packed.
+  /// Returns a distance in bytes. Rows or columns of a factor at a multiple of this distance map to so few cache sets
+  /// that they evict each other. A page of 4096 bytes is such a distance. With few registers, a shorter distance is
+  /// too: tiles are small, and most panels are one cache line wide, so the same cache lines of a factor are read many
+  /// times. On Zen 3, a product of 512x512x512 reaches 87 GFLOP/s with factors in place and 126 with packed factors.
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
-    // A right factor is read in place for two reasons. With few rows of the left factor, each panel is read only a few
-    // times, which would not repay a copy. With short rows of the right factor, its panels share cache lines.
+    // A right factor is read in place in two cases. If the product has at most 48 rows, each panel is read only a few
+    // times, so packing takes longer than it saves. If the rows of the right factor are short, the elements of a panel
+    // are close together in memory, as in a packed panel.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    // A work-item packs its own panels in two cases. If the product has few rows, each panel is read only a few times,
-    // and a separate kernel that writes the panels to memory would be much of the work. The other case is a right
-    // factor that is stored transposed, unless the product is small.
+    // A work-item packs its own panels in two cases. The first: the product has at most 96 rows, and the right factor
+    // is large. Each panel is then read only a few times, so a separate kernel that writes the panels to memory would
+    // be much of the work. The second: the right factor is column-major, and neither the factor nor the number of rows
+    // or columns of the product is small.
     let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
       (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace
       && (step.m <= 96 && isLarge
         || right.rowStride == 1 && min(step.m, step.n) >= 48 && step.n * step.k >= VectorTile.smallFactor)
     let isInRows = left.columnStride == 1
-    // A left factor whose columns are 512 bytes apart has few rows, and stays in the L2 cache anyway.
+    // At least 1024 bytes: a left factor whose columns are 512 bytes apart has few rows, and stays in the L2 cache
+    // anyway.
     let distance = max(1024, Self.conflictDistance(hasFewRegisters))
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % distance == 0 && step.k > 384
-    // With few registers, panels are narrow and the left factor is read more often. So it is packed for products with
-    // fewer columns too.
+    // With few registers, panels are narrow, so more panels read the left factor. Packing this factor then pays with
+    // 256 columns already.
     isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
@@ -269,7 +274,8 @@ private struct FactorAccess {
     }
   }
 
-  /// Returns a tile with at most as many rows as a cache set has ways, if the rows conflict (see `conflictDistance`).
+  /// Returns a tile with at most eight rows, if rows or columns of an unpacked left factor evict each other. On most
+  /// cores, a set of an L1 cache has at least eight ways.
   func narrowed(_ tile: VectorTile) -> VectorTile {
     isCrowded && !isLeftPacked ? VectorTile(min(tile.rows, 8), tile.vectors) : tile
   }
@@ -338,7 +344,8 @@ extension PlanLowering {
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks)
   }
 
-  /// Whether a core has fewer vector registers than with AVX-512.
+  /// Whether fewer than 32 kernel registers, of 16 elements of 32 bits each, fit into the vector registers of a core.
+  /// With AVX-512, 32 fit.
   private var hasFewRegisters: Bool { target.registerCount < 32 }
 
   /// Copies the left factor to the workspace with contiguous rows, which are padded so that neighboring rows map to

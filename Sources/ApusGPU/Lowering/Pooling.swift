@@ -12,9 +12,9 @@ extension PlanLowering {
     if step.pass != .backward {
       lowerForward(step)
     } else if isCPU {
-      lowerScatter(step)
+      lowerGradientOfPlanes(step)
     } else {
-      lowerGather(step)
+      lowerGradientOfElements(step)
     }
   }
 
@@ -198,16 +198,16 @@ extension PlanLowering {
       """
   }
 
-  private mutating func lowerScatter(_ step: Pooling) {
+  private mutating func lowerGradientOfPlanes(_ step: Pooling) {
     let lane = step.dtype.lane
     let volume = step.input.wrappedProduct
     let planesPerItem = max(1, min(8192 / max(1, volume), ceilDivide(step.planes, 16)))
     let items = ceilDivide(step.planes, planesPerItem)
-    var builder = KernelBuilder(family: "pooling_scatter", target: target, isLarge: true)
+    var builder = KernelBuilder(family: "pooling_gradient_planes", target: target, isLarge: true)
     var shared = names(step, &builder)
     bind(step.left, as: "source", step.dtype, &shared, &builder)
     bind(step.right ?? step.left, as: "gradient", step.dtype, &shared, &builder)
-    var template = shared.with(file: "pooling/scatter.cl")
+    var template = shared.with(file: "pooling/gradient_planes.cl")
     template["workspace"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["planesPerItem"] = builder.number(planesPerItem)
     template["WINDOWS"] = contributions(step, shared) { "stage[\($0)] += \($1);" }
@@ -221,14 +221,14 @@ extension PlanLowering {
     launch(builder, groups: items)
   }
 
-  private mutating func lowerGather(_ step: Pooling) {
-    var builder = KernelBuilder(family: "pooling_gather", target: target, isLarge: step.isLarge)
+  private mutating func lowerGradientOfElements(_ step: Pooling) {
+    var builder = KernelBuilder(family: "pooling_gradient_elements", target: target, isLarge: step.isLarge)
     builder.begin("const i64 start = 0;")
     let index = builder.index
     var shared = names(step, &builder)
     bind(step.left, as: "source", step.dtype, &shared, &builder)
     bind(step.right ?? step.left, as: "gradient", step.dtype, &shared, &builder)
-    var template = shared.with(file: "pooling/gather.cl")
+    var template = shared.with(file: "pooling/gradient_elements.cl")
     template["WINDOWS"] = contributions(step, shared) { "if (\($0) == own) core += \($1);" }
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     let coordinates = Self.splittingIndex(

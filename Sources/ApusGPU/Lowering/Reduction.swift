@@ -451,7 +451,7 @@ private struct ReductionEmitter {
     let count = builder.number(shape.outputCount)
     let size = shape.parts * shape.outputCount
     return accumulators.registers().enumerated().map { index, register in
-      let pointer = builder.sharedPointer("i64", slot: workspace, isConstant: false)
+      let pointer = builder.commonPointer("i64", slot: workspace, isConstant: false)
       let base = builder.number(size * index)
       return (
         "((GLOBAL \(register.lane.scalar) *)(\(pointer) + \(base)))", "part * \(count) + output"

@@ -23,7 +23,7 @@ extension PlanLowering {
     (template["result"], template["firstResult"]) = bind(step.result, isConstant: false, &builder)
     let indices = Indices(
       step.indices, location(step.indices), plan.values[step.indices.value].dtype, &builder)
-    let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
+    let fault = builder.commonPointer("int", slot: slots.fault, isConstant: false)
     template["FAULT"] = "\(fault)[0] = \(builder.number(noteIndices(step.indexList)));"
     template["type"] = step.dtype.description
     for (name, value) in [("inner", step.inner), ("extent", step.extent), ("count", step.count)] {

@@ -3,7 +3,7 @@ import COpenCL
 
 extension OpenCLEntry {
   /// Returns the properties that the device's kernels depend on.
-  /// - Parameter kernelClass: The kernel class; `nil` for the class that fits the device's type.
+  /// - Parameter kernelClass: the kernel class; `nil` for the class that fits the device's type.
   func target(_ kernelClass: KernelTarget.Class?) -> KernelTarget {
     var target = KernelTarget(
       dialect: .openCL, kernelClass: kernelClass ?? (isCPU ? .cpu : .gpu),

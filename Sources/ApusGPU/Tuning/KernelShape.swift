@@ -18,10 +18,10 @@ extension PlanLowering {
   /// Chooses the shape of a kernel: the fastest shape according to the measurement for `problem` or, if there is no
   /// measurement, the default shape with the lowest cost.
   /// - Parameters:
-  ///   - problem: The key of the choice, see ``KernelChoice``.
-  ///   - defaults: The shapes that the cost model chooses from. There are few, so that plans share kernels.
-  ///   - others: Shapes that are used only if a measurement selects them.
-  ///   - cost: An estimate of the time, in any unit.
+  ///   - problem: the key of the choice, see ``KernelChoice``.
+  ///   - defaults: the shapes that the cost model chooses from. There are few, so that plans share kernels.
+  ///   - others: shapes that are used only if a measurement selects them.
+  ///   - cost: an estimate of the time, in any unit.
   mutating func choose<Shape: KernelShape>(
     _ problem: @autoclosure () -> String, among defaults: [Shape], or others: [Shape], cost: (Shape) -> Int
   ) -> Shape {

@@ -27,6 +27,7 @@ public struct BatchNorm: Layer {
   public let numBatchesTracked: Statistic?
   /// `ε`, which keeps the root above 0.
   public let epsilon: Double
+  /// The weight of a batch in the running statistics; `nil` for equal weights of all batches.
   public let momentum: Double?
   private let channels: Int
   private let identity = LayerIdentity()

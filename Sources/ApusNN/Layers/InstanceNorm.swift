@@ -21,6 +21,7 @@ public struct InstanceNorm: Layer {
   public let numBatchesTracked: Statistic?
   /// `ε`, which keeps the root above 0.
   public let epsilon: Double
+  /// The weight of a batch in the running statistics.
   public let momentum: Double
   private let channels: Int
   private let identity = LayerIdentity()

@@ -4,6 +4,7 @@ import ApusTensor
 /// factor `r`, it maps `x: [batch, channels · r², height, width]` to `y: [batch, channels, height · r, width · r]`:
 /// `y[n, c, h·r + i, w·r + j] = x[n, c·r² + i·r + j, h, w]`.
 public struct PixelShuffle: Layer {
+  /// `r`, by which height and width grow.
   public let factor: Int
 
   /// - Precondition: the factor `r` is at least 1.
@@ -28,6 +29,7 @@ public struct PixelShuffle: Layer {
 /// Rearranges spatial positions into channels, the inverse of `PixelShuffle`. With the factor `r`, it maps
 /// `[batch, channels, height · r, width · r]` to `[batch, channels · r², height, width]`.
 public struct PixelUnshuffle: Layer {
+  /// `r`, by which height and width shrink.
   public let factor: Int
 
   /// - Precondition: the factor `r` is at least 1.

@@ -12,23 +12,25 @@ import ApusTensor
 /// random numbers and other types of batches work as with `minimize`.
 ///
 /// The closure runs in the first steps only, so what it does besides building the loss does not happen in each step. A
-/// number or tensor that it reads from outside keeps the value that it had in these steps, apart from the batch and from
-/// the parameters and statistics of the model; so does a number that a `Constraint` reads. A closure whose operations
-/// change from step to step, which reads values of tensors, or which prints, needs `minimize`.
+/// number or tensor that it reads from outside keeps the value that it had in these steps, apart from the batch and
+/// from the parameters and statistics of the model; so does a number that a `Constraint` reads. A closure whose
+/// operations change from step to step, which reads values of tensors, or which prints, needs `minimize`.
 ///
-/// Steps build their graph, as with `minimize`:
+/// A step builds its graph, as `minimize` does, in these cases:
 ///
 /// - with loss scaling, and with rules that look ahead or whose `hasFixedFormula` is false;
 /// - inside of `recordingGradients`, `withPrecision`, `checkingShapes`, `detectingAnomalies` and similar scopes;
-/// - while the program holds a value of the model or of the optimizer that the plan would overwrite, or one is pending;
-/// - while a value waits for the next evaluation (`evaluateWithNext`), or the program holds a pending value from which the
-///   batch is computed;
+/// - while the program holds a value of the model or of the optimizer that the plan would overwrite;
+/// - if a value of the model or of the optimizer is pending (not computed yet);
+/// - while a value waits for the next evaluation (`evaluateWithNext`), or the program holds a pending value from which
+///   the batch is computed;
 /// - if the batch is on several devices;
 /// - if tensors of the model, or the model and the batch, share a value;
 /// - if the closure draws random numbers that are not in the graph, or steps draw the same numbers.
 ///
-/// Steps that build their graph are compared with each other. After twelve that led to no agreement, only some are. The
-/// plans of up to 64 kinds of steps (types of batches, modes, frozen parameters) are kept.
+/// A step that builds its graph is compared with earlier steps. If twelve comparisons in a row do not make a plan
+/// repeatable, only every 65th such step is compared. The plans of up to 64 kinds of steps (types of batches, modes,
+/// frozen parameters) are kept.
 public final class CompiledStep {
   private let step: RepeatedStep<Void>
 

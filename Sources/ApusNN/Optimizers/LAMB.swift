@@ -49,9 +49,9 @@ public struct LAMB: MomentumRule {
       state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
       let adapted = state[0] * correction1 / state[1].correctedRoot(correction2, plus: small)
       let direction = decay.coupled(adapted, value)
-      let (length, stride) = (value.norm(), direction.norm())
-      let isUsable = (length .> zero).logicalAnd(stride .> zero)
-      let ratio = isUsable.select(length / isUsable.select(stride, one), one)
+      let (valueNorm, directionNorm) = (value.norm(), direction.norm())
+      let isUsable = (valueNorm .> zero).logicalAnd(directionNorm .> zero)
+      let ratio = isUsable.select(valueNorm / isUsable.select(directionNorm, one), one)
       return value - direction * (ratio * rate)
     }
   }

@@ -25,8 +25,8 @@ public protocol UpdateRule: Sendable {
   ///   - rate: the parameter's initial learning rate.
   func initialValue(of name: String, rate: Double) -> Double
 
-  /// Whether `update` returns the same formula in each step, apart from the values of the numbers that it makes before
-  /// it returns. Only such rules are used by steps that do not build their graph (`CompiledStep`). `false` by default.
+  /// Whether `update` returns the same formula in each step. The values of numbers that `update` makes before it
+  /// returns may differ. If this is `false`, as by default, a `CompiledStep` builds its graph in each step.
   var hasFixedFormula: Bool { get }
 
   /// The formula of one update.

@@ -15,10 +15,7 @@ struct Ticks: Hashable, Sendable {
   /// - Parameter isInteger: whether marks between whole numbers are left out.
   static func linear(_ range: ClosedRange<Double>, count: Int, isInteger: Bool = false) -> Ticks {
     let (low, high) = (range.lowerBound, range.upperBound)
-    // Half of the extent is computed, since the extent of a range may overflow.
-    let half = high / 2 - low / 2
-    guard half > 0, half.isFinite else { return Ticks(ticks: [Tick(value: low, label: label(low, step: 0))]) }
-    var step = nice(2 * half / Double(max(count, 1)))
+    var step = nice((high - low) / Double(max(count, 1)))
     if isInteger { step = max(1, step.rounded()) }
     let (first, last) = ((low / step - 1e-9).rounded(.up), (high / step + 1e-9).rounded(.down))
     guard first <= last, last - first < 1000, first.magnitude < 1e15 else {

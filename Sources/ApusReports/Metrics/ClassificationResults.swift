@@ -1,7 +1,7 @@
 import ApusSystem
 import Glibc
 
-/// The predictions of a classifier on labelled examples, and their quality.
+/// The predictions of a classifier on labeled examples, and their quality.
 ///
 /// The model's outputs are probabilities or logits. Among classes with equal outputs, the class with the lower index
 /// ranks higher, as in `argmax`; this also applies to `topAccuracy`.

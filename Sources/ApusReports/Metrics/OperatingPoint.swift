@@ -94,9 +94,9 @@ extension RankedScores {
   /// The operating point of the threshold at an index. Index −1 stands for an infinite threshold, at which nothing is
   /// predicted as positive.
   subscript(position: Int) -> OperatingPoint {
-    let (hits, misses) = position < 0 ? (0, 0) : (truePositives[position], falsePositives[position])
+    let (positives, negatives) = position < 0 ? (0, 0) : (truePositives[position], falsePositives[position])
     return OperatingPoint(
-      threshold: position < 0 ? .infinity : thresholds[position], truePositives: hits, falsePositives: misses,
-      falseNegatives: positiveCount - hits, trueNegatives: negativeCount - misses)
+      threshold: position < 0 ? .infinity : thresholds[position], truePositives: positives, falsePositives: negatives,
+      falseNegatives: positiveCount - positives, trueNegatives: negativeCount - negatives)
   }
 }

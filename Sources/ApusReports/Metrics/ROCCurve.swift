@@ -37,10 +37,10 @@ extension RankedScores {
   public var auc: Double? {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
     var doubled = 0
-    var (hits, misses) = (0, 0)
-    for position in thresholds.indices {
-      doubled += (falsePositives[position] - misses) * (truePositives[position] + hits)
-      (hits, misses) = (truePositives[position], falsePositives[position])
+    var previous = (tp: 0, fp: 0)
+    for (tp, fp) in zip(truePositives, falsePositives) {
+      doubled += (fp - previous.fp) * (tp + previous.tp)
+      previous = (tp, fp)
     }
     return Double(doubled) / (2 * Double(positiveCount) * Double(negativeCount))
   }

@@ -30,19 +30,19 @@ public struct RankedScores: Hashable, Sendable {
 
   /// - Parameter keys: the results of `key(_:_:)` for all examples, in any order.
   private init(keys: [UInt64]) {
-    var (thresholds, hits, misses): ([Float], [Int], [Int]) = ([], [], [])
-    var (hitCount, missCount) = (0, 0)
+    var (thresholds, truePositives, falsePositives): ([Float], [Int], [Int]) = ([], [], [])
+    var (positiveCount, negativeCount) = (0, 0)
     let sorted = keys.sorted(by: >)
     for (position, key) in sorted.enumerated() {
-      if key & 1 == 1 { hitCount += 1 } else { missCount += 1 }
+      if key & 1 == 1 { positiveCount += 1 } else { negativeCount += 1 }
       guard position + 1 == sorted.count || sorted[position + 1] >> 1 != key >> 1 else { continue }
       thresholds.append(RankedScores.score(of: key))
-      hits.append(hitCount)
-      misses.append(missCount)
+      truePositives.append(positiveCount)
+      falsePositives.append(negativeCount)
     }
     self.thresholds = thresholds
-    truePositives = hits
-    falsePositives = misses
+    self.truePositives = truePositives
+    self.falsePositives = falsePositives
   }
 
   /// An integer that is ordered like the score. Its lowest bit is 1 for a positive, so a score and its truth value are

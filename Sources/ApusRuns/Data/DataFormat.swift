@@ -22,9 +22,9 @@ public protocol DataFormat: Sendable {
 
   /// Reads the data of a new or resumed run.
   /// - Parameters:
-  ///   - settings: The settings of the run, with the model, the data source and the fractions of the splits.
-  ///   - tokenizer: For texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
-  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, and
+  ///   - settings: the settings of the run, with the model, the data source and the fractions of the splits.
+  ///   - tokenizer: for texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
+  ///   - willLoad: receives the format of the data and the number of training examples as soon as they are known, and
   ///     throws if the device has too little memory for training. This format may lack the statistics of the data,
   ///     because the memory does not depend on them.
   static func load(
@@ -69,11 +69,11 @@ public protocol DataFormat: Sendable {
 
   /// Calls `body` with the prediction for each example, in the order of the files and of the examples in each file.
   /// - Parameters:
-  ///   - files: The paths of images, tables or texts, whose examples are predicted in this order.
-  ///   - settings: The settings with which the model was trained.
-  ///   - threshold: For two classes: predict the second class if its probability is at least this number.
-  ///   - model: Loads the model; called after the files were read.
-  ///   - body: Receives each prediction.
+  ///   - files: the paths of images, tables or texts, whose examples are predicted in this order.
+  ///   - settings: the settings with which the model was trained.
+  ///   - threshold: for two classes: predict the second class if its probability is at least this number.
+  ///   - model: loads the model; called after the files were read.
+  ///   - body: receives each prediction.
   func predict(
     _ files: [String], _ settings: RunSettings, threshold: Double?, model: () throws -> any Layer,
     _ body: (FilePrediction) throws -> Void

@@ -14,8 +14,8 @@ struct DataSlices {
   package private(set) var slices: [Slice] = []
 
   /// - Parameters:
-  ///   - path: The CSV file of `--slices`; `nil` for none.
-  ///   - columns: The columns of a table that `--slice` names.
+  ///   - path: the CSV file of `--slices`; `nil` for none.
+  ///   - columns: the columns of a table that `--slice` names.
   /// - Throws: `OptionError` if the data have no such columns or cannot be grouped, `DataError` if the file is invalid.
   package init(file path: String?, columns: [String], of data: MeasuredData) throws {
     guard path != nil || !columns.isEmpty else { return }

@@ -19,7 +19,7 @@ extension ImageFormat: DataFormat {
   ) throws -> LearningTask {
     let network = try settings.imageNetwork()
     let data = try ImageDataset.load(settings.data, split: settings.dataSettings.split)
-      .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
+      .limitingTraining(to: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
     guard !data.test.labels.isEmpty else {
       throw OptionError("--test-share 0: \(settings.data) has no other images to test with")
     }
@@ -65,7 +65,7 @@ extension ImageFormat: DataFormat {
     if request.part == .all {
       data = try ImageDataset.load(source, split: SplitOptions(test: 0))
     } else {
-      data = try ImageDataset.load(source, split: own.split).learning(from: own.trainCount, seed: own.split.seed)
+      data = try ImageDataset.load(source, split: own.split).limitingTraining(to: own.trainCount, seed: own.split.seed)
     }
     try check(data.imageSize, source)
     let (part, chosen) = try request.choose { part -> (any ImageSource)? in
@@ -115,8 +115,8 @@ extension ImageSource {
   /// The images, with the class indices of the model. If `names` and `known` have no name in common (for example
   /// because the names of one list are numbers), and the model has enough classes, the indices stay as they are.
   /// - Parameters:
-  ///   - names: The names of the images' classes.
-  ///   - known: The names of the model's classes.
+  ///   - names: the names of the images' classes.
+  ///   - known: the names of the model's classes.
   /// - Throws: `DataError.unsupported` if the model lacks a class of the images.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String

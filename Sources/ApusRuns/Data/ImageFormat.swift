@@ -110,7 +110,7 @@ extension ImageFormat {
   }
 
   /// Throws if the format has no transform and all images have one size that is not the size of the model's inputs.
-  /// - Parameter own: The size of all images, `[channels, height, width]`; `nil` if they differ in size.
+  /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` if they differ in size.
   package func check(_ own: [Int]?, _ path: String) throws(DataError) {
     guard let own, reading.transform.isEmpty, own != size else { return }
     func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }

@@ -26,8 +26,8 @@ public struct LearningTask {
 
   /// Reads the data. Examples that are not read in batches during training are copied to the current device.
   /// - Parameters:
-  ///   - tokenizer: For texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
-  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known.
+  ///   - tokenizer: for texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
+  ///   - willLoad: receives the format of the data and the number of training examples as soon as they are known.
   package init(
     _ settings: RunSettings, tokenizer: (any Tokenizer)? = nil,
     willLoad: (_ format: any DataFormat, _ count: Int) throws -> Void = { _, _ in }

@@ -30,8 +30,8 @@ extension Run {
   /// Returns the examples of a source, in the format that the model requires.
   ///
   /// - Parameters:
-  ///   - source: The source; `nil` for the source of the run.
-  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. If another
+  ///   - source: the source; `nil` for the source of the run.
+  ///   - part: the split; `nil` for the validation split, or the test split if there is no validation split. If another
   ///     source than the run's has no splits, such as a file, `nil` selects all examples.
   public func data(of source: String? = nil, part: DataPart? = nil) throws -> MeasuredData {
     guard let source else {
@@ -44,7 +44,7 @@ extension Run {
 
   private func data(ofSource source: String, part: DataPart?) throws -> MeasuredData {
     var part = part
-    if try !DatasetDescription.hasParts(source) {
+    if try !DatasetDescription.hasFixedSplits(source) {
       if try isOwn(source) {
         if part != .train && part != .all { warnIfChanged() }
       } else if part == nil {
@@ -97,7 +97,7 @@ public struct DataRequest: Sendable {
   public let part: DataPart?
 
   /// Returns the requested split and the examples of this split.
-  /// - Parameter examples: Returns the examples of a split; `nil` if there is no such split.
+  /// - Parameter examples: returns the examples of a split; `nil` if there is no such split.
   /// - Throws: `OptionError` if the split does not exist.
   public func choose<Examples>(_ examples: (DataPart) -> Examples?) throws(OptionError) -> (DataPart, Examples) {
     let chosen = part ?? (examples(.validation) == nil ? .test : .validation)

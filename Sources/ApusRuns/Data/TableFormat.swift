@@ -91,7 +91,7 @@ extension TableFormat {
     let data = try TableDataset.load(
       settings.data, options: settings.table.reading, task: settings.table.task, split: split
     )
-    .learning(from: settings.dataSettings.trainCount, seed: split.seed)
+    .limitingTraining(to: settings.dataSettings.trainCount, seed: split.seed)
     let task: Task
     switch data.targets {
     case .classes(_, let names): task = .classes(names)
@@ -123,7 +123,7 @@ extension TableFormat {
       source, options: settings.table.reading, encoder: encoder,
       task: TableTask(target: target, kind: kind), targetKind: targetKind,
       split: isWhole ? SplitOptions(test: 0) : split)
-    if !isWhole { data = data.learning(from: settings.dataSettings.trainCount, seed: split.seed) }
+    if !isWhole { data = data.limitingTraining(to: settings.dataSettings.trainCount, seed: split.seed) }
     guard case .classes(let labels, let names) = data.targets, names != classNames else { return data }
     let numbers = try numbers(of: names, classNames, source)
     return data.replacingTargets(.classes(labels.map { numbers[Int($0)] }, names: classNames))

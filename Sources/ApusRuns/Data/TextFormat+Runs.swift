@@ -134,8 +134,8 @@ extension TextFormat {
 extension LabelledTexts {
   /// The same texts, with labels that are the class indices of the model.
   /// - Parameters:
-  ///   - names: The names of the texts' classes.
-  ///   - known: The names of the model's classes.
+  ///   - names: the names of the texts' classes.
+  ///   - known: the names of the model's classes.
   /// - Throws: `DataError.unsupported` if a class of the texts is not a class of the model.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String

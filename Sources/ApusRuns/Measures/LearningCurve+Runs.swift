@@ -39,11 +39,11 @@ extension Run {
   /// classes, and `1 − R²` for numbers. The runs are not stored.
   ///
   /// - Parameters:
-  ///   - settings: The settings of a model of images or tables. If neither the settings nor the data define validation
+  ///   - settings: the settings of a model of images or tables. If neither the settings nor the data define validation
   ///     examples, a fraction is held out: 0.2 of the training examples if the data have their own test split,
   ///     otherwise 0.2 of all examples.
-  ///   - options: The fractions, the number of repetitions and the output folder.
-  ///   - body: Receives each run when it has ended.
+  ///   - options: the fractions, the number of repetitions and the output folder.
+  ///   - body: receives each run when it has ended.
   /// - Throws: `OptionError` if the model takes text, or if no examples remain for training.
   public static func learningCurve(
     _ settings: RunSettings, _ options: LearningCurveOptions = LearningCurveOptions(),
@@ -70,7 +70,8 @@ package struct LearningCurveRuns {
       guard settings.dataSettings.split.test + LearningCurveOptions.validationShare < 1 else {
         let share = LearningCurveOptions.validationShare
         throw OptionError(
-          "--test-share must be below \(1 - share), because \(share) of the examples are held out for validation")
+          "a learning curve holds out \(share) of the examples for validation, so the fraction for the test "
+            + "(--test-share) must be below \(1 - share)")
       }
       self.settings.dataSettings.split.validation = LearningCurveOptions.validationShare
     }
@@ -80,7 +81,7 @@ package struct LearningCurveRuns {
   }
 
   /// Trains and measures all runs on the current device.
-  /// - Parameter adapt: Sets options that do not change the results, such as the display of progress.
+  /// - Parameter adapt: sets options that do not change the results, such as the display of progress.
   package func measure(
     _ body: (MeasuredSubset) throws -> Void, adapt: (inout TrainingOptions) -> Void = { _ in }
   ) throws -> LearningCurve {

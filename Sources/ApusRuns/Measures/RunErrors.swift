@@ -27,9 +27,9 @@ public struct RunErrors {
 extension Run {
   /// Returns the misclassified examples of a classifier, those with the largest losses first.
   /// - Parameters:
-  ///   - data: The data source; `nil` for the run's.
-  ///   - part: The split; `nil` selects the validation examples, or other examples as in `EvaluationOptions.part`.
-  ///   - threshold: For two classes: predict the second class if its probability is at least this number.
+  ///   - data: the data source; `nil` for the run's.
+  ///   - part: the split; `nil` selects the validation examples, or other examples as in `EvaluationOptions.part`.
+  ///   - threshold: for two classes: predict the second class if its probability is at least this number.
   /// - Throws: `OptionError` for models that predict no classes.
   public func errors(data: String? = nil, part: DataPart? = nil, threshold: Double? = nil) throws -> RunErrors {
     try checkHasErrors()

@@ -6,7 +6,7 @@ package struct TextTable {
 
   package init(_ titles: String...) { rows = [titles] }
 
-  /// - Parameter cells: The texts of a row. They are shortened and escaped, because they may be names from files.
+  /// - Parameter cells: the texts of a row. They are shortened and escaped, because they may be names from files.
   package mutating func append(_ cells: String...) { rows.append(cells.map { $0.printable(limit: 256) }) }
 
   package var text: String {

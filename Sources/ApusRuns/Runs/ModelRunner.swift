@@ -27,7 +27,7 @@ package struct ModelRunner {
 
   /// Calls `body` with the prediction for each example, in order. These are the predictions that `apus evaluate`
   /// measures.
-  /// - Parameter threshold: For two classes: predict the second class if its probability is at least this number.
+  /// - Parameter threshold: for two classes: predict the second class if its probability is at least this number.
   /// - Throws: `ModelError.notFinite` if a probability is NaN, `OptionError` if there is a threshold, but not two
   ///   classes.
   func predictClasses(threshold: Double?, _ body: (Prediction) throws -> Void) throws {

@@ -24,7 +24,7 @@ package struct PlannedTraining {
   /// A run without a data format.
   /// - Parameters:
   ///   - input: the extents of an example, without the batch axis, and its element type.
-  ///   - model: Builds the model.
+  ///   - model: builds the model.
   package init(_ settings: RunSettings, input: ModelSummary.Input, model: @escaping () throws -> any Layer) {
     self.settings = settings
     let isLanguage = if case .language = settings.model.kind { true } else { false }

@@ -24,7 +24,7 @@ package struct PretrainedWeights {
 
   /// The tokenizer that the checkpoint of the weights stores. The weights fit only the token numbers of this tokenizer.
   /// If the weights do not belong to a checkpoint with a tokenizer, warns and returns `nil`.
-  /// - Parameter kind: The kind of tokenizer that the settings name.
+  /// - Parameter kind: the kind of tokenizer that the settings name.
   /// - Throws: `TrainingError.mismatch` if the stored tokenizer is of another kind.
   package func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
     guard let format = checkpoint.flatMap({ DataKinds.format(in: $0.state.configuration) }) as? TextFormat else {
@@ -41,7 +41,7 @@ package struct PretrainedWeights {
   }
 
   /// Loads all parameters and statistics into a model.
-  /// - Parameter replacesHead: Whether the last layer that has parameters keeps its initial weights instead. This layer
+  /// - Parameter replacesHead: whether the last layer that has parameters keeps its initial weights instead. This layer
   ///   may then differ in size from the stored layer.
   func load(into model: any Layer, replacesHead: Bool) throws {
     let head = replacesHead ? model.headKey.map { "\($0)." } : nil

@@ -35,9 +35,9 @@ extension FilePrediction {
 extension Run {
   /// Returns the predictions for all examples, in the order of the files and of the examples in each file.
   /// - Parameters:
-  ///   - files: For models of images: PNG, JPEG or IDX files. For models of texts: files with one text per line. For
+  ///   - files: for models of images: PNG, JPEG or IDX files. For models of texts: files with one text per line. For
   ///     models of tables: CSV files.
-  ///   - threshold: For two classes: predict the second class if its probability is at least this number.
+  ///   - threshold: for two classes: predict the second class if its probability is at least this number.
   public func predict(_ files: [String], threshold: Double? = nil) throws -> [FilePrediction] {
     var found: [FilePrediction] = []
     try predict(files, threshold: threshold) { found.append($0) }

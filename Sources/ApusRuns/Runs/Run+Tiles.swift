@@ -53,8 +53,8 @@ extension Run {
   /// Returns the predictions for large images, which are cut into tiles of the model's input size.
   /// - Parameters:
   ///   - files: PNG and JPEG images.
-  ///   - overlap: The smallest number of pixels that neighboring tiles share.
-  ///   - threshold: For two classes: predict the second class if its mean probability is at least this number.
+  ///   - overlap: the smallest number of pixels that neighboring tiles share.
+  ///   - threshold: for two classes: predict the second class if its mean probability is at least this number.
   /// - Throws: `OptionError` if the model does not take images, if the overlap is not smaller than a tile, or if there
   ///   is a threshold but not two classes.
   public func predictTiles(

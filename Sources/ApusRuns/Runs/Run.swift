@@ -23,8 +23,8 @@ public struct Run {
 
   /// Reads the description of the model in a checkpoint, and verifies the checkpoint's files.
   /// - Parameters:
-  ///   - path: The folder of a run, or of one of its checkpoints.
-  ///   - choice: Which checkpoint of a run; `nil` for the newest undamaged one, or for the checkpoint that `path`
+  ///   - path: the folder of a run, or of one of its checkpoints.
+  ///   - choice: which checkpoint of a run; `nil` for the newest undamaged one, or for the checkpoint that `path`
   ///     names.
   /// - Throws: `DataError` if there is no run or its settings are invalid, `TrainingError` if every checkpoint is
   ///   damaged or the checkpoint was not written by a run, and `OptionError` if `choice` is given and `path` is itself
@@ -62,16 +62,16 @@ public struct Run {
   }
 
   /// Measures the model with held-out examples, as `apus evaluate` does.
-  /// - Parameter options: The data and the measures. The default measures the held-out examples of the run.
+  /// - Parameter options: the data and the measures. The default measures the held-out examples of the run.
   public func evaluate(_ options: EvaluationOptions = EvaluationOptions()) throws -> RunEvaluation {
     try RunEvaluation(model(), self, options)
   }
 
   /// Trains a new run to its end.
   /// - Parameters:
-  ///   - settings: The model, its data and the options of `apus train`.
-  ///   - output: The folder of the run, which must not contain another run; `nil` for `runs/MODEL-N`.
-  ///   - observers: Observers, which receive the events of the run and may stop it.
+  ///   - settings: the model, its data and the options of `apus train`.
+  ///   - output: the folder of the run, which must not contain another run; `nil` for `runs/MODEL-N`.
+  ///   - observers: observers, which receive the events of the run and may stop it.
   /// - Returns: The run at its newest checkpoint, and the result of training.
   public static func train(
     _ settings: RunSettings, output: String? = nil, observers: [any TrainingObserver] = []
@@ -84,10 +84,10 @@ public struct Run {
   /// the same bits as the result of an uninterrupted run.
   ///
   /// - Parameters:
-  ///   - options: The options that change, by their keys. Allowed are `epochs`, `steps`, `device`, `save_every`,
+  ///   - options: the options that change, by their keys. Allowed are `epochs`, `steps`, `device`, `save_every`,
   ///     `detect_anomaly`, `workers`, `early_stop`, `keep`, and `data` for a moved table or folder of images.
-  ///   - output: A new folder, to continue from a copy of the run; `nil` for the run's own.
-  ///   - observers: Observers of the continued run.
+  ///   - output: a new folder, to continue from a copy of the run; `nil` for the run's own.
+  ///   - observers: observers of the continued run.
   public func resume(
     _ options: JSONObject = [:], output: String? = nil, observers: [any TrainingObserver] = []
   ) throws -> (run: Run, result: TrainingResult) {
@@ -117,8 +117,8 @@ public struct Run {
   /// `.best`. `evaluate` and `predict`, instead, use the checkpoint at which this `Run` was opened.
   ///
   /// - Parameters:
-  ///   - data: Another data source; `nil` for the data of the run.
-  ///   - part: The split; `nil` means the same as for `EvaluationOptions.part`.
+  ///   - data: another data source; `nil` for the data of the run.
+  ///   - part: the split; `nil` means the same as for `EvaluationOptions.part`.
   /// - Throws: `DataError` if `path` is the folder of a checkpoint instead of a run, and `OptionError`, for example if
   ///   the data do not have the split.
   public func report(data: String? = nil, part: DataPart? = nil) throws -> Report {

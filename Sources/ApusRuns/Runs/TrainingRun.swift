@@ -27,7 +27,7 @@ package struct TrainingRun {
   private var isNew: Bool { if case .new = origin { true } else { false } }
 
   /// Prepares a new run. When this returns, the folder exists and contains the settings.
-  /// - Parameter output: The folder of the run, which must not contain another run; `nil` for `runs/MODEL-N`.
+  /// - Parameter output: the folder of the run, which must not contain another run; `nil` for `runs/MODEL-N`.
   package init(_ settings: RunSettings, output: String?) throws {
     self.settings = settings
     // Errors in the settings are found before anything is created.
@@ -41,9 +41,9 @@ package struct TrainingRun {
   /// Prepares to resume a run. The stored settings are not changed until training starts, so that a failure before then
   /// leaves the run as it is.
   /// - Parameters:
-  ///   - path: The folder of a run or of a checkpoint.
-  ///   - output: A new folder for a copy of the run; `nil` for the run's own.
-  ///   - given: Options that a resumed run may change.
+  ///   - path: the folder of a run or of a checkpoint.
+  ///   - output: a new folder for a copy of the run; `nil` for the run's own.
+  ///   - given: options that a resumed run may change.
   package init(resuming path: String, output: String?, _ given: Arguments) throws {
     (settings, files, origin) = try TrainingRun.resuming(path, output, given)
     try writeFirstSettings()
@@ -128,10 +128,10 @@ package struct TrainingRun {
 
   /// Trains to the end of the run, to an early stop or to a signal.
   /// - Parameters:
-  ///   - device: The device; its name is stored.
-  ///   - observers: Observers in addition to those that the settings request.
-  ///   - willStart: Called after the data are loaded, before the first step.
-  ///   - adapt: Sets options that do not change the results, such as progress and signals.
+  ///   - device: the device; its name is stored.
+  ///   - observers: observers in addition to those that the settings request.
+  ///   - willStart: called after the data are loaded, before the first step.
+  ///   - adapt: sets options that do not change the results, such as progress and signals.
   package mutating func run(
     on device: ComputeDevice, observers: [any TrainingObserver] = [], willStart: () throws -> Void = {},
     _ adapt: (inout TrainingOptions) -> Void

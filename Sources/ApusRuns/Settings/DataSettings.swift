@@ -39,7 +39,7 @@ public struct DataSettings: Hashable, Sendable {
   var changesObjective: Bool { classWeights != .none || labelSmoothing != 0 }
 
   /// The objective that a classifier minimizes.
-  /// - Parameter labels: The labels of the training examples.
+  /// - Parameter labels: the labels of the training examples.
   func objective(labels: [Int32], classCount: Int) -> Objective {
     let weights = classWeights == .balanced ? ClassBalance(labels: labels, classCount: classCount).weights : nil
     return .classification(weights: weights, smoothing: labelSmoothing, classCount: classCount)

@@ -46,7 +46,7 @@ extension BackwardPass {
     return order[last].takeUnretainedValue().device.withEvaluator { _ in reasonForMissingPath(to: nodes) }
   }
 
-  /// - Parameter nodes: The serial numbers of the input's node and, if the input is a view, of the nodes that it views.
+  /// - Parameter nodes: the serial numbers of the input's node and, if the input is a view, of the nodes that it views.
   private func reasonForMissingPath(to nodes: Set<UInt64>) -> String? {
     var flows = Array(repeating: false, count: order.count)
     flows[order.count - 1] = true

@@ -4,6 +4,8 @@ import ApusDevice
 enum GradientRule: Sendable {
   /// The result does not depend smoothly on any input (comparisons, indices, random bits).
   case notDifferentiable
+  /// A custom gradient around the operation defines its derivatives.
+  case definedByCaller
   /// Builds the gradients of the inputs from the gradient of the result; `nil` for inputs that have none. A gradient
   /// may have the broadcast shape of the result; it is then summed to the shape of the input.
   case rule(@Sendable (GradientInput) -> [Tensor?])

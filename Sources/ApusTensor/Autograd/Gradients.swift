@@ -144,7 +144,7 @@ struct BackwardPass: ~Copyable {
       let node = order[index].takeUnretainedValue()
       let range = edgeRange(index)
       switch node.op.gradient {
-      case .notDifferentiable: break
+      case .notDifferentiable, .definedByCaller: break
       case .result: collect(gradient, ofResult: node, along: range)
       case .part: collect(gradient, ofPart: node, along: range)
       case .rule(let rule):

@@ -4,8 +4,8 @@
 /// If a loss with the same operations was differentiated before, the gradients are a deferred graph: see
 /// `GradientForms`.
 /// - Parameters:
-///   - mayBeUnrelated: Whether a loss that depends on none of `values` is accepted, because the caller reports it.
-///   - mayDefer: Whether the gradients may be a deferred graph.
+///   - mayBeUnrelated: whether a loss that depends on none of `values` is accepted, because the caller reports it.
+///   - mayDefer: whether the gradients may be a deferred graph.
 package func lossGradients(
   of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool, mayDefer: Bool
 ) -> [Tensor?] {

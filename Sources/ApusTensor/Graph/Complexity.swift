@@ -2,9 +2,9 @@ import ApusDevice
 import ApusSystem
 
 extension Tensor {
-  /// The number of multiply-accumulate operations in the matrix products, convolutions, attention and recurrent
-  /// operations that compute this tensor; `Int.max` on overflow. The search for operations stops at `input` and at
-  /// materialized nodes.
+  /// The number of multiply-accumulate operations (`multiplyAdds` in ApusDevice) in the matrix products, convolutions,
+  /// attention and recurrent operations that compute this tensor; `Int.max` on overflow. The search for operations
+  /// stops at `input` and at materialized nodes.
   package func multiplyAccumulates(since input: Tensor) -> Int {
     func isEnd(_ node: Node) -> Bool { node.isMaterialized || node === input.node }
     return device.withExpandedGraph { _ in

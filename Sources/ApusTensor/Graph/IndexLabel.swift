@@ -9,10 +9,10 @@ package struct IndexLabel: Hashable, Sendable {
   let word: Int
 
   /// - Parameters:
-  ///   - operation: The name of the layer or operation for error messages, as in the user's code.
-  ///   - countsFromEnd: Whether the extent of the indexed axis was added to negative indices.
-  ///   - isKnown: Whether all indices are in range by construction.
-  ///   - ascends: Whether the indices ascend by construction.
+  ///   - operation: the name of the layer or operation for error messages, as in the user's code.
+  ///   - countsFromEnd: whether the extent of the indexed axis was added to negative indices.
+  ///   - isKnown: whether all indices are in range by construction.
+  ///   - ascends: whether the indices ascend by construction.
   package init(_ operation: String, countsFromEnd: Bool = false, isKnown: Bool = false, ascends: Bool = false) {
     let number = Self.names.withLock { names in
       if let number = names.numbers[operation] { return number }

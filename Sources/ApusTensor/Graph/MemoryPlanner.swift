@@ -62,7 +62,7 @@ struct MemoryPlanner {
   /// its last read comes before the step that writes the output. An input whose last read is in this step is suitable
   /// if the step reads each element before it writes the output's element at the same position.
   ///
-  /// - Parameter checkedStepCount: The number of leading steps whose outputs take no donated inputs: all steps up to
+  /// - Parameter checkedStepCount: the number of leading steps whose outputs take no donated inputs: all steps up to
   ///   the last one that may fail on an invalid index. A run that fails on an invalid index must leave all inputs
   ///   unchanged.
   private mutating func placeOutputs(_ steps: [Step], checkedStepCount: Int) {

@@ -7,6 +7,8 @@ final class Op: Sendable {
   /// A small number that identifies the operation in plan keys.
   let id: UInt16
   let name: String
+  /// The public method or operator that builds the operation: the name in shape errors.
+  let method: String
   /// Checks the inputs and returns the type of the result.
   let shape: @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType
   let gradient: GradientRule
@@ -19,12 +21,13 @@ final class Op: Sendable {
   private static let count = Atomic<UInt16>(0)
 
   init(
-    name: String,
+    name: String, method: String? = nil,
     shape: @escaping @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType,
     gradient: GradientRule, lower: Lowering
   ) {
     id = Op.count.add(1, ordering: .relaxed).newValue
     self.name = name
+    self.method = method ?? name
     self.shape = shape
     self.gradient = gradient
     self.lower = lower

@@ -16,6 +16,40 @@ extension Planner {
   }
 }
 
+extension Planner {
+  /// On devices with `fastAttentionTypes`, lets attention read 16-bit queries, keys and values where the graph casts them
+  /// to `float32`. In the backward pass, the gradient of the output then has this type too.
+  mutating func narrowAttention() {
+    guard !device.fastAttentionTypes.isEmpty else { return }
+    for index in nodes.indices where nodes[index].op === Op.attention || nodes[index].op === Op.attentionGradient {
+      var node = nodes[index]
+      let sources = node.inputs.prefix(3).map(castSource)
+      guard let type = sources[0]?.dtype, device.fastAttentionTypes.contains(type),
+        sources.allSatisfy({ $0?.dtype == type })
+      else { continue }
+      var inputs = sources.map { $0!.node }
+      if node.op === Op.attentionGradient {
+        let gradient = node.inputs[4]
+        let source = castSource(gradient)
+        let narrow =
+          source?.dtype == type
+          ? source!.node : append(.cast(of: gradient, nodes[gradient].type, to: type, region: node.region))
+        inputs += [node.inputs[3], narrow]
+      }
+      node.inputs.replaceSubrange(inputs.indices, with: inputs)
+      node.inputTypes = node.inputs.map { nodes[$0].type }
+      nodes[index] = node
+    }
+  }
+
+  /// The input of a node that casts 16-bit floating-point numbers to `float32`, and its type; `nil` for other nodes.
+  private func castSource(_ index: Int) -> (node: Int, dtype: DType)? {
+    let node = nodes[index]
+    guard node.op === Op.cast, node.dtype == .float32, nodes[node.inputs[0]].dtype.isHalfPrecision else { return nil }
+    return (node.inputs[0], nodes[node.inputs[0]].dtype)
+  }
+}
+
 /// The `float32` nodes that replace 16-bit nodes while a graph is widened.
 private struct HalfPrecisionWidening {
   /// The plan's outputs, which keep their nodes.

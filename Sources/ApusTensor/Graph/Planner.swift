@@ -46,6 +46,7 @@ struct Planner {
   /// - Parameter carriedInputs: for the body of a loop: output `i` overwrites the buffer of input `carriedInputs[i]`.
   consuming func plan(carriedInputs: [Int] = []) -> Plan {
     mergeEqualNodes()
+    narrowAttention()
     widenHalfPrecision()
     orderChannels()
     materializeOutputs()

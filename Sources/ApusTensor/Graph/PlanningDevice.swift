@@ -86,6 +86,7 @@ final class PlanningDevice: Device, @unchecked Sendable {
   var prefersFloat32Products: Bool { target.prefersFloat32Products }
   var fastProductTypes: [DType] { target.fastProductTypes }
   var fastInputPrecisions: [InputPrecision] { target.fastInputPrecisions }
+  var fastAttentionTypes: [DType] { target.fastAttentionTypes }
 
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
     let footprint = try target.footprint(of: plan)

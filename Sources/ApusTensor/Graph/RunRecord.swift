@@ -58,7 +58,7 @@ extension Node {
   /// Whether gradients flow to the inputs.
   var isDifferentiable: Bool {
     switch op.gradient {
-    case .notDifferentiable: false
+    case .notDifferentiable, .definedByCaller: false
     case .rule, .result, .part: dtype.isFloatingPoint
     }
   }

@@ -4,12 +4,12 @@ import Synchronization
 /// A shape, element type or axis that an operation does not accept: a programming error, found on the line that builds
 /// the operation.
 public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The operation, for example `matmul`.
+  /// The method, operator, function or layer that was called, for example `matmul`, `+` or `Embedding`.
   public let operation: String
   /// The broken rule and the shapes or types that break it.
   public let reason: String
 
-  /// Creates an error of the operation with this name.
+  /// Creates an error of the operation with this name, as in the caller's code.
   public init(_ operation: String, _ reason: String) {
     self.operation = operation
     self.reason = reason

@@ -22,7 +22,7 @@ extension Tensor {
 extension Op {
   /// Inputs: `x` and the slope below 0.
   static let leakyRelu = binary(
-    .leakyRelu,
+    .leakyRelu, method: "prelu",
     gradient: .composed { c in
       let (x, slope) = (c.input(0), c.input(1))
       return [
@@ -203,6 +203,11 @@ extension Tensor {
   ///
   /// - Precondition: the extent of `axis` is even.
   public func glu(axis: Int = -1) -> Tensor {
+    guard let axis = checkedAxis(axis, "glu") else { return floating }
+    guard shape[axis] % 2 == 0 else {
+      ShapeError("glu", "the extent of axis \(axis) of \(shape) is not even").report()
+      return floating
+    }
     let halves = split(2, axis: axis)
     return Tensor.inWideLane(halves) { $0[0] * $0[1].sigmoid() }
   }

@@ -9,7 +9,7 @@ extension Tensor {
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
   /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and all numbers in `output` are at least 1.
   public func adaptiveAveragePooled(_ output: [Int]) -> Tensor {
-    guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
+    guard let sizes = adaptiveSizes(output, "adaptiveAveragePooled") else { return self }
     if sizes.allSatisfy({ $0 == 1 }) { return mean(axes: Array(2..<rank), keepingAxes: true) }
     if let window = evenWindows(sizes) { return averagePooled(window) }
     // A mean over several axes is computed along one axis after another, by products with matrices of weights.
@@ -33,7 +33,7 @@ extension Tensor {
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
   /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and all numbers in `output` are at least 1.
   public func adaptiveMaxPooled(_ output: [Int]) -> Tensor {
-    guard let sizes = adaptiveSizes(output, "adaptiveMaxPool") else { return self }
+    guard let sizes = adaptiveSizes(output, "adaptiveMaxPooled") else { return self }
     if let window = evenWindows(sizes) { return maxPooled(window) }
     var result = self
     for (index, count) in sizes.enumerated() where count != shape[index + 2] {

@@ -3,12 +3,12 @@ import ApusDevice
 // MARK: - Sums, products and quotients
 
 extension Op {
-  static let add = binary(.add, gradient: .rule { c in [c.gradient, c.gradient] })
+  static let add = binary(.add, method: "+", gradient: .rule { c in [c.gradient, c.gradient] })
   static let subtract = binary(
-    .subtract, gradient: .rule { c in [c.gradient, c.isNeeded(1) ? -c.gradient : nil] })
+    .subtract, method: "-", gradient: .rule { c in [c.gradient, c.isNeeded(1) ? -c.gradient : nil] })
 
   static let multiply = binary(
-    .multiply,
+    .multiply, method: "*",
     gradient: .rule { c in
       [
         c.isNeeded(0) ? c.gradient * c.input(1) : nil,
@@ -17,7 +17,7 @@ extension Op {
     })
 
   static let divide = binary(
-    .divide,
+    .divide, method: "/",
     gradient: .composed { c in
       [
         c.isNeeded(0) ? c.gradient / c.input(1) : nil,
@@ -139,7 +139,7 @@ extension Tensor {
 
 extension Op {
   static let floorDivide = binary(
-    .floorDivide, gradient: .rule { _ in [nil, nil] })
+    .floorDivide, method: "floorDivided", gradient: .rule { _ in [nil, nil] })
 }
 
 extension Tensor {
@@ -197,8 +197,8 @@ extension Op {
   /// Inputs: the values, then the bounds that are present. Attributes (0 or 1 each): whether there is a lower bound,
   /// whether there is an upper bound, and whether the gradient passes where a value equals a bound.
   static let clamp: Op = Op(
-    name: "clamp",
-    shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, try DType.common("clamp", inputs)) },
+    name: "clamp", method: "clamped",
+    shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, try DType.common("clamped", inputs)) },
     gradient: .rule { c in
       let (x, zero) = (c.input(0), Tensor.number(0, dtype: c.gradient.dtype, device: c.gradient.device))
       var (inside, next): (Tensor?, Int) = (nil, 1)

@@ -54,7 +54,7 @@ extension Op {
         let geometry = Attention.Geometry(inputs[0].shape, inputs[1].shape, inputs[2].shape)
         return TensorType([geometry.resultCount(pass)], inputs[0].dtype)
       },
-      gradient: .notDifferentiable,
+      gradient: .definedByCaller,
       lower: .step(
         StepLowering(
           accepts: { index, layout in
@@ -77,8 +77,7 @@ extension Op {
                 geometry: .init(inputs[0].layout.shape, inputs[1].layout.shape, inputs[2].layout.shape),
                 scale: parts.scale, isCausal: parts.isCausal, offset: index(of: .offset).map { inputs[$0].value },
                 mask: index(of: .open).map { inputs[$0] }, added: index(of: .added).map { inputs[$0] },
-                dropout: dropout,
-                dtype: node.dtype,
+                dropout: dropout, dtype: node.dtype, factorDtype: operands.dtypes[0],
                 query: inputs[0], key: inputs[1], value: inputs[2],
                 forward: pass == .forward ? nil : inputs[3].value, gradient: pass == .forward ? nil : inputs[4],
                 result: operands.result))

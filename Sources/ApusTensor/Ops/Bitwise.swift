@@ -5,8 +5,8 @@ extension Op {
   static let bitOr = bitwise(.bitOr)
   static let bitXor = bitwise(.bitXor)
   static let bitNot = bitwise(.bitNot)
-  static let shiftLeft = bitwise(.shiftLeft)
-  static let shiftRight = bitwise(.shiftRight)
+  static let shiftLeft = bitwise(.shiftLeft, method: "shiftedLeft")
+  static let shiftRight = bitwise(.shiftRight, method: "shiftedRight")
 }
 
 extension Tensor {

@@ -83,12 +83,12 @@ extension Tensor {
 // MARK: - Comparisons and tests
 
 extension Op {
-  static let equal = predicate(.equal)
-  static let notEqual = predicate(.notEqual)
-  static let less = predicate(.less)
-  static let lessOrEqual = predicate(.lessOrEqual)
-  static let greater = predicate(.greater)
-  static let greaterOrEqual = predicate(.greaterOrEqual)
+  static let equal = predicate(.equal, method: ".==")
+  static let notEqual = predicate(.notEqual, method: ".!=")
+  static let less = predicate(.less, method: ".<")
+  static let lessOrEqual = predicate(.lessOrEqual, method: ".<=")
+  static let greater = predicate(.greater, method: ".>")
+  static let greaterOrEqual = predicate(.greaterOrEqual, method: ".>=")
   static let isNaN = predicate(.isNaN)
   static let isFinite = predicate(.isFinite)
   static let isInfinite = predicate(.isInfinite)
@@ -128,6 +128,7 @@ extension Tensor {
   public func isClose(
     to other: Tensor, relative: Double = 1e-5, absolute: Double = 1e-8, equatesNaN: Bool = false
   ) -> Tensor {
+    guard Tensor.canBroadcast(OpInputs(node, other.node), for: "isClose") else { return cast(to: .bool) }
     let dtype = Tensor.promotedType([self, other])
     let (x, y) = (cast(to: dtype).wideLane.floating, other.cast(to: dtype).wideLane.floating)
     // Integers are subtracted as integers: as `float32`, different large ones would be equal.

@@ -26,7 +26,8 @@ extension Tensor {
   /// `√(self² + other²)`, without overflow, in the broadcast shape and promoted type of both; infinite if one is
   /// infinite, whatever the other is. Integers and `bool` count as `float32`. The gradient of `hypot(0, 0)` is 0.
   public func hypot(_ other: Tensor) -> Tensor {
-    Tensor.inWideLane([self, other]) {
+    guard Tensor.canBroadcast(OpInputs(node, other.node), for: "hypot") else { return floating }
+    return Tensor.inWideLane([self, other]) {
       withGradient($0) { gradient, inputs, output in
         // The quotients are at most 1 in magnitude, so the gradient does not overflow in intermediate values.
         let size = (output .== 0).select(output.constant(1), output)
@@ -47,6 +48,7 @@ extension Tensor {
   /// `|self|` with the sign of `other`, including the sign of −0, in the broadcast shape of both and the type of this
   /// tensor; integers and `bool` count as `float32`. The gradient of `other` is 0.
   public func copySign(_ other: Tensor) -> Tensor {
+    guard Tensor.canBroadcast(OpInputs(node, other.node), for: "copySign") else { return floating }
     let sign = other.floating
     let isNegative = (sign .< 0).logicalOr(sign.reciprocal() .< 0)
     let size = floating.abs()
@@ -58,7 +60,8 @@ extension Tensor {
   /// `self + weight · (other − self)`, in the broadcast shape and promoted type of all three; integers and `bool` count
   /// as `float32`.
   public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor {
-    Tensor.inWideLane([self, other, weight]) { $0[0] + ($0[1] - $0[0]) * $0[2] }
+    guard Tensor.canBroadcast(OpInputs(node, other.node, weight.node), for: "lerp") else { return floating }
+    return Tensor.inWideLane([self, other, weight]) { $0[0] + ($0[1] - $0[0]) * $0[2] }
   }
   /// `self + weight · (other − self)`, in the broadcast shape of both tensors.
   public func lerp<Number: TensorElement>(to other: Tensor, _ weight: Number) -> Tensor {
@@ -69,7 +72,8 @@ extension Tensor {
   /// promoted type of both; integers and `bool` count as `float32`. The gradients are the fractions of `eˣ` and `eʸ` in
   /// the sum.
   public func logAddExp(_ other: Tensor) -> Tensor {
-    Tensor.inWideLane([self, other]) {
+    guard Tensor.canBroadcast(OpInputs(node, other.node), for: "logAddExp") else { return floating }
+    return Tensor.inWideLane([self, other]) {
       // A custom gradient is needed because the kinks of the maximum and of |x − y| cancel in the first derivative, but
       // not in second derivatives.
       withGradient($0) { gradient, inputs, _ in

@@ -58,13 +58,13 @@ extension ConvolutionBox {
 
 extension Op {
   private static func convolutionPass(
-    _ name: String, gradient: @escaping @Sendable (GradientInput, ConvolutionBox) -> [Tensor?]
+    _ name: String, method: String? = nil, gradient: @escaping @Sendable (GradientInput, ConvolutionBox) -> [Tensor?]
   ) -> Op {
     Op(
-      name: name,
+      name: name, method: method,
       shape: { inputs, attributes throws(ShapeError) in
         guard case .convolution(let box) = attributes else { fatalError("\(name): no sizes") }
-        return TensorType(box.shape, try DType.common(name, inputs).product)
+        return TensorType(box.shape, try DType.common(method ?? name, inputs).product)
       },
       gradient: .rule { c in
         guard case .convolution(let box) = c.attributes else { fatalError("\(name): no sizes") }
@@ -103,7 +103,7 @@ extension Tensor {
 
 extension Op {
   /// Computes the convolution `y` of the images `x` with the weights `w`.
-  static let convolution: Op = convolutionPass("convolution") { c, box in
+  static let convolution: Op = convolutionPass("convolution", method: "convolved") { c, box in
     let (x, w, g) = (c.input(0), c.input(1), c.gradient)
     return [
       c.isNeeded(0) ? Tensor.convolutionPass(.convolutionInputGradient, box, .inputGradient, g, w, like: x) : nil,
@@ -141,16 +141,21 @@ extension Tensor {
       let (x, w) = Tensor.factors(self, weight)
       let dtype = DType.promoted(x.dtype, w.dtype)
       return Tensor(.convolution, OpInputs(x.cast(to: dtype).node, w.cast(to: dtype).node), .convolution(box))
-        .plus(channelBias: bias)
+        .plus(channelBias: bias, "convolved")
     } catch {
       error.report()
       return self
     }
   }
 
-  /// Adds a bias for each channel. In mixed precision the bias is first cast to the type of products.
-  private func plus(channelBias bias: Tensor?) -> Tensor {
+  /// Adds a bias for each channel; if the number of channels differs, reports an error of `method`. In mixed precision
+  /// the bias is first cast to the type of products.
+  private func plus(channelBias bias: Tensor?, _ method: String) -> Tensor {
     guard let bias else { return self }
+    guard bias.elementCount == shape[1] else {
+      ShapeError(method, "the bias \(bias.shape) does not have one number for each channel of \(shape)").report()
+      return self
+    }
     return self + bias.narrowed.reshaped(to: Shape([bias.elementCount] + Array(repeating: 1, count: rank - 2)))
   }
 }
@@ -158,7 +163,9 @@ extension Tensor {
 extension Op {
   /// Computes the gradient of `x` from `w` and the gradient of `y`: the transposed convolution. The inputs are the
   /// gradient of `y`, called `y` below, then `w`.
-  static let convolutionInputGradient: Op = convolutionPass("convolutionInputGradient") { c, box in
+  static let convolutionInputGradient: Op = convolutionPass(
+    "convolutionInputGradient", method: "transposeConvolved"
+  ) { c, box in
     let (y, w, g) = (c.input(0), c.input(1), c.gradient)
     return [
       c.isNeeded(0) ? Tensor.convolutionPass(.convolution, box, .output, g, w, like: y) : nil,
@@ -200,7 +207,7 @@ extension Tensor {
       return Tensor(
         .convolutionInputGradient, OpInputs(x.cast(to: dtype).node, w.cast(to: dtype).node), .convolution(box)
       )
-      .plus(channelBias: bias)
+      .plus(channelBias: bias, "transposeConvolved")
     } catch {
       error.report()
       return self

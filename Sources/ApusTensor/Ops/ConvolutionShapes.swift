@@ -104,18 +104,18 @@ extension ConvolutionBox {
     _ x: Shape, _ w: Shape, stride: [Int], padding: [(before: Int, after: Int)], dilation: [Int],
     groups: Int
   ) throws(ShapeError) -> ConvolutionBox {
-    try checkRanks("convolution", x, w)
+    let name = "convolved"
+    try checkRanks(name, x, w)
     guard groups > 0, x[1] % groups == 0, w[0] % groups == 0, x[1] / groups == w[1] else {
       throw ShapeError(
-        "convolution",
+        name,
         "input \(x) has \(x[1]) channels, but weight \(w) takes \(w[1]) in each of \(groups) group(s); "
           + "the number of groups must also divide the \(w[0]) output channels")
     }
     let rank = x.rank - 2
-    let window = try Window(
-      "convolution", rank: rank, stride: stride, padding: padding, dilation: dilation)
+    let window = try Window(name, rank: rank, stride: stride, padding: padding, dilation: dilation)
     let (input, kernel) = (Window.spatial(x), Window.spatial(w))
-    let output = try window.outputs("convolution", input: input, kernel: kernel)
+    let output = try window.outputs(name, input: input, kernel: kernel)
     return ConvolutionBox(
       pass: .output,
       geometry: ConvolutionGeometry(
@@ -123,7 +123,7 @@ extension ConvolutionBox {
         kernel: kernel, output: output, stride: window.stride, padding: window.before,
         dilation: window.dilation),
       inputPrecision: PrecisionScope.current.inputPrecision,
-      shape: try sound("convolution", shape(x[0], w[0], output, rank: rank)))
+      shape: try sound(name, shape(x[0], w[0], output, rank: rank)))
   }
 
   /// A transposed convolution is the input gradient of the convolution whose output has the shape `y`.

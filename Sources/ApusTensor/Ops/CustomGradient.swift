@@ -107,8 +107,8 @@ extension Tensor {
   /// The same value as a constant, in the same shape and type: no gradient flows through it.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
 
-  /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule. The evaluator recognizes these
-  /// nodes by their attributes, an empty list.
+  /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule. The node's attributes are an empty
+  /// list; those of `stopGradient()` are `.none`. The evaluator tells the two apart by this difference.
   fileprivate func detachedForCustomGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node), .integers([])) }
 
   /// The same value as a new node, for differentiation with respect to one of several tensors.
@@ -163,8 +163,8 @@ public func withGradient(
 /// This saves the memory of these values, which are then computed twice.
 ///
 /// `function` is called once; the gradient repeats the operations that `function` built from `inputs`. Other tensors
-/// that `function` uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on
-/// `inputs`: they are not computed again, so the repeated operations use the same numbers.
+/// that `function` uses, such as a layer's parameters, receive gradients as usual. `function` draws its random numbers
+/// once, and the repeated operations use the same numbers.
 /// - Parameter inputs: the tensors that the recomputed values depend on, of any shapes.
 /// - Returns: the result of `function`, in its shape and type.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {

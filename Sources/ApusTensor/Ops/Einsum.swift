@@ -11,12 +11,12 @@ private struct Equation {
     let sides = text.filter { $0 != " " }.split(separator: "->", omittingEmptySubsequences: false)
     let terms = sides[0].split(separator: ",", omittingEmptySubsequences: false)
     guard sides.count <= 2, terms.count == shapes.count else {
-      throw ShapeError("einsum", "“\(text)” does not name \(shapes.count) operands")
+      throw ShapeError("einsum", "“\(text)” does not name \(shapes.count) operands \(shapes)")
     }
     operands = []
     var ellipsis: [Character] = []
     for (term, shape) in zip(terms, shapes) {
-      let labels = try Equation.labels(term, rank: shape.rank)
+      let labels = try Equation.labels(term, shape)
       operands.append(labels)
       let extra = labels.filter(\.isNumber)
       if extra.count > ellipsis.count { ellipsis = extra }
@@ -36,23 +36,24 @@ private struct Equation {
   }
 
   private static func labels(
-    _ term: Substring, rank: Int? = nil, ellipsis: [Character] = []
+    _ term: Substring, _ shape: Shape? = nil, ellipsis: [Character] = []
   ) throws(ShapeError) -> [Character] {
     guard let dots = term.firstRange(of: "...") else {
       let labels = Array(term)
-      guard labels.allSatisfy(\.isLabel), labels.count == rank ?? labels.count else {
-        throw ShapeError("einsum", "“\(term)” does not label \(rank.map { "\($0) axes" } ?? "its axes") with letters")
+      guard labels.allSatisfy(\.isLabel), labels.count == shape?.rank ?? labels.count else {
+        throw ShapeError("einsum", "“\(term)” does not label \(axes(of: shape)) with letters")
       }
       return labels
     }
     let (before, after) = (Array(term[..<dots.lowerBound]), Array(term[dots.upperBound...]))
-    let count = rank.map { $0 - before.count - after.count } ?? ellipsis.count
+    let count = shape.map { $0.rank - before.count - after.count } ?? ellipsis.count
     guard count >= 0, (before + after).allSatisfy(\.isLabel) else {
-      let axes = rank.map { "at most \($0) axes" } ?? "its axes"
-      throw ShapeError("einsum", "“\(term)” does not label \(axes) with letters")
+      throw ShapeError("einsum", "“\(term)” does not label \(axes(of: shape)) with letters")
     }
     return before + (0..<count).reversed().map { Character("\($0)") } + after
   }
+
+  private static func axes(of shape: Shape?) -> String { shape.map { "the axes of \($0)" } ?? "its axes" }
 }
 
 extension Character {

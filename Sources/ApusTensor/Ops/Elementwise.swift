@@ -159,14 +159,15 @@ extension Tensor {
 // MARK: - Signs and rounding
 
 extension Op {
-  static let negate = function(.negate, gradient: .rule { c in [-c.gradient] })
-  static let absolute = function(.absolute, gradient: .rule { c in [c.gradient * c.input(0).sign()] })
+  static let negate = function(.negate, method: "-", gradient: .rule { c in [-c.gradient] })
+  static let absolute = function(
+    .absolute, method: "abs", gradient: .rule { c in [c.gradient * c.input(0).sign()] })
   // These functions are constant almost everywhere, so no gradient flows.
   static let sign = function(.sign, gradient: .rule { _ in [nil] })
   static let floor = function(.floor, gradient: .rule { _ in [nil] })
   static let ceil = function(.ceil, gradient: .rule { _ in [nil] })
-  static let round = function(.round, gradient: .rule { _ in [nil] })
-  static let truncate = function(.truncate, gradient: .rule { _ in [nil] })
+  static let round = function(.round, method: "rounded", gradient: .rule { _ in [nil] })
+  static let truncate = function(.truncate, method: "truncated", gradient: .rule { _ in [nil] })
 }
 
 extension Tensor {

@@ -7,21 +7,23 @@ extension Op {
   /// have the shape of the source except along the axis, as in `torch.gather`. With 0, indices of any rank replace the
   /// axis, as in `torch.index_select`.
   static let gather: Op = Op(
-    name: "gather",
+    name: "gather", method: "gathering",
     shape: { inputs, attributes throws(ShapeError) in
       let axis = attributes.integers[0]
       let (source, indices) = (inputs[0].shape, inputs[1].shape)
-      try checkIndices("gather", inputs[1])
+      try checkIndices(attributes, inputs[1])
       if attributes.integers[1] == 1 {
         var expected = source
         if indices.rank == source.rank { expected[axis] = indices[axis] }
         guard indices == expected else {
-          throw ShapeError("gather", "indices \(indices) must have the shape of \(source), except along axis \(axis)")
+          throw ShapeError(
+            attributes.indexLabel.operation,
+            "indices \(indices) must have the shape of \(source), except along axis \(axis)")
         }
         return TensorType(indices, inputs[0].dtype)
       }
       let shape = source.replacing(axis: axis, with: indices)
-      if let reason = shape.invalidReason { throw ShapeError("gather", reason) }
+      if let reason = shape.invalidReason { throw ShapeError(attributes.indexLabel.operation, reason) }
       return TensorType(shape, inputs[0].dtype)
     },
     gradient: .rule { c in [gatherGradient(c), nil] },
@@ -77,7 +79,7 @@ extension Tensor {
 
   /// As `gathering(_:axis:)`; errors name `operation`, the layer or operation that the user called.
   package func gathering(_ indices: Tensor, axis: Int = 0, for operation: String) -> Tensor {
-    guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
+    guard let axis = checkedAxis(axis, operation), let list = wrapped(indices, axis, operation) else { return self }
     let label = IndexLabel(operation, countsFromEnd: true)
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, label.word]))
   }
@@ -93,7 +95,7 @@ extension Tensor {
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   package func rows(at indices: Tensor, for operation: String) -> Tensor {
     let list = indices.dtype == .int64 || indices.dtype == .int32 ? indices : indices.cast(to: .int64)
-    guard let axis = checkedAxis(0, "gather") else { return self }
+    guard let axis = checkedAxis(0, operation) else { return self }
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, IndexLabel(operation).word]))
   }
 
@@ -141,16 +143,17 @@ extension Op {
   /// Inputs: values in the shape of a `gather` result, and indices. Attributes: the first two attributes of `gather`,
   /// the extent of the axis, and an `IndexLabel`.
   static let scatterAdd: Op = Op(
-    name: "scatterAdd",
+    name: "scatterAdd", method: "scatterAdding",
     shape: { inputs, attributes throws(ShapeError) in
       let (axis, isElementwise, extent) = (
         attributes.integers[0], attributes.integers[1], attributes.integers[2]
       )
-      try checkIndices("scatterAdd", inputs[1])
+      try checkIndices(attributes, inputs[1])
       let (values, indices) = (inputs[0].shape, inputs[1].shape)
       if isElementwise == 1 {
         guard values == indices else {
-          throw ShapeError("scatterAdd", "values \(values) and indices \(indices) must have equal shapes")
+          throw ShapeError(
+            attributes.indexLabel.operation, "values \(values) and indices \(indices) must have equal shapes")
         }
         var result = values
         result[axis] = extent
@@ -192,13 +195,13 @@ extension Tensor {
   /// - Returns: a tensor in the shape of this tensor.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
-    guard let axis = checkedAxis(axis, "scatterAdd"), let list = wrapped(indices, axis, "scatterAdd") else {
+    guard let axis = checkedAxis(axis, "scatterAdding"), let list = wrapped(indices, axis, "scatterAdding") else {
       return self
     }
     var expected = shape
     if values.rank == rank { expected[axis] = values.shape[axis] }
     guard values.shape == expected else {
-      ShapeError("scatterAdd", "values \(values.shape) must have the shape of \(shape), except along axis \(axis)")
+      ShapeError("scatterAdding", "values \(values.shape) must have the shape of \(shape), except along axis \(axis)")
         .report()
       return self
     }
@@ -218,10 +221,13 @@ extension Tensor {
   /// - Returns: a tensor in the shape of this tensor.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func indexAdding(_ values: Tensor, at indices: Tensor, axis: Int = 0) -> Tensor {
-    guard let axis = checkedAxis(axis, "indexAdd"), let list = wrapped(indices, axis, "indexAdd") else { return self }
+    guard let axis = checkedAxis(axis, "indexAdding"), let list = wrapped(indices, axis, "indexAdding") else {
+      return self
+    }
     let expected = shape.replacing(axis: axis, with: indices.shape)
     guard values.shape == expected else {
-      ShapeError("indexAdd", "values \(values.shape) for indices \(indices.shape) must have shape \(expected)").report()
+      ShapeError("indexAdding", "values \(values.shape) for indices \(indices.shape) must have shape \(expected)")
+        .report()
       return self
     }
     return self
@@ -234,9 +240,10 @@ extension Tensor {
 // MARK: - Checks and sizes of gather and scatterAdd
 
 extension Op {
-  private static func checkIndices(_ name: String, _ node: Node) throws(ShapeError) {
+  private static func checkIndices(_ attributes: Attributes, _ node: Node) throws(ShapeError) {
     guard node.dtype == .int32 || node.dtype == .int64 else {
-      throw ShapeError(name, "indices are \(node.dtype), not int32 or int64")
+      throw ShapeError(
+        attributes.indexLabel.operation, "indices \(node.shape) are \(node.dtype), not int32 or int64")
     }
   }
 }
@@ -246,7 +253,7 @@ extension Tensor {
   /// if they are not integers.
   private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
     guard indices.dtype.isInteger else {
-      ShapeError(operation, "indices are \(indices.dtype), not integers").report()
+      ShapeError(operation, "indices \(indices.shape) are \(indices.dtype), not integers").report()
       return nil
     }
     let list = indices.dtype.byteCount == 1 ? indices.cast(to: .int64) : indices

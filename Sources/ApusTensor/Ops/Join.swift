@@ -5,26 +5,26 @@ import ApusDevice
 extension Op {
   /// Inputs: tensors whose shapes differ at most along one axis. Attributes: the axis.
   static let concatenate: Op = Op(
-    name: "concatenate",
+    name: "concatenate", method: "concatenated",
     shape: { inputs, attributes throws(ShapeError) in
       let axis = attributes.integers[0]
       var shape = inputs[0].shape
       for index in 1..<max(inputs.count, 1) {
         var other = inputs[index].shape
         guard other.rank == shape.rank else {
-          throw ShapeError("concatenate", "ranks of \(shape) and \(other) differ")
+          throw ShapeError("concatenated", "ranks of \(shape) and \(other) differ")
         }
         let extent = other[axis]
         other[axis] = shape[axis]
         guard other == shape else {
           throw ShapeError(
-            "concatenate", "\(inputs[0].shape) and \(inputs[index].shape) differ in more than axis \(axis)")
+            "concatenated", "\(inputs[0].shape) and \(inputs[index].shape) differ in more than axis \(axis)")
         }
         // This cannot overflow: both shapes are valid, so both extents are at most `Int.max / 16`.
         shape[axis] += extent
-        if let reason = shape.invalidReason { throw ShapeError("concatenate", reason) }
+        if let reason = shape.invalidReason { throw ShapeError("concatenated", reason) }
       }
-      return TensorType(shape, try DType.common("concatenate", inputs))
+      return TensorType(shape, try DType.common("concatenated", inputs))
     },
     gradient: .rule { c in
       let axis = c.attributes.integers[0]
@@ -60,10 +60,10 @@ extension Tensor {
   /// - Precondition: there is at least one tensor, and the shapes are equal except along `axis`.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
-      ShapeError("concatenate", "no tensors to concatenate").report()
+      ShapeError("concatenated", "no tensors to concatenate").report()
       return .zeros([])
     }
-    guard let axis = first.checkedAxis(axis, "concatenate"), tensors.count > 1 else { return first }
+    guard let axis = first.checkedAxis(axis, "concatenated"), tensors.count > 1 else { return first }
     let dtype = tensors.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) }
     return Tensor(
       .concatenate, OpInputs(list: tensors.map { $0.cast(to: dtype).node }), .integers([axis]))
@@ -74,14 +74,16 @@ extension Tensor {
   /// - Precondition: there is at least one tensor, and all shapes are equal.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
-      ShapeError("stack", "no tensors to stack").report()
+      ShapeError("stacked", "no tensors to stack").report()
       return .zeros([])
     }
     guard tensors.allSatisfy({ $0.shape == first.shape }), (-first.rank - 1...first.rank).contains(axis) else {
-      ShapeError("stack", "shapes \(tensors.map(\.shape)) must be equal, and axis \(axis) must be in range").report()
+      ShapeError("stacked", "shapes \(tensors.map(\.shape)) must be equal, and axis \(axis) must be in range").report()
       return first
     }
-    guard first.hasRoomForAxis("stack") else { return first }
+    guard first.hasRoomForAxis("stacked") else { return first }
+    let shape = first.shape.inserting(tensors.count, at: axis < 0 ? axis + first.rank + 1 : axis)
+    guard accepts(shape, "stacked") else { return first }
     return concatenated(tensors.map { $0.expandingAxis(at: axis) }, axis: axis)
   }
 }
@@ -92,15 +94,15 @@ extension Op {
   /// Input: a tensor that is copied into a filled array. Attributes: the bit pattern of the fill value, then the starts
   /// of all axes, the steps, and the extents of the result.
   static let embed: Op = Op(
-    name: "embed",
+    name: "embed", method: "padded",
     shape: { inputs, attributes throws(ShapeError) in
       let (starts, steps, extents) = sliceParts(Array(attributes.integers.dropFirst()))
       let shape = inputs[0].shape
-      if let reason = Shape(extents).invalidReason { throw ShapeError("pad", reason) }
+      if let reason = Shape(extents).invalidReason { throw ShapeError("padded", reason) }
       for axis in 0..<shape.rank where shape[axis] > 0 {
         let last = lastIndex(starts[axis], steps[axis], shape[axis])
         guard (0..<extents[axis]).contains(starts[axis]), (0..<extents[axis]).contains(last) else {
-          throw ShapeError("pad", "\(shape) at \(starts) does not fit in \(extents)")
+          throw ShapeError("padded", "\(shape) at \(starts) does not fit in \(extents)")
         }
       }
       return TensorType(Shape(extents), inputs[0].dtype)
@@ -142,12 +144,12 @@ extension Tensor {
   ///   - value: converted to the tensor's type.
   public func padded(by amounts: [(before: Int, after: Int)], value: Double = 0) -> Tensor {
     guard amounts.count == rank else {
-      ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
+      ShapeError("padded", "\(amounts.count) amounts do not match the axes of \(shape)").report()
       return self
     }
     // Amounts above `Int.max / 16` exceed every valid shape, and their sums could overflow.
     guard amounts.allSatisfy({ (0...Int.max / 16).contains($0.before) && (0...Int.max / 16).contains($0.after) }) else {
-      ShapeError("pad", "amounts \(amounts) must be 0 or more elements, and not too large").report()
+      ShapeError("padded", "amounts \(amounts) for \(shape) must be 0 or more elements, and not too large").report()
       return self
     }
     let target = Shape((0..<rank).map { amounts[$0].before + shape[$0] + amounts[$0].after })

@@ -6,13 +6,13 @@ import ApusDevice
 extension Op {
   /// Attributes: the new shape.
   static let reshape: Op = Op(
-    name: "reshape",
+    name: "reshape", method: "reshaped",
     shape: { inputs, attributes throws(ShapeError) in
       let target = attributes.shape
-      if let reason = target.invalidReason { throw ShapeError("reshape", reason) }
+      if let reason = target.invalidReason { throw ShapeError("reshaped", reason) }
       guard target.elementCount == inputs[0].shape.elementCount else {
         throw ShapeError(
-          "reshape",
+          "reshaped",
           "\(inputs[0].shape) has \(inputs[0].shape.elementCount) elements, \(target) has \(target.elementCount)")
       }
       return TensorType(target, inputs[0].dtype)
@@ -33,7 +33,7 @@ extension Tensor {
       let known = target.elementCount
       guard target.isValid, known == 0 || elementCount % known == 0 else {
         ShapeError(
-          "reshape", "cannot infer the -1 in \(shape): \(self.shape) has \(elementCount) elements"
+          "reshaped", "cannot infer the -1 in \(shape): \(self.shape) has \(elementCount) elements"
         )
         .report()
         return self
@@ -73,11 +73,11 @@ extension Tensor {
   /// is the rank, a new axis of extent 1 is added.
   public func flattened(from axis: Int = 0) -> Tensor {
     guard (-rank...rank).contains(axis) else {
-      ShapeError("flatten", "axis \(axis) is not an axis of \(shape)").report()
+      ShapeError("flattened", "axis \(axis) is not an axis of \(shape)").report()
       return self
     }
     let first = axis < 0 ? axis + rank : axis
-    guard first < rank || hasRoomForAxis("flatten") else { return self }
+    guard first < rank || hasRoomForAxis("flattened") else { return self }
     var target = Shape(shape[..<first])
     target.append(shape[first...].reduce(1, *))
     return reshaped(to: target)
@@ -89,7 +89,7 @@ extension Tensor {
 extension Op {
   /// Attributes: for each axis of the result, the axis of the input.
   static let transpose: Op = Op(
-    name: "transpose",
+    name: "transpose", method: "transposed",
     shape: { inputs, attributes throws(ShapeError) in
       let (permutation, source) = (attributes.integers, inputs.shape(0))
       var shape = Shape()
@@ -99,7 +99,7 @@ extension Op {
         seen |= 1 << axis
       }
       guard permutation.count == source.rank, seen == 1 << source.rank - 1 else {
-        throw ShapeError("transpose", "\(permutation) is not a permutation of the axes of \(source)")
+        throw ShapeError("transposed", "\(permutation) is not a permutation of the axes of \(source)")
       }
       return TensorType(shape, inputs.dtype(0))
     },
@@ -139,7 +139,7 @@ extension Tensor {
   /// - Precondition: the tensor has at least two axes.
   public func transposed() -> Tensor {
     guard rank >= 2 else {
-      ShapeError("transpose", "\(shape) must have at least two axes").report()
+      ShapeError("transposed", "\(shape) must have at least two axes").report()
       return self
     }
     if rank == 2 { return Tensor(.transpose, OpInputs(node), .integers(Tensor.exchanged)) }

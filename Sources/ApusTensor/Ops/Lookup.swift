@@ -4,14 +4,14 @@ import ApusDevice
 
 extension Tensor {
   /// The elements at lists of indices along some axes (NumPy's advanced indexing); `lookups` is in ascending order of
-  /// the axes.
-  func lookingUp(_ lookups: [(axis: Int, indices: Tensor)]) throws(ShapeError) -> Tensor {
+  /// the axes. Errors name `operation`.
+  func lookingUp(_ lookups: [(axis: Int, indices: Tensor)], for operation: String) throws(ShapeError) -> Tensor {
     guard let first = lookups.first else { return self }
-    if lookups.count == 1 { return gathering(first.indices, axis: first.axis, for: "subscript") }
+    if lookups.count == 1 { return gathering(first.indices, axis: first.axis, for: operation) }
     var common = first.indices.shape
     for (_, indices) in lookups.dropFirst() {
       guard let next = common.broadcast(with: indices.shape) else {
-        throw ShapeError("subscript", "lists of indices \(common) and \(indices.shape) do not broadcast")
+        throw ShapeError(operation, "lists of indices \(common) and \(indices.shape) do not broadcast")
       }
       common = next
     }
@@ -27,7 +27,7 @@ extension Tensor {
     var position = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
     for (axis, indices) in lookups {
       let numbers = Tensor.indices([shape[axis]], axis: 0, device: device)
-      position = position * shape[axis] + numbers.gathering(indices, for: "subscript")
+      position = position * shape[axis] + numbers.gathering(indices, for: operation)
     }
     let kept = order.map { shape[$0] }
     let merged = Shape(kept[..<target] + [count] + kept[(target + axes.count)...])
@@ -35,13 +35,13 @@ extension Tensor {
   }
 
   /// A copy of the tensor in which `value`, broadcast, replaces the elements that a subscript with lists of indices
-  /// selects. If an element is selected several times, the last value counts.
-  func scattering(_ value: Tensor, at list: [AxisIndex]) throws(ShapeError) -> Tensor {
+  /// selects. If an element is selected several times, the last value counts. Errors name `operation`.
+  func scattering(_ value: Tensor, at list: [AxisIndex], for operation: String) throws(ShapeError) -> Tensor {
     let numbers = Tensor.range(to: Double(elementCount), device: device).reshaped(to: shape)
-    let region = try Region(list, in: numbers)
-    let positions = try numbers[region].lookingUp(region.lookups)
+    let region = try Region(list, in: numbers, for: operation)
+    let positions = try numbers[region].lookingUp(region.lookups, for: operation)
     guard value.shape.broadcast(with: positions.shape) == positions.shape else {
-      throw ShapeError("replacing", "\(value.shape) does not broadcast to \(positions.shape), the part of \(shape)")
+      throw ShapeError(operation, "\(value.shape) does not broadcast to \(positions.shape), the part of \(shape)")
     }
     let count = positions.elementCount
     guard count > 0 else { return self }

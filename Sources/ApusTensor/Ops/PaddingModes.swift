@@ -21,7 +21,7 @@ extension Tensor {
   public func padded(by amounts: [(before: Int, after: Int)], mode: PaddingMode) -> Tensor {
     if mode == .zeros { return padded(by: amounts) }
     guard amounts.count == rank else {
-      ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
+      ShapeError("padded", "\(amounts.count) amounts do not match the axes of \(shape)").report()
       return self
     }
     var result = self
@@ -46,14 +46,14 @@ extension Tensor {
       }
     guard amount.before >= 0, amount.after >= 0, amount.before <= most, amount.after <= most else {
       ShapeError(
-        "pad",
+        "padded",
         "\(mode.rawValue) padding of axis \(axis) of \(shape) is \(amount.before) and \(amount.after), not 0 to \(Swift.max(most, 0))"
       ).report()
       return false
     }
     var target = shape
     target[axis] += amount.before + amount.after
-    return Tensor.accepts(target, "pad")
+    return Tensor.accepts(target, "padded")
   }
 
   /// The elements that are added before and after an axis.

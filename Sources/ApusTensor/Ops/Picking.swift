@@ -8,22 +8,24 @@ extension Op {
   /// of the softmax. The selection compares every position of the axis with an index, so for a long axis the gradient
   /// of `gather` is less work.
   static let pick: Op = Op(
-    name: "pick",
+    name: "pick", method: "picking",
     shape: { inputs, attributes throws(ShapeError) in
       let axis = attributes.integers[0]
       guard inputs.dtype(1) == .int32 || inputs.dtype(1) == .int64 else {
-        throw ShapeError("pick", "indices are \(inputs.dtype(1)), not int32 or int64")
+        throw ShapeError(
+          attributes.indexLabel.operation, "indices \(inputs.shape(1)) are \(inputs.dtype(1)), not int32 or int64")
       }
       guard inputs.shape(1) == inputs.shape(0).removing(axis) else {
         throw ShapeError(
-          "pick", "indices \(inputs.shape(1)) must have the shape of \(inputs.shape(0)) without axis \(axis)")
+          attributes.indexLabel.operation,
+          "indices \(inputs.shape(1)) must have the shape of \(inputs.shape(0)) without axis \(axis)")
       }
       return TensorType(inputs.shape(1), inputs.dtype(0))
     },
     gradient: .rule { c in
       let (axis, source, zero) = (c.attributes.integers[0], c.inputNode(0), c.gradient.constant(0))
       let dtype: DType = source.shape.elementCount <= Int(Int32.max) ? c.inputNode(1).dtype : .int64
-      let indices = Tensor.indices(source.shape, axis, "pick", dtype, c.gradient.device)
+      let indices = Tensor.indices(source.shape, axis, "picking", dtype, c.gradient.device)
       let isPicked = indices .== c.input(1).expandingAxis(at: axis)
       return [isPicked.select(c.gradient.expandingAxis(at: axis), zero), nil]
     },

@@ -58,13 +58,13 @@ final class PoolingBox: Sendable {
 
 extension Op {
   private static func poolingPass(
-    _ name: String, gradient: @escaping @Sendable (GradientInput, PoolingBox) -> [Tensor?]
+    _ name: String, method: String? = nil, gradient: @escaping @Sendable (GradientInput, PoolingBox) -> [Tensor?]
   ) -> Op {
     Op(
-      name: name,
+      name: name, method: method,
       shape: { inputs, attributes throws(ShapeError) in
         guard case .pooling(let box) = attributes else { fatalError("\(name): no sizes") }
-        return TensorType(box.resultShape, try DType.common(name, inputs))
+        return TensorType(box.resultShape, try DType.common(method ?? name, inputs))
       },
       gradient: .rule { c in
         guard case .pooling(let box) = c.attributes else { fatalError("\(name): no sizes") }
@@ -97,17 +97,17 @@ extension Tensor {
   ) -> Tensor {
     do throws(ShapeError) {
       guard (3...5).contains(rank) else {
-        throw ShapeError(op.name, "\(shape) must be [batch, channels, 1 to 3 spatial axes]")
+        throw ShapeError(op.method, "\(shape) must be [batch, channels, 1 to 3 spatial axes]")
       }
       let spatialRank = rank - 2
-      let size = try Window.spread(op.name, "window", window, spatialRank, fill: 1)
+      let size = try Window.spread(op.method, "window", window, spatialRank, fill: 1)
       let slide = try Window(
-        op.name, rank: spatialRank, stride: stride ?? window, padding: padding, dilation: dilation)
+        op.method, rank: spatialRank, stride: stride ?? window, padding: padding, dilation: dilation)
       for axis in 0..<3 where slide.before[axis] > size[axis] / 2 || slide.after[axis] > size[axis] / 2 {
-        throw ShapeError(op.name, "padding \(padding) is more than half of the window \(window)")
+        throw ShapeError(op.method, "padding \(padding) is more than half of the window \(window)")
       }
       let input = Window.spatial(shape)
-      let output = try slide.outputs(op.name, input: input, kernel: size, roundsUp: roundsUp)
+      let output = try slide.outputs(op.method, input: input, kernel: size, roundsUp: roundsUp)
       let box = PoolingBox(
         kind: kind, pass: .forward, countsPadding: countsPadding, planes: shape[0] * shape[1],
         input: input, window: size, output: output, stride: slide.stride, padding: slide.before,
@@ -125,7 +125,7 @@ extension Tensor {
 
 extension Op {
   /// Computes `y` from `x`.
-  static let maxPool: Op = poolingPass("maxPool") { c, box in
+  static let maxPool: Op = poolingPass("maxPool", method: "maxPooled") { c, box in
     [Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
   }
 
@@ -170,7 +170,7 @@ extension Tensor {
 // MARK: - Means
 
 extension Op {
-  static let averagePool: Op = poolingPass("averagePool") { c, box in
+  static let averagePool: Op = poolingPass("averagePool", method: "averagePooled") { c, box in
     [Tensor(.averagePoolGradient, OpInputs(c.gradient.node), .pooling(box.with(.backward)))]
   }
 

@@ -39,7 +39,7 @@ extension Tensor {
     var start = Array(repeating: 0, count: rank)
     var step = Array(repeating: 1, count: rank)
     for axis in axes {
-      guard let axis = checkedAxis(axis, "flip") else { return self }
+      guard let axis = checkedAxis(axis, "flipped") else { return self }
       start[axis] = Swift.max(shape[axis] - 1, 0)
       step[axis] = -1
     }
@@ -52,12 +52,12 @@ extension Tensor {
   /// - Precondition: there are as many amounts as axes.
   public func rolled(by amounts: [Int], axes: [Int]) -> Tensor {
     guard amounts.count == axes.count else {
-      ShapeError("roll", "\(amounts.count) amounts for \(axes.count) axes").report()
+      ShapeError("rolled", "\(amounts.count) amounts for \(axes.count) axes of \(shape)").report()
       return self
     }
     var result = self
     for (amount, axis) in zip(amounts, axes) {
-      guard let axis = checkedAxis(axis, "roll") else { return self }
+      guard let axis = checkedAxis(axis, "rolled") else { return self }
       guard shape[axis] > 0 else { continue }
       let distance = amount % shape[axis]
       let cut = distance > 0 ? shape[axis] - distance : -distance
@@ -73,12 +73,12 @@ extension Tensor {
   /// - Precondition: there is one count for each axis, and none is negative.
   public func tiled(_ counts: [Int]) -> Tensor {
     guard counts.count == rank, counts.allSatisfy({ $0 >= 0 }) else {
-      ShapeError("tile", "counts \(counts) do not match the axes of \(shape)").report()
+      ShapeError("tiled", "counts \(counts) do not match the axes of \(shape)").report()
       return self
     }
     var result = self
     for (axis, count) in counts.enumerated() where count != 1 {
-      result = result.repeated(count, axis, each: false, "tile")
+      result = result.repeated(count, axis, each: false, "tiled")
     }
     return result
   }
@@ -88,11 +88,11 @@ extension Tensor {
   /// - Precondition: `count` is not negative.
   public func repeated(_ count: Int, axis: Int) -> Tensor {
     guard count >= 0 else {
-      ShapeError("repeat", "count \(count) is negative").report()
+      ShapeError("repeated", "count \(count) for axis \(axis) of \(shape) is negative").report()
       return self
     }
-    guard let axis = checkedAxis(axis, "repeat") else { return self }
-    return count == 1 ? self : repeated(count, axis, each: true, "repeat")
+    guard let axis = checkedAxis(axis, "repeated") else { return self }
+    return count == 1 ? self : repeated(count, axis, each: true, "repeated")
   }
 
   private func repeated(_ count: Int, _ axis: Int, each: Bool, _ operation: String) -> Tensor {

@@ -52,7 +52,7 @@ extension Tensor {
   }
 
   private func reduce(_ op: Op, _ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
-    guard let isReduced = checkedAxes(axes, op.name) else { return self }
+    guard let isReduced = checkedAxes(axes, op.method) else { return self }
     var attributes: [Int] = []
     attributes.reserveCapacity(1 + (axes?.count ?? rank))
     attributes.append(keepingAxes ? 1 : 0)

@@ -24,10 +24,10 @@ extension Tensor {
     guard (3...5).contains(rank), size.count == rank - 2, size.allSatisfy({ $0 > 0 }),
       shape.dropFirst(2).allSatisfy({ $0 > 0 })
     else {
-      ShapeError("resize", "\(size) does not fit \(shape), [batch, channels, 1 to 3 spatial axes]").report()
+      ShapeError("resized", "\(size) does not fit \(shape), [batch, channels, 1 to 3 spatial axes]").report()
       return self
     }
-    guard Tensor.accepts(Shape(shape.prefix(2) + size), "resize") else { return self }
+    guard Tensor.accepts(Shape(shape.prefix(2) + size), "resized") else { return self }
     var result = self
     for (index, count) in size.enumerated() where count != shape[index + 2] {
       switch interpolation {

@@ -5,13 +5,13 @@ extension Op {
   /// in range are distinct; a row whose index is out of range is ignored. The write is in place if nothing else reads
   /// the array afterwards.
   static let rowWrite: Op = Op(
-    name: "rowWrite",
+    name: "rowWrite", method: "writing",
     shape: { inputs, _ throws(ShapeError) in
       let (base, rows, indices) = (inputs.shape(0), inputs.shape(1), inputs.shape(2))
       guard inputs.dtype(2) == .int32 || inputs.dtype(2) == .int64, inputs.dtype(0) == inputs.dtype(1),
         base.rank > 0, indices.rank == 1, rows == Shape(Array(indices) + base.dropFirst())
       else {
-        throw ShapeError("rowWrite", "\(rows) at \(inputs.dtype(2)) \(indices) are not rows of \(base)")
+        throw ShapeError("writing", "\(rows) at \(inputs.dtype(2)) \(indices) are not rows of \(base)")
       }
       return TensorType(base, inputs.dtype(0))
     },

@@ -21,13 +21,13 @@ extension Tensor {
   public static func / <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left / left.literal(right) }
   /// The number divided by every element, in the tensor's shape; integers are divided as `float32` numbers.
   public static func / <Number: TensorElement>(left: Number, right: Tensor) -> Tensor { right.literal(left) / right }
-  /// Adds the number to the left side, whose shape stays and whose element type may change.
+  /// Adds the number to every element. The shape stays the same, but the element type may change.
   public static func += <Number: TensorElement>(left: inout Tensor, right: Number) { left = left + right }
-  /// Subtracts the number from the left side, whose shape stays and whose element type may change.
+  /// Subtracts the number from every element. The shape stays the same, but the element type may change.
   public static func -= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left - right }
-  /// Multiplies the left side, whose shape stays and whose element type may change, by the number.
+  /// Multiplies every element by the number. The shape stays the same, but the element type may change.
   public static func *= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left * right }
-  /// Divides the left side, whose shape stays and whose element type may change, by the number.
+  /// Divides every element by the number. The shape stays the same, but the element type may change.
   public static func /= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left / right }
 }
 

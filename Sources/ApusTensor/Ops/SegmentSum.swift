@@ -8,7 +8,7 @@ extension Op {
     shape: { inputs, attributes throws(ShapeError) in
       let (rows, ids, count) = (inputs.shape(0), inputs.shape(1), attributes.integers[0])
       guard inputs.dtype(1) == .int32 || inputs.dtype(1) == .int64 else {
-        throw ShapeError("segmentSum", "ids are \(inputs.dtype(1)), not integers")
+        throw ShapeError("segmentSum", "ids \(ids) are \(inputs.dtype(1)), not integers")
       }
       guard rows.rank > 0, ids == [rows[0]], count >= 0 else {
         throw ShapeError("segmentSum", "ids \(ids) of \(count) segments must have one id for each row of \(rows)")

@@ -21,7 +21,10 @@ extension Tensor {
 
   /// `exp(−xᵢ) / Σⱼ exp(−xⱼ)` along `axis`, in the same shape: the smallest element has the largest weight. Integers
   /// and `bool` give `float32`.
-  public func softmin(axis: Int = -1) -> Tensor { (-floating).softmax(axis: axis) }
+  public func softmin(axis: Int = -1) -> Tensor {
+    guard let axis = checkedAxis(axis, "softmin") else { return self }
+    return (-floating).softmax(axis: axis)
+  }
 
   /// `xᵢ − maxⱼ xⱼ` along `axis`, with the gradient of `xᵢ`.
   private func belowMaximum(_ axis: Int) -> Tensor { self - softmaxShift(axis) }

@@ -32,7 +32,7 @@ extension Tensor {
   /// The elements along `axis` in sorted order, in the same shape; NaN is larger than any number. The gradient of each
   /// element goes to its original position.
   public func sorted(axis: Int = -1, isDescending: Bool = false) -> Tensor {
-    guard rank > 0, let axis = checkedAxis(axis, "sort") else { return self }
+    guard rank > 0, let axis = checkedAxis(axis, "sorted") else { return self }
     return taking(argsort(axis: axis, isDescending: isDescending), axis)
   }
 

@@ -10,14 +10,13 @@ struct Region {
   /// The lists of indices, with their axes in `shape`.
   private(set) var lookups: [(axis: Int, indices: Tensor)] = []
 
-  init(_ indices: [AxisIndex], in tensor: Tensor) throws(ShapeError) {
+  /// - Parameter operation: the name in errors.
+  init(_ indices: [AxisIndex], in tensor: Tensor, for operation: String) throws(ShapeError) {
     let source = tensor.shape
     let taken = indices.count { $0.takesAxis }
     let ellipses = indices.count { $0.isEllipsis }
-    guard ellipses <= 1 else { throw ShapeError("subscript", "a subscript can have only one ellipsis") }
-    guard taken <= source.rank else {
-      throw ShapeError("subscript", "\(taken) indices are too many for \(source)")
-    }
+    guard ellipses <= 1 else { throw ShapeError(operation, "the indices of \(source) can have only one ellipsis") }
+    guard taken <= source.rank else { throw ShapeError(operation, "\(taken) indices are too many for \(source)") }
     for index in ellipses == 1 ? indices : indices + [.ellipsis] {
       switch index.kind {
       case .newAxis: shape.append(1)
@@ -25,20 +24,24 @@ struct Region {
       case .index(let index):
         let extent = source[start.count]
         guard (-extent..<extent).contains(index) else {
-          throw ShapeError("subscript", "index \(index) is outside of axis \(start.count) of \(source)")
+          throw ShapeError(operation, "index \(index) is outside of axis \(start.count) of \(source)")
         }
         take(index < 0 ? index + extent : index, 1, nil)
-      case .range(let from, let to, let step): try takeRange(from, to, step, source[start.count])
+      case .range(let from, let to, let step):
+        guard step != 0 else {
+          throw ShapeError(operation, "the step of a range of axis \(start.count) of \(source) is 0")
+        }
+        takeRange(from, to, step, source[start.count])
       case .list(let list): take(lookup: Tensor(list, device: tensor.device), source[start.count])
       case .tensor(let indices):
         guard indices.dtype.isInteger else {
           let advice = indices.dtype == .bool ? "; for a mask use compressed(by:) or replacing(where:with:)" : ""
-          throw ShapeError("subscript", "indices \(indices.shape) are \(indices.dtype), not integers\(advice)")
+          throw ShapeError(operation, "indices \(indices.shape) are \(indices.dtype), not integers\(advice)")
         }
         take(lookup: indices, source[start.count])
       }
     }
-    if let reason = shape.invalidReason { throw ShapeError("subscript", reason) }
+    if let reason = shape.invalidReason { throw ShapeError(operation, reason) }
   }
 
   /// Takes `count` elements of the next axis. If `count` is `nil`, takes one element and removes the axis.
@@ -55,9 +58,8 @@ struct Region {
     take(0, 1, count)
   }
 
-  /// Takes a range of the next axis; bounds outside of the axis are clamped, as in NumPy.
-  private mutating func takeRange(_ from: Int?, _ to: Int?, _ step: Int, _ extent: Int) throws(ShapeError) {
-    guard step != 0 else { throw ShapeError("subscript", "the step of a range is 0") }
+  /// Takes a range of the next axis; bounds outside of the axis are clamped, as in NumPy. `step` is not 0.
+  private mutating func takeRange(_ from: Int?, _ to: Int?, _ step: Int, _ extent: Int) {
     let bounds = step > 0 ? (0, extent) : (-1, extent - 1)
     func position(_ index: Int?, _ fallback: Int) -> Int {
       guard let index else { return fallback }
@@ -101,7 +103,7 @@ extension Tensor {
     set {
       var list: [AxisIndex] = []
       for index in repeat each indices { list.append(index.axisIndex) }
-      self = replaced(list, with: newValue)
+      self = replaced(list, with: newValue, for: "subscript")
     }
     // The compiler crashes on the accessor that it would synthesize from `get` and `set` (Swift 6.3).
     _modify {
@@ -109,7 +111,7 @@ extension Tensor {
       for index in repeat each indices { list.append(index.axisIndex) }
       var part = taken(list)
       yield &part
-      self = replaced(list, with: part)
+      self = replaced(list, with: part, for: "subscript")
     }
   }
 
@@ -121,14 +123,14 @@ extension Tensor {
     set {
       var list: [AxisIndex] = []
       for index in repeat each indices { list.append(index.axisIndex) }
-      self = replaced(list, with: Tensor(newValue, device: device))
+      self = replaced(list, with: Tensor(newValue, device: device), for: "subscript")
     }
     _modify {
       var list: [AxisIndex] = []
       for index in repeat each indices { list.append(index.axisIndex) }
       var literal = TensorLiteral.list([])
       yield &literal
-      self = replaced(list, with: Tensor(literal, device: device))
+      self = replaced(list, with: Tensor(literal, device: device), for: "subscript")
     }
   }
 
@@ -142,28 +144,31 @@ extension Tensor {
   ) -> Tensor {
     var list: [AxisIndex] = []
     for index in repeat each indices { list.append(index.axisIndex) }
-    return replaced(list, with: value)
+    return replaced(list, with: value, for: "replacing")
   }
 
   private func taken(_ list: [AxisIndex]) -> Tensor {
     do throws(ShapeError) {
-      let region = try Region(list, in: self)
-      return try slice(region).reshaped(to: region.shape).lookingUp(region.lookups)
+      let region = try Region(list, in: self, for: "subscript")
+      return try slice(region).reshaped(to: region.shape).lookingUp(region.lookups, for: "subscript")
     } catch {
       error.report()
       return self
     }
   }
 
-  private func replaced(_ list: [AxisIndex], with value: Tensor) -> Tensor {
+  /// - Parameter operation: the name in errors.
+  private func replaced(_ list: [AxisIndex], with value: Tensor, for operation: String) -> Tensor {
     if list.count == 1, case .tensor(let mask) = list[0].kind, mask.dtype == .bool {
-      return replacing(where: mask.reshaped(to: mask.shape.padded(to: rank)), with: value)
+      let aligned = mask.reshaped(to: mask.shape.padded(to: rank))
+      guard canReplace(where: aligned.shape, with: value.shape, for: operation) else { return self }
+      return aligned.select(value.cast(to: dtype), self)
     }
     do throws(ShapeError) {
-      let region = try Region(list, in: self)
-      guard region.lookups.isEmpty else { return try scattering(value, at: list) }
+      let region = try Region(list, in: self, for: operation)
+      guard region.lookups.isEmpty else { return try scattering(value, at: list, for: operation) }
       guard value.shape.broadcast(with: region.shape) == region.shape else {
-        throw ShapeError("replacing", "\(value.shape) does not broadcast to \(region.shape), the part of \(shape)")
+        throw ShapeError(operation, "\(value.shape) does not broadcast to \(region.shape), the part of \(shape)")
       }
       let part = value.cast(to: dtype).broadcast(to: region.shape).reshaped(to: Shape(region.extent))
       let hole = Tensor(repeating: 1, shape: part.shape, dtype: .bool, device: device)
@@ -191,7 +196,7 @@ extension Tensor {
   ///   - mask: `bool`, of a shape that broadcasts to the shape of this tensor.
   ///   - value: of a shape that broadcasts to the shape of this tensor.
   public func replacing(where mask: Tensor, with value: Tensor) -> Tensor {
-    guard canReplace(where: mask.shape, with: value.shape) else { return self }
+    guard canReplace(where: mask.shape, with: value.shape, for: "replacing") else { return self }
     return mask.select(value.cast(to: dtype), self)
   }
 
@@ -199,14 +204,15 @@ extension Tensor {
   ///
   /// - Parameter mask: `bool`, of a shape that broadcasts to the shape of this tensor.
   public func replacing<Number: TensorElement>(where mask: Tensor, with value: Number) -> Tensor {
-    guard canReplace(where: mask.shape, with: []) else { return self }
+    guard canReplace(where: mask.shape, with: [], for: "replacing") else { return self }
     return mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
   }
 
-  /// Whether the shapes of a mask and of a value broadcast with this tensor's shape; if not, reports an error.
-  private func canReplace(where mask: Shape, with value: Shape) -> Bool {
+  /// Whether the shapes of a mask and of a value broadcast with this tensor's shape; if not, reports an error of
+  /// `operation`.
+  private func canReplace(where mask: Shape, with value: Shape, for operation: String) -> Bool {
     if mask.broadcast(with: value)?.broadcast(with: shape) != nil { return true }
-    ShapeError("replacing", "the mask \(mask) and the value \(value) do not broadcast to \(shape)").report()
+    ShapeError(operation, "the mask \(mask) and the value \(value) do not broadcast to \(shape)").report()
     return false
   }
 
@@ -219,7 +225,7 @@ extension Tensor {
   public func compressed(by mask: Tensor) throws(DeviceError) -> Tensor {
     let rest = shape.dropFirst(mask.rank)
     guard mask.rank <= rank, Shape(shape.prefix(mask.rank)) == mask.shape else {
-      ShapeError("compress", "the mask \(mask.shape) must have the shape of the leading axes of \(shape)").report()
+      ShapeError("compressed", "the mask \(mask.shape) must have the shape of the leading axes of \(shape)").report()
       return self
     }
     let indices = try mask.trueIndices()

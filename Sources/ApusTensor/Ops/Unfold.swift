@@ -4,15 +4,15 @@ extension Op {
   /// Windows of `size` elements along an axis, whose starts are `step` apart. In the result, the axis counts the
   /// windows, and a new last axis counts the elements of a window. Attributes: axis, size, step.
   static let unfold: Op = Op(
-    name: "unfold",
+    name: "unfold", method: "unfolded",
     shape: { inputs, attributes throws(ShapeError) in
       let (axis, size, step) = (attributes.integers[0], attributes.integers[1], attributes.integers[2])
       var shape = inputs[0].shape
       guard size > 0, step > 0, size <= shape[axis] else {
-        throw ShapeError("unfold", "windows of \(size), \(step) apart, do not fit in axis \(axis) of \(shape)")
+        throw ShapeError("unfolded", "windows of \(size), \(step) apart, do not fit in axis \(axis) of \(shape)")
       }
       guard shape.rank < Shape.maximumRank else {
-        throw ShapeError("unfold", "\(shape) has no room for another axis")
+        throw ShapeError("unfolded", "\(shape) has no room for another axis, the maximum is \(Shape.maximumRank)")
       }
       shape[axis] = WindowPositions(in: shape[axis], kernel: size, stride: step, dilation: 1).count
       shape.append(size)
@@ -48,7 +48,7 @@ extension Tensor {
   /// - Returns: `[…, ⌊(n − size) / step⌋ + 1, …, size]`, where `n` is the extent of `axis`.
   /// - Precondition: `step` is at least 1, `size` is in `1 … n`, and the tensor has at most 7 axes.
   public func unfolded(axis: Int, size: Int, step: Int = 1) -> Tensor {
-    guard let axis = checkedAxis(axis, "unfold") else { return self }
+    guard let axis = checkedAxis(axis, "unfolded") else { return self }
     return Tensor(.unfold, OpInputs(node), .integers([axis, size, step]))
   }
 }

@@ -65,10 +65,13 @@ public struct Precision: Hashable, Sendable {
 /// |---|---|
 /// | matrix products, convolutions, products of inputs and weights in recurrent layers | 16 bits, sums in `float32` |
 /// | time steps of recurrent layers (one fused operation) | the types of their inputs; `float32` inside the operation |
-/// | attention (one fused operation) | 16 bits; `float32` inside the operation |
+/// | attention (one fused operation) | 16 bits; scores and sums in `float32` (see below) |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and similar | `float32` |
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
 /// | all others | the types of their inputs; if two types differ, the wider one |
+///
+/// Matrix units round the weights of attention, and the gradients of scores, to 16 bits before they multiply them. Other
+/// devices do not.
 ///
 /// Normalizations compute in `float32` and return the type of their input. Parameters keep their types: their casts are
 /// part of the graph and are computed once in a training step. The gradients of parameters have the parameters' types.

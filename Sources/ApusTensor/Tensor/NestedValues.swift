@@ -31,7 +31,7 @@ extension Array: NestedValues where Element: NestedValues {
 
   public func append(to values: inout [Element.Leaf], shape: ArraySlice<Int>) throws(ShapeError) {
     guard count == shape.first else {
-      throw ShapeError("tensor", "nested arrays differ in length: \(shape.first ?? 0) and \(count)")
+      throw ShapeError("Tensor", "nested arrays differ in length: \(shape.first ?? 0) and \(count)")
     }
     for element in self { try element.append(to: &values, shape: shape.dropFirst()) }
   }

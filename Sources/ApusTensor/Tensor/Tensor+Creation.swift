@@ -6,7 +6,7 @@ extension Tensor {
   public init(
     repeating value: Double, shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) {
-    self.init(value, shape, dtype, device, "tensor")
+    self.init(value, shape, dtype, device, "Tensor")
   }
 
   /// Creates the tensor; an invalid shape is reported as an error of `operation`.
@@ -60,12 +60,12 @@ extension Tensor {
   public init<Element: TensorElement>(
     _ values: [Element], shape: Shape, device: ComputeDevice = .current
   ) {
-    guard Tensor.accepts(shape, "tensor") else {
+    guard Tensor.accepts(shape, "Tensor") else {
       self.init(repeating: 0, shape: [], dtype: Element.dtype, device: device)
       return
     }
     guard values.count == shape.elementCount else {
-      ShapeError("tensor", "\(values.count) values do not fill \(shape) (\(shape.elementCount) elements)")
+      ShapeError("Tensor", "\(values.count) values do not fill \(shape) (\(shape.elementCount) elements)")
         .report()
       self.init(repeating: 0, shape: shape, dtype: Element.dtype, device: device)
       return
@@ -84,13 +84,13 @@ extension Tensor {
   public init(
     bytes: UnsafeRawBufferPointer, shape: Shape, dtype: DType, device: ComputeDevice = .current
   ) {
-    guard Tensor.accepts(shape, "tensor") else {
+    guard Tensor.accepts(shape, "Tensor") else {
       self.init(repeating: 0, shape: [], dtype: dtype, device: device)
       return
     }
     let type = TensorType(shape, dtype)
     guard bytes.count == shape.byteCount(of: dtype) else {
-      ShapeError("tensor", "\(bytes.count) bytes do not fill \(shape) of \(dtype)").report()
+      ShapeError("Tensor", "\(bytes.count) bytes do not fill \(shape) of \(dtype)").report()
       self = Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
       return
     }

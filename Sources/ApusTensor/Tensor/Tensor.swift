@@ -79,7 +79,7 @@ public struct Tensor: Sendable {
     do throws(ShapeError) {
       try Tensor.checkDevices(op, inputs, deviceReference)
       type = try op.shape(inputs, attributes)
-      if !type.shape.isValid { throw ShapeError(op.name, "the result's shape \(type.shape.invalidReason ?? "")") }
+      if !type.shape.isValid { throw ShapeError(op.method, "the result's shape \(type.shape.invalidReason ?? "")") }
     } catch {
       error.report()
       self.init(
@@ -97,7 +97,7 @@ public struct Tensor: Sendable {
   ) throws(ShapeError) {
     for index in 0..<inputs.count where inputs.device(index).toOpaque() != device.toOpaque() {
       let names = (device.takeUnretainedValue().name, inputs.device(index).takeUnretainedValue().name)
-      throw ShapeError(op.name, "inputs are on \(names.0) and \(names.1); use moved(to:) to copy one")
+      throw ShapeError(op.method, "inputs are on \(names.0) and \(names.1); use moved(to:) to copy one")
     }
   }
 }

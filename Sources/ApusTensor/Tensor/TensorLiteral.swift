@@ -25,7 +25,7 @@ extension TensorLiteral {
     for (index, element) in elements.enumerated() {
       let shape = try element.shape()
       guard index == 0 || shape == inner else {
-        throw ShapeError("tensor", "nested arrays differ in length: \(inner) and \(shape)")
+        throw ShapeError("Tensor", "nested arrays differ in length: \(inner) and \(shape)")
       }
       inner = shape
     }

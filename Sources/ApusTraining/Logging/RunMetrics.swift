@@ -55,8 +55,8 @@ public struct RunMetrics: Sendable {
     return keys
   }
 
-  /// A point for each record. The horizontal coordinate is the number under the key that the argument `x` names, and
-  /// the vertical coordinate is the number under the key `key`. Records that lack one of these keys are left out.
+  /// Returns a point for each record. The horizontal coordinate is the number under the key `x`, and the vertical
+  /// coordinate is the number under the key `key`. Records without a number under one of these keys are left out.
   public func points(_ key: String, over x: String = "step") -> [LineChart.Point] {
     records.compactMap { record in
       guard let position = record[x]?.number, let value = record[key]?.number else { return nil }

@@ -40,13 +40,15 @@ public final class EarlyStopping: TrainingObserver {
   /// - Precondition: at least one of `patience` and `target` is given; for the gradient norm, only `target` is.
   ///   `patience` is positive, `change` is finite and not negative, and `target` is finite.
   public init(_ measure: Measure = .loss, patience: Int? = nil, change: Double = 0, target: Double? = nil) {
-    guard patience != nil || target != nil, patience ?? 1 > 0, change >= 0, change.isFinite, target?.isFinite != false,
-      measure != .gradientNorm || patience == nil
-    else {
-      fatalError(
-        "EarlyStopping: patience \(patience.map(String.init) ?? "nil"), change \(change), target "
-          + "\(target.map { "\($0)" } ?? "nil") of \(measure.rawValue): missing or out of range")
+    if patience != nil, measure == .gradientNorm {
+      fatalError("EarlyStopping: a patience is not allowed for the gradient norm; use a target")
     }
+    guard patience != nil || target != nil else { fatalError("EarlyStopping: it needs a patience or a target") }
+    if let patience, patience <= 0 { fatalError("EarlyStopping: the patience \(patience) is not positive") }
+    guard change >= 0, change.isFinite else {
+      fatalError("EarlyStopping: the change \(change) is negative or not finite")
+    }
+    if let target, !target.isFinite { fatalError("EarlyStopping: the target \(target) is not finite") }
     self.measure = measure
     self.patience = patience
     self.change = change

@@ -30,7 +30,7 @@ extension Trainer {
     session.pending = (readings.loss, readings.measures, count, step + 1)
   }
 
-  /// The session's step that builds its graph for the first batches only.
+  /// The training step of this session. It builds its graph for the first batches only, and then runs recorded plans.
   private var compiledStep: RepeatedStep<StepMeasures.Form?> {
     if let step = session.compiledStep { return step }
     let step = RepeatedStep(optimizer) { [unowned self] inputs in try update((inputs[0], inputs[1])) }

@@ -100,14 +100,14 @@ struct TableEncoderTests {
   }
 
   @Test func otherTablesMustHaveTheColumns() throws {
-    let encoder = try TableEncoder(fitting: table("age,colour\n1,x\n2,y\n"), rows: [0, 1])
-    #expect(encoder.kinds == ["age": .numeric, "colour": .categorical])
+    let encoder = try TableEncoder(fitting: table("age,color\n1,x\n2,y\n"), rows: [0, 1])
+    #expect(encoder.kinds == ["age": .numeric, "color": .categorical])
     // The order of columns does not matter.
-    #expect(try encoder.encode(table("colour,more,age\ny,0,2\n"), rows: [0]) == [1, 0, 1])
-    let lacking = failure { _ = try encoder.encode(try table("ages,colour\n1,x\n"), rows: [0]) }
+    #expect(try encoder.encode(table("color,more,age\ny,0,2\n"), rows: [0]) == [1, 0, 1])
+    let lacking = failure { _ = try encoder.encode(try table("ages,color\n1,x\n"), rows: [0]) }
     #expect(
       lacking.contains("t.csv: cannot use this CSV file: it has no column \"age\"; did you mean ages?"), "\(lacking)")
-    let words = failure { _ = try encoder.encode(try table("age,colour\nold,x\n"), rows: [0]) }
+    let words = failure { _ = try encoder.encode(try table("age,color\nold,x\n"), rows: [0]) }
     #expect(words.contains("the column \"age\" is categorical, but was numeric in training"))
   }
 

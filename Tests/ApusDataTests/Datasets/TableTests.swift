@@ -18,12 +18,12 @@ struct TableTests {
 
   @Test func columnsAreNumericOrCategoricalByContent() throws {
     let table = try table(
-      "age, size ,colour,code,mixed\n 1 ,1e-3, red ,+7,1\n-2.5,NA,green,?,\n,.5,NaN,null,x\nnan,3.,\"red\",-0,0x10\n")
-    #expect(table.columns.map(\.name) == ["age", "size", "colour", "code", "mixed"] && table.rowCount == 4)
+      "age, size ,color,code,mixed\n 1 ,1e-3, red ,+7,1\n-2.5,NA,green,?,\n,.5,NaN,null,x\nnan,3.,\"red\",-0,0x10\n")
+    #expect(table.columns.map(\.name) == ["age", "size", "color", "code", "mixed"] && table.rowCount == 4)
     #expect(table.columns.map(\.kind) == [.numeric, .numeric, .categorical, .numeric, .categorical])
     let ages = try #require(numbers(table["age"]))
     #expect(ages[..<2] == [1, -2.5] && ages[2].isNaN && ages[3].isNaN)
-    #expect(table["colour"]?.values == .categories(codes: [0, 1, -1, 0], names: ["red", "green"]))
+    #expect(table["color"]?.values == .categories(codes: [0, 1, -1, 0], names: ["red", "green"]))
     #expect(table["mixed"]?.values == .categories(codes: [0, -1, 1, 2], names: ["1", "x", "0x10"]))
     #expect(table["nothing"] == nil)
   }
@@ -87,8 +87,8 @@ struct TableTests {
     var options = TableOptions()
     options.kinds = ["b": .numeric]
     #expect(failure("a,b\n1,2\n1,two\n", options).contains("in line 3: \"two\" in the column \"b\" is not a number"))
-    options.kinds = ["colours": .numeric]
-    #expect(failure("colour,b\n1,2\n", options).contains("no column \"colours\"; did you mean colour?"))
+    options.kinds = ["colors": .numeric]
+    #expect(failure("color,b\n1,2\n", options).contains("no column \"colors\"; did you mean color?"))
     let error = #expect(throws: DataError.self) { try Table(path: "/nowhere.csv") }
     #expect(error?.description.contains("/nowhere.csv: cannot open") == true)
   }
@@ -116,16 +116,17 @@ struct TableDatasetTests {
     #expect(throws: DataError.self) { _ = try data(text, task) }?.description ?? ""
   }
 
-  /// `learning(from:)` selects a part of the training rows, with the same fraction of each class. It keeps the held-out
-  /// rows.
-  @Test func fewerRowsAreLearntFrom() throws {
+  /// `limitingTraining(to:)` selects a part of the training rows, with the same fraction of each class. It keeps the
+  /// held-out rows.
+  @Test func fewerTrainingRowsAreKept() throws {
     let rows = (0..<100).map { "\($0),\($0 % 4 == 0 ? "rare" : "usual")\n" }.joined()
     let all = try data("a,y\n" + rows, TableTask(), SplitOptions(test: 0.2))
-    let few = all.learning(from: 20, seed: 3)
+    let few = all.limitingTraining(to: 20, seed: 3)
     guard case .classes(let labels, _) = few.targets else { throw UnexpectedTargets() }
     #expect(few.split.train.count == 20 && Set(few.split.train).isSubset(of: all.split.train))
     #expect(few.split.train.count { labels[Int($0)] == 0 } == 5 && few.split.test == all.split.test)
-    #expect(all.learning(from: 80, seed: 3).split == all.split && all.learning(from: nil, seed: 3).split == all.split)
+    #expect(all.limitingTraining(to: 80, seed: 3).split == all.split)
+    #expect(all.limitingTraining(to: nil, seed: 3).split == all.split)
     #expect(all.targetStatistics == nil)
   }
 

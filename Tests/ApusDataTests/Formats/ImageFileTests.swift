@@ -44,7 +44,7 @@ struct ImageFileTests {
   @Test func sixteenBitsAreRounded() throws {
     let fixture = try Fixture("images")
     // The nearest level of a 16-bit sample v is 255 v / 65535, rounded. The upper byte of v may be another level.
-    let image = try Image(decoding: fixture.bytes("png-16-bits-1", "file"), path: "grey")
+    let image = try Image(decoding: fixture.bytes("png-16-bits-1", "file"), path: "gray")
     let upper = try fixture.bytes("png-16-bits-1", "pixels")
     #expect(zip(image.pixels, upper).contains { $0 != $1 }, "all were cut off, none rounded")
   }

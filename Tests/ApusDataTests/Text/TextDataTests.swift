@@ -54,7 +54,7 @@ struct TextDataTests {
     #expect(throws: DataError.self) { try TextDataset(path: write(Array("a\tb\n".utf8))) }
   }
 
-  @Test func labelledLines() throws {
+  @Test func labeledLines() throws {
     let lines = (0..<20).map { "\($0 % 2 == 0 ? "even" : "odd")\tnumber \($0)\twith a tab" }
     let data = try TextDataset(path: write(Array(lines.joined(separator: "\n").utf8)))
     #expect(data.classNames == ["even", "odd"] && data.train.count == 18)

@@ -79,7 +79,7 @@ public struct Grid: Sendable {
   /// Applies a function to each line along `axis`. All results must have the same length, which may differ from the
   /// extent of the axis.
   ///
-  /// - Parameter count: The length of the results if there are no lines; `nil` for the extent of the axis.
+  /// - Parameter count: the length of the results if there are no lines; `nil` for the extent of the axis.
   public func lines(_ axis: Int, count: Int? = nil, _ function: ([Double]) -> [Double]) -> Grid {
     var unit = shape
     unit[axis] = 1

@@ -1,9 +1,9 @@
 import Apus
 
 extension OpCase {
-  /// The shapes of most reductions, one of them empty.
-  public static let reducedShapes = notEmpty + [[[2, 0, 3]]]
-  /// As `reducedShapes`, for reductions that have no result over no elements.
+  /// The input shapes of most reductions. In the last one, an axis has the extent 0.
+  public static let reductionInputs = notEmpty + [[[2, 0, 3]]]
+  /// The input shapes of reductions such as `max`, which have no result if a reduced axis has the extent 0.
   public static let notEmpty: [[Shape]] = [[[3, 4, 5]], [[2, 300, 3]], [[1, 1, 1]]]
 
   /// Three reductions: over two of three axes, over one axis that is kept with extent 1, and over all axes. They all
@@ -11,7 +11,7 @@ extension OpCase {
   /// that is not reduced has the extent 0.
   public static func reduction(
     _ name: String, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
-    shapes: [[Shape]] = reducedShapes,
+    shapes: [[Shape]] = reductionInputs,
     tolerance: Tolerance, derivatives: Derivatives = .second,
     _ apply: @escaping @Sendable (Tensor, [Int]?, Bool) -> Tensor,
     _ function: @escaping @Sendable ([Double]) -> Double

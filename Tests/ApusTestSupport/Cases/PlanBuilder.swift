@@ -79,7 +79,7 @@ public struct PlanBuilder {
 
 extension Plan {
   /// Runs the plan once, in memory filled with a pattern, which reveals elements that are not written.
-  /// - Parameter inputs: The bytes of each input.
+  /// - Parameter inputs: the bytes of each input.
   /// - Returns: The bytes of each output.
   func run(
     on device: any Device, inputs: [[UInt8]], scalars: [Scalar], prepare: ((Plan) throws -> any Executable)? = nil

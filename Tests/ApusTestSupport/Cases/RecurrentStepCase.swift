@@ -102,7 +102,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
 
   // MARK: - Runs
 
-  static let tolerance: Float = 6e-6
+  var tolerance: Float { 6e-6 }
 
   /// The backward pass needs the values that the forward pass keeps.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }

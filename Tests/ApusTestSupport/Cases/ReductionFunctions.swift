@@ -1,10 +1,11 @@
 import Apus
 import ApusDevice
 
-/// The rows of `Kernels/reduce.def` in tests. The reference device computes with these functions, and `OpCaseTests` runs
-/// the cases `reductionRows` on every device.
+/// The rows of `Kernels/reduce.def` in tests. The reference device computes with these functions, and `OpCaseTests`
+/// runs the cases `reductionRows` on every device.
 extension ReductionRow {
-  /// The result over no elements; of `argmin` and `argmax`, a number that is never used.
+  /// The result of the reduction if there are no elements. `argmin` and `argmax` have no such result: the 0 is never
+  /// used.
   func identity(_ lane: Lane) -> Scalar {
     let isFloat = lane.isFloatingPoint
     let (least, greatest) = lane == .int32 ? (Int64(Int32.min), Int64(Int32.max)) : (Int64.min, .max)
@@ -51,7 +52,7 @@ extension ReductionRow {
 }
 
 extension OpCase {
-  /// The operations that consist of one row.
+  /// The cases of the reductions that are rows of `Kernels/reduce.def`.
   public static let reductionRows: [OpCase] =
     row(.sum, dtypes: numbers, tolerance: .sum(terms: 1800)) { $0.sum(axes: $1, keepingAxes: $2) }
     + row(
@@ -69,7 +70,7 @@ extension OpCase {
 
   private static func row(
     _ row: ReductionRow, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
-    shapes: [[Shape]] = reducedShapes, tolerance: Tolerance = .exact, derivatives: Derivatives = .second,
+    shapes: [[Shape]] = reductionInputs, tolerance: Tolerance = .exact, derivatives: Derivatives = .second,
     _ apply: @escaping @Sendable (Tensor, [Int]?, Bool) -> Tensor
   ) -> [OpCase] {
     let isTruth = row == .any || row == .all

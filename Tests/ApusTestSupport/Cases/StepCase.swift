@@ -1,21 +1,21 @@
 import ApusDevice
 import Foundation
 
-/// A test case for a fused step of a plan that has a forward and a backward pass, such as attention. The inputs are
+/// A test case for a fused step of a plan that has a forward and a backward pass, such as attention. The results are
 /// float32.
 protocol StepCase {
   associatedtype Pass: RawRepresentable<String>
   var passes: [Pass] { get }
 
   /// The allowed difference of results: relative for expected values with a magnitude above 1, else absolute.
-  static var tolerance: Float { get }
+  var tolerance: Float { get }
   static var scalars: [Scalar] { get }
 
   /// A plan of one step and one output.
   func plan(_ pass: Pass) -> Plan
 
   /// The bytes of the plan's inputs.
-  /// - Parameter forward: The result of the forward pass, or `nil` before that pass.
+  /// - Parameter forward: the result of the forward pass, or `nil` before that pass.
   func inputs(_ forward: [Float]?) -> [[UInt8]]
 }
 
@@ -38,7 +38,7 @@ extension StepCase {
       let found = try run(pass, forward, on: device)
       forward = forward ?? expected
       return zip(expected, found).enumerated().first { _, pair in
-        pair.0 != pair.1 && !(abs(pair.0 - pair.1) <= Self.tolerance * max(1, abs(pair.0)))
+        pair.0 != pair.1 && !(abs(pair.0 - pair.1) <= tolerance * max(1, abs(pair.0)))
       }.map { place, pair in "\(pass.rawValue) \(place): \(pair.1), not \(pair.0)" }
     }
   }

@@ -76,6 +76,8 @@ public final class FailingDevice: Device, Sendable {
 
   public var prefersFloat32Products: Bool { base.prefersFloat32Products }
   public var fastProductTypes: [DType] { base.fastProductTypes }
+  public var fastInputPrecisions: [InputPrecision] { base.fastInputPrecisions }
+  public var fastAttentionTypes: [DType] { base.fastAttentionTypes }
 
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable { try base.prepare(plan) }
   public func synchronize() throws(DeviceError) { try base.synchronize() }

@@ -16,7 +16,7 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   private let checksPlans: Bool
   private let prefersFloat32: Bool
 
-  /// - Parameter checksPlans: Whether `prepare` refuses defective plans. The check takes time proportional to the
+  /// - Parameter checksPlans: whether `prepare` refuses defective plans. The check takes time proportional to the
   ///   square of the number of steps.
   public init(
     maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true, prefersFloat32Products: Bool = false,

@@ -20,7 +20,7 @@ public struct HostileFolder: Sendable, CustomStringConvertible {
   }
 
   /// Every hostile folder of the tests, each to be made from a copy of the run.
-  /// - Parameter run: The path of a complete run with one checkpoint and all files and folders of `RunLayout`.
+  /// - Parameter run: the path of a complete run with one checkpoint and all files and folders of `RunLayout`.
   public static func all(of run: String) throws -> [HostileFolder] {
     let layout = try RunLayout(of: run)
     return replacements(layout) + additions(layout) + names(layout) + digests(layout) + numbers(layout)

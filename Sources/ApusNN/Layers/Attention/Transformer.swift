@@ -1,7 +1,8 @@
 import ApusTensor
 
-/// Encoder and decoder (Vaswani et al., 2017), with the keys of `torch.nn.Transformer`. Weights are initialized with
-/// Xavier uniform, and the outputs of encoder and decoder are normalized, also with post-norm layers.
+/// Encoder and decoder (Vaswani et al., 2017), with the keys of `torch.nn.Transformer`. All weight matrices are
+/// initialized with Xavier uniform. A layer norm follows the last layer of the encoder and the last layer of the
+/// decoder, both with pre-norm and with post-norm layers.
 public struct Transformer: Module {
   /// The encoder, which reads the source.
   public let encoder: TransformerEncoder

@@ -8,7 +8,17 @@
 //
 // One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images (a part). It processes one
 // block of images and positions for all its tiles before the next block, so that the block stays in a cache. Between
-// blocks, `stage` stores the sums.
+// blocks, `stage` stores the sums; it has room for $stageTiles tiles.
+//
+//   $rows × $columns: the sums of one group of channels: channels of y × pairs; $channels: the channels of x of a group
+//   $groups: the number of these groups (of the convolution)
+//   $blocks × $blockColumns: the tiles of a group, vertically and horizontally; a work-item computes up to
+//       $rowsPerItem × $columnsPerItem of these tiles; $rowChunks × $columnChunks: the work-items of a group and part
+//   $imageCount: the images of this launch, with $imagesPerPart in a part and $imagesPerBlock in a block
+//   $positionCount: the positions of a channel, with $positionsPerBlock in a block
+//   $left, $right: y and x, with $leftStride and $rightStride elements for each channel of an image
+//   $tapTable: the index in `geometry` of the table with the offset of each pair
+//   $target: the sums [part, group, row, column]; $firstPart: the number of parts of earlier launches
 //
 // Parameters: $T, $V, $blockColumns, $blocks, $channels, $columnChunks, $columns, $columnsPerItem, $firstPart, $groups,
 // $imageCount, $imagesPerBlock, $imagesPerPart, $index, $lane, $left, $leftStride, $positionCount, $positionsPerBlock,

@@ -6,7 +6,7 @@ import Testing
 @testable import ApusCPU
 
 /// Instructions of a program that the CPU fuses into one loop.
-@Suite struct JoinedRowTests {
+@Suite struct FusedRowTests {
   /// The difference of a row of the input and `shift` (one number for each row), in three forms:
   /// `rowFirst` has the arguments (row, shift) and computes `row − shift`;
   /// `rowLast` has the arguments (shift, row) and computes `row − shift`;
@@ -52,7 +52,7 @@ import Testing
         domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: [.sum],
         epilogue: .plain([rows, 1], lane: lane, into: y, lane.dtype))
       // A sum is fused only if the subtrahend is constant along a row. In `subtracted`, the row is the subtrahend.
-      let joined = JoinedSum(step, over: step.arguments.map { $0.selecting([1]) })
+      let joined = SumFusion(step, over: step.arguments.map { $0.selecting([1]) })
       #expect((joined != nil) == (order != .subtracted || length == 1))
       builder.step(.reduction(step))
       return try builder.run(on: cpu(threads: threads, simd: simd))[0]
@@ -90,7 +90,7 @@ import Testing
         ],
         outputs: [.init(register: 3, dtype: .float32)]
           + (keepsDifference ? [.init(register: 2, dtype: .float32)] : []))
-      #expect(program.joiningRows { _ in false }.contains(nil) == !keepsDifference)
+      #expect(program.fusingRows { _ in false }.contains(nil) == !keepsDifference)
       let binding = Binding(
         domain: [count], arguments: operands.map { .tensor($0) },
         results: results.map { Operand(value: $0, layout: Layout(contiguous: [count])) })
@@ -116,7 +116,7 @@ import Testing
           Instruction(.multiply, lane: .float32, operands: [0, 1]),
           Instruction(function, lane: .float32, operands: operands),
         ], outputs: outputs.map { Program.Output(register: $0, dtype: .float32) }
-      ).joiningRows(isUniform: uniform.contains)
+      ).fusingRows(isUniform: uniform.contains)
     }
     for operands in [[3, 2], [2, 3]] {
       #expect(joined(.add, operands).map(\.?.fused) == [nil, .multiplyAdd])
@@ -134,12 +134,12 @@ import Testing
         Instruction(.multiply, lane: .float32, operands: [0, 1]),
         Instruction(.subtract, lane: .float32, operands: [2, 3]), Instruction(.exp, lane: .float32, operands: [4]),
       ], outputs: [Program.Output(register: 5, dtype: .float32)])
-    var found = chain.joiningRows { _ in false }
+    var found = chain.fusingRows { _ in false }
     #expect(found[0] == nil && found[1]?.fused == .subtractProduct && found[2]?.instruction == chain.instructions[2])
     chain.instructions[1...] = [
       Instruction(.multiply, lane: .float32, operands: [1, 2]), Instruction(.add, lane: .float32, operands: [3, 4]),
     ]
-    found = chain.joiningRows { _ in false }
+    found = chain.fusingRows { _ in false }
     #expect(found[0] == nil && found[1]?.instruction == chain.instructions[1] && found[2]?.fused == .multiplyAdd)
     #expect(joined(.add, [3, 2], uniform: [0, 1])[0] != nil && joined(.add, [3, 2], uniform: [1])[0] == nil)
   }

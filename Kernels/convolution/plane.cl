@@ -2,12 +2,19 @@
 // output at position q of a plane (one depth of an image) is at q plus an offset that depends only on the tap. A
 // work-item accumulates $tileRows output channels × $vectors registers of neighboring positions at a time:
 //
-//                   q q+1 …          q iterates over whole rows of the layout, which may be longer than rows
-//   row (channel) [ sums   ]         of outputs. Positions that belong to no output are not stored.
+//   sums[row][q] += weights[channel][tap][row] · image[channel][q + offset of tap]
 //
-//   sums[row][q] += weights[channel][tap][row] · image[channel][q + offset of tap]      channel: of the input
+// Here, a row is an output channel, and `channel` an input channel. q iterates over whole rows of the layout. They may
+// be longer than rows of outputs; then the kernel does not store the positions that belong to no output.
 //
-// One work-item computes a block of output channels for some positions of one plane.
+// One work-item computes a block of $tileRows output channels for a chunk of positions of one plane.
+//
+//   $BLOCK: plane_block.cl, computes the block `block` at positions `begin` to `end` - 1 of the plane at `first`
+//   $groups: the groups of the convolution; $blocks: the blocks of a group; $channels: the input channels of a group
+//   $planes: the planes of outputs of an image; $positionCount: the positions of a plane
+//   $chunks, $chunkSize: the number of chunks of a plane, and the positions of a chunk
+//   $images: the images; $space: their address space
+//   $imageStride, $planeStride: the distance in $images from one channel to the next, and from one plane to the next
 //
 // Parameters: $BLOCK, $T, $blocks, $channels, $chunkSize, $chunks, $groups, $imageStride, $images, $index,
 // $planeStride, $planes, $positionCount, $space.

@@ -1,5 +1,9 @@
-// Copies weights to [column, tap, channel], where a column is a channel of the result and a channel one of the sum. In
-// the source, columns, channels and taps have the strides $columnStride, $channelStride and 1.
+// Copies the weights of a convolution to [column, tap, channel]. The convolution sums over the taps and over the
+// channels; each column gives one channel of the result. In the source, columns, channels and taps have the strides
+// $columnStride, $channelStride and 1.
+//
+//   $source, $offset: the array of the source, and the offset of the first weight
+//   $taps, $channels: the extents of these axes; $count: the number of weights; $items: the work-items of a group
 //
 // Parameters: $channelStride, $channels, $columnStride, $count, $index, $items, $offset, $source, $taps, $target.
 const $index element = ($index)GROUP_ID() * $items + LOCAL_ID();

@@ -1,5 +1,10 @@
-// The variant of convolution/vector.cl for small images. For one image and one convolution group, a work-item copies
-// the input channels to a private array and computes all results.
+// The variant of convolution/plane.cl for small images. For one image and one convolution group, a work-item copies
+// the input channels to a private array and computes all results. plane.cl explains $BLOCK, $blocks, $channels,
+// $chunkSize, $chunks, $groups, $imageStride, $planeStride, $planes and $positionCount.
+//
+//   $IMAGE: image_copy.cl, copies the input channel `firstChannel + channel` to `copy`
+//   $firstImage: the number of images of earlier launches; $targetH: the rows of a plane in the layout of image.cl
+//   $preparedSize: the largest number of elements of the copies of all input channels of a group
 //
 // Parameters: $BLOCK, $IMAGE, $T, $blocks, $channels, $chunkSize, $chunks, $firstImage, $groups, $imageStride, $index,
 // $planeStride, $planes, $positionCount, $preparedSize, $targetH.

@@ -1,6 +1,14 @@
-// Computes $tileRows output channels of convolution/vector.cl at positions `begin` to `end - 1` of one plane. Then
+// Computes $tileRows output channels of convolution/plane.cl at positions `begin` to `end - 1` of one plane. Then
 // stores the results of the positions that are outputs: the first $outputW of each row of $targetW positions. `first`
-// points to the first element of the plane in the first input channel.
+// points to the first element of the plane in the first input channel. plane.cl explains $blocks, $channels, $groups,
+// $imageStride, $planes, $space and $vectors.
+//
+//   $rows: the output channels of a group; $outputH: the rows of outputs in a plane
+//   $firstImage: the number of images of earlier launches; `image` counts the images of this launch
+//   $weights: the weights as pack_plane_weights.cl packs them; $taps: the number of taps
+//   $tapTable: the index in `geometry` of the table with the offset of each tap
+//   $stageWidth: the number of positions whose sums `stage` can hold, for each output channel
+//   $ROW, $EPILOGUE: see matmul/vector.cl; `output` is the index of (image, output channel, plane, h)
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $blocks, $channels, $firstImage, $groups, $imageStride, $index, $lane, $outputH,
 // $outputW, $planes, $rows, $space, $stageWidth, $tapTable, $taps, $targetW, $tileRows, $vectors, $weights, $zero.

@@ -2,6 +2,14 @@
 // planes, one after the other: it iterates over the windows of a plane, adds up their gradients in the workspace, and
 // applies the epilogue, the fused elementwise operations, to the sums.
 //
+//   $WINDOWS: distributes `gradient`, the gradients of `count` windows, to their elements in `stage` (window.cl)
+//   $gradient, $gradientOffset: the gradient of the output, of type $dtype, and its offset
+//   $outputD × $outputH × $outputW: the windows of a plane; $inputVolume: the elements of a plane of the input
+//   $planes: the number of planes; $planesPerItem: the planes of a work-item
+//   $workspace, $stageStride: the memory of the sums, and the elements in it of one work-item; $laneType: their type
+//   $rowCount × $rowLength: a plane of the input as rows of the epilogue
+//   $ROW, $EPILOGUE: see matmul/vector.cl; `output` counts the rows of all planes
+//
 // Parameters: $EPILOGUE, $ROW, $T, $V, $WINDOWS, $dtype, $gradient, $gradientOffset, $index, $inputVolume, $laneType,
 // $outputD, $outputH, $outputW, $planes, $planesPerItem, $rowCount, $rowLength, $stageStride, $workspace, $zero.
 $index plane = GROUP_ID() * $planesPerItem;

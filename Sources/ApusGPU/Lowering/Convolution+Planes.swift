@@ -5,14 +5,14 @@ import ApusSystem
 /// pieces.
 private let largestPreparedByteCount = 64 << 20
 
-/// The maximum number of positions (elements of a plane) whose sums a work-item of `Kernels/convolution/vector.cl`
+/// The maximum number of positions (elements of a plane) whose sums a work-item of `Kernels/convolution/plane.cl`
 /// keeps in private memory.
 private let stageWidth = 1024
 
 /// The size, in elements, of the private array in which a work-item prepares the channels of an image.
 private let privateSize = 8192
 
-/// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input. A
+/// How `Kernels/convolution/plane.cl` computes the planes of a convolution's output or of its gradient of the input. A
 /// plane has the rows and columns of one channel at one depth.
 private struct PlaneTiling {
   /// The location from which work-items read the channels of an image.
@@ -97,7 +97,7 @@ private struct GradientFactor {
   var preparedCount: Int { isInPlace ? 0 : channels * image.stride }
 }
 
-/// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks. For each group,
+/// How `Kernels/convolution/plane_gradient.cl` splits a gradient of weights into work-items and cache blocks. For each group,
 /// the gradient is a matrix with a row for each output channel, and a column for each tap of each input channel.
 private struct GradientBlocking {
   /// The number of tiles per work-item and the number of work-items, first vertically, then horizontally.
@@ -196,10 +196,10 @@ extension PlanLowering {
     let chunks = ceilDivide(tiling.positionCount, most)
     let chunkSize = ceilDivide(tiling.positionCount, chunks * tileWidth) * tileWidth
 
-    var builder = KernelBuilder(family: "convolution_vector", target: target, isLarge: true)
+    var builder = KernelBuilder(family: "convolution_plane", target: target, isLarge: true)
     let isOwn = tiling.images == .preparedInItem
     var template = KernelTemplate(
-      isOwn ? "convolution/vector_private.cl" : "convolution/vector.cl", lane, builder)
+      isOwn ? "convolution/plane_private.cl" : "convolution/plane.cl", lane, builder)
     let workspace = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["weights"] = "(\(workspace) + \(builder.number(weights)))"
     template["tileRows"] = String(tiling.tile.rows)
@@ -226,7 +226,7 @@ extension PlanLowering {
     } else {
       fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     }
-    template["BLOCK"] = template.with(file: "convolution/vector_block.cl").text
+    template["BLOCK"] = template.with(file: "convolution/plane_block.cl").text
     builder.append(template)
     let items = piece.count * g.groups
     launch(
@@ -293,8 +293,8 @@ extension PlanLowering {
     let isForward = step.pass == .output
     let location = location(value: step.right)
 
-    var builder = KernelBuilder(family: "convolution_weights", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/weights.cl", lane, builder)
+    var builder = KernelBuilder(family: "convolution_pack_plane_weights", target: target, isLarge: true)
+    var template = KernelTemplate("convolution/pack_plane_weights.cl", lane, builder)
     template["source"] = builder.pointer(step.dtype.storage, slot: location.slot)
     let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["target"] = "(\(target) + \(builder.number(workspaceOffset)))"
@@ -397,8 +397,8 @@ extension PlanLowering {
       imageBytes: (rows * left.image.stride + channels * right.image.stride) * lane.dtype.byteCount,
       imagesPerPart: images.perPart, positions: positions)
 
-    var builder = KernelBuilder(family: "convolution_gradient", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/gradient.cl", lane, builder)
+    var builder = KernelBuilder(family: "convolution_plane_gradient", target: target, isLarge: true)
+    var template = KernelTemplate("convolution/plane_gradient.cl", lane, builder)
     for (name, location) in [("left", left.location), ("right", right.location)] {
       let pointer = builder.pointer(lane.scalar, slot: location.slot)
       template[name] = "(\(pointer) + \(builder.number(location.offset)))"

@@ -1,5 +1,12 @@
 // The gradient of the input of a pooling, on a GPU, where a register has one lane (WIDTH is 1). A work-item computes
-// one element of the gradient: for each window that contains the element, $WINDOWS adds the window's contribution.
+// one element of the gradient, `core`: for each window that contains the element, it loads the gradient of the window's
+// output, and $WINDOWS adds the part of it that flows to the element. The surrounding code sets `plane`, `inputD`,
+// `inputH` and `element`, the position of the element, and `own`, its index in the plane.
+//
+//   $WINDOWS: distributes `gradient` to the elements of the window (window.cl), and adds the part of `own` to `core`
+//   $gradient, $gradientOffset: the gradient of the output, of type $dtype, and its offset
+//   $outputD, …: the extents of the output along the axes D, H and W
+//   $windowD, …, $strideD, …, $dilationD, …, $paddingD, …: see window.cl
 //
 // Parameters: $T, $V, $WINDOWS, $dilationD, $dilationH, $dilationW, $dtype, $gradient, $gradientOffset, $index,
 // $outputD, $outputH, $outputW, $paddingD, $paddingH, $paddingW, $strideD, $strideH, $strideW, $windowD, $windowH,

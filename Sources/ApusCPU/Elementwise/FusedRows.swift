@@ -24,7 +24,7 @@ extension Program {
   ///
   /// - Parameter isUniform: whether a register has the same value for all elements. A product of two such registers is
   ///   computed only once and is not fused.
-  func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
+  func fusingRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
     var result: [LoopInstruction?] = instructions.map { LoopInstruction(instruction: $0) }
     /// The index of the instruction that computes `register`, if this instruction is an unfused `row` and only one
     /// operand or output reads `register`; otherwise `nil`.
@@ -82,7 +82,7 @@ enum FusedSum: String {
 
 /// A reduction whose elementwise program is fused into the reducers. It sums either squared differences (alone or
 /// together with the differences), or exponentials of differences.
-struct JoinedSum {
+struct SumFusion {
   let reducers: [FusedSum]
   /// The program that computes the minuends and subtrahends.
   let prologue: Program

@@ -4,9 +4,12 @@
 //   source (group, row, channel and tap each have a stride)  →  target [group, block, channel, tap, $tileRows]
 //
 // Here, a row is a channel of the results, and `channel` numbers the channels of the images that the convolution reads.
-// A block consists of $tileRows rows.
+// A block consists of $tileRows rows. One work-item copies the taps of one channel of one block.
 //
-// One work-item copies the taps of one channel of one block.
+//   $rows, $channels: the channels of a group; $blocks: the blocks of a group; $taps: the number of taps
+//   $source, $offset: the array of the source, of type $dtype, and the offset of the first weight
+//   $groupStride, $rowStride, $channelStride, $tapStride: the strides in the source
+//   $firstTap: the place of tap 0 in the source. For the gradient of the input, it is the last, and $tapStride is -1.
 //
 // Parameters: $T, $blocks, $channelStride, $channels, $dtype, $firstTap, $groupStride, $index, $lane, $offset,
 // $rowStride, $rows, $source, $tapStride, $taps, $target, $tileRows.

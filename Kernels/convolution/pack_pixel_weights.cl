@@ -3,10 +3,15 @@
 //
 //   source (the column and the run each have a stride)  →  target [panel, slot, channel, $width]
 //
-// Here, the slot of a tap is the tap's place in the order in which the product reads the taps; the table $slots
-// contains the slots. A run is a sequence of channels that is contiguous in the source, with the taps innermost. The
-// kernel transposes blocks of WIDTH columns × WIDTH elements of a run in registers. One work-item copies some runs of
-// one panel.
+// The slot of a tap is its place in the order in which the product reads the taps. A run is a sequence of channels that
+// is contiguous in the source, with the taps innermost. The kernel transposes blocks of WIDTH columns × WIDTH elements
+// of a run in registers. One work-item copies some runs of one panel.
+//
+//   $columns, $channels, $taps: the number of columns, channels and taps; $panels: the number of panels
+//   $runs: the runs of a column, each with $channelsPerRun channels; $runsPerItem: the runs of a work-item
+//   $source, $offset: the array of the source, of type $dtype, and the offset of the first weight
+//   $columnStride, $runStride: the strides in the source
+//   $slots: the index in `geometry` of a table with the slot of each tap
 //
 // Parameters: $T, $V, $channels, $channelsPerRun, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels,
 // $runStride, $runs, $runsPerItem, $slots, $source, $taps, $target, $width, $zero.

@@ -1,0 +1,22 @@
+// Computes the dot products of the 16 rows of each warp, in local memory at $rows, and $columns other rows, at $others:
+// $sums[j] is the block of the 8 columns from number 8j on. Both have the layout that matrix_copy.cl describes. $steps
+// is the length of the rows in units of 16 elements.
+//
+// Parameters: $chunks, $columns, $factor, $others, $phase, $rows, $steps, $sums.
+UNROLL for (int j = 0; j < $columns / 8; j += 1) {
+  UNROLL for (int i = 0; i < 4; i += 1) $sums[j][i] = 0;
+}
+UNROLL for (int k = 0; k < $steps; k += 1) {
+  u32 a[4];
+  {
+    const int at = warp * 16 + lane % 16;
+    LOAD_MATRIX(a, $rows + (at * $chunks + ((k * 2 + lane / 16) ^ $phase)) * 4);
+  }
+  UNROLL for (int j = 0; j < $columns / 16; j += 1) {
+    u32 b[4];
+    const int at = j * 16 + lane % 16;
+    LOAD_MATRIX(b, $others + (at * $chunks + ((k * 2 + lane / 16) ^ $phase)) * 4);
+    MMA_$factor($sums[2 * j], a, b[0], b[2]);
+    MMA_$factor($sums[2 * j + 1], a, b[1], b[3]);
+  }
+}

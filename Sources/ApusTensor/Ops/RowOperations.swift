@@ -1,0 +1,66 @@
+import ApusDevice
+
+// Operations that are defined by a row (a macro entry) of `elementwise.def`. `method` is the public method or operator
+// that builds the operation, by default the name of the row.
+
+extension Op {
+  /// A function of one value. If the row exists only for floating-point numbers, the `Tensor` method converts integers
+  /// and `bool` to `float32` first.
+  static func function(_ row: ElementwiseRow, method: String? = nil, gradient: GradientRule) -> Op {
+    Op(
+      name: row.name, method: method,
+      shape: { inputs, _ throws(ShapeError) in TensorType(inputs.shape(0), inputs.dtype(0)) },
+      gradient: gradient,
+      lower: .elementwise { builder, node, registers in
+        let result = builder.emit(row, lane: node.dtype.lane, registers)
+        return builder.narrow(result, to: node.dtype)
+      })
+  }
+
+  /// A function of two values of one type, with broadcasting.
+  static func binary(_ row: ElementwiseRow, method: String? = nil, gradient: GradientRule) -> Op {
+    let method = method ?? row.name
+    return Op(
+      name: row.name, method: method,
+      shape: { inputs, _ throws(ShapeError) in
+        TensorType(try Shape.broadcast(method, inputs), try DType.common(method, inputs))
+      },
+      gradient: gradient,
+      lower: .elementwise { builder, node, registers in
+        let result = builder.emit(row, lane: node.dtype.lane, registers)
+        return builder.narrow(result, to: node.dtype)
+      })
+  }
+
+  /// A function of the bits of integers.
+  static func bitwise(_ row: ElementwiseRow, method: String? = nil) -> Op {
+    let method = method ?? row.name
+    return Op(
+      name: row.name, method: method,
+      shape: { inputs, _ throws(ShapeError) in
+        let dtype = try DType.common(method, inputs)
+        guard !dtype.isFloatingPoint else { throw ShapeError(method, "the operands are \(dtype), not integers") }
+        return TensorType(try Shape.broadcast(method, inputs), dtype)
+      },
+      gradient: .notDifferentiable,
+      lower: .elementwise { builder, node, registers in
+        let result = builder.emit(row, lane: node.dtype.lane, registers)
+        return builder.narrow(result, to: node.dtype)
+      })
+  }
+
+  /// A comparison or test, with `bool` results.
+  static func predicate(_ row: ElementwiseRow, method: String? = nil) -> Op {
+    let method = method ?? row.name
+    return Op(
+      name: row.name, method: method,
+      shape: { inputs, _ throws(ShapeError) in
+        _ = try DType.common(method, inputs)
+        return TensorType(try Shape.broadcast(method, inputs), .bool)
+      },
+      gradient: .notDifferentiable,
+      lower: .elementwise { builder, node, registers in
+        builder.emit(row, lane: node.inputTypes[0].dtype.lane, result: .int32, registers)
+      })
+  }
+}
