@@ -197,6 +197,36 @@ import Testing
     #expect(steps[1].mask?.layout.strides == [5, 0, 0, 1])
   }
 
+  /// A layer in mixed precision, and its gradients.
+  private static func mixedStep() -> [Tensor] {
+    let layer = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(8, heads: 2, isBatchFirst: true) }
+    let x = Tensor((0..<80).map { Float($0 % 7) / 4 - 1 }, shape: [2, 5, 8])
+    let y = withPrecision(.mixed(.bfloat16)) { layer(x, isCausal: true) }
+    return [y] + gradients(of: (y * y).sum(), withRespectTo: layer.parameters.map(\.value))
+  }
+
+  /// In mixed precision, devices with fast attention in 16 bits read operands of 16 bits, with the same results if they
+  /// do not round the attention weights.
+  @Test func fastDevicesReadHalfPrecision() throws {
+    for types in [[], [DType.float16], [.float16, .bfloat16]] {
+      var steps: [Step] = []
+      try recordingPlans(on: RecordingDevice(fastAttentionTypes: types)) { device in
+        try eval(Self.mixedStep())
+        steps = device.lastSteps
+      }
+      let attention = steps.compactMap { if case .attention(let step) = $0 { step } else { nil } }
+      #expect(attention.map(\.pass) == [.forward, .backward])
+      let expected: DType = types.contains(.bfloat16) ? .bfloat16 : .float32
+      #expect(attention.allSatisfy { $0.factorDtype == expected && $0.dtype == .float32 }, "\(types)")
+    }
+    let results = try [[], [DType.bfloat16]].map { types in
+      try withDevice(ComputeDevice(backend: ReferenceDevice(fastAttentionTypes: types))) { () throws in
+        try Self.mixedStep().map { try $0.array(of: Double.self) }
+      }
+    }
+    #expect(results[0] == results[1])
+  }
+
   /// With dropout and both kinds of masks, every value of the plan has fewer elements than the attention weights. Both
   /// passes use the same random numbers. The next training step reuses the plan with new random numbers.
   @Test func noPlanValueHoldsTheAttentionWeights() throws {

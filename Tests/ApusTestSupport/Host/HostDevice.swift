@@ -35,6 +35,7 @@ public class HostDevice: Device, @unchecked Sendable {
   }
 
   public var prefersFloat32Products: Bool { false }
+  public var fastAttentionTypes: [DType] { [] }
 
   public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
     let limit = info.maximumAllocationByteCount

@@ -15,15 +15,18 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
 
   private let checksPlans: Bool
   private let prefersFloat32: Bool
+  override public var fastAttentionTypes: [DType] { attentionTypes }
+  private let attentionTypes: [DType]
 
   /// - Parameter checksPlans: whether `prepare` refuses defective plans. The check takes time proportional to the
   ///   square of the number of steps.
   public init(
     maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true, prefersFloat32Products: Bool = false,
-    channelsLast: @escaping ChannelsLastRule = { _, _ in .never }
+    fastAttentionTypes: [DType] = [], channelsLast: @escaping ChannelsLastRule = { _, _ in .never }
   ) {
     self.checksPlans = checksPlans
     prefersFloat32 = prefersFloat32Products
+    attentionTypes = fastAttentionTypes
     super.init(
       name: "recording", maximumAllocationByteCount: maximumAllocationByteCount, channelsLast: channelsLast)
   }
@@ -63,7 +66,8 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
 }
 
 /// Runs `body` on a new recording device; values that are read inside are meaningless.
-public func recordingPlans(_ body: (RecordingDevice) throws -> Void) rethrows {
-  let device = RecordingDevice()
+public func recordingPlans(
+  on device: RecordingDevice = RecordingDevice(), _ body: (RecordingDevice) throws -> Void
+) rethrows {
   try withDevice(ComputeDevice(backend: device)) { try body(device) }
 }

@@ -8,7 +8,11 @@ import ApusDevice
 /// after each instruction. Sums and products are accumulated in `Double` and rounded once, so that `float32` results
 /// have almost no accumulation error.
 public final class ReferenceDevice: HostDevice, @unchecked Sendable {
-  public init(maximumAllocationByteCount: Int = 1 << 30) {
+  override public var fastAttentionTypes: [DType] { attentionTypes }
+  private let attentionTypes: [DType]
+
+  public init(maximumAllocationByteCount: Int = 1 << 30, fastAttentionTypes: [DType] = []) {
+    attentionTypes = fastAttentionTypes
     super.init(name: "reference", maximumAllocationByteCount: maximumAllocationByteCount)
   }
 
