@@ -69,6 +69,9 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
       AttentionStepCase([1, 2, 1, 18, 19, 130, 6], isCausal: true, dropoutRate: 0.25, factorDtype: .bfloat16),
     ]
 
+  /// Whether the case takes little time on a simulator.
+  public var isSmall: Bool { geometry.multiplyAdds(.forward) < 25_000 }
+
   public var testDescription: String {
     "\(geometry.weights) \(geometry.size) \(isCausal) \(offset ?? 0) \(dropoutRate ?? 0) \(factorDtype)"
   }
