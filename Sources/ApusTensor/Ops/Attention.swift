@@ -39,7 +39,7 @@ extension Op {
   /// Inputs: queries, keys and values with four axes, then the optional inputs in the order of `AttentionParts.Input`.
   /// `AttentionParts` encodes and decodes the attributes.
   ///
-  /// The caller's custom gradient provides the derivatives.
+  /// A custom gradient around the operation defines its derivatives, see `FusedOperation`.
   static let attention = attention("attention", .forward)
 
   /// Inputs: queries, keys and values with four axes, the result of `attention`, the gradient of its output, then the
@@ -143,8 +143,9 @@ extension Tensor {
   /// Attention as one step. Returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.
   /// `whole` has the elements of the output, followed by the log-sum-exp of the scores of each query.
   ///
-  /// The caller defines the derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
-  /// the last axis of queries, keys and values has at most `attentionLimit` elements.
+  /// This function alone has no derivatives: the caller defines them. All tensors have one type, `float32` or
+  /// `float64`, and four non-empty axes; the last axis of queries, keys and values has at most `attentionLimit`
+  /// elements.
   ///
   /// - Parameter added: `[batch, heads, queries, keys]`, added to the scaled products of queries and keys.
   package static func attention(

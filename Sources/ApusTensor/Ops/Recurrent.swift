@@ -18,7 +18,7 @@ extension Op {
   /// Inputs: the input, the states, the transposed weight, then the optional bias and mask. Attributes: see
   /// `RecurrentParts`.
   ///
-  /// The caller's custom gradient provides the derivatives; see `FusedOperation`.
+  /// A custom gradient around the operation defines its derivatives, see `FusedOperation`.
   static let recurrent = recurrent("recurrent", .forward)
 
   /// Inputs: the states, the weight, the result of `recurrent`, then, if present, the mask, the gradient of the states
@@ -120,8 +120,8 @@ package struct RecurrentResults: Sendable {
 extension Tensor {
   /// A recurrent layer over a sequence, computed in one step of the plan; see `Recurrent` for the computation.
   ///
-  /// The caller's custom gradient provides the derivatives. All tensors but the mask have one type, `float32` or
-  /// `float64`; there is at least one time step and one sequence.
+  /// This function alone has no derivatives: the caller defines them. All tensors but the mask have one type, `float32`
+  /// or `float64`; there is at least one time step and one sequence.
   ///
   /// - Parameters:
   ///   - input: `[times, batch, gates · size]`.
