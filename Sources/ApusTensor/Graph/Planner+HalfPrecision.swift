@@ -22,31 +22,38 @@ extension Planner {
   mutating func narrowAttention() {
     guard !device.fastAttentionTypes.isEmpty else { return }
     for index in nodes.indices where nodes[index].op === Op.attention || nodes[index].op === Op.attentionGradient {
-      var node = nodes[index]
-      let sources = node.inputs.prefix(3).map(castSource)
-      guard let type = sources[0]?.dtype, device.fastAttentionTypes.contains(type),
-        sources.allSatisfy({ $0?.dtype == type })
+      let inputs = nodes[index].inputs
+      guard let type = typeBeforeCast(of: inputs[0]), device.fastAttentionTypes.contains(type),
+        inputs[1...2].allSatisfy({ typeBeforeCast(of: $0) == type })
       else { continue }
-      var inputs = sources.map { $0!.node }
-      if node.op === Op.attentionGradient {
-        let gradient = node.inputs[4]
-        let source = castSource(gradient)
-        let narrow =
-          source?.dtype == type
-          ? source!.node : append(.cast(of: gradient, nodes[gradient].type, to: type, region: node.region))
-        inputs += [node.inputs[3], narrow]
+      for position in nodes[index].op === Op.attention ? [0, 1, 2] : [0, 1, 2, 4] {
+        nodes[index].inputs[position] = narrowed(inputs[position], to: type, region: nodes[index].region)
       }
-      node.inputs.replaceSubrange(inputs.indices, with: inputs)
-      node.inputTypes = node.inputs.map { nodes[$0].type }
-      nodes[index] = node
+      nodes[index].inputTypes = nodes[index].inputs.map { nodes[$0].type }
     }
   }
 
-  /// The input of a node that casts 16-bit floating-point numbers to `float32`, and its type; `nil` for other nodes.
-  private func castSource(_ index: Int) -> (node: Int, dtype: DType)? {
+  /// The type of the 16-bit numbers that a node, or the node of which it is a view, casts to `float32`; `nil` for other
+  /// nodes.
+  private func typeBeforeCast(of index: Int) -> DType? {
     let node = nodes[index]
-    guard node.op === Op.cast, node.dtype == .float32, nodes[node.inputs[0]].dtype.isHalfPrecision else { return nil }
-    return (node.inputs[0], nodes[node.inputs[0]].dtype)
+    if case .view = node.kind { return typeBeforeCast(of: node.inputs[0]) }
+    guard node.op === Op.cast, node.dtype == .float32 else { return nil }
+    let type = nodes[node.inputs[0]].dtype
+    return type.isHalfPrecision ? type : nil
+  }
+
+  /// The values of a `float32` node as a node of a 16-bit type: the input of a cast, or a new cast.
+  private mutating func narrowed(_ index: Int, to type: DType, region: UInt32) -> Int {
+    guard typeBeforeCast(of: index) == type else {
+      return append(.cast(of: index, nodes[index].type, to: type, region: region))
+    }
+    guard case .view = nodes[index].kind else { return nodes[index].inputs[0] }
+    var view = nodes[index]
+    view.inputs = [narrowed(view.inputs[0], to: type, region: region)]
+    view.inputTypes = [nodes[view.inputs[0]].type]
+    view.dtype = type
+    return append(view)
   }
 }
 
