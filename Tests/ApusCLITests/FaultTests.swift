@@ -57,7 +57,7 @@ struct FaultTests {
     let path = images.directory.file(name)
     let good = try Array(Data(contentsOf: URL(filePath: path)))
     let cases: [(bytes: [UInt8], message: String)] = [
-      (good.dropLast(), "the header declares"), (good + [0], "more than the"),
+      (good.dropLast(), "the header declares"), (good + [0], "but there are more"),
       ([0, 0, 7] + good[3...], "element type 7"), ([1] + good[1...], "the file must start with 0 0 TYPE RANK"),
       (Array(good[..<6]), "the file ends inside the header"), ([], "the file must start with"),
     ]

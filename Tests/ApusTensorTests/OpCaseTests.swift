@@ -12,7 +12,7 @@ extension OpCase {
 
 /// Every operation on every device.
 @Suite struct OpCaseTests {
-  @Test(arguments: TestDevice.all, OpCase.all)
+  @Test(arguments: TestDevice.pairs(TestDevice.all, OpCase.all))
   func equalsTheScalarReference(device: TestDevice, operation: OpCase) throws {
     let problems = try operation.parityProblems(on: device)
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
@@ -49,9 +49,8 @@ extension OpCase {
 
   /// Each device except the reference device, with each case whose gradients are compared on it. A case for which
   /// `gradientOrders` throws is kept, so that its test reports the error.
-  private static let gradientPairs: [(TestDevice, OpCase)] = TestDevice.all.dropFirst().flatMap { device in
-    OpCase.all.filter { (try? $0.gradientOrders(on: device)) != [] }.map { (device, $0) }
-  }
+  private static let gradientPairs = TestDevice.pairs(Array(TestDevice.all.dropFirst()), OpCase.all)
+    .filter { device, operation in (try? operation.gradientOrders(on: device)) != [] }
 
   /// Gradients in `float32` equal those of the reference device in `float64`.
   @Test(arguments: gradientPairs)

@@ -61,7 +61,7 @@ import Testing
     ]
   }
 
-  @Test(arguments: TestDevice.all.dropFirst(), Family.all)
+  @Test(arguments: TestDevice.pairs(Array(TestDevice.all.dropFirst()), Family.all))
   func agreesWithTheReference(device: TestDevice, family: Family) throws {
     let expected = try withDevice(TestDevice.reference.device) { () throws in try family.values() }
     let found = try withDevice(device.device) { () throws in try family.values() }

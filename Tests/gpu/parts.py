@@ -236,8 +236,8 @@ def networks(machine: Machine):
 # MARK: - Tests
 
 KERNELS = """
-    GPUDriver Elementwise Reduction Matmul Convolution MatrixTile Pooling Attention Recurrent Index Scan Sort Random
-    Custom RunFailure
+    GPUDriver Elementwise Reduction Matmul Convolution MatrixTile Pooling Attention MatrixAttention Recurrent Index Scan
+    Sort Random Custom RunFailure
 """.split()
 OPERATION_SUITES = [
     "ApusTests.SmokeTests", "ApusTensorTests.OpCaseTests/equalsTheScalarReference",
@@ -310,7 +310,7 @@ def opencl(machine: Machine):
     variables = opencl_variables(machine) | {"APUS_KERNEL_CLASS": "gpu"}
     _, text = machine.run_apus("verify", "lenet5", "--devices", "cpu,opencl:0", check=False, **variables)
     machine.note(f"apus verify lenet5: {(text.strip().splitlines() or ['no output'])[-1]}")
-    chosen = kernel_suites(["Sort"] if machine.is_quick else [name for name in KERNELS if name != "MatrixTile"])
+    chosen = kernel_suites(["Sort"] if machine.is_quick else [name for name in KERNELS if not name.startswith("Matrix")])
     chosen += [] if machine.is_quick else OPERATION_SUITES[:2]
     machine.suites("opencl", chosen, **variables)
 

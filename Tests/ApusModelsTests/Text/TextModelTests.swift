@@ -67,7 +67,7 @@ struct TextModelTests {
   }
 
   /// On each device, the logits do not depend on how many tokens are read at once, except for rounding.
-  @Test(arguments: TestDevice.conformance, cores)
+  @Test(arguments: TestDevice.pairs(TestDevice.conformance, cores))
   func logitsDoNotDependOnHowTokensAreSplit(_ device: TestDevice, _ core: TextNetwork.Core) throws {
     try withDevice(device.device) { () throws in
       let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }

@@ -53,6 +53,12 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   /// `APUS_TEST_DEVICES` names.
   public static let all: [TestDevice] = [reference] + opened.devices
 
+  /// All pairs of a device and an item, as arguments of a test. Neighboring pairs have different devices. Such tests run
+  /// at the same time, so they seldom wait for each other: a device builds the kernels of one plan at a time.
+  public static func pairs<Item>(_ devices: [TestDevice], _ items: [Item]) -> [(TestDevice, Item)] {
+    items.flatMap { item in devices.map { ($0, item) } }
+  }
+
   /// The errors of devices that could not be opened. Tests fail if there is an error.
   public static var problems: [DeviceError] { opened.problems }
 
