@@ -35,27 +35,32 @@ public struct ModelDescription: Sendable {
     /// The name of the data set.
     public var data: String
     /// The name of the optimizer.
-    public var optimizer = "adam"
+    public var optimizer: String
     public var learningRate: Double
     /// The name of the schedule of the learning rate.
     public var schedule: String
     /// The number of examples in a batch.
     public var batchSize: Int
-    /// The number of passes over the data.
-    public var epochs: Int
+    /// The number of passes over the data, which may be a fraction.
+    public var epochs: Double
     /// The norm to which gradients are clipped; `nil` if they are not clipped.
     public var clipNorm: Double?
+    /// Other options of `apus train` by their keys: `--label-smoothing` is `label_smoothing`.
+    public var options: JSONObject
 
     public init(
-      data: String = "fashion-mnist", learningRate: Double = 1e-3, schedule: String = ConstantSchedule.name,
-      batchSize: Int = 128, epochs: Int = 5, clipNorm: Double? = nil
+      data: String = "fashion-mnist", optimizer: String = "adam", learningRate: Double = 1e-3,
+      schedule: String = ConstantSchedule.name, batchSize: Int = 128, epochs: Double = 5, clipNorm: Double? = nil,
+      options: JSONObject = [:]
     ) {
       self.data = data
+      self.optimizer = optimizer
       self.learningRate = learningRate
       self.schedule = schedule
       self.batchSize = batchSize
       self.epochs = epochs
       self.clipNorm = clipNorm
+      self.options = options
     }
   }
 }

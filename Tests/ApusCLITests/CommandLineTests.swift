@@ -102,7 +102,7 @@ struct ListingTests {
       "mlp": 235_146, "lenet5": 61_706, "rnn": 21_514, "lstm": 82_186, "gru": 61_962, "alexnet": 61_100_840,
       "alexnet-2012": 60_965_224, "vgg11": 132_863_336, "vgg16": 138_357_544, "vgg19-bn": 143_678_248,
       "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032, "densenet121": 7_978_856,
-      "vit-b-16": 86_567_656,
+      "vit-b-16": 86_567_656, "airbench94": 1_971_640,
     ]
     for (name, count) in known { #expect(counts[name] == count, "\(name)") }
     for model in models {

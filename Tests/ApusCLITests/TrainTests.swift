@@ -184,7 +184,7 @@ struct TrainTests {
       #expect(help.contains($0[1]))
       return try run.member("weights_sha256", as: String.self)
     }
-    #expect(optimizerNames.count == 15 && scheduleNames.count == 13)
+    #expect(optimizerNames.count == 15 && scheduleNames.count == 14)
     // At most two optimizers may give the same weights as another one. Some schedules have no effect on the first two
     // steps.
     #expect(Set(digests.prefix(optimizerNames.count)).count >= optimizerNames.count - 2, "\(digests)")

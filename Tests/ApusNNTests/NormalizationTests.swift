@@ -28,6 +28,19 @@ import Testing
     }
   }
 
+  /// A batch norm without a scale adds its shift to the normalized values.
+  @Test func batchNormsMayHaveNoScale() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let (plain, norm) = (BatchNorm(2, isAffine: false), BatchNorm(2, hasScale: false))
+      #expect(norm.weight == nil && norm.state.entries.map(\.key).prefix(2) == ["bias", "running_mean"])
+      norm.bias!.value = Tensor([3, -5] as [Float])
+      let x = Tensor([1, 2, 4, 8, 16, 32] as [Float], shape: [3, 2])
+      let (centered, shifted) = try withMode(.training) { (try plain(x).array(), try norm(x).array()) }
+      let isShifted = shifted.indices.allSatisfy { abs(shifted[$0] - centered[$0] - ($0 % 2 == 0 ? 3 : -5)) < 1e-5 }
+      #expect(isShifted)
+    }
+  }
+
   /// If the momentum is `nil`, the running mean is the average of the means of all batches.
   @Test func cumulativeAveragesGiveBatchesEqualWeight() throws {
     try withDevice(TestDevice.reference.device) { () throws in

@@ -11,6 +11,17 @@ import Testing
     #expect(CosineSchedule(warmup: 4).factor(step: 1, of: 10) == 0.5)
   }
 
+  /// In 476 steps, the factor of the triangle rises to 1 at step ⌊0.23 · 476⌋ = 109.
+  @Test func trianglesRiseAndFall() {
+    let schedule = TriangleSchedule()
+    func factor(_ step: Int) -> Double { schedule.factor(step: step, of: 476) }
+    #expect(factor(0) == 0.2 && factor(109) == 1)
+    #expect(abs(factor(54) - (0.2 + 0.8 * 54 / 109)) < 1e-12)
+    #expect(abs(factor(475) - (1 - 0.93 * 366 / 367)) < 1e-12)
+    #expect(abs(factor(476) - 0.07) < 1e-12)
+    #expect(TriangleSchedule(from: 0, peak: 0.5, to: 0.5).factor(step: 3, of: 4) == 0.75)
+  }
+
   /// Learning rates and bias corrections are scalar arguments of a plan, not constants in it. Updates overwrite the old
   /// values, so the memory in use does not grow.
   @Test func aThousandAdamStepsPrepareTwoPlans() throws {

@@ -9,16 +9,18 @@ import Testing
   /// For each option, a value that differs from the default.
   private static let values: [String: JSON] = [
     "model": "lenet5", "layers": "dense 10", "data": "synthetic", "device": "cpu", "epochs": 7, "steps": 70,
-    "batch_size": "full", "optimizer": "sgd", "learning_rate": 0.25, "schedule": "cosine", "warmup": 3,
-    "weight_decay": 0.5, "precision": "mixed", "clip_norm": 2.5, "clip_value": 3.5, "decay_weights_only": true,
-    "l1": 0.125, "l2": 0.375, "max_norm": 4.5, "detect_anomaly": true, "seed": 9, "weights": "w.safetensors",
-    "initialize": "lsuv", "replace_head": true, "classes": 12, "save_every": 5.5,
-    "early_stop": "loss:patience=3,change=0.5", "keep": "last=3,best=accuracy", "test_share": 0.125,
-    "validation": 0.25, "split_seed": 8, "train_count": 100, "label_smoothing": 0.25, "class_weights": "balanced",
-    "sampling": "balanced", "target": "c", "ignore_columns": "a,b", "no_header": true, "task": "regression",
-    "scaling": "minmax", "missing": "median", "missing_indicators": true, "categories": "codes", "stem": "imagenet",
-    "image_size": 40, "channels": 3, "transform": "center-crop 20", "augment": "flip", "workers": 3, "skip_bad": true,
-    "tokenizer": "bpe", "vocabulary_size": 300, "sequence_length": 50, "width": 24, "depth": 3, "dropout": 0.5,
+    "batch_size": "full", "drop_last": true, "optimizer": "sgd", "learning_rate": 0.25, "schedule": "cosine",
+    "warmup": 3, "momentum": 0.75, "weight_decay": 0.5, "precision": "mixed", "clip_norm": 2.5, "clip_value": 3.5,
+    "decay_weights_only": true, "norm_bias_rate": 2.5, "l1": 0.125, "l2": 0.375, "max_norm": 4.5, "lookahead": 6,
+    "detect_anomaly": true, "seed": 9, "weights": "w.safetensors", "initialize": "lsuv",
+    "freeze": "1.weight, 3 after 2", "replace_head": true, "classes": 12, "save_every": 5.5,
+    "early_stop": "loss:patience=3,change=0.5", "keep": "last=3,best=accuracy", "test_share": 0.125, "validation": 0.25,
+    "split_seed": 8, "train_count": 100, "label_smoothing": 0.25, "class_weights": "balanced", "sampling": "balanced",
+    "target": "c", "ignore_columns": "a,b", "no_header": true, "task": "regression", "scaling": "minmax",
+    "missing": "median", "missing_indicators": true, "categories": "codes", "stem": "imagenet", "image_size": 40,
+    "channels": 3, "transform": "center-crop 20", "augment": "flip", "test_time_augmentation": "flip", "workers": 3,
+    "skip_bad": true, "tokenizer": "bpe", "vocabulary_size": 300, "sequence_length": 50, "width": 24, "depth": 3,
+    "dropout": 0.5,
   ]
 
   /// A model and other options that make `option` valid.
@@ -87,6 +89,15 @@ import Testing
       ("mlp", ["epochs": 1, "steps": 1], "--epochs and --steps exclude each other"),
       ("mlp", ["weights": "w", "initialize": "lsuv"], "--initialize and --weights exclude each other"),
       ("mlp", ["replace_head": true], "--replace-head needs --weights"),
+      (
+        "mlp", ["optimizer": "rprop", "momentum": 0.5],
+        "--momentum is for optimizers with a momentum, but rprop has none"
+      ),
+      (
+        "mlp", ["freeze": "1 after many"],
+        "--freeze 1 after many: \"1 after many\" is not KEY or KEY after EPOCHS, such as conv1 or fc.bias after 3"
+      ),
+      ("mlp", ["epochs": 0], "options: epochs: 0 is not a number above 0, at most 1000000000"),
       (
         "mlp", ["test_share": 0.5, "validation": 0.5],
         "--test-share and --validation together leave no training examples"

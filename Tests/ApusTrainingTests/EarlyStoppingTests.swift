@@ -9,7 +9,7 @@ import Testing
 @Suite struct EarlyStoppingTests {
   /// A trainer of a linear model. With the default learning rate, the validation loss falls from epoch to epoch.
   private func trainer(
-    _ stopping: EarlyStopping?, epochs: Int = 10, rate: Double = 0.01, hasValidation: Bool = true,
+    _ stopping: EarlyStopping?, epochs: Double = 10, rate: Double = 0.01, hasValidation: Bool = true,
     _ change: (inout TrainingOptions) -> Void = { _ in }
   ) throws -> Trainer {
     let points = try Points(count: 43)
@@ -22,7 +22,7 @@ import Testing
   }
 
   private func result(
-    _ stopping: EarlyStopping, epochs: Int = 10, rate: Double = 0.01, hasValidation: Bool = true
+    _ stopping: EarlyStopping, epochs: Double = 10, rate: Double = 0.01, hasValidation: Bool = true
   ) throws -> TrainingResult {
     try withDevice(SmallRun().device) {
       try trainer(stopping, epochs: epochs, rate: rate, hasValidation: hasValidation).run()

@@ -101,13 +101,32 @@ private struct Line: ExampleSource {
   /// The numbers of steps and epochs do not overflow, even for a run of the largest possible length.
   @Test func theLargestLengthsDoNotOverflow() throws {
     try withDevice(SmallRun().device) { () throws in
-      for length in [TrainingOptions.Length.epochs(.max), .steps(.max)] {
+      for length in [TrainingOptions.Length.epochs(.greatestFiniteMagnitude), .steps(.max)] {
         var run = SmallRun()
         run.options.length = length
         let trainer = try run.trainer()
         #expect(trainer.totalSteps == .max)
         #expect(trainer.progress().totalEpochs == .max / trainer.order.batchesPerEpoch + 1)
       }
+    }
+  }
+
+  /// A fraction of an epoch is rounded up to whole steps. An epoch has five batches of eight examples and a smaller
+  /// batch, which may be dropped.
+  @Test func epochsMayBeFractions() throws {
+    try withDevice(SmallRun().device) { () throws in
+      for (length, dropsLast, steps) in [
+        (1.5, false, 9), (1.1, false, 7), (1.2, true, 6), (1.1, true, 6), (3.0, true, 15),
+      ] {
+        var run = SmallRun()
+        run.options.length = .epochs(length)
+        run.options.dropsLast = dropsLast
+        #expect(try run.trainer().totalSteps == steps, "\(length)")
+      }
+      var run = SmallRun()
+      (run.options.length, run.options.dropsLast) = (.epochs(1.4), true)
+      let result = try run.trainer().run()
+      #expect(result.steps == 7 && result.epochs == 2)
     }
   }
 

@@ -30,6 +30,12 @@ def run(case, make, steps=200, metrics=None):
         f.put(case, "metrics", metrics)
 
 
+def triangle(step, steps=200, start=0.2, peak=0.23, end=0.07):
+    """The schedule of airbench: from start to 1 at the step int(peak * steps), then to end."""
+    top = int(peak * steps)
+    return start + (1 - start) * step / top if step < top else 1 + (end - 1) * (step - top) / (steps - top)
+
+
 run("constant", lambda o: S.LambdaLR(o, lambda step: 1.0))
 run("cosine", lambda o: S.CosineAnnealingLR(o, 200))
 run("cosine-final", lambda o: S.CosineAnnealingLR(o, 200, eta_min=0.1))
@@ -41,6 +47,7 @@ run("polynomial", lambda o: S.PolynomialLR(o, 200, power=2.5))
 run("polynomial-steps", lambda o: S.PolynomialLR(o, 60))
 run("linear", lambda o: S.LinearLR(o, 1 / 3, 1.0, 5))
 run("linear-down", lambda o: S.LinearLR(o, 1.0, 0.1, 150))
+run("triangle", lambda o: S.LambdaLR(o, triangle))
 run("constant-then", lambda o: S.ConstantLR(o, 0.25, 40))
 run(
     "constant-then-cosine",

@@ -33,11 +33,13 @@ enum EvaluateCommand: Command {
   static let slice = Option(
     "slice", .text("COLUMN"), repeats: true,
     help: "measure groups of a table's rows, by the values of a column; numbers are grouped by quartiles")
+  static let testTimeAugmentation = RunOptions.testTimeAugmentationOption(default: "the run's")
   static let json = Flag("json", help: "print one JSON object")
   static let declarations = [
     run.declaration, checkpoint.declaration, data.declaration, part.declaration, device.declaration,
     threshold.declaration, top.declaration,
-    humanError.declaration, slicesFile.declaration, slice.declaration, json.declaration,
+    humanError.declaration, slicesFile.declaration, slice.declaration, testTimeAugmentation.declaration,
+    json.declaration,
   ]
   static let discussion = """
     Classifiers are measured as a whole and by class. Averages leave out classes that neither occur nor are predicted;
@@ -56,6 +58,7 @@ enum EvaluateCommand: Command {
     (options.threshold, options.top) = (arguments[threshold], arguments[top])
     (options.humanError, options.slicesFile) = (arguments[humanError], arguments[slicesFile])
     options.slices = arguments.all(slice)
+    options.testTimeAugmentation = arguments[testTimeAugmentation]
     return options
   }
 
@@ -82,6 +85,9 @@ enum EvaluateCommand: Command {
     line[part.key("accuracy")] = measured.total.accuracy.map { .number($0) }
     line[ResultKey.skipped] = measured.skipped.count.map { .integer($0) }
     line["threshold"] = arguments[threshold].map { .number($0) }
+    if measured.testTimeAugmentation != .none {
+      line["test_time_augmentation"] = .string(measured.testTimeAugmentation.rawValue)
+    }
     for (key, value) in measured.json { line[key] = value }
     line["seconds"] = .number(seconds)
     line["weights_sha256"] = .string(digest)
@@ -96,6 +102,9 @@ enum EvaluateCommand: Command {
       ("data", "\(part.examples(result.count, stored.format.examplesName)) of \(measured.source)"),
     ]
     rows += measured.skipped.rows
+    if measured.testTimeAugmentation != .none {
+      rows.append(("test-time augmentation", measured.testTimeAugmentation.rawValue))
+    }
     rows.append((part.title("loss"), result.loss.text(places: 4)))
     if let accuracy = result.accuracy { rows.append((part.title("accuracy"), accuracy.text(places: 4))) }
     rows += measured.language?.rows ?? []

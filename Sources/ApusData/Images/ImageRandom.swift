@@ -7,6 +7,10 @@ import Glibc
 public struct ImageRandom: Sendable {
   private let random: CounterRandom
   private var position = 0
+  /// Whether the number of the epoch, counted from 0, is even.
+  let isEvenEpoch: Bool
+  /// Whether the example belongs to a random half of all examples, which is the same half in every epoch.
+  let isInFirstHalf: Bool
 
   /// The random numbers of an example.
   /// - Parameter repetition: how often the example occurred earlier in this epoch
@@ -15,6 +19,8 @@ public struct ImageRandom: Sendable {
     // itself.
     let epochs = CounterRandom(seed: seed ^ 0x696d_6167_6573, stream: UInt64(bitPattern: Int64(epoch)))
     random = CounterRandom(seed: epochs[repetition], stream: UInt64(bitPattern: Int64(example)))
+    isEvenEpoch = epoch % 2 == 0
+    isInFirstHalf = CounterRandom(seed: seed ^ 0x6861_6c76_6573, stream: 0).unit(at: example) < 0.5
   }
 
   /// The random numbers of a batch, independent of the random numbers of its examples.

@@ -46,6 +46,7 @@ extension ModelDescription {
       input, classes, _ throws(ModelError) in
       try visionTransformer(input, classes, patch: 16, width: 768, depth: 12, heads: 12)
     },
+    airbench94,
   ]
 
   private static func visionTransformer(

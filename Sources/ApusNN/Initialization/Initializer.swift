@@ -4,7 +4,7 @@ import ApusTensor
 ///
 /// The fans of weights `[outputs, inputs, kernel…]` are `fanIn = inputs · Πkernel` and `fanOut = outputs · Πkernel`.
 public struct Initializer: Sendable {
-  private let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
+  let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
 
   /// The numbers of connections into and out of a unit. The variance of `Initializer.heNormal` is inversely
   /// proportional to one of them, and the variance of `Initializer.xavierNormal` to their sum.

@@ -15,7 +15,7 @@ import ApusTensor
 /// parameters are frozen uses the statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)`
 /// and `inMode(_:)` can set single layers to inference.
 public struct BatchNorm: Layer {
-  /// The scale `γ`, `[channels]`, if the layer is affine.
+  /// The scale `γ`, `[channels]`; `nil` for a scale of 1.
   public let weight: Parameter?
   /// The shift `β`, `[channels]`, if the layer is affine.
   public let bias: Parameter?
@@ -36,12 +36,13 @@ public struct BatchNorm: Layer {
   ///   - channels: the extent of axis 1.
   ///   - momentum: the weight of a batch in the running statistics; `nil` for equal weights of all batches.
   ///   - isAffine: whether the layer has `γ` and `β`.
+  ///   - hasScale: whether an affine layer has `γ`; without it, the layer has only `β`.
   ///   - tracksStatistics: whether the layer has running statistics.
   public init(
-    _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = true,
+    _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = true, hasScale: Bool = true,
     tracksStatistics: Bool = true
   ) {
-    weight = isAffine ? Parameter(.ones([channels])) : nil
+    weight = isAffine && hasScale ? Parameter(.ones([channels])) : nil
     bias = isAffine ? Parameter(.zeros([channels])) : nil
     runningMean = tracksStatistics ? Statistic(.zeros([channels])) : nil
     runningVar = tracksStatistics ? Statistic(.ones([channels])) : nil

@@ -87,7 +87,7 @@ extension ImageFormat: DataFormat {
     _ body: (FilePrediction) throws -> Void
   ) throws {
     let sets = try ImageFiles.grouped(files, for: self)
-    let model = try model()
+    let model = settings.image.testTimeAugmentation.layer(try model())
     for set in sets {
       let examples = fitting(set.images).examples(set.images, settings.image)
       let runner = ModelRunner(model: model, count: examples.count) { try examples.examples($0).inputs }

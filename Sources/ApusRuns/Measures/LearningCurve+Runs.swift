@@ -119,9 +119,10 @@ package struct LearningCurveRuns {
     // Errors are measured once, after the last step.
     let trainer = try settings.trainer(task, from: weights, isNew: true, measures: false, adapt)
     _ = try trainer.run()
+    let model = settings.image.testTimeAugmentation.layer(trainer.model)
     func error(_ examples: any ExampleSource) throws -> Double {
       let predictions = try predict(
-        trainer.model, on: examples, objective: task.format.objective,
+        model, on: examples, objective: task.format.objective,
         batchSize: settings.batchSize.count ?? examples.count)
       guard !task.format.isClassifier else { return 1 - (try predictions.classification().accuracy) }
       // R² is undefined for a single example. Its error counts as 0.

@@ -14,7 +14,7 @@ public struct RunErrors {
   init(_ model: any Layer, _ stored: Run, _ data: MeasuredData, threshold: Double?) throws {
     (source, part) = (data.source, data.part)
     let predictions = try predict(
-      model, on: data.examples, objective: stored.format.objective,
+      stored.settings.image.testTimeAugmentation.layer(model), on: data.examples, objective: stored.format.objective,
       batchSize: stored.settings.batchSize.count ?? data.examples.count)
     try checkThreshold(threshold, classCount: predictions.width)
     analysis = ErrorAnalysis(

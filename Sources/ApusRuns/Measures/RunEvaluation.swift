@@ -18,6 +18,8 @@ public struct EvaluationOptions: Sendable {
   public var slicesFile: String?
   /// Columns of a table. Its rows are grouped by the values of each column.
   public var slices: [String] = []
+  /// The views of each image whose outputs are averaged; `nil` for those of the run's settings.
+  public var testTimeAugmentation: TestTimeAugmentation?
 
   /// The options that measure the held-out examples of the run, without groups.
   public init() {}
@@ -29,6 +31,8 @@ public struct RunEvaluation {
   public let source: String
   /// The measured split of the source.
   public let part: DataPart
+  /// The views of each image whose outputs were averaged.
+  public let testTimeAugmentation: TestTimeAugmentation
   package private(set) var total: Evaluation
   package private(set) var skipped: SkippedImageReport
   package private(set) var language: LanguageMeasures?
@@ -62,9 +66,11 @@ public struct RunEvaluation {
   }
 
   /// Measures a model on the current device.
-  package init(_ model: any Layer, _ stored: Run, _ options: EvaluationOptions) throws {
+  package init(_ plainModel: any Layer, _ stored: Run, _ options: EvaluationOptions) throws {
     let data = try stored.data(of: options.data, part: options.part)
     (source, self.part) = (data.source, data.part)
+    testTimeAugmentation = try stored.testTimeAugmentation(options.testTimeAugmentation)
+    let model = testTimeAugmentation.layer(plainModel)
     if options.humanError != nil { try RunEvaluation.checkHeldOut(data, stored) }
     let groups = try DataSlices(file: options.slicesFile, columns: options.slices, of: data)
     let objective = stored.format.objective

@@ -22,16 +22,18 @@ package struct RunOption: Sendable {
     (self.declaration, self.apply, self.json) = (declaration, apply, json)
   }
 
-  /// A setting that always has a value. A value equal to `omitted` is not stored.
+  /// A setting that always has a value. A value equal to `omitted` is not stored, unless the model's recipe has a value
+  /// for the option, which would then replace it.
   init<Value: OptionValue>(
     _ option: Option<Value>, _ path: any WritableKeyPath<RunSettings, Value> & Sendable, unless omitted: Value? = nil
   ) {
+    let key = option.declaration.key
     self.init(option.declaration) { arguments, settings in
       if let value = arguments[option] { settings[keyPath: path] = value }
     } json: { settings in
       let value = settings[keyPath: path]
       // In this context, `nil` alone would be `JSON.null`.
-      return value == omitted ? JSON?.none : value.json
+      return value == omitted && !settings.hasRecipeValue(key) ? JSON?.none : value.json
     }
   }
 
@@ -46,23 +48,31 @@ package struct RunOption: Sendable {
 
   /// A setting that is off unless the flag is given.
   init(_ flag: Flag, _ path: any WritableKeyPath<RunSettings, Bool> & Sendable) {
+    let key = flag.declaration.key
     self.init(flag.declaration) { arguments, settings in
       if arguments.contains(flag.declaration) { settings[keyPath: path] = arguments[flag] }
     } json: { settings in
-      settings[keyPath: path] ? .bool(true) : JSON?.none
+      let isOn = settings[keyPath: path]
+      return isOn || settings.hasRecipeValue(key) ? JSON.bool(isOn) : JSON?.none
     }
   }
 
   /// A setting that `parse` makes from the option's text.
-  /// - Parameter text: The inverse of `parse`. It returns `nil` for a setting that is not stored.
+  /// - Parameters:
+  ///   - text: The inverse of `parse`. It returns `nil` for a setting that is not stored.
+  ///   - none: The text of a setting that is not stored. It is stored if the model's recipe has a value for the option,
+  ///     which would then replace the setting.
   init<Setting>(
     _ option: Option<String>, _ path: any WritableKeyPath<RunSettings, Setting> & Sendable,
-    parse: @escaping @Sendable (String) throws -> Setting, text: @escaping @Sendable (Setting) -> String?
+    parse: @escaping @Sendable (String) throws -> Setting, text: @escaping @Sendable (Setting) -> String?,
+    none: String? = nil
   ) {
+    let key = option.declaration.key
     self.init(option.declaration) { arguments, settings in
       if let value = arguments[option] { settings[keyPath: path] = try parse(value) }
     } json: { settings in
-      text(settings[keyPath: path]).map { .string($0) }
+      let word = text(settings[keyPath: path]) ?? (settings.hasRecipeValue(key) ? none : String?.none)
+      return word.map { .string($0) }
     }
   }
 
@@ -116,11 +126,17 @@ extension OptionValue where Self: RawRepresentable<String> {
   package var json: JSON { .string(rawValue) }
 }
 
+extension Double {
+  /// The number as JSON: an integer if it has no fraction.
+  var shortestJSON: JSON { self == rounded() && magnitude < 0x1p53 ? .integer(Int(self)) : .number(self) }
+}
+
 extension BatchSize: OptionValue {}
 extension DataInitialization: OptionValue {}
 extension ClassWeighting: OptionValue {}
 extension ClassSampling: OptionValue {}
 extension ImageStem: OptionValue {}
+extension TestTimeAugmentation: OptionValue {}
 extension TableTask.Kind: OptionValue {}
 extension TableEncoding.Scaling: OptionValue {}
 extension TableEncoding.Imputation: OptionValue {}

@@ -13,7 +13,7 @@ package enum RunOptions {
     "data", .dataSource, help: "the data set, see apus datasets (default: the model's)")
   package static let device = Option("device", .device, help: "\(ComputeDevice.nameList) (default: auto)")
   static let epochs = Option(
-    "epochs", .count, help: "the number of passes over the training examples (default: the model's)")
+    "epochs", .epochs, help: "the number of passes over the training examples, such as 9.5 (default: the model's)")
   static let steps = Option("steps", .count, help: "the number of steps, instead of --epochs")
   package static let batchSize = Option(
     "batch-size", .batchSize, help: "examples in a step, or full for all of them (default: the model's)")
@@ -84,9 +84,16 @@ package enum RunOptions {
     RunOption(layers.declaration, apply: { _, _ in }, json: { $0.ownLayers.map { .string($0) } }),
     RunOption(data, \.data),
     RunOption(device, \.device).changeable,
-    RunOption(epochs, \.epochs).changeable,
+    RunOption(
+      epochs.declaration,
+      apply: { arguments, settings in if let value = arguments[RunOptions.epochs] { settings.epochs = value } },
+      json: { $0.epochs?.shortestJSON }
+    ).changeable,
     RunOption(steps, \.steps).changeable,
     RunOption(batchSize, \.batchSize),
+    RunOption(
+      Flag("drop-last", help: "leave out the last batch of an epoch if it is smaller than the others"),
+      \.dataSettings.dropsLast),
     RunOption(optimizer, \.optimizer),
     RunOption(
       Option(
@@ -102,7 +109,14 @@ package enum RunOptions {
     RunOption(
       Option("warmup", .count, help: "steps in which the learning rate rises, before the schedule"), \.warmup),
     RunOption(
-      Option("weight-decay", .nonNegativeNumber, help: "the coefficient of weight decay (default: 0)"), \.weightDecay),
+      Option(
+        "momentum", .share,
+        help: "the momentum, of Adam and similar optimizers beta 1 (default: the model's, else the optimizer's)"),
+      \.momentum),
+    RunOption(
+      Option(
+        "weight-decay", .nonNegativeNumber, help: "the coefficient of weight decay (default: the model's, else 0)"),
+      \.weightDecay),
     RunOption(
       precision, \.precision, parse: { Precision(named: $0)! }, text: { $0 == .float32 ? nil : $0.name }),
     RunOption(
@@ -116,12 +130,26 @@ package enum RunOptions {
     RunOption(
       Flag("decay-weights-only", help: "no weight decay for biases and normalization layers"), \.decaysWeightsOnly),
     RunOption(
+      Option(
+        "norm-bias-rate", .positiveNumber,
+        help:
+          "multiply the learning rate of the biases of normalization layers by X, and divide their weight decay by X "
+          + "(default: the model's, else 1)"),
+      \.normBiasRate, unless: 1),
+    RunOption(
       Option("l1", .positiveNumber, help: "add X times the sum of the weights' absolute values to the loss"), \.l1),
     RunOption(Option("l2", .positiveNumber, help: "add X times the sum of the squared weights to the loss"), \.l2),
     RunOption(
       Option(
         "max-norm", .positiveNumber, help: "limit the norm of the weights of each unit to X after every step"),
       \.maxNorm),
+    RunOption(
+      Option(
+        "lookahead", .nonNegativeCount(upTo: 1_000_000),
+        help:
+          "every N steps, replace the weights and running statistics by their moving average, whose decay rises to "
+          + "0.95^N with the third power of the finished part of the run; 0 for never (default: the model's, else 0)"),
+      \.lookahead, unless: 0),
     RunOption(
       Flag(
         "detect-anomaly", help: "check every result, and stop at the first operation that produces NaN or infinity"),
@@ -134,9 +162,17 @@ package enum RunOptions {
       Option(
         "initialize", .choice("FROM", of: DataInitialization.allCases),
         help:
-          "initial weights from the data: lsuv (unit variances) or autoencoder (layers learn to reconstruct their "
-          + "inputs)"),
+          "initial weights from the data: lsuv (unit variances), autoencoder (layers learn to reconstruct their "
+          + "inputs) or whitening (the outputs of the first convolution are uncorrelated)"),
       \.initialization),
+    RunOption(
+      Option(
+        "freeze", .text("SPEC"),
+        help:
+          "parameters or layers that are not trained, for example \"conv1, layer1, fc.bias after 3\" (after three "
+          + "epochs); none for none of them (default: the model's, else none)"),
+      \.freezing, parse: ParameterFreezing.Rule.list(parsing:),
+      text: { $0.isEmpty ? nil : ParameterFreezing.Rule.text($0) }, none: ParameterFreezing.Rule.none),
     RunOption(
       Flag("replace-head", help: "with --weights: initialize the last layer instead of loading it"), \.replacesHead),
     RunOption(classes, \.classes),
@@ -170,7 +206,7 @@ package enum RunOptions {
     RunOption(
       Option(
         "label-smoothing", .share,
-        help: "the part of the target that is distributed evenly over all classes (default: 0)"),
+        help: "the part of the target that is distributed evenly over all classes (default: the model's, else 0)"),
       \.dataSettings.labelSmoothing, unless: 0),
     RunOption(
       Option(
@@ -248,6 +284,17 @@ package enum RunOptions {
   static let channels = Option(
     "channels", .choice("N", of: [1, 3]), help: "1 for grayscale, 3 for color (default: the images' own)")
 
+  /// `--test-time-augmentation`, whose default differs between commands.
+  package static func testTimeAugmentationOption(default usual: String) -> Option<TestTimeAugmentation> {
+    Option(
+      "test-time-augmentation", .choice("KIND", of: TestTimeAugmentation.allCases),
+      help:
+        "flip: average the outputs for a test image and its mirror image; flip-shift: and those for the image moved by "
+        + "one pixel along both axes; none (default: \(usual))")
+  }
+
+  private static let testTimeAugmentation = testTimeAugmentationOption(default: "the model's, else none")
+
   /// The options that change the size and the channels of the images, and the stem (the first layers) of a model.
   package static let imageShape = [stem.declaration, imageSize.declaration, channels.declaration]
 
@@ -262,7 +309,9 @@ package enum RunOptions {
     RunOption(
       Option(
         "augment", .transforms, help: "further transforms of training images, for example \"flip, crop pad 4\""),
-      \.image.augmentation, parse: { try ImagePipeline(parsing: $0) }, text: { $0.isEmpty ? nil : $0.description }),
+      \.image.augmentation, parse: { try ImagePipeline(parsing: $0) }, text: { $0.isEmpty ? nil : $0.description },
+      none: ""),
+    RunOption(testTimeAugmentation, \.image.testTimeAugmentation, unless: TestTimeAugmentation.none),
     RunOption(
       Option(
         "workers", .nonNegativeCount(upTo: 256),
@@ -319,6 +368,13 @@ extension ValueKind<String> {
   /// A list of transforms; any text is accepted here. `ImagePipeline(parsing:)` parses it later, and its errors name
   /// the transform that is wrong.
   static let transforms = ValueKind("SPEC", expectation: "transforms separated by commas", completion: .none) { $0 }
+}
+
+extension ValueKind<Double> {
+  /// A number of passes over the training examples.
+  static let epochs = ValueKind("X", expectation: "a number above 0, at most 1000000000") { text in
+    Double(text).flatMap { 0 < $0 && $0 <= 1e9 ? $0 : nil }
+  }
 }
 
 extension ValueKind<BatchSize> {

@@ -34,9 +34,10 @@ package struct Examination {
     model = try stored.model()
     parameterCount = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
     let first = FirstExamples(source: data, count: min(data.count, Examination.limit))
+    let augmented = stored.settings.image.testTimeAugmentation.layer(model)
     let predictions =
       format.isLanguage
-      ? nil : try predict(model, on: first, objective: format.objective, batchSize: Examination.batchSize)
+      ? nil : try predict(augmented, on: first, objective: format.objective, batchSize: Examination.batchSize)
     skipped = SkippedImageReport(of: [data], stored.settings.image)
     numbers = predictions?.examples ?? Array(0..<first.count)
     results = format.isClassifier ? try predictions?.classification() : nil

@@ -81,7 +81,7 @@ package struct RunReport {
   private var epochs: String? {
     guard let last = record.metrics.last("epoch").flatMap({ Int(exactly: $0) }) else { return nil }
     guard case .epochs(let all) = record.settings.length else { return "\(last)" }
-    return "\(last) of \(all)"
+    return "\(last) of \(all.shortestJSON.text())"
   }
 
   /// `45 s`, `3 min 12 s`, `2 h 5 min`

@@ -70,7 +70,7 @@ extension Run {
     _ files: [String], overlap: Int, threshold: Double? = nil, _ body: (TiledImagePrediction) throws -> Void
   ) throws {
     let format = try tileFormat(overlap: overlap)
-    let model = try self.model()
+    let model = settings.image.testTimeAugmentation.layer(try self.model())
     for file in files {
       let image = try Image(contentsOf: file)
       let tiles = ImageTiles(image.size, tile: format.imageSize, overlap: overlap)

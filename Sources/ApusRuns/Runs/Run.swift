@@ -50,7 +50,9 @@ public struct Run {
   /// How many complete epochs and how many steps were trained.
   public var progress: (epochs: Int, steps: Int) {
     let state = checkpoint.state
-    let stepsPerEpoch = ceilDivide(state.exampleCount, state.batchSize)
+    let isWhole = state.exampleCount % state.batchSize == 0 || settings.dataSettings.dropsLast
+    // The numbers of a checkpoint are not trusted.
+    let stepsPerEpoch = max(state.exampleCount / state.batchSize + (isWhole ? 0 : 1), 1)
     return (state.step / stepsPerEpoch, state.step)
   }
 
@@ -59,6 +61,16 @@ public struct Run {
     let model = try settings.makeModel(for: format)
     try checkpoint.load(into: model)
     return model
+  }
+
+  /// The requested test-time augmentation; by default that of the run's settings.
+  /// - Throws: `OptionError` if one is requested for a model that does not take images.
+  func testTimeAugmentation(_ requested: TestTimeAugmentation? = nil) throws(OptionError) -> TestTimeAugmentation {
+    guard let requested else { return settings.image.testTimeAugmentation }
+    guard format is ImageFormat else {
+      throw OptionError("--test-time-augmentation is for models of images, but \(settings.model.name) takes other data")
+    }
+    return requested
   }
 
   /// Measures the model with held-out examples, as `apus evaluate` does.

@@ -182,8 +182,8 @@ package struct TrainingRun {
   /// There is no warning if the length of the run is a number of steps, or if a batch has all examples.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
-    let steps = ceilDivide(count, size)
-    guard steps < 8, epochs < 100 / steps else { return }
+    let steps = settings.dataSettings.dropsLast ? max(count / size, 1) : ceilDivide(count, size)
+    guard steps < 8, epochs < Double(100 / steps) else { return }
     Diagnostics.write(
       "an epoch has only \(steps.text(of: "step")) of \(min(size, count)) examples; for more steps, "
         + "use more --epochs or a smaller --batch-size")

@@ -26,6 +26,8 @@ public struct DataSettings: Hashable, Sendable {
   public var split = SplitOptions(test: 0.2)
   /// The number of training examples; `nil` for all of them.
   public var trainCount: Int?
+  /// Whether the last batch of an epoch is left out if it is smaller than the others.
+  public var dropsLast = false
   /// The fraction of each target that is distributed evenly over all classes.
   public var labelSmoothing = 0.0
   /// How the losses of classes are weighted.
@@ -59,6 +61,8 @@ public struct ImageSettings: Hashable, Sendable {
   public var transform: ImagePipeline?
   /// Additional transforms of images in training.
   public var augmentation = ImagePipeline()
+  /// The views of a test image whose outputs are averaged, in the last test of a run, in evaluations and predictions.
+  public var testTimeAugmentation = TestTimeAugmentation.none
   /// The number of threads that read images; `nil` for 2.
   public var workers: Int?
   /// Whether training replaces images that cannot be read, and evaluation leaves them out; otherwise they are errors.

@@ -45,7 +45,10 @@ extension RunSettings {
 
   /// The update rule of the optimizer.
   func updateRule() throws -> any UpdateRule {
-    try optimizerRule(optimizer, learningRate: learningRate, weightDecay: weightDecay)
+    let rule = try optimizerRule(optimizer, learningRate: learningRate, weightDecay: weightDecay)
+    guard let momentum, var moving = rule as? any MomentumRule else { return rule }
+    moving.momentum = momentum
+    return moving
   }
 
   /// The trainer of a given model.
@@ -60,22 +63,46 @@ extension RunSettings {
       schedule: try learningRateSchedule(schedule, warmup: warmup ?? 0), precision: precision,
       clipNorm: clipNorm.flatMap { $0 > 0 ? $0 : nil }, clipValue: clipValue, detectsAnomalies: detectsAnomalies,
       compilesSteps: true)
+    options.dropsLast = dataSettings.dropsLast
+    options.lookahead = lookahead > 0 ? Lookahead(every: lookahead) : nil
+    options.testTimeAugmentation = image.testTimeAugmentation
     adapt(&options)
+    let freezers: [any TrainingObserver] = try freezer(of: model).map { [$0] } ?? []
     return Trainer(
       model, rule, on: train, testing: test, validating: validation, objective: objective,
-      testObjective: testObjective, groups: groups(of: model), penalty: penalty(on: model), observers: observers,
-      options)
+      testObjective: testObjective, groups: groups(of: model), penalty: penalty(on: model),
+      observers: observers + freezers, options)
   }
 
-  /// Two groups: the parameters with more than one axis, and all others. Empty if no setting distinguishes them.
+  /// The biases of normalization layers, if they have their own learning rate, the parameters with more than one axis,
+  /// and all others. Empty if no setting distinguishes them.
   private func groups(of model: any Module) -> [ParameterGroup] {
-    guard decaysWeightsOnly || maxNorm != nil else { return [] }
+    let biases = normBiasRate == 1 ? [] : model.normalizationBiases
+    guard decaysWeightsOnly || maxNorm != nil || !biases.isEmpty else { return [] }
     let state = model.state
     let constraint = maxNorm.map { MaxNorm($0) }
+    let others = state.parameters { !biases.contains($1) }
     return [
-      ParameterGroup(state.parameters { $1.shape.rank > 1 }, constraint: constraint),
-      ParameterGroup(state.parameters { $1.shape.rank <= 1 }, weightDecay: decaysWeightsOnly ? 0 : nil),
+      ParameterGroup(
+        biases, rateFactor: normBiasRate, weightDecay: decaysWeightsOnly ? 0 : weightDecay / normBiasRate),
+      ParameterGroup(others.filter { $0.shape.rank > 1 }, constraint: constraint),
+      ParameterGroup(others.filter { $0.shape.rank <= 1 }, weightDecay: decaysWeightsOnly ? 0 : nil),
     ]
+  }
+
+  /// The observer that freezes parameters; `nil` if all are trained.
+  /// - Throws: `ModelError.misfit` if the model has no parameter of a given name, or if none is left to train.
+  private func freezer(of model: any Module) throws(ModelError) -> ParameterFreezing? {
+    guard !freezing.isEmpty else { return nil }
+    let state = model.state
+    let keys = state.entries.filter { $0.parameter != nil }.map(\.key)
+    for rule in freezing where !(keys + state.aliases.keys).contains(where: rule.applies(to:)) {
+      throw .misfit("--freeze \(rule.key.printable(limit: 200)): \(self.model.name) has no parameter of this name")
+    }
+    guard keys.contains(where: { key in !freezing.contains { $0.applies(to: key) } }) else {
+      throw .misfit("--freeze leaves no parameter to train")
+    }
+    return ParameterFreezing(freezing, of: model)
   }
 
   /// The penalty on the weights that is added to the loss.

@@ -23,8 +23,16 @@ public struct RunSettings: Sendable {
   public var schedule: String
   /// The number of steps in which the learning rate rises; `nil` for none.
   public var warmup: Int?
+  /// The momentum of the optimizer, for Adam and similar rules β₁; `nil` for the optimizer's own.
+  public var momentum: Double?
   /// The coefficient of weight decay.
   public var weightDecay = 0.0
+  /// The learning rate of the biases of normalization layers, as a multiple of the learning rate. Their weight decay is
+  /// divided by the same number.
+  public var normBiasRate = 1.0
+  /// The number of steps between two replacements of the weights by their moving average, see `Lookahead`; 0 for no
+  /// replacements.
+  public var lookahead = 0
   /// The element types in which matrix products and convolutions are computed.
   public var precision = Precision.float32
   /// The global norm to which gradients are clipped; `nil` or 0 for no clipping.
@@ -50,6 +58,8 @@ public struct RunSettings: Sendable {
   public var weights: String?
   /// How initial weights are computed from the data; `nil` if they do not depend on the data.
   public var initialization: DataInitialization?
+  /// Which parameters are not trained, or not trained to the end.
+  public var freezing: [ParameterFreezing.Rule] = []
   /// Whether the last layer is initialized as in a new model, although `weights` are given.
   public var replacesHead = false
   /// The number of outputs of the last layer; `nil` for the classes of the data.
@@ -107,13 +117,37 @@ public struct RunSettings: Sendable {
     for option in RunOptions.all where arguments.contains(option.declaration) {
       if let refusal = try option.topic.refusal(self) { throw OptionError("--\(option.declaration.name) \(refusal)") }
     }
+    try applyRecipe(besides: arguments)
     try check()
   }
+
+  /// Options of a recipe that do not apply if another option is given. The momentum belongs to the recipe's optimizer,
+  /// and given weights replace the initialization.
+  private static let replacements = ["momentum": "optimizer", "initialize": "weights"]
+
+  /// Applies the options of the model's recipe that are not given and that suit the data.
+  private mutating func applyRecipe(besides given: Arguments) throws {
+    for (key, value) in model.recipe.options {
+      guard let option = RunOptions.option(key: key) else { fatalError("recipe of \(model.name): no option \(key)") }
+      guard !given.contains(option.declaration), try option.topic.refusal(self) == nil else { continue }
+      if let other = RunSettings.replacements[key], given.contains(key: other) { continue }
+      var arguments = Arguments()
+      let configuration = Configuration(origin: "the recipe of \(model.name)", values: [key: value])
+      try arguments.fill(from: configuration, [option.declaration])
+      try option.apply(arguments, &self)
+    }
+  }
+
+  /// Whether the model's recipe has a value for the option with this configuration key.
+  func hasRecipeValue(_ key: String) -> Bool { model.recipe.options[key] != nil }
 
   /// Throws if settings exclude each other, or do not fit the model or the data.
   private func check() throws(OptionError) {
     if initialization != nil, weights != nil { throw OptionError("--initialize and --weights exclude each other") }
     if replacesHead, weights == nil { throw OptionError("--replace-head needs --weights") }
+    if momentum != nil, !((try? optimizerRule(optimizer, learningRate: learningRate)) is any MomentumRule) {
+      throw OptionError("--momentum is for optimizers with a momentum, but \(optimizer) has none")
+    }
     if classes != nil, case .language = model.kind {
       throw OptionError("--classes is for classifiers, but \(model.name) is a language model")
     }
@@ -155,7 +189,7 @@ extension RunSettings {
     (try? DatasetDescription.find(data))?.description.isTable == true
   }
 
-  var epochs: Int? {
+  var epochs: Double? {
     get { if case .epochs(let count) = length { count } else { nil } }
     set { if let newValue { length = .epochs(newValue) } }
   }

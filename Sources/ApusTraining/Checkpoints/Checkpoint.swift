@@ -8,7 +8,7 @@ import ApusTensor
 /// A checkpoint is a folder:
 /// ```text
 /// weights.safetensors     parameters and statistics under their keys
-/// optimizer.safetensors   the optimizer's state for each parameter
+/// optimizer.safetensors   the optimizer's state for each parameter; with a lookahead also the averages of the values
 /// state.json              everything else, with the SHA-256 digests of the other files and of its own members
 /// ```
 /// The two `.safetensors` files stay open, so that loading reads the verified bytes even if the run removes the
@@ -108,16 +108,19 @@ public struct Checkpoint: Sendable {
     try model.state.load(from: file, device: device, keeping: isKept)
   }
 
-  /// Loads the optimizer's state.
-  func load(into optimizer: Optimizer, device: ComputeDevice) throws(TrainingError) {
+  /// Loads the state of the optimizer and, if the run has one, of the moving average of the model's values.
+  func load(into optimizer: Optimizer, _ average: LookaheadAverage?, device: ComputeDevice) throws(TrainingError) {
     let file = try reportingTraining { try Safetensors.File(optimizerFile) }
-    let shapes = Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.key, $0.value) })
+    let kept = optimizer.state + (average?.state ?? [])
+    let shapes = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     guard file.header.entries.count == shapes.count else {
       throw .mismatch(path: optimizerFile.path, reason: "the state belongs to another optimizer")
     }
-    try optimizer.restore(step: state.step) { key throws(TrainingError) in
+    func tensor(_ key: String) throws(TrainingError) -> Tensor {
       let like = shapes[key]!
       return try file.tensor(key, shape: like.shape, dtype: like.dtype, device: device)
     }
+    try optimizer.restore(step: state.step, value: tensor)
+    try average?.restore(value: tensor)
   }
 }

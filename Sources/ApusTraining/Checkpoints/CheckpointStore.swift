@@ -136,12 +136,13 @@ public struct CheckpointStore: Sendable {
   /// Writes a checkpoint under a temporary name, flushes it and renames it. Then removes the checkpoints that are not
   /// kept.
   /// - Parameters:
+  ///   - average: a moving average of the model's values; `nil` for none.
   ///   - run: the folder of the run, which this process has locked.
   ///   - count: how many of the newest checkpoints are kept.
   ///   - best: the step of the best epoch, whose checkpoint is also kept; `nil` for none.
   mutating func save(
-    _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder, keeping count: Int = 2,
-    and best: Int? = nil
+    _ state: TrainingState, model: ModelState, optimizer: Optimizer, average: LookaheadAverage? = nil,
+    to run: RunFolder, keeping count: Int = 2, and best: Int? = nil
   ) throws(TrainingError) {
     let name = CheckpointStore.name(of: state.step)
     let temporary = ".\(name).new"
@@ -150,7 +151,7 @@ public struct CheckpointStore: Sendable {
       try checkpoints.remove(temporary)
       do {
         let folder = try checkpoints.folder(creating: temporary)
-        try CheckpointStore.write(state, model, optimizer, to: folder)
+        try CheckpointStore.write(state, model, optimizer.state + (average?.state ?? []), to: folder)
         try folder.flush()
       } catch {
         try? checkpoints.remove(temporary)
@@ -166,15 +167,15 @@ public struct CheckpointStore: Sendable {
     try prune(checkpoints, keeping: Set(history).union(best.map { [CheckpointStore.name(of: $0)] } ?? []))
   }
 
+  /// - Parameter kept: the state of the optimizer and the averages of the model's values.
   private static func write(
-    _ state: TrainingState, _ model: ModelState, _ optimizer: Optimizer, to folder: Folder
+    _ state: TrainingState, _ model: ModelState, _ kept: [(key: String, value: Tensor)], to folder: Folder
   ) throws {
     let weights = try model.stored()
     // A finite loss does not imply that the update of the step left the weights finite.
     if let broken = weights.first(where: { !$0.isFinite }) {
       throw TrainingError.brokenWeights(step: state.step, key: broken.name)
     }
-    let kept = optimizer.state
     try eval(kept.map(\.value))
     let optimizerTensors = try kept.map { try Safetensors.StoredTensor(name: $0.key, $0.value) }
     let weightsDigest = try Safetensors.write(weights, in: folder, name: Checkpoint.weightsName)

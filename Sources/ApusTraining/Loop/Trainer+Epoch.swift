@@ -40,7 +40,10 @@ extension Trainer {
 
   private func measure(_ source: any ExampleSource, _ split: DataSplit) throws(TrainingError) {
     try announce { observer, progress throws(TrainingError) in try observer.willEvaluate(progress, split) }
-    let found = try evaluate(model, on: source, objective: testObjective, batchSize: order.batchSize)
+    // Test-time augmentation takes several times as long, so only the last evaluation of test examples uses it.
+    let isLast = split == .test && (state.step == totalSteps || session.stopReason != nil)
+    let measured = isLast ? options.testTimeAugmentation.layer(model) : model
+    let found = try evaluate(measured, on: source, objective: testObjective, batchSize: order.batchSize)
     state.results[split] = found.metrics
     try notify { observer, progress throws(TrainingError) in try observer.didEvaluate(progress, split) }
   }

@@ -74,6 +74,7 @@ extension Trainer {
 
   private func advance(to end: Int) throws(TrainingError) -> Int32? {
     try reportingTraining { try optimizer.prepare() }
+    try prepareAverage()
     try notify { observer, progress throws(TrainingError) in try observer.didStart(progress) }
     try save()
     while state.step < end, session.stopReason == nil {
@@ -203,8 +204,8 @@ extension Trainer {
     if let metrics = session.metrics { state.metricsByteCount = metrics.byteCount }
     state.observerMemory = try memory(for: path)
     try store!.save(
-      state, model: modelState, optimizer: optimizer, to: runFolder, keeping: options.retention.last,
-      and: checkpoints?.best?.step)
+      state, model: modelState, optimizer: optimizer, average: average, to: runFolder,
+      keeping: options.retention.last, and: checkpoints?.best?.step)
     savedStep = state.step
     try notify { observer, progress throws(TrainingError) in try observer.didSaveCheckpoint(progress, path: path) }
   }

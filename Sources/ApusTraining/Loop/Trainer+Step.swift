@@ -23,11 +23,21 @@ extension Trainer {
       }
     }
     state.step += 1
+    try lookAhead()
     // Waits for the previous step, not for this one, so the device has work while the values of a step are read.
     try drain()
     let count = batch.targets.shape[0]
     session.exampleCount += count
     session.pending = (readings.loss, readings.measures, count, step + 1)
+  }
+
+  /// Replaces the values of the model by their moving average, if the lookahead of the options requires it after this
+  /// step. After the last step of the run it always does.
+  private func lookAhead() throws(TrainingError) {
+    guard let lookahead = options.lookahead, let average else { return }
+    let (step, total) = (state.step, totalSteps)
+    guard let decay = lookahead.updateDecay(step: step, of: total) ?? (step == total ? 1.0 : nil) else { return }
+    try reportingTraining { try average.update(decay: decay) }
   }
 
   /// The training step of this session. It builds its graph for the first batches only, and then runs recorded plans.

@@ -41,6 +41,8 @@ public final class Trainer {
   let measures: StepMeasures
   /// Whether an observer needs the norm of the gradients.
   let measuresGradientNorm: Bool
+  /// The moving average with which the lookahead of the options replaces the values of the model.
+  var average: LookaheadAverage?
   var session = TrainerSession()
   var store: CheckpointStore?
   /// The folder of the run, while it is locked.
@@ -87,8 +89,9 @@ public final class Trainer {
     let seeds = RunSeeds(options.seed)
     let batchSize = options.batchSize ?? train.count
     order =
-      options.balancedLabels.map { MinibatchOrder(balancing: $0, batchSize: batchSize, seed: seeds.order) }
-      ?? MinibatchOrder(count: train.count, batchSize: batchSize, seed: seeds.order)
+      options.balancedLabels.map {
+        MinibatchOrder(balancing: $0, batchSize: batchSize, seed: seeds.order, dropsLast: options.dropsLast)
+      } ?? MinibatchOrder(count: train.count, batchSize: batchSize, seed: seeds.order, dropsLast: options.dropsLast)
     device = modelState.entries.first?.value.device ?? .current
     random = RandomSource(seeds.training)
     schedule = options.schedule
@@ -105,9 +108,11 @@ public final class Trainer {
   public var totalSteps: Int {
     switch options.length {
     case .epochs(let count):
+      // The subtraction keeps the rounding error of a fraction such as 1.1 from adding a step.
+      let steps = (count * Double(order.batchesPerEpoch) - 1e-6).rounded(.up)
       // A number of steps that does not fit `Int` is limited to the largest `Int`.
-      let (steps, overflow) = count.multipliedReportingOverflow(by: order.batchesPerEpoch)
-      return overflow ? .max : steps
+      guard steps < 0x1p63 else { return .max }
+      return count > 0 ? max(Int(steps), 1) : 0
     case .steps(let count): return count
     }
   }
@@ -136,7 +141,8 @@ public final class Trainer {
       throw .alreadyTrained(path: checkpoint.path, steps: kept.step, total: totalSteps)
     }
     try checkpoint.load(into: model, device: device)
-    try checkpoint.load(into: optimizer, device: device)
+    try prepareAverage()
+    try checkpoint.load(into: optimizer, average, device: device)
     random.key = kept.randomKey
     state = kept
     if var schedule = schedule as? any MetricSchedule {
@@ -168,6 +174,13 @@ public final class Trainer {
     if FileSystem.exists(output) { try lockOutput() }
     let checkpoint = try store!.newest(warn: warn)
     try resume(from: checkpoint)
+  }
+
+  /// Makes the moving average of the lookahead, unless the options have none or it exists already. It starts at the
+  /// current values of the model.
+  func prepareAverage() throws(TrainingError) {
+    guard options.lookahead != nil, average == nil else { return }
+    average = try reportingTraining { try LookaheadAverage(of: model) }
   }
 
   /// Throws if the schedule depends on the accuracy, but the run cannot measure it, because there are no validation

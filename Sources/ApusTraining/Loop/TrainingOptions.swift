@@ -6,7 +6,8 @@ import ApusTensor
 public struct TrainingOptions: Sendable {
   /// The length of a run.
   public enum Length: Hashable, Sendable {
-    case epochs(Int)
+    /// A number of passes over the training examples, which may be a fraction: the steps are rounded up.
+    case epochs(Double)
     case steps(Int)
   }
 
@@ -16,10 +17,17 @@ public struct TrainingOptions: Sendable {
   public var batchSize: Int?
   /// The class of each training example, if each class is to occur equally often in an epoch; otherwise `nil`.
   public var balancedLabels: [Int32]?
+  /// Whether the last batch of an epoch is dropped if it has fewer examples than the others. The examples in this batch
+  /// differ from epoch to epoch.
+  public var dropsLast = false
   /// The seed for the order of the examples and for the layers' random numbers.
   public var seed: UInt64
   /// How the learning rate changes.
   public var schedule: any Schedule
+  /// When the values of the model are replaced by their moving average; `nil` for never.
+  public var lookahead: Lookahead?
+  /// The views of each test example whose outputs are averaged in the last evaluation of a run.
+  public var testTimeAugmentation = TestTimeAugmentation.none
   /// The precision in which training computes losses and gradients; evaluation is in `float32`.
   public var precision: Precision
   /// The maximum norm of all gradients together; larger gradients are scaled down to it. `nil` for no limit.

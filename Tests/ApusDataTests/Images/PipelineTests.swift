@@ -15,6 +15,7 @@ struct PipelineTests {
   /// Pipeline texts with every option, and the text that the parsed pipeline prints, if it differs.
   private static let texts: [(text: String, printed: String?)] = [
     ("", nil), ("flip", nil), ("flip 0.3", nil), ("flip-vertical", nil), ("flip 0.5", "flip"),
+    ("flip alternate", nil),
     ("crop pad 4", nil), ("crop 224 pad 4 reflect", nil), ("crop 20x30 fill 7", nil), ("crop", nil),
     ("resize 224", nil), ("resize 20x30 box", nil), ("resize 224x224", "resize 224"),
     ("resize 8 antialias", "resize 8"),
@@ -47,6 +48,7 @@ struct PipelineTests {
     ("crop 224 pda 4", "unknown word \"pda\"; did you mean pad?"), ("crop pad", "a number is missing at the end"),
     ("crop pad 4.5", "pad needs a whole number"), ("crop pad -1", "-1 is not in 0 ... 4096"),
     ("flip 2", "2 is not in 0 ... 1"), ("flip 0.5 0.5", "unexpected number 0.5"),
+    ("flip 0.5 alternate", "unexpected number 0.5"), ("flip alternat", "did you mean alternate?"),
     ("resize", "a size is missing"), ("resize 0", "not a size such as"), ("resize 99999999999999999999", "not a size"),
     ("resize 3x4x5", "not a size"), ("resized-crop 8 scale 0.5", "a number is missing"),
     ("resized-crop 8 scale 1 0.5", "needs the smaller number first"), ("flip,,crop", "a transform is missing between"),
@@ -114,6 +116,21 @@ struct PipelineTests {
     // Shifts of up to 1.2 columns and 0.8 rows are rounded to −1, 0 or 1 pixel along either axis: nine results.
     #expect(places.count == 9 && places.contains([0, 0, 0, 0, 1, 2]), "\(places)")
     #expect(try result("gray 1", of: image).pixels.count == image.pixels.count)
+  }
+
+  /// About half of the images are flipped in the first epoch, the others in the second, the first half again in the
+  /// third, and so on.
+  @Test func flipsAlternate() throws {
+    let small = Image(height: 1, width: 2, channels: 1, pixels: [1, 2])
+    var count = 0
+    for example in 0..<400 {
+      let flips = try (0..<4).map { epoch in
+        try result("flip alternate", of: small, epoch: epoch, example: example).pixels == [2, 1]
+      }
+      #expect(flips == [flips[0], !flips[0], flips[0], !flips[0]])
+      if flips[0] { count += 1 }
+    }
+    #expect((160...240).contains(count), "\(count)")
   }
 
   @Test func cropsAreEvenlySpread() throws {

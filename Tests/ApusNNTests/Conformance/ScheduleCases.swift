@@ -23,6 +23,7 @@ struct ScheduleCase: Sendable {
     ScheduleCase("polynomial-steps", PolynomialSchedule(steps: 60)),
     ScheduleCase("linear", LinearSchedule(from: 1.0 / 3, to: 1, steps: 5)),
     ScheduleCase("linear-down", LinearSchedule(to: 0.1, steps: 150)),
+    ScheduleCase("triangle", TriangleSchedule()),
     ScheduleCase("cosine", CosineSchedule()),
     ScheduleCase("cosine-final", CosineSchedule(final: 0.1)),
   ]

@@ -164,4 +164,20 @@ import Testing
       #expect(try wide.weight.value.array() == [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0])
     }
   }
+
+  /// The initializer `rest` of `dirac` initializes the outputs that receive no input, with the fans of the weight.
+  @Test func theRestOfDiracIsInitialized() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let wide = Conv1d(2, 3, kernel: 2, hasBias: false, initializer: .dirac(rest: .constant(5)))
+      #expect(try wide.weight.value.array() == [0, 1, 0, 0, 0, 0, 0, 1, 5, 5, 5, 5])
+      let rest = Initializer.dirac(groups: 2, rest: .constant(5))
+      let grouped = Conv1d(2, 4, kernel: 1, groups: 2, hasBias: false, initializer: rest)
+      #expect(try grouped.weight.value.array() == [1, 5, 1, 5])
+      let drawn = withRandomKey(RandomKey(seed: 1)) { Initializer.dirac(rest: .pytorch)([9, 4, 3, 3]) }
+      let values = try drawn.array()
+      let (size, bound) = (36, 1 / Float(36).squareRoot())
+      #expect(values[..<(4 * size)].count { $0 != 0 } == 4)
+      #expect(values[(4 * size)...].allSatisfy { $0 != 0 && abs($0) <= bound })
+    }
+  }
 }

@@ -1,23 +1,37 @@
-/// Flips images horizontally at random.
+/// Flips images horizontally at random, or in alternate epochs.
 public struct HorizontalFlip: ImageTransform {
   public static let name = "flip"
-  public static let usage = "flip [P]"
-  public static let summary = "flip horizontally with probability P (default 0.5)"
+  public static let usage = "flip [P|alternate]"
+  public static let summary =
+    "flip horizontally with probability P (default 0.5); alternate: flip half of the images in the first epoch, the "
+    + "other half in the next one, and so on"
 
-  /// The probability of flipping an image.
+  /// The probability of flipping an image, unless the transform alternates.
   public var probability: Double
+  /// Whether each image is flipped in every second epoch: in the first epoch a random half of the images, in the second
+  /// epoch the other half, and so on. In two epochs, each image is seen once in each form (Jordan, "94% on CIFAR-10 in
+  /// 3.29 seconds on a single GPU", 2024).
+  public var isAlternating: Bool
 
-  public init(probability: Double = 0.5) { self.probability = probability }
+  public init(probability: Double = 0.5, isAlternating: Bool = false) {
+    (self.probability, self.isAlternating) = (probability, isAlternating)
+  }
 
   /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
-    self.init(probability: try words.number(in: 0...1) ?? 0.5)
+    let isAlternating = words.take("alternate")
+    let probability = isAlternating ? nil : try words.number(in: 0...1)
+    self.init(probability: probability ?? 0.5, isAlternating: isAlternating)
   }
 
-  public var description: String { HorizontalFlip.name + (probability == 0.5 ? "" : " \(probability.short)") }
+  public var description: String {
+    if isAlternating { return "\(HorizontalFlip.name) alternate" }
+    return HorizontalFlip.name + (probability == 0.5 ? "" : " \(probability.short)")
+  }
 
   public func apply(to image: inout Image, random: inout ImageRandom) {
-    if random.chance(probability) { image.flipHorizontally() }
+    let isFlipped = isAlternating ? random.isInFirstHalf == random.isEvenEpoch : random.chance(probability)
+    if isFlipped { image.flipHorizontally() }
   }
 }
 
