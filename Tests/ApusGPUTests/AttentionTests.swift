@@ -12,7 +12,9 @@ import Testing
     }
   }
 
-  private static let halfPrecisionCases = AttentionStepCase.halfPrecision.filter { !Harness.isSimulator || $0.isSmall }
+  private nonisolated static let halfPrecisionCases = AttentionStepCase.halfPrecision.filter {
+    !Harness.isSimulator || $0.isSmall
+  }
 
   /// 16-bit factors, also on devices without matrix units.
   @Test(arguments: halfPrecisionCases) func halfPrecision(_ item: AttentionStepCase) throws {

@@ -111,7 +111,9 @@ import Testing
 
   /// Losses, weights, the optimizer's state and the random key have the bits of steps that build their graph, also when
   /// learning rate, momentum, mode, frozen parameters and batch size change.
-  @Test(arguments: TestDevice.pairs(devices, cases)) func resultsHaveTheSameBits(_ test: TestDevice, _ item: Case) throws {
+  @Test(arguments: TestDevice.pairs(devices, cases)) func resultsHaveTheSameBits(_ test: TestDevice, _ item: Case)
+    throws
+  {
     try withDevice(ComputeDevice(backend: test.backend())) { () throws in
       let (plain, compiled) = (Run(item, isCompiled: false), Run(item, isCompiled: true))
       for step in 0..<20 {

@@ -100,7 +100,9 @@ import Testing
     }
   }
 
-  @Test(arguments: TestDevice.pairs(devices, cases)) func failedStepsChangeNothing(_ test: TestDevice, _ item: Case) throws {
+  @Test(arguments: TestDevice.pairs(devices, cases)) func failedStepsChangeNothing(_ test: TestDevice, _ item: Case)
+    throws
+  {
     let failing = FailingDevice(try test.backend())
     try withDevice(ComputeDevice(backend: failing)) { () throws in
       let (plain, tried) = (Run(item), Run(item))

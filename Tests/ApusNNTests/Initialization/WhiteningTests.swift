@@ -33,13 +33,19 @@ import Testing
       let values = try convolution(x).array().map { Double($0) }
       let area = 49
       // The outputs of each filter, over all images and positions.
-      let rows = (0..<24).map { filter in
-        (0..<40).flatMap { values[($0 * 24 + filter) * area..<($0 * 24 + filter + 1) * area] }
+      let rows = (0..<24).map { (filter: Int) -> [Double] in
+        (0..<40).flatMap { (image: Int) -> ArraySlice<Double> in
+          let start = (image * 24 + filter) * area
+          return values[start..<start + area]
+        }
       }
       for one in 0..<12 {
         for other in 0..<12 {
-          let product = zip(rows[one], rows[other]).reduce(0) { $0 + $1.0 * $1.1 } / Double(40 * area)
-          #expect(abs(product - (one == other ? 1 : 0)) < 1e-3, "\(one), \(other): \(product)")
+          var sum = 0.0
+          for (left, right) in zip(rows[one], rows[other]) { sum += left * right }
+          let product = sum / Double(40 * area)
+          let expected: Double = one == other ? 1 : 0
+          #expect(abs(product - expected) < 1e-3, "\(one), \(other): \(product)")
         }
         let areNegatives = zip(rows[one], rows[one + 12]).allSatisfy { abs($0 + $1) < 1e-4 }
         #expect(areNegatives, "\(one)")
