@@ -31,7 +31,7 @@ struct FaultTests {
     ),
     (["mlp", "--data", "mnst:/tmp"], 64, "unknown data source \"mnst:/tmp\"; did you mean mnist:DIR?"),
     (["mlp", "--data", "xyz"], 64, "unknown data source \"xyz\" (choose from fashion-mnist"),
-    (["mlp", "--epochs", "0"], 64, "--epochs: \"0\" is not an integer from 1 to 1000000000"),
+    (["mlp", "--epochs", "0"], 64, "--epochs: \"0\" is not a number above 0, at most 1000000000"),
     (["mlp", "--epochs", "1"], 64, "--epochs and --steps exclude each other"),
     (["mlp", "--learning-rate", "nan"], 64, "--learning-rate: \"nan\" is not a number above 0"),
     (["mlp", "--replace-head"], 64, "--replace-head needs --weights"),

@@ -82,7 +82,7 @@ struct IDXTests {
     #expect(try reader.read(20).count == 20)
     let error = #expect(throws: DataError.self) { try IDXArray(parsing: bomb, path: "bomb") }
     let text = try #require(error).description
-    #expect(text.contains("at byte 13: the header declares 1 bytes") && text.hasSuffix("but there are more"), "\(text)")
+    #expect(text.contains("at byte 13: the header declares 1 bytes") && text.contains("but there are more"), "\(text)")
   }
 
   @Test func hugeExtentsReserveNoMemory() {
