@@ -3,8 +3,8 @@
 // at a time are in different banks: chunk c is at position `c ^ $phase`. $COPY copies the chunk of row `position` to
 // `to`.
 //
-// Parameters: $COPY, $chunks, $extent, $from, $phase, $to.
-UNROLL for (int piece = 0; piece < $extent * $chunks / 128; piece += 1) {
+// Parameters: $COPY, $chunks, $extent, $from, $phase, $to, $unroll.
+$unroll for (int piece = 0; piece < $extent * $chunks / 128; piece += 1) {
   const int at = (lid + piece * 128) / $chunks;
   const int chunk = lid % $chunks;
   const int position = $from + at;

@@ -5,7 +5,7 @@
 // The lowering fills in other templates: $ITEM is matrix_item.cl; $COPYQUERIES, $COPYKEYS and $COPYVALUES are
 // matrix_copy.cl; $SCORES is matrix_products.cl with the sums `p`; $ADDVALUES is matrix_sums.cl with the weights `p`;
 // $STORE is matrix_store.cl. $MASK computes the offsets of the head's mask, and $OPEN tests whether a query attends to
-// a key. $KEEP and $DROP apply dropout.
+// a key. $KEEP sets bit 4j + i of `kept` if dropout keeps element i of block j of the weights, and $DROP applies it.
 //
 // Local memory has $rowWords words for the queries, and two stages of $keyWords words for keys and $valueWords words
 // for values.
@@ -45,6 +45,7 @@ for (int step = -1; step < steps; step += 1) {
   const int isWhole = start + $columns <= $keys && start + $columns - 1 <= first + $ahead;
   const u32 *const keys = tiles + $rowWords + step % 2 * ($keyWords + $valueWords);
   const u32 *const values = keys + $keyWords;
+  $KEEP
   float p[$columns / 8][4];
   $SCORES
   float factor[2], top[2] = {maximum[0], maximum[1]};
@@ -71,7 +72,6 @@ for (int step = -1; step < steps; step += 1) {
     UNROLL for (int i = 0; i < 4; i += 1) total[j][i] *= factor[i / 2];
   }
   UNROLL for (int j = 0; j < $columns / 8; j += 1) {
-    $KEEP
     UNROLL for (int i = 0; i < 4; i += 1) {
       p[j][i] = softmax_weight_f32(p[j][i], shift[i / 2]);
       sum[i / 2] += p[j][i];

@@ -49,11 +49,11 @@ for (int step = -1; step < steps; step += 1) {
   const u32 *const queries = values + $valueWords + step % 2 * ($queryWords + $gradientWords);
   const u32 *const gradients = queries + $queryWords;
   $MASK
+  $KEEP
   float p[$columns / 8][4], d[$columns / 8][4];
   $SCORES
   $WEIGHTGRADIENTS
   UNROLL for (int j = 0; j < $columns / 8; j += 1) {
-    $KEEP
     UNROLL for (int i = 0; i < 4; i += 1) {
       const int key = row + i / 2 * 8;
       const int query = start + j * 8 + lane % 4 * 2 + i % 2;

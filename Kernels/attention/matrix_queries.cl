@@ -58,11 +58,11 @@ for (int step = -1; step < steps; step += 1) {
   const int isWhole = start + $columns <= $keys && start + $columns - 1 <= first + $ahead;
   const u32 *const keys = gradients + $gradientWords + step % 2 * ($keyWords + $valueWords);
   const u32 *const values = keys + $keyWords;
+  $KEEP
   float p[$columns / 8][4], d[$columns / 8][4];
   $SCORES
   $WEIGHTGRADIENTS
   UNROLL for (int j = 0; j < $columns / 8; j += 1) {
-    $KEEP
     UNROLL for (int i = 0; i < 4; i += 1) {
       const int query = row + i / 2 * 8;
       const int key = start + j * 8 + lane % 4 * 2 + i % 2;

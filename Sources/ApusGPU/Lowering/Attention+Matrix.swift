@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// An operand of attention whose rows (queries, keys, values, or gradients of outputs) a kernel for matrix units copies to
-/// local memory.
+/// An operand of attention whose rows (queries, keys, values, or gradients of outputs) a kernel for matrix units copies
+/// to local memory.
 private struct AttentionRows {
   /// The ending of the placeholder with the copy, such as `KEYS`.
   let name: String
@@ -22,6 +22,12 @@ private struct AttentionRows {
   /// The elements of a row in local memory.
   var capacity: Int { [32, 64].first { $0 >= length } ?? 128 }
   var wordCount: Int { capacity / 2 * extent }
+}
+
+extension Attention {
+  /// The columns of a block of scores: keys or, in matrix_keys.cl, queries. The backward pass has twice as many sums,
+  /// so its blocks are smaller.
+  fileprivate var columnsPerBlock: Int { pass == .forward ? 64 : 32 }
 }
 
 extension PlanLowering {
@@ -86,8 +92,7 @@ extension PlanLowering {
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
     let g = step.geometry
-    // The backward pass has twice as many sums, so its blocks are smaller.
-    let columns = step.pass == .forward ? 64 : 32
+    let columns = step.columnsPerBlock
     template["columns"] = String(columns)
     let (queries, keys) = (template["queries"]!, template["keys"]!)
     let group = isAlongKeys ? "group" : "(head / \(template["share"]!))"
@@ -139,6 +144,8 @@ extension PlanLowering {
     (part["extent"], part["from"], part["to"]) = (String(rows.extent), rows.first, rows.memory)
     (part["chunks"], part["phase"]) = (String(rows.capacity / 8), rows.phase)
     let isAligned = ([location.offset] + strides.prefix(3)).allSatisfy { $0 % 8 == 0 }
+    // Copies of single elements take many registers if the loop over chunks is unrolled.
+    part["unroll"] = isAligned ? "UNROLL" : "NO_UNROLL"
     part["COPY"] =
       isAligned
       ? """
@@ -180,21 +187,28 @@ extension PlanLowering {
     guard let dropout = step.dropout else { return }
     let factor = declare(dropout, step.dtype.lane, &builder)
     let column = "start + j * 8 + lane % 4 * 2"
-    template["KEEP"] =
+    let words =
       isAlongKeys
       ? """
-      VI kept[4];
       UNROLL for (int i = 0; i < 4; i += 1) {
-        kept[i] = kept_word((position + \(column) + i % 2) * \(keys) + row + i / 2 * 8, counter, seed, bound);
+        flags[i] = kept_word((position + \(column) + i % 2) * \(keys) + row + i / 2 * 8, counter, seed, bound);
       }
       """
       : """
-      VI kept[4];
-      kept_pair((line * \(queries) + row) * \(keys) + \(column), counter, seed, bound, kept);
-      kept_pair((line * \(queries) + row + 8) * \(keys) + \(column), counter, seed, bound, kept + 2);
+      kept_pair((line * \(queries) + row) * \(keys) + \(column), counter, seed, bound, flags);
+      kept_pair((line * \(queries) + row + 8) * \(keys) + \(column), counter, seed, bound, flags + 2);
       """
-    template["DROPGRADIENT"] = "d[j][i] = kept[i] ? d[j][i]\(factor) : 0;"
-    template["DROP"] = "p[j][i] = kept[i] ? p[j][i]\(isAlongKeys ? factor : "") : 0;"
+    // The loop over blocks is not unrolled: concurrent generators would need many registers.
+    template["KEEP"] = """
+      u32 kept = 0;
+      NO_UNROLL for (int j = 0; j < \(step.columnsPerBlock / 8); j += 1) {
+        VI flags[4];
+        \(words)
+        UNROLL for (int i = 0; i < 4; i += 1) kept |= (u32)flags[i] << (4 * j + i);
+      }
+      """
+    template["DROPGRADIENT"] = "d[j][i] = kept >> (4 * j + i) & 1 ? d[j][i]\(factor) : 0;"
+    template["DROP"] = "p[j][i] = kept >> (4 * j + i) & 1 ? p[j][i]\(isAlongKeys ? factor : "") : 0;"
     template["FACTOR"] = factor
   }
 }
