@@ -4,7 +4,7 @@
 // `to`.
 //
 // Parameters: $COPY, $chunks, $extent, $from, $phase, $to, $unroll.
-$unroll for (int piece = 0; piece < $extent * $chunks / 128; piece += 1) {
+$unroll for (int piece = 0; piece < ($extent * $chunks + 127) / 128; piece += 1) {
   const int at = (lid + piece * 128) / $chunks;
   const int chunk = lid % $chunks;
   const int position = $from + at;

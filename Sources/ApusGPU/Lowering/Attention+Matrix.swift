@@ -25,9 +25,11 @@ private struct AttentionRows {
 }
 
 extension Attention {
-  /// The columns of a block of scores: keys or, in matrix_keys.cl, queries. The backward pass has twice as many sums,
-  /// so its blocks are smaller.
-  fileprivate var columnsPerBlock: Int { pass == .forward ? 64 : 32 }
+  /// The columns of a block of scores: keys or, in matrix_keys.cl, queries. The scores of a block and the sums must fit
+  /// into the registers: the backward pass has twice as many scores, and long rows have more sums.
+  fileprivate var columnsPerBlock: Int {
+    (pass == .forward ? 64 : 32) / (max(geometry.size, geometry.width) <= 64 ? 1 : 2)
+  }
 }
 
 extension PlanLowering {
@@ -146,18 +148,20 @@ extension PlanLowering {
     let isAligned = ([location.offset] + strides.prefix(3)).allSatisfy { $0 % 8 == 0 }
     // Copies of single elements take many registers if the loop over chunks is unrolled.
     part["unroll"] = isAligned ? "UNROLL" : "NO_UNROLL"
+    let isPartial = rows.extent * rows.capacity / 8 < 128
     part["COPY"] =
-      isAligned
-      ? """
-      const int valid = position < \(rows.count) ? LARGER(0, SMALLER(8, (int)\(length) - chunk * 8)) : 0;
-      COPY_ASYNC(to, valid > 0 ? &\(pointer)[\(at)] : \(pointer), valid * 2);
-      """
-      : """
-      UNROLL for (int q = 0; q < 8; q += 1) {
-        const int exists = position < \(rows.count) && chunk * 8 + q < \(length);
-        ((u16 *)to)[q] = exists ? \(pointer)[\(at) + q] : (u16)0;
-      }
-      """
+      (isPartial ? "if (at >= \(rows.extent)) continue;\n" : "")
+      + (isAligned
+        ? """
+        const int valid = position < \(rows.count) ? LARGER(0, SMALLER(8, (int)\(length) - chunk * 8)) : 0;
+        COPY_ASYNC(to, valid > 0 ? &\(pointer)[\(at)] : \(pointer), valid * 2);
+        """
+        : """
+        UNROLL for (int q = 0; q < 8; q += 1) {
+          const int exists = position < \(rows.count) && chunk * 8 + q < \(length);
+          ((u16 *)to)[q] = exists ? \(pointer)[\(at) + q] : (u16)0;
+        }
+        """)
     return part.text
   }
 

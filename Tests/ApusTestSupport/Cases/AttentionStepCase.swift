@@ -45,9 +45,9 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     AttentionStepCase([2, 1, 1, 4, 20, 2, 2], mask: [true, false, false, true]),
   ]
 
-  /// Cases with 16-bit factors. Groups of kernels for matrix units compute 64 rows, in blocks of 64 or 32 columns; the
-  /// sizes cover whole and partial tiles, blocks, and products of 16 terms. Rows with a padding of 2 elements are copied
-  /// one element at a time, others in chunks of 8.
+  /// Cases with 16-bit factors. Groups of kernels for matrix units compute 64 rows, in blocks of 64, 32 or 16 columns;
+  /// the sizes cover whole and partial tiles, blocks, and products of 16 terms. Rows with a padding of 2 elements are
+  /// copied one element at a time, others in chunks of 8.
   public static let halfPrecision =
     [DType.bfloat16, .float16].flatMap { dtype in
       [
@@ -60,6 +60,7 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     } + [
       AttentionStepCase([1, 2, 2, 130, 35, 128, 128], isCausal: true, factorDtype: .bfloat16, padding: 0),
       AttentionStepCase([1, 1, 1, 33, 65, 80, 128], dropoutRate: 0.5, factorDtype: .bfloat16, padding: 8),
+      AttentionStepCase([1, 1, 1, 66, 35, 128, 16], factorDtype: .bfloat16, padding: 0),
       AttentionStepCase(
         [2, 2, 1, 66, 97, 48, 16], isCausal: true, offset: 20, mask: [true, true, true, true],
         added: [true, false, true, true], dropoutRate: 0.25, factorDtype: .bfloat16, padding: 8),
