@@ -310,7 +310,9 @@ def opencl(machine: Machine):
     variables = opencl_variables(machine) | {"APUS_KERNEL_CLASS": "gpu"}
     _, text = machine.run_apus("verify", "lenet5", "--devices", "cpu,opencl:0", check=False, **variables)
     machine.note(f"apus verify lenet5: {(text.strip().splitlines() or ['no output'])[-1]}")
-    chosen = kernel_suites(["Sort"] if machine.is_quick else [name for name in KERNELS if not name.startswith("Matrix")])
+    chosen = kernel_suites(
+        ["Sort"] if machine.is_quick else [name for name in KERNELS if not name.startswith("Matrix")]
+    )
     chosen += [] if machine.is_quick else OPERATION_SUITES[:2]
     machine.suites("opencl", chosen, **variables)
 
