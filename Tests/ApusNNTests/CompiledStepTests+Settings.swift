@@ -91,7 +91,8 @@ extension CompiledStepTests {
     }
   }
 
-  /// `lastPlanStepCount` is that of the plan that a compiled step ran, whether it builds its graph or not.
+  /// After a compiled step, `lastPlanStepCount` is the number of steps of its plan, whether the step builds its graph or
+  /// not.
   @Test func thePlanOfACompiledStepIsTheLastOne() throws {
     let device = ComputeDevice(backend: try TestDevice.all[0].backend())
     try withDevice(device) { () throws in

@@ -98,10 +98,10 @@ struct BlockSchedule {
   /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
   /// place, 512x128x3584 and 384x256x3584 are 1.27 and 1.40 times as fast packed.
   private static let mostDistanceInPlace = 49152
-  /// The maximum number of elements of a right factor of which each thread may pack its own copy, which stays in an L2
+  /// Each thread may pack its own copy of a right factor with at most this number of elements. The copy stays in an L2
   /// cache.
   private static let mostOwnRightElements = 1 << 18
-  /// The maximum number of elements of a left factor of which each thread may pack its own copy.
+  /// Each thread may pack its own copy of a left factor with at most this number of elements.
   private static let mostOwnLeftElements = 1 << 17
   /// A product with at least this number of rows reads a thread's copy of the right factor more often, so the factor
   /// may have twice `mostOwnRightElements` elements.

@@ -153,8 +153,9 @@ extension DatasetDescription {
 
   /// Whether a source is a data set with a known training and test split, such as `fashion-mnist` or `bible-kjv`.
   ///
-  /// Other sources are a user's examples, all of which may be used to evaluate a model: texts and tables in a file that
-  /// the source names after a colon, image folders without a folder for each split, and data sets of kind `other`.
+  /// Other sources have no splits, so all their examples may be used to evaluate a model. These are texts and tables in
+  /// a file that the source names after a colon, image folders without a folder for each split, and data sets of kind
+  /// `other`.
   public static func hasFixedSplits(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {

@@ -63,7 +63,7 @@ public struct Run {
     return model
   }
 
-  /// The requested test-time augmentation; by default that of the run's settings.
+  /// The test-time augmentation to use: the requested one or, without a request, the one in the run's settings.
   /// - Throws: `OptionError` if one is requested for a model that does not take images.
   func testTimeAugmentation(_ requested: TestTimeAugmentation? = nil) throws(OptionError) -> TestTimeAugmentation {
     guard let requested else { return settings.image.testTimeAugmentation }

@@ -33,8 +33,7 @@ extension Planner {
     }
   }
 
-  /// The type of the 16-bit numbers that a node, or the node of which it is a view, casts to `float32`; `nil` for other
-  /// nodes.
+  /// If the node is a cast of 16-bit numbers to `float32`, or a view of such a cast, the 16-bit type; otherwise `nil`.
   private func typeBeforeCast(of index: Int) -> DType? {
     let node = nodes[index]
     if case .view = node.kind { return typeBeforeCast(of: node.inputs[0]) }

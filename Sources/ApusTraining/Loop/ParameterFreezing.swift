@@ -18,7 +18,7 @@ public final class ParameterFreezing: TrainingObserver {
     public func applies(to name: String) -> Bool { name == key || name.hasPrefix(key + ".") }
   }
 
-  /// The rules, each of which freezes its parameters once.
+  /// The rules. Each rule freezes its parameters once.
   public let rules: [Rule]
   private let model: any Module
   /// The indices of the rules whose parameters are frozen.
