@@ -5,7 +5,7 @@ import Testing
 
 /// User-defined kernels: names, sizes, more items than a work-group has work-items, and elements of several types
 /// through `LOAD` and `STORE`.
-@DeviceThread @Suite struct CustomTests {
+@Suite(.kernels) struct CustomTests {
   private func run(
     _ kernel: CustomKernel, count: Int, sizes: [Int], _ inputs: [([Double], DType)], _ results: [(Int, DType)],
     on device: any Device

@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@DeviceThread @Suite struct ElementwiseTests {
+@Suite(.kernels) struct ElementwiseTests {
   /// `y = x·s + b` over `[rows, columns]`, with a scalar `s` and `b: [columns]` broadcast to all rows.
   static func affine(_ dtype: DType) -> Program {
     Program(

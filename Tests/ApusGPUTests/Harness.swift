@@ -9,7 +9,8 @@ import Foundation
 /// `APUS_TEST_DEVICES` is set, only the kinds that it names (``TestDevice/kinds``); CUDA is then a GPU. The devices do
 /// not use the user's program cache. PoCL has a cache of its own, for which `.ci/run` names a new folder.
 ///
-/// The kernel test suites run on one thread, see ``DeviceThread``.
+/// The tests of the suites share these devices. They run in parallel, but on the simulator on one thread; see
+/// ``KernelSuite``.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] = {
     var devices = classes.map { ($0, open($0) as any Device) }

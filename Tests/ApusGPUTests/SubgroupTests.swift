@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusGPU
 
-@DeviceThread @Suite struct SubgroupTests {
+@Suite(.kernels) struct SubgroupTests {
   private typealias Subgroup = KernelTarget.Subgroup
 
   private func driver() throws -> OpenCLDriver {
