@@ -360,7 +360,7 @@ extension Contract<CUDADriver> {
 
   @Test(
     .enabled("the OpenCL device does not report its free memory") {
-      try await openCLDrivers().allSatisfy { $0.freeByteCount != nil }
+      try openCLDrivers().allSatisfy { $0.freeByteCount != nil }
     })
   func freeMemoryOfOpenCLIsPartOfTheWhole() throws {
     for driver in try Self.openCLDrivers() { try Contract(driver: driver).freeMemoryIsPartOfTheWhole() }

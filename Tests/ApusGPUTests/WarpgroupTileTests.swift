@@ -93,7 +93,7 @@ struct WarpgroupTileTests {
     // Some faults lose the device of the process.
     await #expect(processExitsWith: .success) {
       [original = fault.original as String, planted = fault.planted as String] in
-      try await WarpgroupTileTests.expectFault(original, planted)
+      try WarpgroupTileTests.expectFault(original, planted)
     }
   }
 
