@@ -34,7 +34,7 @@ private struct TinyCIFAR {
 }
 
 /// The recipe of airbench94 in a small form, and its options for other models.
-struct AirbenchTests {
+@Suite(.blocking) struct AirbenchTests {
   private let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -1,7 +1,8 @@
+import ApusTestSupport
 import Foundation
 import Testing
 
-struct BenchTests {
+@Suite(.blocking) struct BenchTests {
   private func lines(_ arguments: String...) throws -> [[String: Any]] {
     let result = try Invocation(["bench"] + arguments + ["--json"])
     #expect(result.status == 0, "\(result.errors)")

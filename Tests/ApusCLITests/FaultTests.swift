@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Each bad input, and each fault of the machine, gives one exit code and one message.
-struct FaultTests {
+@Suite(.blocking) struct FaultTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

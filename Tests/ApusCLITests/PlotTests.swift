@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-struct PlotTests {
+@Suite(.blocking) struct PlotTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

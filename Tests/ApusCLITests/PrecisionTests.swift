@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Runs in mixed precision, and runs that detect NaN.
-struct PrecisionTests {
+@Suite(.blocking) struct PrecisionTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

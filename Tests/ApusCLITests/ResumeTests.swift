@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Runs that are stopped, cleanly or not, and resumed.
-struct ResumeTests {
+@Suite(.blocking) struct ResumeTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-struct TrainTests {
+@Suite(.blocking) struct TrainTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

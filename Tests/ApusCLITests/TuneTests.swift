@@ -1,7 +1,8 @@
+import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite struct TuneTests {
+@Suite(.blocking) struct TuneTests {
   /// `apus tune` stores its choices in the cache folder, and `--forget` deletes them.
   @Test func choicesAreKept() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "apus-tune-\(UUID().uuidString)")

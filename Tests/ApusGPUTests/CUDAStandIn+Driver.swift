@@ -1,5 +1,6 @@
 import ApusTestSupport
 import Glibc
+import Synchronization
 import Testing
 
 @testable import ApusGPU
@@ -33,8 +34,22 @@ extension CUDAStandIn {
     }
   }
 
-  /// Sets how kernels run from the next block on; does nothing on a GPU.
-  static func setMode(_ mode: Mode) throws {
+  private static let modeLock = Mutex(())
+
+  /// Runs a function in each mode, and returns its results. Other tests can run kernels at the same time, in the same
+  /// modes. On a GPU, modes have no effect.
+  static func results<R>(in modes: [Mode], _ body: (Mode) throws -> R) throws -> [R] {
+    try modeLock.withLock { _ in
+      defer { try? setMode(Mode()) }
+      return try modes.map { mode in
+        try setMode(mode)
+        return try body(mode)
+      }
+    }
+  }
+
+  /// Sets how kernels run from the next block on.
+  private static func setMode(_ mode: Mode) throws {
     if isReplaced { return }
     let library = try #require(dlopen("\(folder())/libcuda.so.1", RTLD_NOW))
     typealias Setter = @convention(c) (Int32) -> Void

@@ -6,15 +6,13 @@ import Testing
 
 /// Attention with matrix units, on the stand-in for CUDA, compared with the reference device in two modes of the stand-in
 /// (see `MatrixTileTests`).
-@Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
+@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixAttentionTests {
   private static let device = Harness.openCUDA()
 
   @Test(arguments: AttentionStepCase.halfPrecision) func bothPasses(_ item: AttentionStepCase) throws {
     for pass in [Attention.Pass.forward, .backward] { try CUDADump.write(item.plan(pass), capabilities: [80]) }
-    defer { try? CUDAStandIn.setMode(CUDAStandIn.Mode()) }
-    let results = try CUDAStandIn.Mode.opposites.map { mode in
-      try CUDAStandIn.setMode(mode)
+    let results = try CUDAStandIn.results(in: CUDAStandIn.Mode.opposites) { mode in
       let problems = try item.problems(on: Self.device)
       #expect(problems.isEmpty, "\(mode): \(problems)")
       return try item.bits(on: Self.device)
@@ -44,11 +42,9 @@ struct MatrixAttentionTests {
       PlantedFault("distance < 4", "distance < 2"),
     ])
   func plantedFaultsAreFound(fault: PlantedFault) throws {
-    defer { try? CUDAStandIn.setMode(CUDAStandIn.Mode()) }
     let (item, device) = (AttentionStepCase.halfPrecision[3].forward, try fault.device())
-    let results = try CUDAStandIn.Mode.all.map { mode in
-      try CUDAStandIn.setMode(mode)
-      return try (problems: item.problems(on: device), bits: item.bits(on: device))
+    let results = try CUDAStandIn.results(in: CUDAStandIn.Mode.all) { _ in
+      try (problems: item.problems(on: device), bits: item.bits(on: device))
     }
     #expect(results.contains { !$0.problems.isEmpty } || results.contains { $0.bits != results[0].bits })
   }

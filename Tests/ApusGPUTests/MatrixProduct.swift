@@ -96,11 +96,9 @@ struct MatrixProduct {
     var choices = TuningTable()
     choices[problem] = shape.description
     #expect(try device.lower(builder.plan, choices).launches.first?.localSize == localSize)
-    defer { try? CUDAStandIn.setMode(CUDAStandIn.Mode()) }
     try CUDADump.write(builder.plan, choices, capabilities: [device.driver.target.hasWarpgroups ? 90 : 80])
-    let results = try modes.map { mode in
-      try CUDAStandIn.setMode(mode)
-      return try builder.run(on: device) { try device.executable(of: $0, choices) }[0]
+    let results = try CUDAStandIn.results(in: modes) { _ in
+      try builder.run(on: device) { try device.executable(of: $0, choices) }[0]
     }
     for (value, expected) in zip(results[0], expected) {
       guard abs(value - expected.sum) <= tolerance * expected.size else { return "\(value) instead of \(expected.sum)" }

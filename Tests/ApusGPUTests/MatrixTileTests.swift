@@ -8,7 +8,7 @@ import Testing
 /// modes of the stand-in: the threads of a block run in ascending order, and copies to local memory land when a thread
 /// waits for them; or the threads run in descending order, and copies land as soon as they start. If an access to local
 /// memory is not ordered by a barrier, or a copy overwrites what other threads still read, the results differ.
-@Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
+@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixTileTests {
   /// Without products of warpgroups, which would compute some of the products.
   private static let device = Harness.openCUDA { $0.hasWarpgroups = false }

@@ -6,7 +6,7 @@ import Testing
 
 /// The kernels with products of warpgroups and tensor copies, on the stand-in for CUDA, compared with sums in float64 in
 /// two modes of the stand-in.
-@Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
+@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct WarpgroupTileTests {
   private static let device = Harness.openCUDA()
 
