@@ -1,6 +1,5 @@
 import ApusTestSupport
-import Glibc
-import Synchronization
+import Foundation
 import Testing
 
 @testable import ApusGPU
@@ -34,12 +33,12 @@ extension CUDAStandIn {
     }
   }
 
-  private static let modeLock = Mutex(())
+  private static let modeLock = NSLock()
 
   /// Runs a function in each mode, and returns its results. Other tests can run kernels at the same time, in the same
   /// modes. On a GPU, modes have no effect.
   static func results<R>(in modes: [Mode], _ body: (Mode) throws -> R) throws -> [R] {
-    try modeLock.withLock { _ in
+    try modeLock.withLock {
       defer { try? setMode(Mode()) }
       return try modes.map { mode in
         try setMode(mode)
