@@ -139,7 +139,7 @@ class Peer:
             raise Failure(message, 64)
 
     def choose(self, kind: str, forms: list[str]):
-        """Runs only these forms of a kind."""
+        """Restricts later runs of a kind to these forms."""
         known = self.forms.get(kind, [])
         if unknown := [form for form in forms if form not in known]:
             raise Failure(f"{self.name} has no form {unknown[0]} of {kind}; choose from {', '.join(known)}", 64)
@@ -196,9 +196,9 @@ class OtherLoad:
 
     @staticmethod
     def state(path: str = "/proc/stat") -> tuple[float, float, float]:
-        """Three durations in seconds: the reading of the clock; the busy time of all cores, including interrupts and
-        the time for which the host of a virtual machine took cores away (`steal`); the processor time of this process
-        and of the children that it waited for."""
+        """Returns three times in seconds: the monotonic clock; the busy time of all cores, including interrupts and the
+        time for which the host of a virtual machine took cores away (`steal`); the processor time of this process and
+        of the children that it waited for."""
         with open(path) as stat:
             user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
         busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

@@ -41,7 +41,7 @@ Bound = float | dict[str, float]
 
 def target(device: str, kind: str, peer: str, variant: str = "") -> dict:
     """The entry of targets.json for a comparison. `variant` has the type, the precision and the forms to which the
-    comparison is limited, if it is."""
+    comparison is limited, if any."""
     targets = json.loads((HERE / "targets.json").read_text())
     wanted = (device.partition(":")[0], kind, peer, variant)
     return next((t for t in targets if (t["device"], t["kind"], t["peer"], t.get("variant", "")) == wanted), {})
@@ -76,7 +76,7 @@ def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, L
 class Comparison:
     """The rounds of one kind and peer. Each round has the lines of Apus and the lines of the peer. `sides` has the
     titles of the two sides; an empty title stands for `peer`. `variant` has the type, the precision and the forms to
-    which the comparison is limited, if it is."""
+    which the comparison is limited, if any."""
 
     kind: str
     peer: str

@@ -13,8 +13,8 @@ options = measure.arguments(__doc__, devices=["cpu", "cuda"])
 
 
 def memory(size):
-    """A buffer, and a pointer to `size` bytes of it, aligned to a page. All bytes have been written once, so that the
-    copy causes no page faults."""
+    """Returns a buffer and a pointer to `size` bytes in it. The pointer is aligned to a page. All bytes have been
+    written once, so that the copy causes no page faults."""
     room = ctypes.create_string_buffer(size + 4096)
     address = ctypes.addressof(room)
     ctypes.memset(address, 1, size + 4096)
@@ -50,8 +50,8 @@ times = {}
 
 
 def ops(name):
-    """Reports the time of a copy of one matrix. The name of the operation only gives the size of the matrix. The copy
-    reads each element once and writes it once."""
+    """Reports the time of a copy of one matrix. The name of the operation is used only for the size of the matrix. The
+    copy reads each element once and writes it once."""
     side = int(name.rpartition("x")[2])
     if side not in times:
         times[side] = (host_times if options.device == "cpu" else device_times)(4 * side * side)

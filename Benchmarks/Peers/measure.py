@@ -84,10 +84,10 @@ def library(source, *flags):
 def serve(options, peer, bodies, steps=(), problems="*", large=()):
     """Runs the selected measurements, or prints what the script supports if the kind is `describe`.
 
-    `bodies` maps each supported kind to a function that gets the name of a problem, and prints a line for each of its
-    measurements (nothing if the form does not apply to the problem). `steps` are the supported workloads of `step`,
-    and `large` those that run only if they are named. For all other kinds, `problems` is the pattern of the names of
-    the supported problems.
+    `bodies` maps each supported kind to a function that takes the name of a problem and prints a line for each of its
+    measurements (nothing if the form does not apply to the problem). `steps` are the supported workloads of `step`, and
+    `large` those that run only if they are named. For all other kinds, `problems` is the pattern of the names of the
+    supported problems.
     """
     if options.kind == "describe":
         kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}

@@ -40,7 +40,8 @@ torch.manual_seed(1)
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 # The shapes of a workload do not change, so cuDNN may measure which of its kernels is the fastest.
 torch.backends.cudnn.benchmark = True
-# A call that starts a kernel returns before the kernel has run. `measure` executes a body many times, and then waits.
+# A call that launches a GPU kernel returns before the kernel has run. `measure` calls a body many times and then waits
+# for the GPU once.
 synchronize = torch.cuda.synchronize if is_gpu else lambda: None
 report = partial(measure.report, peer, benchmark=options.kind, device=options.device, dtype=options.dtype)
 
@@ -197,7 +198,7 @@ LARGE = {
 
 
 def precision():
-    """The context of the forward pass: in mixed precision, PyTorch chooses the types of operations."""
+    """The context of the forward pass: in mixed precision, PyTorch's autocast chooses the types of operations."""
     short = {"mixed": torch.float16, "mixed-bfloat16": torch.bfloat16}.get(options.precision)
     return torch.autocast(device.type, short) if short else nullcontext()
 
@@ -212,7 +213,7 @@ def step(name):
             return
         model, inputs = laid_out(model), laid_out(inputs)
     rule = optimizer(model.parameters())
-    # As in Apus, gradients of float16 need a scale of the loss, which the scaler adapts. bfloat16 needs none.
+    # As in Apus, float16 gradients need a loss scale, which the scaler adapts. bfloat16 gradients need none.
     scaler = torch.amp.GradScaler(device.type) if options.precision == "mixed" else None
 
     @built

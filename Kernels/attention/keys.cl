@@ -1,6 +1,6 @@
-// The gradients dK of keys and dV of values. Each lane computes the gradients of one key and of its value. For each of
-// the heads that share the key (a group), the kernel iterates over the queries that may attend to the key, in blocks of
-// $block.
+// The gradients dK of keys and dV of values. Each vector lane computes the gradients of one key of a group (a head of
+// keys and values) and of its value. For each query head that reads the group, the kernel iterates over the queries
+// that may attend to the key, in blocks of $block.
 //
 //   item     = (batch · groups + group) · parts + part      part: WIDTH neighboring keys
 //   dK       [batch, groups, keys, size], in the result after dQ (queries.cl)

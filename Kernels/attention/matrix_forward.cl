@@ -1,14 +1,16 @@
-// As forward.cl, with matrix units (Dao, "FlashAttention-2", 2023): a work-group computes 64 queries of a head, in
-// blocks of $columns keys. While it processes one block, the keys and values of the next block are copied to local
-// memory. The factors of products have 16 bits; scores, sums and results have 32 bits.
+// Attention as in forward.cl, with matrix units (Dao, "FlashAttention-2", 2023). A work-group computes the outputs of
+// 64 queries of a head and iterates over the keys in blocks of $columns. While it processes one block, the keys and
+// values of the next block are copied to local memory. The factors of products have 16 bits; scores, sums and results
+// have 32 bits.
 //
 // The lowering fills in other templates: $ITEM is matrix_item.cl; $COPYQUERIES, $COPYKEYS and $COPYVALUES are
 // matrix_copy.cl; $SCORES is matrix_products.cl with the sums `p`; $ADDVALUES is matrix_sums.cl with the weights `p`;
-// $STORE is matrix_store.cl. $MASK computes the offsets of the head's mask, and $OPEN tests whether a query attends to
-// a key. $KEEP sets bit 4j + i of `kept` if dropout keeps element i of block j of the weights, and $DROP applies it.
+// $STORE is matrix_store.cl. $MASK computes where the mask and the bias of the head begin in memory. $ADDED is the bias
+// of a score, or −0 without a bias. $OPEN tests whether a query attends to a key. $KEEP sets bit 4j + i of `kept` if
+// dropout keeps element i of block j of the weights, and $DROP sets the other weights to 0.
 //
-// Local memory has $rowWords words for the queries, and two stages of $keyWords words for keys and $valueWords words
-// for values.
+// Local memory (`tiles`) has $rowWords words of 4 bytes for the queries, then two stages, each with $keyWords words for
+// keys and $valueWords words for values.
 //
 // Parameters: $ADDED, $ADDVALUES, $COPYKEYS, $COPYQUERIES, $COPYVALUES, $DROP, $ITEM, $KEEP, $MASK, $OPEN, $SCORES,
 // $STORE, $ahead, $columns, $keyWords, $keys, $outputCount, $queries, $result, $resultOffset, $rowWords, $scale,
@@ -41,7 +43,7 @@ for (int step = -1; step < steps; step += 1) {
   COPY_ASYNC_COMMIT();
   if (step < 0) continue;
   const int start = step * $columns;
-  // Whether all queries of the work-group attend to all keys of the block, if no mask forbids it.
+  // Whether each query of the work-group attends to each key of the block, apart from the mask.
   const int isWhole = start + $columns <= $keys && start + $columns - 1 <= first + $ahead;
   const u32 *const keys = tiles + $rowWords + step % 2 * ($keyWords + $valueWords);
   const u32 *const values = keys + $keyWords;
@@ -57,7 +59,7 @@ for (int step = -1; step < steps; step += 1) {
       top[i / 2] = row_greater_f32(p[j][i], top[i / 2]) ? p[j][i] : top[i / 2];
     }
   }
-  // Four work-items have the scores of a query.
+  // The scores of a query are in four work-items of a warp.
   UNROLL for (int h = 0; h < 2; h += 1) {
     UNROLL for (int distance = 1; distance < 4; distance *= 2) {
       const float other = SHUFFLE_XOR(top[h], distance);

@@ -1,8 +1,10 @@
-// The part of the results that a work-group of four warps computes with matrix units (see prelude/matrix.h): 64 rows,
-// which are neighboring queries of a head or, in matrix_keys.cl, neighboring keys of a group. Each warp computes 16 of
-// them. Element i of a block of sums of this work-item is in row `row + i / 2 * 8`.
+// Determines which results a work-group of four warps computes with matrix units (see prelude/matrix.h): those of 64
+// rows, which are neighboring queries of a head or, in matrix_keys.cl, neighboring keys of a group (a head of keys and
+// values). Each warp computes 16 of these rows. In a 16 × 8 block of sums, a work-item has four elements; element i is
+// in row `row + i / 2 * 8`.
 //
-// $head is the name `head` or `group`, and $tile the number of the group's tile of rows.
+// $head is the name `head` or `group`. $tile is the index of the work-group's tile of 64 rows in this head or group,
+// which has $tiles tiles.
 //
 // Parameters: $head, $headCount, $tile, $tiles.
 const i64 line = GROUP_ID() / $tiles;

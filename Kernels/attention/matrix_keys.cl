@@ -1,17 +1,19 @@
-// As keys.cl, with matrix units: a work-group computes the gradients of 64 keys and values of a group, in blocks of
-// $columns queries of each head that shares them. See matrix_forward.cl for the parts that the lowering fills in.
-// $SCORES and $WEIGHTGRADIENTS are matrix_products.cl with the sums `p` and `d`, whose rows are keys and whose columns
-// are queries. $ADDQUERIES and $ADDGRADIENTS are matrix_sums.cl with the weights `d` and `p`.
+// The gradients dK and dV as in keys.cl, with matrix units. A work-group computes the gradients of 64 keys of a group
+// (a head of keys and values) and of their values. For each query head that reads the group, it iterates over the
+// queries in blocks of $columns. See matrix_forward.cl for the parts that the lowering fills in. $SCORES and
+// $WEIGHTGRADIENTS are matrix_products.cl with the sums `p` and `d`, whose rows are keys and whose columns are queries.
+// $ADDQUERIES and $ADDGRADIENTS are matrix_sums.cl with the weights `d` and `p`. $DROPGRADIENT and $DROP apply dropout
+// to the gradient of a weight and to the weight.
 //
-// Local memory has $rowWords words for the keys, $valueWords words for the values, and two stages of $queryWords words
-// for queries and $gradientWords words for the gradients of their outputs.
+// Local memory (`tiles`) has $rowWords words of 4 bytes for the keys and $valueWords words for the values, then two
+// stages, each with $queryWords words for queries and $gradientWords words for the gradients of their outputs.
 //
 // Parameters: $ADDED, $ADDGRADIENTS, $ADDQUERIES, $COPYGRADIENTS, $COPYKEYS, $COPYQUERIES, $COPYVALUES, $DROP,
 // $DROPGRADIENT, $ITEM, $KEEP, $MASK, $OPEN, $SCORES, $STOREKEYS, $STOREVALUES, $WEIGHTGRADIENTS, $ahead, $columns,
 // $dots, $forward, $forwardOffset, $gradientWords, $heads, $keySteps, $keys, $outputCount, $queries, $queryWords,
 // $rowWords, $scale, $share, $valueSteps, $valueWords.
 $ITEM
-// The first query that attends to one of the keys, and the number of blocks of queries of each head.
+// The first query that attends to one of the 64 keys, and the number of blocks of queries in each head.
 const int begin = (int)LARGER((i64)0, SMALLER((i64)$queries, first - $ahead));
 const int blocks = ((int)$queries - begin + $columns - 1) / $columns;
 const int steps = blocks * (int)$share;
@@ -42,7 +44,7 @@ for (int step = -1; step < steps; step += 1) {
   COPY_ASYNC_COMMIT();
   if (step < 0) continue;
   const int start = begin + step % blocks * $columns;
-  // Whether all queries of the block attend to all keys of the work-group, if no mask forbids it.
+  // Whether each query of the block attends to each key of the work-group, apart from the mask.
   const int isWhole = start + $columns <= $queries && first + 64 <= $keys && first + 63 <= start + $ahead;
   const i64 head = group * $share + step / blocks;
   const i64 position = (batch * $heads + head) * $queries;

@@ -1,6 +1,6 @@
-// Computes the dot products of the 16 rows of each warp, in local memory at $rows, and $columns other rows, at $others:
-// $sums[j] is the block of the 8 columns from number 8j on. Both have the layout that matrix_copy.cl describes. $steps
-// is the length of the rows in units of 16 elements.
+// For each warp, computes the 16 × $columns dot products of its 16 rows, at $rows, and $columns rows at $others.
+// $sums[j] gets the work-item's elements of the 16 × 8 block whose columns begin at 8j. Both operands are in local
+// memory, in the layout of matrix_copy.cl. A dot product has $steps · 16 terms; those past the end of the rows are 0.
 //
 // Parameters: $chunks, $columns, $factor, $others, $phase, $rows, $steps, $sums.
 UNROLL for (int j = 0; j < $columns / 8; j += 1) {

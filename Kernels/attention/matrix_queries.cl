@@ -1,10 +1,11 @@
-// As queries.cl, with matrix units: a work-group computes the gradients of 64 queries of a head, in blocks of $columns
-// keys. See matrix_forward.cl for the parts that the lowering fills in. $SCORES and $WEIGHTGRADIENTS are
-// matrix_products.cl with the sums `p` and `d`. $ADDKEYS is matrix_sums.cl with the weights `d`.
+// The gradients dQ as in queries.cl, with matrix units. A work-group computes the gradients of 64 queries of a head and
+// iterates over the keys in blocks of $columns. See matrix_forward.cl for the parts that the lowering fills in. $SCORES
+// and $WEIGHTGRADIENTS are matrix_products.cl with the sums `p` and `d`. $ADDKEYS is matrix_sums.cl with the weights
+// `d`. $DROPGRADIENT applies dropout to the gradient of a weight.
 //
-// Local memory has $rowWords words for the queries, $gradientWords words for the gradients of their outputs, and two
-// stages of $keyWords words for keys and $valueWords words for values. $element is the position of element c of row
-// `at` of the gradients, in units of 16 bits.
+// Local memory (`tiles`) has $rowWords words of 4 bytes for the queries and $gradientWords words for the gradients of
+// their outputs, then two stages, each with $keyWords words for keys and $valueWords words for values. $element is the
+// index of element c of row `at` in the copy of the gradients, an array of 16-bit elements.
 //
 // Parameters: $ADDED, $ADDKEYS, $COPYGRADIENTS, $COPYKEYS, $COPYQUERIES, $COPYVALUES, $DROPGRADIENT, $ITEM, $KEEP,
 // $MASK, $OPEN, $SCORES, $STORE, $WEIGHTGRADIENTS, $ahead, $columns, $dots, $element, $factor, $forward,
@@ -54,7 +55,7 @@ for (int step = -1; step < steps; step += 1) {
     continue;
   }
   const int start = step * $columns;
-  // Whether all queries of the work-group attend to all keys of the block, if no mask forbids it.
+  // Whether each query of the work-group attends to each key of the block, apart from the mask.
   const int isWhole = start + $columns <= $keys && start + $columns - 1 <= first + $ahead;
   const u32 *const keys = gradients + $gradientWords + step % 2 * ($keyWords + $valueWords);
   const u32 *const values = keys + $keyWords;

@@ -1,6 +1,6 @@
-// Stores the 16 rows $total of each warp, which have $length elements each, at `$start + position · $length` of the
-// result. Rows from $count on do not exist. $VALUE is the value to store, computed from `sum`, an element of row
-// `row + h * 8`.
+// Stores $total, the sums of each warp's 16 rows of $length elements, in the result. Row r of head or group `line`
+// begins at `$start + (line · $count + r) · $length`. Rows from $count on do not exist and are not stored. $VALUE is
+// the value to store, computed from `sum`, an element of row `row + h * 8`.
 //
 // Parameters: $VALUE, $count, $length, $result, $start, $steps, $total.
 UNROLL for (int h = 0; h < 2; h += 1) {

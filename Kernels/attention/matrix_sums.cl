@@ -1,6 +1,7 @@
-// Adds to the 16 rows $total of each warp the products of $weights (16 × $columns) and $columns rows in local memory at
-// $others. The weights are rounded to the type of these rows. A block of sums is a factor of the product as it is: the
-// elements of a work-item are in the same rows and columns. $steps is the length of the rows in units of 16 elements.
+// Adds the product of $weights (16 × $columns for each warp) and $columns rows in local memory at $others to $total,
+// the sums of each warp's 16 rows of $steps · 16 elements. The weights are rounded to the type of the rows at $others.
+// No work-item needs the weights of another: its elements in two neighboring 16 × 8 blocks of accumulators are its
+// elements of a 16 × 16 factor A.
 //
 // Parameters: $chunks, $columns, $factor, $others, $phase, $steps, $total, $weights.
 UNROLL for (int k = 0; k < $columns / 16; k += 1) {

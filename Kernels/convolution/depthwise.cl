@@ -1,5 +1,5 @@
-// A depthwise convolution with $tapsH × $tapsW taps, row by row. The kernel loads each register of pixels once for all
-// $tileRows rows of results that use it.
+// A depthwise convolution with $tapsH × $tapsW taps, row by row. The kernel loads each vector register of pixels once
+// for all $tileRows rows of results that use it.
 //
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels, both
 //                                                                       counted from row h; s: column of taps

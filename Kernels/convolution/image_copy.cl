@@ -15,8 +15,8 @@
 //   $RANGE: sets `first` and `end`, the range of a row that comes from the source: indices of the target or, if zeros
 //       are inserted between elements, of the source. In the first case, also sets `shift`: element t of the target is
 //       element t · $phasesW - `shift` of the source.
-//   $COPY: writes the row to `to`: the elements from `first` to `last` - 1, from offset `from` of the source on, and
-//       zeros in the other places before `clear`
+//   $COPY: writes the row to `to`: the elements of the source row at offset `from` that the range `first` to `last` - 1
+//       selects, and zeros in the other places before `clear`
 //
 // Parameters: $COPY, $POSITIOND, $POSITIONH, $RANGE, $T, $image, $index, $insertD, $insertH, $lowD, $lowH, $offset,
 // $phasesD, $phasesH, $readPhasesD, $readPhasesH, $readPhasesW, $rowsPerImage, $slack, $sourceD, $sourceH, $sourceW,

@@ -23,7 +23,7 @@
 //   $tapsPerItem, $channelsPerItem: the taps and channels of x of a work-item; $tapBlocks, $channelBlocks: the number
 //       of work-items along each of these two axes
 //   $tapTable: the index in `geometry` of a table with four numbers for each tap: the offset of its pixel, down and
-//       across, and the first and the end of the columns of y for which this pixel is inside of x
+//       across, and the first and the end of the range of pixels in a row of y for which this pixel is inside of x
 //   $FACTORS: converts channels of x to the array `factors`, or is empty; $factor: channel m, in `factors` or in memory
 //
 // Parameters: $FACTORS, $T, $V, $channelBlocks, $channels, $channelsPerItem, $columns, $dtype, $factor, $gridHeight,

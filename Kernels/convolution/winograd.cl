@@ -21,7 +21,7 @@
 //   $TILE: winograd_tile.cl, computes `image`, `down` and `across` of `tile`
 //   $terms, $columns: the channels of the image and of the results; $gridHeight × $gridWidth: the results of an image
 //   $tiles, $panels: the number of tiles and panels; $tilesPerTask, $panelsPerTask: those of a task
-//   $tasks: the number of tasks; $parts: the tasks that have the same tiles; $items: the number of work-items
+//   $tasks: the number of tasks; $parts: the number of tasks with the same tiles; $items: the number of work-items
 //   $termsPerBlock: the terms whose weights are in the scratch buffer at a time, or all terms
 //   $patchDistance, $weightDistance: the distance in memory from one position to the next
 //   $scratch: the scratch buffers of $scratchSize elements; $sumsOffset: the offset of the sums in a buffer

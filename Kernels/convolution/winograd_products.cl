@@ -21,7 +21,8 @@
 //   $RESULTS: winograd_sums.cl if each task covers all tiles, else empty
 //   $terms, $columns: the channels of x and of y; $channelsPerBlock × $columnsPerBlock: the channels of a block
 //   $blocks: the number of blocks; $channelBlocks: the number of blocks along the channels of x
-//   $tiles: the number of tiles; $tilesPerBlock: the number whose transforms are in memory at a time; $parts: see above
+//   $tiles: the number of tiles; $tilesPerBlock: the number whose transforms are in memory at a time; $parts: the
+//       number of parts of the tiles
 //   $tasks: the number of tasks, $parts × $blocks; $items: the number of work-items
 //   $patchDistance, $gradientDistance, $sumDistance: the distance in memory from one position to the next
 //   $scratch: the scratch buffers of $scratchSize elements, which begin with the sums

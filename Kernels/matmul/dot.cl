@@ -5,13 +5,13 @@
 //
 // At the end, the kernel transposes the sums of WIDTH columns and adds the WIDTH registers, which gives one register of
 // results. It adds by ACCUMULATE with a factor of 1, so that integers wrap around. One work-item computes some
-// registers of results for all rows.
+// registers of results in all rows.
 //
 //   $rows × $columns, $depth: the size of a product, and the number of terms of a result
 //   $A, $B: arrays of type $dtype; $rowStride, $columnStride: the strides of the rows of A and of the columns of B
 //   $BATCH: computes $leftOffset and $rightOffset, the offsets of A and B in product `batch`
-//   $vectors: the registers of a row of results; $vectorsPerItem: those of a work-item; $chunks: the work-items along a
-//       row
+//   $vectors: the registers of a row of results; $vectorsPerItem: the registers of a row that one work-item computes;
+//       $chunks: the work-items of a row
 //   $ROW, $EPILOGUE: see vector.cl; `output` counts the rows of all products
 //
 // Parameters: $A, $B, $BATCH, $EPILOGUE, $ROW, $V, $chunks, $columnStride, $columns, $depth, $dtype, $index, $lane,

@@ -1,9 +1,10 @@
-// A matrix product with matrix units (see prelude/matrix.h). Each work-group computes a tile of
+// A matrix product with matrix units (mma instructions, see prelude/matrix.h). Each work-group computes a tile of
 // $tileRows × $tileColumns results. A step adds $depth terms: 64 bytes of each row of the left factor and of each
-// column of the right one. While the warps of a group multiply the factors of one step, copies of the factors of the
-// next $stages - 1 steps to local memory are under way. Each warp computes $itemRows × $itemColumns results, in blocks
-// of 16 × 8. At the end, it stores its sums in local memory. From there, each work-item takes neighboring results in
-// turn, so that stores to global memory are contiguous.
+// column of the right one. Local memory has $stages stages, each with the factors of one step. While the warps of a
+// group multiply the factors of one step, the copies of the factors of the next $stages - 1 steps are under way
+// (cp.async, if the factors are aligned). Each warp computes $itemRows × $itemColumns results, in blocks of 16 × 8. At
+// the end, the warps store their sums in local memory, one row of warps at a time. From there, neighboring work-items
+// store neighboring results, so that stores to global memory are coalesced.
 //
 //   group → (batch, tile row, tile column)
 //   warp → (row of warps, column of warps)
@@ -13,12 +14,14 @@
 //   $begin, $end: the range of terms that are added
 //   $BATCH: computes what depends on `batch`, the number of the product: the offsets of the factors. If a sum is split
 //       into parts, `batch` counts parts of products, and the code also sets the range of terms.
-//   $COPYLEFT, $COPYRIGHT: matrix_copy.cl, copies the terms from `start` on to `left` and `right`, in local memory
-//   $leftWords, $rightWords: the words of 4 bytes of the factors of one step
-//   $LOADLEFT, $LOADRIGHT: load 16 rows or columns from `line` on, for half `k` of the step, to `a` or `b[j]`, which
-//       are $registers registers
-//   $ROUNDLEFT, $ROUNDRIGHT: round `a` or `b[j]` to TF32, or split it into two TF32 numbers, or are empty
-//   $MULTIPLY: adds the product of `a` and 8 columns, a half of `b[j / 2]`, to `sums[i][j]`
+//   $COPYLEFT, $COPYRIGHT: matrix_copy.cl, copies the terms of one step, which begin at `start`, to `left` and `right`
+//       in local memory
+//   $leftWords, $rightWords: the size of each factor in one step, in words of 4 bytes
+//   $LOADLEFT, $LOADRIGHT: load 16 rows or columns, which begin at `line`, from local memory to the $registers
+//       registers `a` or `b[j]`; they load only the terms of half `k` of the step
+//   $ROUNDLEFT, $ROUNDRIGHT: round each number in `a` or `b[j]` to TF32, or split it into two TF32 numbers, or are
+//       empty
+//   $MULTIPLY: adds the product of `a` and 8 columns, one half of `b[j / 2]`, to `sums[i][j]`
 //   $OUTPUT: sets `output` and `column`, the place of the result at `tiledRow` and `tiledColumn`, for $EPILOGUE
 //   $ROW, $EPILOGUE: see vector.cl
 //

@@ -8,7 +8,7 @@
 //   $ITEM: pack_item.cl, computes `batch`, `panel`, `chunk` and `end`: the work-item copies rows `chunk` · $rowsPerItem
 //       to `end` - 1 of a panel
 //   $LOAD: loads `count` elements of row `row`, from column `first` on
-//   $rows × $columns: the size of the factor; $panels: its panels; $target: the address of the panels
+//   $rows × $columns: the size of the factor; $panels: the number of its panels; $target: the address of the panels
 //
 // Parameters: $ITEM, $LOAD, $V, $columns, $index, $lane, $panels, $rows, $rowsPerItem, $target, $width, $zero.
 $ITEM

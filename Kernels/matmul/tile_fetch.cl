@@ -4,10 +4,10 @@
 // and `across` the first row (of A) or column (of B) of the run, both counted from the start of the tile. Elements
 // outside of the matrix are zeros.
 //
-//   $across, $along: compute these two numbers from `element`, the number of the run
+//   $across, $along: compute `across` and `along` from `element`, the number of the run
 //   $line: the name `row` or `column`; $tileLine: `tileRow` or `tileColumn`; $lines: the rows or columns of the matrix
-//   $extent: the rows or columns of the tile; $end: the end of the terms; $items: the work-items of a group
-//   $LOAD: loads a run, which begins at $line and term `depth`, to the elements of $next from piece · $quad on
+//   $extent: the rows or columns of the tile; $end: the end of the range of terms; $items: the work-items of a group
+//   $LOAD: loads the run that begins at $line and term `depth` to the elements of $next from number piece · $quad on
 //   $next: the registers, `nextLeft` or `nextRight`
 //
 // Parameters: $LOAD, $across, $along, $end, $extent, $index, $items, $line, $lines, $next, $pieces, $quad, $tileLine.

@@ -13,8 +13,9 @@
 //   $begin, $end: the range of terms that are added
 //   $BATCH: computes what depends on `batch`: the offsets of the factors or, for a convolution, the group and the range
 //       of terms
-//   $FETCHLEFT, $FETCHRIGHT: tile_fetch.cl, loads the terms from `start` on to `nextLeft` and `nextRight`
-//   $STORELEFT, $STORERIGHT: tile_store.cl, stores them in `left` and `right`, in local memory
+//   $FETCHLEFT, $FETCHRIGHT: tile_fetch.cl, loads the terms of one step, which begin at `start`, to the registers
+//       `nextLeft` and `nextRight`
+//   $STORELEFT, $STORERIGHT: tile_store.cl, stores these terms in `left` and `right`, in local memory
 //   $leftCount, $rightCount: the elements of each factor that a work-item loads in a step
 //   $OUTPUT: sets `output` and `column`, the place of the result at `tiledRow` and `tiledColumn`, for $EPILOGUE
 //   $ROW, $EPILOGUE: see vector.cl
@@ -35,8 +36,8 @@ $T sums[$itemRows][$itemColumns];
 UNROLL for (int i = 0; i < $itemRows; i += 1) {
   UNROLL for (int j = 0; j < $itemColumns; j += 1) sums[i][j] = 0;
 }
-// In each iteration, the group loads the terms from `start` on, and adds those of the iteration before, which are in
-// local memory.
+// In each iteration, the group loads the terms of the step that begins at `start` to registers, and adds the terms of
+// the previous step, which are in local memory.
 for ($index start = $begin; start < $end + $step; start += $step) {
   $T nextLeft[$leftCount];
   $T nextRight[$rightCount];

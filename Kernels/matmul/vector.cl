@@ -22,12 +22,12 @@
 // $stageTiles tiles.
 //
 //   $rows × $columns: the size of a product; $segments: the number of segments
-//   $tiles: the tiles of one panel, with $tilesPerItem for each of $chunks work-items
-//   $panels: the panels of a product, with $panelsPerItem for each of $parts work-items
+//   $tiles: the number of tiles of one panel; $tilesPerItem of them for each of $chunks work-items
+//   $panels: the number of panels of a product; $panelsPerItem of them for each of $parts work-items
 //   $BATCH: computes the offsets of A and B in product `batch`
 //   $LEFT: segment.cl, sets `span` to the number of terms of segment `segment`, and `left[m]`, of C type $leftT, to the
 //       address of the segment in row m of the tile; for windows, convolution/pixel_tap.cl
-//   $TILE: for windows, convolution/pixel_tile.cl, computes their pixels; else empty
+//   $TILE: for windows, convolution/pixel_tile.cl, computes the pixels of the windows; else empty
 //   $RIGHT: right.cl, sets `row` to the address of B for segment `begin`. If the work-item packs B, `row` is `packed`:
 //       $PACKED declares this array, and $PACK is one of pack_panel*.cl. Else, both are empty.
 //   $TERMS: one of terms*.cl, adds a segment to `sums`

@@ -1,19 +1,20 @@
-// A matrix product with the products of warpgroups (see prelude/hopper.h). Each work-group computes a tile of
+// A matrix product with warpgroup MMA (wgmma instructions, see prelude/hopper.h). Each work-group computes a tile of
 // $tileRows × $tileColumns results. A step adds $depth terms, which are 128 bytes of a row or column. The last
-// warpgroup copies the factors of each step to one of $stages stages of local memory; a stage has two barriers, `full`
-// and `empty`. The other $consumers warpgroups multiply the factors; each computes 64 rows of results. At the end, they
-// store their sums in local memory. From there, each work-item takes neighboring results in turn, so that stores to
-// global memory are contiguous.
+// warpgroup is the producer: it copies the factors of each step by TMA to one of $stages stages of local memory. A
+// stage has two mbarriers: `full` says that its factors have arrived, and `empty` that it may be overwritten. The other
+// $consumers warpgroups multiply the factors; each computes 64 rows of results. At the end, these warpgroups store
+// their sums in local memory. From there, neighboring work-items store neighboring results, so that stores to global
+// memory are coalesced.
 //
 //   group → (batch, tile row, tile column)
 //
-//   $COPYLEFT, $COPYRIGHT: start the copies of the terms from `start` on to `left` and `right`; the barrier
-//       `full + stage` waits for them
-//   $leftWords, $rightWords: the words of 4 bytes of the factors of one step
-//   $leftLeading, $rightLeading: `leading` of WGMMA_DESCRIPTOR: the distance in bytes from 64 rows or columns to the
-//       next 64, or 0 if the terms of a row or column are contiguous
-//   $leftAdvance, $rightAdvance: the distance in bytes from 16 terms to the next 16
-//   $multiply: the function that starts a product, such as WGMMA_bfloat16_m64n128<K_MAJOR, MN_MAJOR>
+//   $COPYLEFT, $COPYRIGHT: start the TMA copies of the terms of one step, which begin at `start`, to `left` and
+//       `right`. The mbarrier `full + stage` counts the copied bytes.
+//   $leftWords, $rightWords: the size of each factor in one step, in words of 4 bytes
+//   $leftLeading, $rightLeading: `leading` of WGMMA_DESCRIPTOR: the distance in bytes, in local memory, from 64 rows or
+//       columns to the next 64; 0 if the terms of a row or column are contiguous
+//   $leftAdvance, $rightAdvance: the distance in bytes, in local memory, from 16 terms to the next 16
+//   $multiply: the function that issues a wgmma, such as WGMMA_bfloat16_m64n128<K_MAJOR, MN_MAJOR>
 //   $BATCH, $OUTPUT, $begin, $end, $rows, $columns, $rowTiles, $columnTiles: see matrix.cl
 //   $ROW, $EPILOGUE: see vector.cl
 //
@@ -33,7 +34,7 @@ u64 *const empty = full + $stages;
 if (lid == 0) {
   for (int stage = 0; stage < $stages; stage += 1) {
     MBARRIER_INIT(full + stage, 1);
-    // Each warp that multiplies arrives.
+    // One work-item of each warp that multiplies arrives.
     MBARRIER_INIT(empty + stage, $consumers * 4);
   }
   MBARRIER_FENCE();
@@ -80,7 +81,7 @@ if (warpgroup == $consumers) {
       $multiply(sums, WGMMA_ADVANCE(a, k * $leftAdvance), WGMMA_ADVANCE(b, k * $rightAdvance), 1);
     }
     WGMMA_COMMIT();
-    // The products of the step before are complete, so its stage may be overwritten.
+    // After this wait, the products of the previous step are complete, so the producer may overwrite its stage.
     WGMMA_WAIT(1);
     if (step > 0 && lane == 0) MBARRIER_ARRIVE(empty + (stage == 0 ? $stages : stage) - 1);
     stage += 1;
@@ -91,7 +92,7 @@ if (warpgroup == $consumers) {
   }
   WGMMA_WAIT(0);
   WGMMA_KEEP(sums);
-  // All products have read the factors, which the sums replace.
+  // After this barrier, no warpgroup reads the factors any more, so the sums may overwrite them.
   NAMED_BARRIER(1, $consumers * 128);
   float *const results = (float *)tiles + warpgroup * 64 * ($tileColumns + 8);
   UNROLL for (int i = 0; i < $tileColumns / 2; i += 1) {

@@ -8,13 +8,14 @@
 #define WIDE(name) name
 // Declares the only group size with which a kernel is launched.
 #define GROUP_SIZE(items) __launch_bounds__(items)
-// As GROUP_SIZE, for kernels that need many registers. One group may use all registers of a multiprocessor. With
-// GROUP_SIZE, the compiler limits the registers so that several groups fit, and spills values to memory.
+// As GROUP_SIZE, for kernels that need many registers: one group may use all registers of a multiprocessor. With
+// GROUP_SIZE, the compiler limits the registers so that several groups fit on a multiprocessor, and spills values to
+// memory.
 #define REGISTER_GROUP_SIZE(items) __launch_bounds__(items, 1)
-// Aligned, because matrix functions access local memory in chunks of 16 bytes.
+// The array is aligned, because the functions of prelude/matrix.h access local memory in chunks of 16 bytes.
 #define LOCAL_ARRAY(type, name, count) __shared__ __align__(16) type name[count]
-// Declares a local array of more than 48 KiB, whose memory the launch provides and which begins at a multiple of 1024
-// bytes. A kernel with such an array has no other local array.
+// Declares a local array of more than 48 KiB in dynamic shared memory, which the launch provides. The array begins at a
+// multiple of 1024 bytes. A kernel with such an array has no other local array.
 #if !defined(PTX_FUNCTIONS)
 #define LARGE_LOCAL_ARRAY(type, name, count) extern __shared__ __align__(1024) type name[]
 #endif

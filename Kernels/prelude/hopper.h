@@ -1,57 +1,66 @@
-// Instructions of NVIDIA's devices with compute capability 9.0 (Hopper), compiled for sm_90a: barriers in local memory,
-// copies of tiles by the tensor memory accelerator (TMA), and products of warpgroups. Included after prelude/matrix.h.
-// A compiler for processors without PTX defines PTX_FUNCTIONS and its own versions of the functions.
+// Instructions of NVIDIA's devices with compute capability 9.0 (Hopper), compiled for sm_90a: mbarriers (barriers in
+// local memory), copies of tiles by the tensor memory accelerator (TMA), and warpgroup MMA (wgmma). Included after
+// prelude/matrix.h. A compiler for processors without PTX, such as the CUDA stand-in of the tests, defines
+// PTX_FUNCTIONS and its own versions of these functions.
 //
-// A warpgroup is four warps; the number of its first warp is a multiple of 4. `bar` points to a u64 in local memory. The
-// phases of a barrier have the parities 0, 1, 0, … A phase completes when `count` work-items have arrived and all
-// expected bytes have been copied.
+// A warpgroup is four consecutive warps; the number of its first warp is a multiple of 4. `bar` points to an mbarrier,
+// a u64 in local memory. The phases of an mbarrier have the parities 0, 1, 0, … A phase completes when the number of
+// arrivals is the `count` of MBARRIER_INIT and all expected bytes have been copied.
 //
 //   LOCAL_TILES(type, name, count)   Declares an array in local memory at a multiple of 1024 bytes, where swizzle
 //                          patterns begin.
-//   MBARRIER_INIT(bar, count)        Initializes a barrier. Then one work-item calls MBARRIER_FENCE(), and all
-//                          work-items BARRIER(), before the barrier is used.
+//   MBARRIER_INIT(bar, count)        Initializes an mbarrier. Before the mbarrier is used, the same work-item calls
+//                          MBARRIER_FENCE(), and then all work-items call BARRIER().
 //   MBARRIER_ARRIVE(bar)             Arrives.
 //   MBARRIER_EXPECT(bar, bytes)      Arrives, and lets the phase also wait for copies of this number of bytes.
 //   MBARRIER_WAIT(bar, parity)       Waits until the phase with this parity has completed. It returns at once if the
-//                          running phase has the other parity, so parity 1 does not wait in the first phase.
-//   NAMED_BARRIER(id, count), NAMED_BARRIER_ARRIVE(id)   Barrier `id` (1 to 15) of `count` work-items, whole warps; the
-//                          second form, with the same arguments, does not wait.
-//   ELECT()                Whether the work-item is the only one that its warp elects. The whole warp calls it.
-//   REGISTERS_INCREASE(count), REGISTERS_DECREASE(count)   Changes the registers of each work-item of a warpgroup.
-//   ASYNC_FENCE()          Orders the work-item's earlier accesses to local memory before later copies by the TMA and
-//                          products of warpgroups. They access memory through another path.
+//                          current phase has the other parity, so parity 1 does not wait in the first phase.
+//   NAMED_BARRIER(id, count), NAMED_BARRIER_ARRIVE(id, count)   Barrier `id` (1 to 15) of `count` work-items, which
+//                          form whole warps (bar.sync). The second function arrives without waiting (bar.arrive).
+//   ELECT()                Elects one work-item of the warp: returns 1 to it, and 0 to the others. All work-items of
+//                          the warp must call it.
+//   REGISTERS_INCREASE(count), REGISTERS_DECREASE(count)   Sets the number of registers per work-item (setmaxnreg). All
+//                          warps of a warpgroup must call it.
+//   ASYNC_FENCE()          Orders the work-item's earlier accesses to local memory before later TMA copies and wgmma
+//                          instructions, which access memory through the async proxy.
 //
-//   TENSOR_MAP name        Declares a parameter of a kernel that cuTensorMapEncodeTiled has filled.
-//   TMA_LOAD_2D(to, map, x, y, bar), TMA_LOAD_3D(to, map, x, y, z, bar)   Starts to copy a box to local memory. The
-//                          position of its first element, (x, y, z), may be negative; elements outside of the tensor
-//                          are zeros. The bytes of the whole box count for `bar`. One work-item calls it.
+//   TENSOR_MAP name        Declares a kernel parameter: a tensor map that cuTensorMapEncodeTiled has encoded on the
+//                          host.
+//   TMA_LOAD_2D(to, map, x, y, bar), TMA_LOAD_3D(to, map, x, y, z, bar)   Starts to copy a box of a tensor to local
+//                          memory. (x, y, z) is the position of the box's first element. It may be negative; elements
+//                          outside of the tensor become zeros. The bytes of the whole box count for `bar`. One
+//                          work-item calls the function.
 //   TMA_STORE_2D(map, from, x, y), TMA_STORE_3D(map, from, x, y, z)       Starts to copy a box from local memory to the
-//                          tensor, without the elements that are outside of it.
+//                          tensor; elements of the box outside of the tensor are not stored.
 //   TMA_COMMIT()           Closes a group: the stores that the work-item has started since the last group.
 //   TMA_WAIT(count)        Waits until all groups of the work-item but the last `count` are stored.
-//   TMA_WAIT_READ(count)   Waits until they have read local memory, which can then be overwritten.
+//   TMA_WAIT_READ(count)   Waits only until these groups have read local memory, which can then be overwritten.
 //
-//   WGMMA_DESCRIPTOR(p, leading, stride, swizzle)   Describes a factor in local memory that begins at `p`, in a layout
-//                          with swizzle WGMMA_128B, WGMMA_64B, WGMMA_32B or WGMMA_NONE. With W bytes of swizzle:
-//                          K-major: 8 rows of W bytes follow one another; `stride` is the distance in bytes from 8 rows
-//                          to the next 8; `leading` is not used. MN-major: 8 terms of W bytes, each with the elements
-//                          of W / 2 rows (or columns), follow one another; `stride` is the distance from 8 terms to the
-//                          next 8, `leading` the distance from W / 2 rows to the next ones.
-//   WGMMA_ADVANCE(descriptor, bytes)   The descriptor of a factor that begins `bytes` later.
-//   WGMMA_bfloat16_m64n128<major, major>(d, a, b, accumulate)   Starts D = A · B, or D += A · B if `accumulate` is not
-//                          0. A (64 × 16) and B (16 × n) are descriptors, K_MAJOR (the default) or MN_MAJOR. Types:
-//                          bfloat16, float16 and tf32 (float32 numbers without their last 13 bits; 8 terms; K-major
-//                          only). n is 64, 128 or 256. D has n / 2 float32 registers a work-item: with w the warp of
-//                          the warpgroup, g = lane / 4 and t = lane % 4, d[i] is in row 16w + g + i / 2 % 2 · 8 and
+//   WGMMA_DESCRIPTOR(p, leading, stride, swizzle)   Returns the matrix descriptor of a factor in local memory that
+//                          begins at `p`. The swizzle is WGMMA_128B, WGMMA_64B, WGMMA_32B or WGMMA_NONE. With W bytes
+//                          of swizzle, a layout is K-major or MN-major. K-major: 8 rows (or columns) of W bytes follow
+//                          one another; `stride` is the distance in bytes from 8 rows to the next 8; `leading` is not
+//                          used. MN-major: 8 terms of W bytes, each with the elements of W / 2 rows (or columns),
+//                          follow one another; `stride` is the distance in bytes from 8 terms to the next 8, and
+//                          `leading` the distance in bytes from W / 2 rows to the next ones.
+//   WGMMA_ADVANCE(descriptor, bytes)   Returns the descriptor of a factor that begins `bytes` later.
+//   WGMMA_bfloat16_m64n128<major, major>(d, a, b, accumulate)   Issues a wgmma: D = A · B, or D += A · B if
+//                          `accumulate` is not 0. `a` and `b` are the descriptors of A (64 × 16) and B (16 × n); the
+//                          layout of each is K_MAJOR (the default) or MN_MAJOR. Types: bfloat16, float16 and tf32
+//                          (float32 numbers without their last 13 bits; 8 terms; K-major only). n is 64, 128 or 256.
+//                          D has n / 2 float32 registers per work-item. With w the index of the warp in the warpgroup,
+//                          g = lane / 4 and t = lane % 4, d[i] is in row 16w + g + i / 2 % 2 · 8 and
 //                          column i / 4 · 8 + 2t + i % 2.
-//   WGMMA_REGISTERS_bfloat16_m64n128<major>(d, a, b, accumulate)   The same with A in four registers: those of
-//                          MMA_bfloat16 for rows 16w to 16w + 15. For tf32: a[i] is in row g + i % 2 · 8, column
-//                          t + i / 2 · 4.
-//   WGMMA_FENCE()          Precedes the first product, and each product after a change of registers.
-//   WGMMA_COMMIT()         Closes a group of products.
-//   WGMMA_WAIT(count)      Waits until all groups but the last `count` are complete. Before, neither the registers of D
-//                          nor the factors in local memory may be accessed otherwise.
-//   WGMMA_KEEP(d)          Keeps the compiler from moving accesses to the registers across the call.
+//   WGMMA_REGISTERS_bfloat16_m64n128<major>(d, a, b, accumulate)   The same with A in four registers per work-item,
+//                          laid out as in MMA_bfloat16; the warp has rows 16w to 16w + 15 of A. For tf32: a[i] is in
+//                          row g + i % 2 · 8 of these and in column t + i / 2 · 4.
+//   WGMMA_FENCE()          Must precede the first wgmma, and each wgmma whose registers (of D or A) other instructions
+//                          have changed.
+//   WGMMA_COMMIT()         Closes a group: the wgmma instructions since the last group.
+//   WGMMA_WAIT(count)      Waits until all groups but the last `count` are complete. Until then, only wgmma
+//                          instructions may access their registers, and their factors in local memory must not be
+//                          overwritten.
+//   WGMMA_KEEP(d)          Keeps the compiler from moving accesses to the registers `d` across the call.
 //
 // Source: NVIDIA's reference of PTX: mbarrier, cp.async.bulk.tensor, wgmma, elect.sync, setmaxnreg, bar.
 
@@ -139,7 +148,7 @@ template <int count> INLINE void WGMMA_KEEP(float (&d)[count]) {
   UNROLL for (int i = 0; i < count; i += 1) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-// The operands of D in instructions with n = 64, 128 and 256.
+// The operand names %0, %1, … of the registers of D in instructions with n = 64, 128 and 256.
 #define PTX_NAMES_64 \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15" \
   ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"

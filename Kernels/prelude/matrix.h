@@ -1,30 +1,30 @@
-// The matrix units (tensor cores) of NVIDIA's devices, and copies to local memory that run while work-items compute.
-// For CUDA devices of compute capability 8.0 and higher. All 32 work-items of a warp call a matrix function together;
-// `lane` is the position of a work-item in its warp. A compiler for processors without PTX, such as the CUDA stand-in
-// of the tests, defines PTX_FUNCTIONS and its own versions of these functions.
+// The matrix units (tensor cores) of NVIDIA's devices, and asynchronous copies to local memory (cp.async). For CUDA
+// devices of compute capability 8.0 and higher. All 32 work-items of a warp must call LOAD_MATRIX, MMA and SHUFFLE_XOR
+// functions together; `lane` is the position of a work-item in its warp. A compiler for processors without PTX, such as
+// the CUDA stand-in of the tests, defines PTX_FUNCTIONS and its own versions of these functions.
 //
-//   LOAD_MATRIX(r, row)    Loads four matrices of 8 rows with 16 bytes each. `row` points to row lane % 8 of matrix
-//                          lane / 8. The work-item gets in r[i] the 32 bits at position lane % 4 of row lane / 4 of
-//                          matrix i.
-//   LOAD_MATRIX_TRANSPOSED(r, row)   The same for the transposed matrices; elements have 16 bits.
-//   MMA_bfloat16(d, a, b0, b1), MMA_float16(d, a, b0, b1)
-//                          Adds the product of A (16 × 16) and B (16 × 8) to D (16 × 8), whose elements are float32.
-//                          With g = lane / 4 and t = lane % 4: a[i] has the elements 2t and 2t + 1, counted from column
-//                          i / 2 · 8, of row g + i % 2 · 8 of A; b0 has the elements 2t and 2t + 1 of column g of B, and
-//                          b1 the elements 2t + 8 and 2t + 9; d[i] is the element of D in row g + i / 2 · 8 and column
-//                          2t + i % 2.
+//   LOAD_MATRIX(r, row)    Loads four matrices of 8 rows with 16 bytes each from local memory (ldmatrix). `row` points
+//                          to row lane % 8 of matrix lane / 8. The work-item gets in r[i] the 32-bit word number
+//                          lane % 4 of row lane / 4 of matrix i.
+//   LOAD_MATRIX_TRANSPOSED(r, row)   As LOAD_MATRIX, but transposes each matrix; elements have 16 bits.
+//   MMA_bfloat16(d, a, b0, b1), MMA_float16(d, a, b0, b1) Adds the product of A (16 × 16) and B (16 × 8) to D (16 × 8),
+//                          whose elements are float32. With g = lane / 4 and t = lane % 4: a[i] has the elements 2t and
+//                          2t + 1, counted from column i / 2 · 8, of row g + i % 2 · 8 of A. In column g of B, b0 has
+//                          the elements 2t and 2t + 1, and b1 the elements 2t + 8 and 2t + 9. d[i] is the element of D
+//                          in row g + i / 2 · 8 and column 2t + i % 2.
 //   MMA_int8(d, a, b0, b1) The same for int8 factors A (16 × 32) and B (32 × 8), and int32 sums, which wrap around. A
-//                          register has the four elements from 4t on, and the second half of a row begins at 16.
+//                          register has the four elements from 4t on; in a[2], a[3] and b1, from 4t + 16 on.
 //   MMA_tf32(d, a, b0, b1) The same for TF32 factors A (16 × 8) and B (8 × 8), and float32 sums. A register has the
-//                          element t, and the second half of a row begins at 4. The lowest 13 bits of a factor are
+//                          element t; in a[2], a[3] and b1, the element t + 4. The lowest 13 bits of a factor are
 //                          ignored.
 //   ROUND_TF32(r)          Rounds the float32 numbers in r[0] to r[3] to TF32: to the nearest number, ties away from 0.
 //   SPLIT_TF32(r)          The same, and stores the rounding errors, rounded to TF32, in r[4] to r[7].
 //   PACK_bfloat16(low, high), PACK_float16(low, high)
-//                          Rounds two float32 numbers, to the nearest, ties to even: the elements of a register.
-//   SHUFFLE_XOR(x, mask)   The `x` of the work-item in position lane ^ mask.
-//   COPY_ASYNC(to, from, bytes)   Starts to copy 16 bytes to local memory. All bytes from number `bytes` on are zeros
-//                          and are not read. Both addresses are multiples of 16.
+//                          Rounds two float32 numbers to 16 bits (to the nearest number, ties to even), and returns
+//                          both in one register, with `low` in its lower half.
+//   SHUFFLE_XOR(x, mask)   Returns the `x` of the work-item at position lane ^ mask.
+//   COPY_ASYNC(to, from, bytes)   Starts an asynchronous copy from global memory to 16 bytes of local memory. It reads
+//                          only the first `bytes` bytes; the others become zeros. Both addresses are multiples of 16.
 //   COPY_ASYNC_COMMIT()    Closes a group: the copies that the work-item has started since the last group.
 //   COPY_ASYNC_WAIT(count) Waits until all groups of the work-item but the last `count` are complete.
 //

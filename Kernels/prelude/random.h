@@ -17,8 +17,8 @@ INLINE VI random_i64(VL number, VL seed, VL counter) {
 #define random_i32(number, seed, counter) random_i64(L_FROM_I(number), seed, counter)
 
 #if WIDTH > 1
-// Returns WIDTH random words, from index `position` on. WIDTH blocks are generated together and buffered in `words`;
-// the first buffered word has the index `first`.
+// Returns WIDTH random words of a stream, from index `position` on. WIDTH blocks are generated together and buffered in
+// `words`; the first buffered word has the index `*first`.
 INLINE VI next_words(i64 position, VL seed, VL counter, int *words, i64 *first) {
   if (position < *first || position + WIDTH > *first + 4 * WIDTH) {
     VU generated[4];
@@ -30,7 +30,8 @@ INLINE VI next_words(i64 position, VL seed, VL counter, int *words, i64 *first) 
 }
 #endif
 
-// Sets kept[i] to 1 if dropout keeps the element of word i of a block, else to 0, in each lane.
+// Sets kept[i], in each lane, to 1 if dropout keeps the element of word i of a Philox block, else to 0. Dropout keeps
+// the element if the upper 24 bits of the word are below `bound`.
 INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   VU words[4];
   random_words(block, counter, seed, words);
@@ -79,8 +80,9 @@ INLINE void kept_pair(i64 number, VL counter, VL seed, VI bound, VI *kept) {
 }
 #endif
 
-// Like `kept_words`, for four consecutive words per lane. The first of them is word `skew` of the block before `block`.
-// `last` contains results for a whole block: on entry for the block before `block`, on return for `block`.
+// Like `kept_words`, for four consecutive words per lane. The first of these words is word `skew` of the block before
+// `block`. `last` contains the results for all words of a block: on entry for the block before `block`, on return for
+// `block`.
 INLINE void kept_fours(VL block, VL counter, VL seed, VI bound, VI skew, VI *last, VI *kept) {
   VI all[7];
   UNROLL for (int i = 0; i < 4; i += 1) all[i] = last[i];

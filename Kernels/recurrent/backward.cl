@@ -1,15 +1,16 @@
 // One work-group computes the gradients of $rowsPerGroup sequences, from the last time step to the first.
 //
-//   result  gradients of the input [times, batch, gates, size], of the states [states, batch, size] and, for a GRU, of
-//           the biased product of the previous state and the weights [times, batch, gates, size]
+//   result  gradients of the input [times, batch, gates, size], of the initial states [states, batch, size] and, for a
+//           GRU, of the biased product of the previous state and the weights [times, batch, gates, size]
 //   weight  [gates · size, size]
 //
-// During the loop, the memory of the states' gradients (`carried`, `carriedCell`) holds the gradients that flow to the
-// previous time step. In each time step, the whole group first computes the gradients of the product. Then it
-// multiplies these gradients by the weights, for $rows sequences and $vectors registers of WIDTH columns at a time. If
-// $vectors is not 1, the size is a multiple of $vectors · WIDTH.
+// During the loop over the time steps, the memory of the states' gradients (`carried`, `carriedCell`) holds the
+// gradients that flow to the previous time step. In each time step, the whole group first computes the gradients of the
+// product of the previous state and the weights. Then it multiplies these gradients by the weights, for $rows sequences
+// and $vectors registers of WIDTH columns at a time. If $vectors is not 1, $size is a multiple of $vectors · WIDTH.
 //
-//   $times, $batch, $gates, $size: the extents above; $states: 2 for an LSTM, else 1; $localSize: the items of a group
+//   $times, $batch, $gates, $size: the extents above; $states: 2 for an LSTM, else 1
+//   $localSize: the work-items of a group
 //   $isReversed: 1 if time steps go from the last position of a sequence to the first, else 0
 //   $CELL: backward_plain.cl, backward_gru.cl or backward_lstm.cl, stores the gradients of the gates; for a GRU, also
 //       sets `past`, the gradient of the previous state without the product; for an LSTM, also updates `carriedCell`
@@ -17,8 +18,10 @@
 //   $WEIGHT: loads register `v` of the columns from `at` on, in row `k` of the weights
 //   $GRADIENT: adds the gradient of the state of one time step (` + …`), or is empty
 //   $LAST, $LASTCELL: load the gradients of the last states, or are zeros
-//   $forward, $result: the result of forward.cl, and the result, of type $dtype, at $forwardOffset and $resultOffset
-//   $product: the address of the gradients of the product: for a GRU, its own part of the result, else as for the input
+//   $forward, $result: the result of forward.cl and the result of this kernel, of type $dtype, at the offsets
+//       $forwardOffset and $resultOffset
+//   $product: the address of the gradients of the product: for a GRU, the last part of the result. For other kinds, the
+//       gradients of the product are the gradients of the input, so it is `ofInput`.
 //
 // Parameters: $CELL, $GRADIENT, $LAST, $LASTCELL, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
 // $gates, $isReversed, $lane, $localSize, $product, $result, $resultOffset, $rows, $rowsPerGroup, $size, $states,
@@ -43,7 +46,7 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
 for (i64 step = $times - 1; step >= 0; step -= 1) {
   const i64 position = $isReversed ? $times - 1 - step : step;
   const i64 previous = position + ($isReversed ? 1 : -1);
-  // The inner loop runs along the state of one sequence, so that the hardware prefetches its cache lines.
+  // The inner loop runs along the elements of one sequence's state, so that the hardware prefetches their cache lines.
   for (i64 sequence = first; sequence < end; sequence += 1) {
     for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
       const int count = (int)SMALLER((i64)WIDTH, $size - at);

@@ -6,16 +6,18 @@
 //           gates and other values [times, batch, kept, size], where states is 2 for an LSTM (h and c) and otherwise 1,
 //           and kept is 4 for a GRU and 5 for an LSTM
 //
-// Before each time step, the whole group has written the previous states. Other groups write adjacent elements at the
-// same time, so loads of states must not read more elements than they need (`EXACT`). $rows sequences share a load of
-// the weights. The kernel computes the products of $gatesAtOnce gates at a time: of all gates or, if their sums do not
-// fit the registers, of one gate in each iteration of a loop that is not unrolled. If fewer than $rows sequences
-// remain, the last sequence takes the place of the missing ones, and is stored only once.
+// A barrier ends each time step, so that the group has written all its states before the next step reads them. Other
+// groups write adjacent elements at the same time, so loads of states must not read more elements than they need
+// (`EXACT`). $rows sequences share a load of the weights. The kernel multiplies the previous state by the weights of
+// $gatesAtOnce gates at a time: of all gates or, if their sums do not fit the registers, of one gate in each iteration
+// of a loop that is not unrolled. If fewer than $rows sequences remain, the last sequence takes the place of the
+// missing ones, and is stored only once.
 //
-//   $PARTS: the head of this loop, or the declaration of `part`, the first of the gates
-//   $times, $batch, $gates, $size: the extents above; $localSize: the items of a group
+//   $PARTS: the head of the loop over the gates, or a declaration of `part`; `part` is the first gate of an iteration
+//   $times, $batch, $gates, $size: the extents above; $localSize: the work-items of a group
 //   $isReversed: 1 if time steps go from the last position of a sequence to the first, else 0
-//   $CELL: forward_plain.cl, forward_gru.cl or forward_lstm.cl, computes `h`, the new state, from `sums`, the products
+//   $CELL: forward_plain.cl, forward_gru.cl or forward_lstm.cl, computes `h`, the new state, from the products in
+//       `sums`
 //   $VALID: whether a time step of a sequence changes the state: the value of the mask, or 1
 //   $WEIGHT: loads a register of weights: for gate `part + g` and the elements from `at` on, in row `k`
 //   $input, $state, $result: the input, the initial states and the result, of type $dtype, at the offsets $inputOffset,

@@ -1,6 +1,6 @@
-// Cumulative products along the middle axis of [outer, extent, inner]. If the other axes have too few elements to
-// occupy the device, the axis is split into chunks, and there are three launches (otherwise one chunk and only the last
-// launch):
+// Cumulative products along the middle axis of [outer, extent, inner]. If this axis is long and the other axes have too
+// few elements to occupy the device, the axis is split into chunks, and there are three launches. Otherwise, the axis
+// is one chunk, and there is only the last launch.
 //
 //   totals     the product of each chunk
 //   carries    the product of all chunks before each chunk (product_carries.cl)
@@ -10,7 +10,8 @@
 // element of each of these columns.
 //
 //   $CHUNK: chunk.cl, computes `base`, `begin`, `end`, `count` and `item`; $MULTIPLY: the product of a and b
-//   $start: the first factor: the carry of the chunk, or 1; $stride: the distance from one position to the next
+//   $start: the first factor: the carry of the chunk, or 1
+//   $stride: the distance in elements from one position to the next; negative if the scan begins at the end of the axis
 //   $READ: loads the element at offset `at`; $WRITE: stores `value` at `at`; empty in the first launch
 //   $FINISH: stores `total` in the first launch, else empty
 //

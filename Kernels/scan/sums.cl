@@ -4,11 +4,11 @@
 // depend on whether the axis is split into chunks (see products.cl), because the size of such chunks is a power of 16.
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. A $T contains an
-// element of each of these columns. A chain depends on the chains before it only through `before`. The loop over a full
-// chain is unrolled, so that the additions of several chains overlap.
+// element of each of these columns. A chain depends on the chains before it only through `before`, the sum of all
+// elements before the chain. The loop over a full chain is unrolled, so that the additions of several chains overlap.
 //
 //   $ADD: the sum of a and b; $CARRY: carry.cl
-//   $levels: the number of levels for a chunk; $mostLevels: their largest number
+//   $levels: the number of levels of a cascade over one chunk; $mostLevels: the maximum number of levels
 //   $start: the first term: the carry of the chunk, or 0
 //   $CHUNK, $FINISH, $READ, $WRITE, $stride: see products.cl
 //

@@ -9,7 +9,8 @@ public protocol Device: AnyObject, Sendable {
   /// Allocates a buffer of `byteCount` bytes; its memory returns to the device's pool when the buffer is released.
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer
 
-  /// Copies host bytes to the start of a buffer; the source may be reused on return.
+  /// Copies host bytes to the start of a buffer; the caller may reuse the memory of `source` as soon as the call
+  /// returns.
   func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError)
 
   /// Starts copying the first `byteCount` bytes of a buffer to the host. The copy follows all earlier work; the call
@@ -219,7 +220,7 @@ public struct DeviceInfo: Hashable, Sendable {
 
 /// The use of device memory, in bytes.
 public struct MemoryStatistics: Hashable, Sendable {
-  /// The bytes of buffers and of the memory that plans use; on the CPU, only of buffers and slabs.
+  /// The bytes of buffers and of the memory that plans use; on the CPU, the bytes of buffers and slabs only.
   public var used: Int
   /// The highest value of `used` so far.
   public var peak: Int

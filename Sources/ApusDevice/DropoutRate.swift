@@ -1,5 +1,5 @@
-/// The probability with which dropout drops an element, in `0 ..< 1`. The layers and the attention step take from it
-/// which elements are kept and by which factor they are multiplied.
+/// The probability with which dropout drops an element, in `0 ..< 1`. The layers and the attention step derive two
+/// numbers from it: the probability that an element is kept, and the factor by which kept elements are multiplied.
 package struct DropoutRate: Hashable, Sendable {
   private let rate: Double
 
@@ -7,6 +7,6 @@ package struct DropoutRate: Hashable, Sendable {
 
   /// The probability that an element is kept.
   package var keptProbability: Double { 1 - rate }
-  /// The factor by which kept elements are multiplied, which preserves the mean.
+  /// The factor by which kept elements are multiplied, so that dropout does not change the expected value.
   package var factor: Double { 1 / keptProbability }
 }

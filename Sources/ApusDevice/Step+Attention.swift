@@ -10,8 +10,8 @@ import ApusSystem
 ///
 /// The gradients are contiguous.
 ///
-/// `log Σ eˢ` is the logarithm of the sum over the keys. For a query whose keys are all masked, the output is 0, the
-/// logarithm is the greatest finite number, and the gradients are 0.
+/// `log Σ eˢ` is the log-sum-exp of a query's scores over the keys. For a query whose keys are all masked, the output
+/// is 0, the log-sum-exp is the greatest finite number, and the gradients are 0.
 public struct Attention: Hashable, Sendable {
   /// Whether a step computes the output, or the gradients of query, key and value.
   public enum Pass: String, Hashable, Sendable { case forward, backward }
@@ -90,7 +90,7 @@ public struct Attention: Hashable, Sendable {
     /// The dropout probability, in `0 ..< 1`.
     public var rate: Double
 
-    /// Creates a dropout from the entries of a random stream and a rate.
+    /// Creates a dropout from two indices in the scalar bank and a rate.
     public init(seed: Int, counter: Int, rate: Double) {
       self.seed = seed
       self.counter = counter
@@ -107,7 +107,7 @@ public struct Attention: Hashable, Sendable {
   public var pass: Pass
   /// The extents.
   public var geometry: Geometry
-  /// The factor of the products `Q Kᵀ`.
+  /// The number by which the dot products `Q Kᵀ` are multiplied.
   public var scale: Double
   /// Whether query `i` attends only to the keys `j ≤ i + offset`.
   public var isCausal: Bool

@@ -22,7 +22,8 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   public var output: SIMD3<Int>
   /// The distance, in elements of `x`, between neighboring windows.
   public var stride: SIMD3<Int>
-  /// The padding before the first element; the padding after the last element follows from `output`.
+  /// The number of zeros before the first element of `x` along each axis; the number after the last element follows
+  /// from `output`.
   public var padding: SIMD3<Int>
   /// The distance, in elements of `x`, between neighboring elements of a window.
   public var dilation: SIMD3<Int>
@@ -185,8 +186,8 @@ extension Convolution {
 
 extension Convolution {
   /// The input gradient of a strided 1 × 1 convolution without padding, as a convolution of stride 1. Its result is the
-  /// gradient of the input pixels that windows read, one pixel for each pixel of `y`; the gradient of all other pixels
-  /// is 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
+  /// gradient of only those input pixels that a window reads, one for each pixel of `y`; the gradient of all other
+  /// pixels is 0. The epilogue is still the epilogue of the strided step. `nil` for other steps.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)
@@ -202,7 +203,7 @@ public struct ChannelsLastPreference: Hashable, Sendable {
   /// When a convolution uses channels-last images.
   public enum Condition: Hashable, Sendable {
     case never
-    /// Only if the images are already channels-last: a conversion would take longer than the time that it saves.
+    /// Only if the images are already channels-last: a conversion would take more time than it saves.
     case ifConverted
     /// If the images are already channels-last, or if a forward convolution reads the result, directly or through
     /// elementwise operations, reductions or pooling.

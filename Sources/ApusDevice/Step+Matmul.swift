@@ -24,8 +24,10 @@ public struct Matmul: Hashable, Sendable {
   public var dtype: DType
   /// The type to which all elements of `a` and `b` are already rounded: `dtype` itself or, for `float32` factors that
   /// were computed from 16-bit values, `float16` or `bfloat16`.
-  /// A device may multiply the factors in this type. The products are exact in `float32`, but processor units that
-  /// multiply pairs of `bfloat16` numbers add in another order, and may flush subnormal numbers to zero.
+  ///
+  /// A device may multiply the factors in this type. The products of single elements are exact in `float32`, but
+  /// instructions that multiply pairs of `bfloat16` numbers add the products in another order, and may flush subnormal
+  /// numbers to zero.
   public var factorDtype: DType
   /// The precision to which the device may round `float32` factors.
   public var inputPrecision: InputPrecision

@@ -2,9 +2,9 @@ public import Kernels
 
 /// A reduction of the outputs of a program over some axes of its domain.
 ///
-/// `prologue` runs over `domain`; `reducers[i]` combines output `i` of the prologue over the axes in `axes`; `epilogue`
-/// runs on the combined values, over the domain with those axes' extents set to 1. The order in which values are
-/// combined depends only on the shape.
+/// `prologue` runs over `domain`. `reducers[i]` combines output `i` of the prologue over the axes in `axes`. `epilogue`
+/// runs on the combined values, over the domain with the extents of the reduced axes set to 1. The order in which
+/// values are combined depends only on the shape.
 public struct Reduction: Hashable, Sendable {
   /// The shape that the prologue runs over.
   public var domain: Shape

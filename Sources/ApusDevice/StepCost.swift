@@ -5,8 +5,8 @@ public struct StepCost: Hashable, Sendable {
   public var operation: String
   /// The family, pass, shapes and element type, such as `matmul 64x10x128 NT float32`.
   public var label: String
-  /// The number of floating-point operations of matrix products, convolutions, attention, recurrent layers, and loops
-  /// of such steps; 0 for all other steps.
+  /// The number of floating-point operations (two per multiply-add) of matrix products, convolutions, attention,
+  /// recurrent layers, and loops of such steps; 0 for all other steps.
   public var flops: Double
   /// The bytes of the elements that are read; an element may count once for each operand that contains it.
   public var bytesRead: Double
@@ -106,7 +106,7 @@ extension Elementwise {
   }
 }
 
-/// The type of the factors of a product, as it is multiplied.
+/// The name of the type in which a device may multiply the factors of a product.
 private func factors(_ dtype: DType, _ precision: InputPrecision) -> String {
   dtype == .float32 && precision != .float32 ? "\(precision)" : "\(dtype)"
 }
@@ -188,7 +188,8 @@ private struct Traffic {
     for result in binding.results { written += bytes(result) }
   }
 
-  /// Adds rows with `count` elements in total, which are read and written, and the indices that select them.
+  /// Adds the bytes of rows with `count` elements in total, once as read and once as written, and the bytes of the
+  /// indices that select the rows.
   private mutating func addRows(_ count: Int, _ dtype: DType, _ indices: Operand) {
     let rows = Double(count * dtype.byteCount)
     read += rows

@@ -43,7 +43,7 @@ public struct ModelDescription: Sendable {
     public var batchSize: Int
     /// The number of passes over the data, which may be a fraction.
     public var epochs: Double
-    /// The norm to which gradients are clipped; `nil` if they are not clipped.
+    /// The global norm to which gradients are clipped; `nil` if they are not clipped.
     public var clipNorm: Double?
     /// Other options of `apus train` by their keys: `--label-smoothing` is `label_smoothing`.
     public var options: JSONObject

@@ -1,16 +1,16 @@
 import ApusNN
 import ApusTensor
 
-/// Views of each image whose outputs are averaged when a model of images is measured or predicts. The model takes
-/// `x: [batch, channels, height, width]`.
+/// The views of each image on which an image model runs in evaluation and prediction; the outputs for these views are
+/// averaged. The model takes `x: [batch, channels, height, width]`.
 public enum TestTimeAugmentation: String, CaseIterable, Hashable, Sendable {
   /// The image itself.
   case none
   /// The image and its mirror image.
   case flip
-  /// Half the mean of `flip`, and half the mean of `flip` for two translations of the image by one pixel: down and to
-  /// the right, up and to the left. The pixels at the edges are those of reflection padding (Jordan, "94% on CIFAR-10
-  /// in 3.29 seconds on a single GPU", 2024).
+  /// The mean of two equal parts: the mean of `flip` for the image itself, and the mean of `flip` for two translations
+  /// of the image by one pixel along both axes (down and to the right, up and to the left). The pixels at the edges are
+  /// those of reflection padding (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024).
   case flipShift = "flip-shift"
 
   /// A layer that returns the averaged outputs of a model; for `none` the model itself.

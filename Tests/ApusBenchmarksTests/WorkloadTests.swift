@@ -30,7 +30,8 @@ struct WorkloadTests {
     #expect(try lines(of: product).map { $0["dtype"] } == ["int8"])
   }
 
-  /// The size of attention is the number of queries and of keys; the bytes are those of `[4, 16, size, 64]`, four times.
+  /// The size in a workload's name is the number of queries and of keys. The bytes are those of four `float32` arrays
+  /// `[4, 16, size, 64]`: queries, keys, values and the result.
   @Test func attentionHasTwoSizes() throws {
     let workloads = try OpBandwidth.find("attention")
     #expect(workloads.map(\.name) == ["attention-256x256", "attention-2048x2048"])
@@ -39,8 +40,8 @@ struct WorkloadTests {
     }
   }
 
-  /// Every pass counts two operations for each multiply-add of the forward pass. This grouped convolution has 4·3·3
-  /// outputs of 1·3·3 multiply-adds each.
+  /// Each pass is counted with two operations for each multiply-add of the forward pass. This grouped convolution has
+  /// 4·3·3 outputs of 1·3·3 multiply-adds each.
   @Test func aConvolutionHasALineForEachPass() throws {
     let lines = try lines(of: Conv("N1C2H5W5K4R3S3P1U2D1G2"))
     #expect(lines.map { $0["pass"]?.string } == ["forward", "input", "weight"])
@@ -50,8 +51,8 @@ struct WorkloadTests {
     }
   }
 
-  /// `bytes` is the number of bytes for each element of the result: 4 + 2 for a cast from `float32` to `float16`,
-  /// 4 + 4 + 1 for a comparison of two `float32` matrices.
+  /// `bytes` is the number of bytes that are read and written for each element of the result: 4 + 2 for a cast from
+  /// `float32` to `float16`, 4 + 4 + 1 for a comparison of two `float32` matrices.
   @Test(arguments: [("to-float16-256x256", 6), ("less-256x256", 9)])
   func anOperationCountsTheBytesItReadsAndWrites(name: String, bytes: Int) throws {
     let workloads = try OpBandwidth.find(name)

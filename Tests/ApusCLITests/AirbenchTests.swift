@@ -3,7 +3,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The files of CIFAR-10 with 80 training and 20 test images. The class is the position of bright rows in noise.
+/// Files in the format of CIFAR-10, with 80 training and 20 test images. An image of class k is noise, which is
+/// brighter in rows 3k, 3k+1 and 3k+2.
 private struct TinyCIFAR {
   let directory: ScratchDirectory
 
@@ -60,18 +61,18 @@ private struct TinyCIFAR {
 
   @Test func theRecipeTrains() throws {
     let images = try TinyCIFAR()
-    // The weights first become their average after five steps.
+    // The weights are first replaced by their moving average after step 5.
     let run = try Invocation(words("run", images, steps: 6))
     try #require(run.status == 0, "\(run.errors)")
     #expect(run.errors.contains("whitening: 24 filters of 2x2 from the patches of 48 images"), "\(run.errors)")
     // An epoch has three batches.
     #expect(try run.member("steps") == 6 && run.member("epochs") == 2)
-    // The first convolution has pairs of opposite filters and is not trained, the second one is.
+    // The first convolution has pairs of filters with opposite signs and is frozen. The second convolution is trained.
     let (before, after) = (try weights("run", step: 0), try weights("run", step: 6))
     #expect(before.first == after.first && before.second != after.second)
     #expect(before.first[..<144].map { -$0 } == Array(before.first[144...]))
 
-    // Test-time augmentation is part of the last test and, by default, of evaluations.
+    // The last test of a run uses test-time augmentation, and so do evaluations by default.
     let path = scratch.file("run")
     let measured = try Invocation("evaluate", path, "--device", "cpu", "--json")
     #expect(try measured.status == 0 && measured.member("test_time_augmentation") == "flip-shift", "\(measured.errors)")
@@ -106,7 +107,7 @@ private struct TinyCIFAR {
     #expect(run.status == status && run.errors.contains(message), "\(run.status) \(run.errors)")
   }
 
-  /// Each of the options changes a run of another model.
+  /// Each of these options also changes the training of another model.
   @Test func otherModelsTakeTheOptions() throws {
     let images = try TinyImages()
     func digest(_ options: [String]) throws -> String? {

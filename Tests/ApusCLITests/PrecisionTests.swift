@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Runs in mixed precision, and runs that detect NaN.
+/// Runs in mixed precision and with TF32, and runs that diverge.
 @Suite(.blocking) struct PrecisionTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory

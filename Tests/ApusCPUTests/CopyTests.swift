@@ -44,8 +44,8 @@ import Testing
     }
   }
 
-  /// Transposes larger than the caches, with whole tiles and with partial tiles at the edges. The row stride of the
-  /// result may exceed the length of a row.
+  /// Transposes whose results are large enough for non-temporal stores, with whole tiles and with partial tiles at the
+  /// edges. The row stride of the result may exceed the length of a row.
   @Test(arguments: availableSets, [(1100, 1030, 1040), (600, 4130, 4144), (9, 150_000, 150_000)])
   func largeCopiesExchangeAxes(simd: String, size: (rows: Int, columns: Int, width: Int)) throws {
     let (rows, columns, width) = size

@@ -9,8 +9,8 @@ import Testing
 /// Compares the loops of rows (operations of `elementwise.def`) with scalar functions, mostly those of `RowFunction`,
 /// on all available instruction sets. The suite covers all rows of the integer arithmetic types (lanes), and all rows
 /// of `float32` except `exp_difference`, which `FusedRowTests` covers. Of the rows of `float64`, it covers the
-/// predicates of one number (such as `isNaN`), `normal`, and the functions of one or two numbers that have no separate
-/// test here (`RowFunction.hasLoopTest` is false).
+/// predicates of one number (such as `isNaN`), `normal`, `tanhGradient`, `sigmoidGradient`, and the functions of one or
+/// two numbers that have no separate test here (`RowFunction.hasLoopTest` is false).
 @Suite struct RowTests {
   /// The rows of a kind whose floating-point loops have no separate test.
   static func floats(_ kind: RowFunction.Kind) -> [RowFunction] {
@@ -46,8 +46,8 @@ import Testing
     try #require(Row(name, lane, simd), "no row \(name) on \(lane)")
   }
 
-  /// Swift reads the costs in `elementwise.def`. They determine the sizes of tasks. A loop prefetches memory while it
-  /// computes a row that is not cheap (`isCheap`).
+  /// Swift reads the costs in `elementwise.def`, which determine the sizes of tasks. While a loop computes a row that
+  /// is not cheap (`isCheap`), it prefetches memory.
   @Test func rowsHaveCosts() {
     for row in ElementwiseRow.allCases { #expect((2...100).contains(row.cost), "\(row)") }
     let cheap: [ElementwiseRow] = [.add, .divide, .sqrt, .less, .isNaN, .shiftLeft, .logicalAnd, .roundBFloat16]
@@ -62,7 +62,7 @@ import Testing
     88.7228, 88.8, -87.33, -103.97, -104, 1.5, 2.5, -1.5, 8_388_608, 16_777_215, 3.14159274, 1e5, 0.9999999,
   ]
 
-  /// Floats over the whole range of exponents, both signs, then the special values.
+  /// Floats over the whole range of exponents and of both signs, `step` bit patterns apart; then the special values.
   static func floats(step: UInt32) -> [Float] {
     stride(from: UInt32(0), to: UInt32.max - step, by: Int(step)).map { Float(bitPattern: $0) } + specials
   }
@@ -246,8 +246,8 @@ import Testing
     #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
   }
 
-  /// The gradients of tanh and of the sigmoid function are computed without contraction to multiply-adds: the results
-  /// have the bits of the same formula in Swift.
+  /// The gradients of tanh and of the sigmoid function are computed without contraction to fused multiply-adds: the
+  /// results have the bits of the same formula in Swift.
   @Test(arguments: availableSets) func gradientsOfValues(simd: String) throws {
     func check<T: BinaryFloatingPoint & BitwiseCopyable>(_ lane: Lane, _ g: [T], _ y: [T]) throws {
       let (tanh, sigmoid) = (try find("tanhGradient", lane, simd), try find("sigmoidGradient", lane, simd))

@@ -16,7 +16,7 @@ import Testing
     !Harness.isSimulator || $0.isSmall
   }
 
-  /// 16-bit factors, also on devices without matrix units.
+  /// Attention with 16-bit inputs, also on devices without matrix units.
   @Test(arguments: halfPrecisionCases) func halfPrecision(_ item: AttentionStepCase) throws {
     for (kernelClass, device) in Harness.devices {
       let problems = try item.problems(on: device)

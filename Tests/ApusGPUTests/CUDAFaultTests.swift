@@ -7,7 +7,7 @@ import Testing
 @testable import ApusGPU
 
 /// Failures of the CUDA driver and of devices, on a stand-in for the driver (``CUDAStandIn``). Tests that set
-/// environment variables of the stand-in run in a separate process.
+/// environment variables of the stand-in, or that lose the device, run in a separate process.
 struct CUDAFaultTests {
   /// Opens the first device with these variables in the environment, and returns the error.
   private static func failure(_ variables: [String: String]) throws -> String {
@@ -81,7 +81,8 @@ struct CUDAFaultTests {
     }
   }
 
-  /// A large upload needs memory of its own. If there is none, it goes directly to its target.
+  /// A large upload is first copied to a separate block of device memory. If the device has no room for this block, the
+  /// upload goes directly to its target.
   @Test func aLargeUploadWorksOnAFullDevice() async throws {
     await #expect(processExitsWith: .success) {
       setenv("STAND_IN_MEMORY", "2", 1)
@@ -93,8 +94,8 @@ struct CUDAFaultTests {
     }
   }
 
-  /// Runs a kernel with a pointer `result` to 256 bytes, which fails. Checks that each later call reports that the
-  /// device is lost.
+  /// Runs a kernel that fails; its argument `result` points to 256 bytes of global memory. Checks that each later call
+  /// reports that the device is lost.
   private static func expectLoss(body: String, errorCode: Int) throws {
     let driver = try CUDAStandIn.driver()
     let memories = try CUDAStandIn.start(body: body, on: driver)
@@ -118,14 +119,14 @@ struct CUDAFaultTests {
     }
   }
 
-  /// A kernel, for example of a custom operation, writes to an address that does not exist.
+  /// A kernel, for example of a custom operation, writes to an address that is not mapped.
   @Test func anIllegalAddressLosesTheDevice() async throws {
     await #expect(processExitsWith: .success) {
       try CUDAFaultTests.expectLoss(body: "  result[1l << 44] = LOCAL_ID();\n", errorCode: 700)
     }
   }
 
-  /// A vector load from an address that is not a multiple of its size.
+  /// A kernel loads a vector of 16 bytes from an address that is not a multiple of 16.
   @Test func aMisalignedLoadLosesTheDevice() async throws {
     let result = try await #require(processExitsWith: .success, observing: [\.standardErrorContent]) {
       try CUDAFaultTests.expectLoss(
@@ -136,7 +137,8 @@ struct CUDAFaultTests {
     #expect(text.contains("which is not a multiple of 16 bytes"), "\(text)")
   }
 
-  /// A row of a matrix at an address that is not a multiple of 16.
+  /// A kernel passes `LOAD_MATRIX` (`ldmatrix`) the address of a matrix row in local memory that is not a multiple of
+  /// 16 bytes.
   @Test func aMisalignedMatrixLosesTheDevice() async throws {
     let result = try await #require(processExitsWith: .success, observing: [\.standardErrorContent]) {
       try CUDAFaultTests.expectLoss(

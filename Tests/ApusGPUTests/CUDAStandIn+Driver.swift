@@ -14,18 +14,21 @@ extension CUDAStandIn {
 
   static func libraries() throws -> CUDALibraries { try opened.get() }
 
-  /// How the threads of a block run. The results of a correct kernel do not depend on it.
+  /// The order in which the stand-in runs the threads of a block, and when it completes asynchronous copies. The
+  /// results of a correct kernel do not depend on the mode.
   struct Mode: Equatable, CustomStringConvertible {
-    /// Whether the threads run in descending order.
+    /// Whether the threads run in descending order. Pending TMA loads then complete in reverse order, and the elected
+    /// lane is the last one of the warp.
     var isReversed = false
-    /// Whether asynchronous copies land as soon as they start, and not when a thread waits for them.
+    /// Whether asynchronous copies and wgmma products complete as soon as they start, and not when a thread waits for
+    /// them.
     var copiesLandAtOnce = false
 
     static let all = [false, true].flatMap { copies in
       [false, true].map { Mode(isReversed: $0, copiesLandAtOnce: copies) }
     }
 
-    /// Two modes that differ in everything.
+    /// The default mode, and the mode that differs from it in both settings.
     static let opposites = [Mode(), Mode(isReversed: true, copiesLandAtOnce: true)]
 
     var description: String {
@@ -35,8 +38,8 @@ extension CUDAStandIn {
 
   private static let modeLock = NSLock()
 
-  /// Runs a function in each mode, and returns its results. Other tests can run kernels at the same time, in the same
-  /// modes. On a GPU, modes have no effect.
+  /// Runs a function in each mode, and returns its results. Kernels that other tests run at the same time run in the
+  /// same mode. On a GPU, modes have no effect.
   static func results<R>(in modes: [Mode], _ body: (Mode) throws -> R) throws -> [R] {
     try modeLock.withLock {
       defer { try? setMode(Mode()) }
@@ -47,7 +50,7 @@ extension CUDAStandIn {
     }
   }
 
-  /// Sets how kernels run from the next block on.
+  /// Sets the mode of all blocks that the stand-in starts from now on.
   private static func setMode(_ mode: Mode) throws {
     if isReplaced { return }
     let library = try #require(dlopen("\(folder())/libcuda.so.1", RTLD_NOW))
@@ -57,7 +60,8 @@ extension CUDAStandIn {
     }
   }
 
-  /// Starts a kernel with a pointer `result` to 256 bytes of zeros, in one group of 32 work-items.
+  /// Starts a kernel in one work-group of 32 work-items. Its argument `result` points to 256 bytes of uninitialized
+  /// global memory.
   static func start(body: String, on driver: CUDADriver) throws -> [CUDADriver.Memory] {
     let kernel = KernelSource(
       family: "fault", parameters: [KernelParameter("GLOBAL int *", "result")], body: body, for: .gpu, localSize: 32)

@@ -36,17 +36,17 @@ import Testing
     geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
     geometry(2, 3, 4, size: SIMD3(3, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(2, 2, 1)),
     // 1 × 1 convolutions of images whose pixels fill whole vector registers. The OpenCL kernels read these images in
-    // place.
+    // place, without copying them.
     geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
-    // Images that each work-item copies to a private array. These cases have elements that are grouped by their
-    // coordinates modulo the stride, zeros inserted between elements, several depths, and channels in several blocks.
+    // Images that each work-item copies to a private array. The cases: elements that are grouped by their coordinates
+    // modulo the stride, zeros inserted between elements, several depths, and channels in several blocks.
     geometry(
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
-    // Depthwise convolutions. Their OpenCL kernels compute one image row after another. The cases are rows of one and
-    // of two registers, more rows than a tile has, a window larger than the image, and too many taps for these kernels
+    // Depthwise convolutions. Their OpenCL kernels compute one image row after another. The cases: rows of one and of
+    // two registers, more rows than a tile has, a window larger than the image, and more taps than these kernels accept
     // (the last geometry, 7 × 7).
     geometry(2, 3, 3, groups: 3, size: SIMD3(1, 6, 30), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
@@ -57,7 +57,7 @@ import Testing
     geometry(11, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 17, size: SIMD3(1, 48, 48), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(2, 1, 260, size: SIMD3(1, 6, 6), kernel: SIMD3(1, 3, 3)),
-    // Stride 2: a row of the input gradient ends inside of a register in which elements alternate with zeros.
+    // Stride 2: a row of the input gradient ends within a vector register, in which elements alternate with zeros.
     geometry(2, 5, 7, size: SIMD3(1, 5, 35), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
   ]
 
@@ -126,8 +126,8 @@ import Testing
 
   private func all(_ mask: SIMDMask<SIMD3<Int>>) -> Bool { mask[0] && mask[1] && mask[2] }
 
-  /// The geometries for the simulator. It needs a quarter of a minute for a pass of a GPU kernel, so outside of
-  /// `.ci/nightly` it runs these kernels on the geometries that differ most: groups with strides and dilation, three
+  /// The geometries for the simulator, which needs about 15 s for a pass of a kernel of class `gpu`. So outside of
+  /// `.ci/nightly`, it runs these kernels on the geometries that differ most: groups with strides and dilation, three
   /// dimensions, 1 × 1 kernels with padding and with strides, and more channels than a tile.
   static let simulated =
     Harness.classes == [.gpu] && getenv("APUS_SIMULATE_ALL") == nil
@@ -211,8 +211,8 @@ import Testing
     #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
   }
 
-  /// Channels-last images of 16-bit numbers, and of `float32` numbers rounded to TF32, on matrix units, with both orders
-  /// of the threads of a block, and with copies that land late and at once.
+  /// Channels-last convolutions on matrix units: `bfloat16` in two opposite modes of the stand-in, `float16` with
+  /// copies that complete at once, and `float32` rounded to TF32 in the default mode.
   @Test(
     .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"), arguments: matrix.indices,
     Convolution.Pass.allCases)
@@ -245,7 +245,7 @@ import Testing
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
   }
 
-  /// `float16` images are converted as they are read, so no second buffer of an image's size is needed.
+  /// `float16` images are converted as kernels read them, so the device needs no second buffer of an image's size.
   @Test(
     .enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "kernels for CPUs; the simulator takes hours"),
     arguments: Convolution.Pass.allCases)

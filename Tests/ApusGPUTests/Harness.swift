@@ -4,13 +4,14 @@ import Foundation
 
 @testable import ApusGPU
 
-/// The devices on which the tests of kernels run: OpenCL device 0 once with each kernel class (the kernels for CPUs, and
-/// those for GPUs), or only with the class that `APUS_KERNEL_CLASS` names, and the stand-in for CUDA. If
-/// `APUS_TEST_DEVICES` is set, only the kinds that it names (``TestDevice/kinds``); CUDA is then a GPU. The devices do
-/// not use the user's program cache. PoCL has a cache of its own, for which `.ci/run` names a new folder.
+/// The devices on which the tests of kernels run: OpenCL device 0, once with each kernel class (kernels for CPUs and
+/// kernels for GPUs) or only with the class that `APUS_KERNEL_CLASS` names; and the stand-in for CUDA. If
+/// `APUS_TEST_DEVICES` is set, only the kinds of devices that it names are used (``TestDevice/kinds``), and a CUDA
+/// device is then a GPU. The devices do not use the user's program cache. PoCL has its own cache, for which `.ci/run`
+/// names a new folder.
 ///
-/// The tests of the suites share these devices. They run in parallel, but on the simulator on one thread; see
-/// ``KernelSuite``.
+/// The tests of all suites share these devices. The tests run in parallel, except on the simulator, where they run on
+/// one thread; see ``KernelSuite``.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] = {
     var devices = classes.map { ($0, open($0) as any Device) }
@@ -46,7 +47,7 @@ enum Harness {
   }
 
   /// Opens a new device on the stand-in for CUDA, or on a GPU if `APUS_TEST_DEVICES` names `cuda`.
-  /// - Parameter adapt: changes the description of the device that the lowering uses.
+  /// - Parameter adapt: changes the description of the device (`KernelTarget`) that the lowering uses.
   static func openCUDA(
     adapt: (inout KernelTarget) -> Void = { _ in }
   ) -> GPUDevice<CheckedDriver<CUDADriver>> {
@@ -68,7 +69,7 @@ enum Harness {
 }
 
 extension PlanBuilder {
-  /// Runs the plan once, and generates its CUDA source if the device runs the kernels for GPUs.
+  /// Runs the plan once. If the device is the OpenCL device with the kernels for GPUs, also generates the CUDA source.
   func results(on device: any Device) throws -> [[Double]] {
     if (device as? GPUDevice<CheckedOpenCL>)?.driver.target.kernelClass == .gpu { try CUDADump.write(plan) }
     return try run(on: device)
@@ -79,7 +80,7 @@ extension PlanBuilder {
 /// directory, the source is written there, and `.ci/nvrtc-check` compiles it.
 enum CUDADump {
   private static let directory = ProcessInfo.processInfo.environment["APUS_DUMP_CUDA"]
-  /// One compute capability of each set of kernels: without and with matrix units.
+  /// One compute capability without matrix units (tensor cores), and one with them: each has its own set of kernels.
   static let capabilities = [75, 90]
 
   /// - Parameters:

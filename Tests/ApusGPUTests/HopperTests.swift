@@ -25,8 +25,9 @@ struct HopperTests {
     return ["\(folder)/libcuda.so.1", "\(folder)/libnvrtc.so.13"]
   }
 
-  /// Barriers, copies of boxes and products, in both orders of threads and in all modes of asynchronous effects. With
-  /// `APUS_DUMP_CUDA`, the programs are written for `.ci/nvrtc-check`.
+  /// Runs kernels with mbarriers, named barriers, TMA copies and wgmma, in both orders of threads and in all modes of
+  /// asynchronous effects. If `APUS_DUMP_CUDA` names a folder, the CUDA source of the kernels is written there for
+  /// `.ci/nvrtc-check`.
   @Test func instructions() throws {
     let result = try Self.check(try Self.libraries())
     #expect(result.status == 0 && result.output.contains(" 0 failures"), "\(result.output)")
@@ -34,7 +35,8 @@ struct HopperTests {
     #expect(try Self.check(["--dump", folder]).status == 0)
   }
 
-  /// Kernels with a wrong phase, a missing barrier or wait, a wrong swizzle or a wrong position of an element.
+  /// Kernels with a wrong phase or count of an mbarrier, a missing barrier or wait, a wrong swizzle, or a wrong
+  /// position of an element.
   @Test func plantedFaultsAreFound() throws {
     let result = try Self.check(try Self.libraries() + ["--faults"])
     #expect(result.status == 0 && result.output.contains(" 0 not found"), "\(result.output)")

@@ -7,13 +7,13 @@ import Testing
 /// Whether `.ci/sanitize-kernels` runs the tests.
 private let isSanitized = ProcessInfo.processInfo.environment["STAND_IN_SANITIZE"] == "address"
 
-/// The end of a process after a report, with the exit status that `.ci/sanitize-kernels` sets.
+/// How a process ends after a report of the sanitizer: with the exit status that `.ci/sanitize-kernels` sets.
 private let reported = ExitTest.Condition.exitCode(99)
 
 /// Faults of kernels that the address sanitizer finds on the stand-in for CUDA. Each test runs a kernel in a separate
-/// process, which the sanitizer ends with its report.
+/// process, because the sanitizer ends the process after its report.
 @Suite(.enabled(if: isSanitized, "`.ci/sanitize-kernels` runs these tests")) struct KernelSanitizerTests {
-  /// Runs a kernel with a pointer `result` to 64 zeros, in one group of 32 work-items.
+  /// Runs `body` as a kernel with a pointer `result` to 64 ints, all 0, in one group of 32 work-items.
   private static func run(_ body: String) throws {
     let driver = try CUDAStandIn.driver()
     let memories = try CUDAStandIn.start(body: body, on: driver)

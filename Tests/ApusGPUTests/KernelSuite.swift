@@ -1,11 +1,11 @@
 import ApusTestSupport
 import Testing
 
-/// The trait of the suites of kernel tests. `.ci/oclgrind-check` runs every suite that has it. The tests run on
-/// ``ThreadPool/blocking``, because they wait for compilers.
+/// The trait of the suites of kernel tests. `.ci/oclgrind-check` runs every suite that has it. The tests wait for
+/// compilers, so they run on ``ThreadPool/blocking``.
 ///
-/// On the simulator, all tests of these suites run on one thread. The simulator tracks uninitialized memory for each
-/// thread separately, and crashes if a kernel is launched on another thread than the one that created the context.
+/// On the simulator, all tests of these suites run on one thread instead. The simulator tracks uninitialized memory for
+/// each thread separately, and crashes if a kernel is launched on another thread than the one that created the context.
 struct KernelSuite: SuiteTrait, TestTrait, TestScoping {
   private static let threads = Harness.isSimulator ? ThreadPool(threadCount: 1) : .blocking
 

@@ -4,8 +4,8 @@ import Testing
 
 @testable import ApusGPU
 
-/// Attention with matrix units, on the stand-in for CUDA, compared with the reference device in two modes of the stand-in
-/// (see `MatrixTileTests`).
+/// Attention with matrix units (tensor cores), on the stand-in for CUDA, compared with the reference device in two
+/// modes of the stand-in (see `MatrixTileTests`).
 @Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixAttentionTests {
   private static let device = Harness.openCUDA()
@@ -20,7 +20,7 @@ struct MatrixAttentionTests {
     #expect(results[0] == results[1])
   }
 
-  /// Rows of up to 128 elements are served by kernels for matrix units, longer ones by other kernels.
+  /// Kernels for matrix units compute rows of up to 128 elements. Other kernels compute longer rows.
   @Test func longRowsHaveOtherKernels() throws {
     let kernels = try AttentionStepCase.halfPrecision.suffix(2).map {
       try Self.device.lower($0.plan(.forward), TuningTable()).launches[0].kernel.name
@@ -29,7 +29,7 @@ struct MatrixAttentionTests {
   }
 
   /// Kernels with a planted fault: swapped registers, a wrong position of an element, a missing barrier, a missing wait
-  /// for copies, a wrong stage, a wrong bank, and a maximum of too few scores.
+  /// for copies, a wrong stage, a wrong swizzle, and a maximum over too few scores.
   @Test(
     .enabled(if: !CUDAStandIn.isReplaced, "only the stand-in finds all of these faults"),
     arguments: [

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusGPU
 
-/// A product with factors in row-major or column-major order, for tests of the kernels for matrix units.
+/// A matrix product with row-major or column-major factors, for tests of the kernels for matrix units (tensor cores).
 struct MatrixProduct {
   /// The number of products; 0 for a product without a batch axis.
   var batch = 0
@@ -17,7 +17,8 @@ struct MatrixProduct {
   /// The type to which the factors are rounded, if it is not `dtype`.
   var factorDtype: DType?
   var inputPrecision = InputPrecision.float32
-  /// Whether rows of factors begin at multiples of 16 elements, so that they can be copied 16 bytes at a time.
+  /// Whether each row (of a column-major factor: each column) begins at a multiple of 16 elements, so that it can be
+  /// copied 16 bytes at a time.
   var isAligned: Bool
 
   private func layout(_ rows: Int, _ columns: Int, _ isTransposed: Bool, isShared: Bool = false) -> Layout {
@@ -28,13 +29,15 @@ struct MatrixProduct {
     return Layout(shape: [batch, rows, columns], strides: Shape([isShared ? 0 : pitch * count] + strides))
   }
 
-  /// The plan, and for each element the expected sum and the sum of the magnitudes of its terms.
+  /// The plan of `relu(a · b + bias)`, and for each result the expected value and the sum of the magnitudes of its
+  /// terms, the bias included.
   func build() -> (plan: PlanBuilder, expected: [(sum: Double, size: Double)]) {
     var numbers = Numbers(seed: 11)
     let (left, right) = (layout(m, k, isLeftTransposed), layout(k, n, isRightTransposed, isShared: sharesRight))
     func array(_ count: Int) -> [Double] {
       guard dtype.isFloatingPoint else { return numbers.integers(count, -9..<10) }
-      // For TF32, positive numbers that are not exact in it: if factors are truncated, all errors have one sign.
+      // For TF32, positive numbers that TF32 does not represent exactly: if a kernel truncates the factors instead of
+      // rounding them, all errors have the same sign.
       return numbers.array(count).map { inputPrecision == .float32 ? $0 : Double(Float(abs($0) * 1.000_456_7)) }
     }
     let (a, b) = (array(left.positions.max()! + 1), array(right.positions.max()! + 1))
@@ -72,21 +75,22 @@ struct MatrixProduct {
     return (builder, expected)
   }
 
-  /// The allowed error of a sum, divided by the sum of the magnitudes of its terms.
+  /// The allowed error of a result, divided by the sum of the magnitudes of its terms.
   private var tolerance: Double {
-    // The errors of two factors, and of the sum.
+    // The relative errors of the terms, to which the rounding error of the sum is added below.
     let ofTerms: Double =
       switch inputPrecision {
       case .float32: 0
-      // The errors of many terms cancel in part.
+      // In a long sum, the errors of the terms cancel in part.
       case .tf32: k < 64 ? 2.01 * 0x1p-11 : 0x1p-11
       case .tf32x3: 0x1p-20
       }
     return ofTerms + 4 * Double(max(1, k)).squareRoot() * 0x1p-24
   }
 
-  /// Runs the product with a shape of the kernel, in several modes of the stand-in. Returns what is wrong; `nil` if nothing is.
-  /// - Parameter localSize: the number of work-items of a group of this shape.
+  /// Runs the product with the given kernel shape in each of `modes`. Returns a description of the first wrong result,
+  /// or of a mode whose results differ from those of the first mode; `nil` if there is none.
+  /// - Parameter localSize: the expected number of work-items of a group with this shape.
   func fault(
     _ shape: any KernelShape, localSize: Int, on device: GPUDevice<CheckedDriver<CUDADriver>>,
     modes: [CUDAStandIn.Mode] = CUDAStandIn.Mode.opposites
@@ -107,7 +111,7 @@ struct MatrixProduct {
   }
 }
 
-/// A part of a kernel's text, and what replaces it.
+/// A fault to plant in a kernel: a part of its source, and the text that replaces this part.
 struct PlantedFault: Sendable {
   let original, planted: String
   let format: MatrixFormat

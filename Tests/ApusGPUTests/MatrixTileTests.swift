@@ -4,13 +4,14 @@ import Testing
 
 @testable import ApusGPU
 
-/// The kernels for matrix units, on the stand-in for CUDA, compared with sums in float64. Each product runs in two
-/// modes of the stand-in: the threads of a block run in ascending order, and copies to local memory land when a thread
-/// waits for them; or the threads run in descending order, and copies land as soon as they start. If an access to local
-/// memory is not ordered by a barrier, or a copy overwrites what other threads still read, the results differ.
+/// Matrix products with matrix units (`mma`, see `prelude/matrix.h`), on the stand-in for CUDA, compared with sums in
+/// float64. Each product runs in two modes of the stand-in. In one, the threads of a block run in ascending order, and
+/// a copy to local memory completes (lands) when a thread waits for it. In the other, the threads run in descending
+/// order, and a copy completes as soon as it starts. If no barrier orders an access to local memory, or a copy
+/// overwrites what other threads still read, the results differ.
 @Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixTileTests {
-  /// Without products of warpgroups, which would compute some of the products.
+  /// Without wgmma, which would otherwise compute some of the products.
   private static let device = Harness.openCUDA { $0.hasWarpgroups = false }
 
   private func check(_ product: MatrixProduct, _ tile: MatrixTile) throws {
@@ -18,12 +19,12 @@ struct MatrixTileTests {
     Issue.record("\(product) \(tile): \(fault)")
   }
 
-  /// All orders of the factors' elements, with sizes up to 3 beyond a tile in each dimension.
+  /// All combinations of row-major and column-major factors, with sizes of whole and partial tiles.
   @Test(
     arguments: MatrixTile.all.map { ($0, MatrixFormat.bfloat16) }
       + [.float16, .int8, .tf32, .tf32x3].map { (MatrixTile(64, 64, stages: 4), $0) })
   func products(tile: MatrixTile, format: MatrixFormat) throws {
-    // Terms of all stages but one.
+    // The terms of `stages - 1` steps: those that the kernel copies before its first step.
     let depth = MatrixTile.stepWordCount * 4 / format.dtype.byteCount * (tile.stages - 1)
     for (rows, columns, terms) in [(0, 0, 0), (1, 2, 3), (2, 3, 1), (3, 1, 2), (16, 32, 16)] {
       for order in 0..<4 {
@@ -38,7 +39,7 @@ struct MatrixTileTests {
     }
   }
 
-  /// Products with fewer terms than the kernel copies before its first step, and with few results.
+  /// Products with few results. All but the last have fewer terms than the kernel copies before its first step.
   @Test func smallProducts() throws {
     for (m, n, k) in [(1, 1, 1), (3, 70, 31), (64, 2, 33), (17, 16, 64), (5, 9, 200)] {
       for order in 0..<4 {
@@ -50,7 +51,7 @@ struct MatrixTileTests {
     }
   }
 
-  /// Long sums for few results are split into parts.
+  /// Long sums for few results are split into parts (split-K), which a second kernel adds.
   @Test(arguments: [MatrixFormat.bfloat16, .int8, .tf32]) func splitSums(format: MatrixFormat) throws {
     for (k, order) in zip([2048, 4100, 5003, 8192], 0..<4) {
       let product = MatrixProduct(
@@ -61,7 +62,7 @@ struct MatrixTileTests {
     }
   }
 
-  /// Factors that are stored as float32, but are already rounded to 16 bits.
+  /// Factors that are stored as float32 and whose values are exact in 16 bits. The kernel converts them to 16 bits.
   @Test(arguments: [DType.bfloat16, .float16]) func roundedFactors(dtype: DType) throws {
     for order in 0..<4 {
       try check(
@@ -71,7 +72,8 @@ struct MatrixTileTests {
     }
   }
 
-  /// Infinite factors give infinite sums with TF32, and NaN with three products. NaN gives NaN.
+  /// An infinite factor gives an infinite sum with TF32, and NaN with the three TF32 products of `tf32x3`. A NaN gives
+  /// NaN.
   @Test(arguments: [InputPrecision.tf32, .tf32x3]) func infiniteFactors(precision: InputPrecision) throws {
     var builder = PlanBuilder()
     let (a, b) = ([Double.infinity, 1, -1, .nan], [2.0])
@@ -90,7 +92,7 @@ struct MatrixTileTests {
   }
 
   /// Kernels with a planted fault: a wrong position of an element in a register, a missing barrier, a missing wait for
-  /// copies, wrong banks of local memory, and for TF32 a missing rounding and a missing product.
+  /// copies, a wrong swizzle of local memory, and for TF32 a missing rounding and a missing product.
   @Test(
     .enabled(if: !CUDAStandIn.isReplaced, "only the stand-in finds all of these faults"),
     arguments: [
@@ -108,11 +110,12 @@ struct MatrixTileTests {
     #expect(try result(of: fault, modes: CUDAStandIn.Mode.all) != nil)
   }
 
-  /// Kernels that overwrite local memory too early: each copies the factors of a later step to the stage that other
-  /// warps still read. The results are right if copies land when a thread waits for them, but not if they land at once.
+  /// A kernel that overwrites local memory too early: it copies the factors of a later step to the stage that other
+  /// warps still read. The results are right if copies complete when a thread waits for them, and wrong if copies
+  /// complete as soon as they start.
   @Test(.enabled(if: !CUDAStandIn.isReplaced, "only the stand-in finds all of these faults"))
   func earlyCopiesAreFound() throws {
-    // The factors of step + 4 have the stage of the current step.
+    // The factors of step `step + 4` are copied to the stage of the current step.
     let fault = PlantedFault(
       "for (int step = 1 - 4; step < steps; step += 1) {\n    const int copied = step + 4 - 1;",
       "for (int step = -4; step < steps; step += 1) {\n    const int copied = step + 4;")

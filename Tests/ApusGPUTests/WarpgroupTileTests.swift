@@ -4,8 +4,8 @@ import Testing
 
 @testable import ApusGPU
 
-/// The kernels with products of warpgroups and tensor copies, on the stand-in for CUDA, compared with sums in float64 in
-/// two modes of the stand-in.
+/// The kernels that use wgmma (warpgroup MMA) and TMA, on the stand-in for CUDA, compared with sums in float64 in two
+/// modes of the stand-in (see `MatrixTileTests`).
 @Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct WarpgroupTileTests {
   private static let device = Harness.openCUDA()
@@ -15,10 +15,10 @@ struct WarpgroupTileTests {
     Issue.record("\(product) \(tile): \(fault)")
   }
 
-  /// All orders of the factors' elements, with sizes up to 3 beyond a tile in each dimension.
+  /// All combinations of row-major and column-major factors, with sizes up to 3 beyond a tile in each dimension.
   @Test(arguments: WarpgroupTile.all.map { ($0, DType.bfloat16) } + [(WarpgroupTile.all[0], .float16)])
   func products(tile: WarpgroupTile, dtype: DType) throws {
-    // More steps than stages, so that each stage is used again.
+    // As many steps as stages. With further terms, there is one more step, which uses the first stage again.
     let depth = 64 * tile.stages
     for (rows, columns, terms) in [(0, 0, 0), (1, 2, 3), (2, 3, 1), (3, 1, 2)] {
       for order in 0..<4 {
@@ -30,7 +30,7 @@ struct WarpgroupTileTests {
     }
   }
 
-  /// Products with less than a tile of results, fewer steps than stages, several tiles, or a batch.
+  /// Products with fewer results than a tile, fewer steps than stages, several tiles, or a batch.
   @Test func otherSizes() throws {
     for (m, n, k) in [(64, 64, 64), (65, 200, 70), (300, 70, 130)] {
       for order in 0..<4 {
@@ -44,7 +44,7 @@ struct WarpgroupTileTests {
     }
   }
 
-  /// Long sums for few results are split into parts.
+  /// Long sums for few results are split into parts (split-K), which a second kernel adds.
   @Test func splitSums() throws {
     for order in 0..<4 {
       let product = MatrixProduct(
@@ -55,7 +55,7 @@ struct WarpgroupTileTests {
     }
   }
 
-  /// Rows that do not begin at multiples of 16 bytes cannot be copied by tensor copies.
+  /// TMA cannot copy rows that do not begin at multiples of 16 bytes, so kernels without wgmma compute these products.
   @Test func otherKernelsComputeUnalignedProducts() throws {
     let product = MatrixProduct(
       m: 130, n: 131, k: 133, isLeftTransposed: false, isRightTransposed: false, dtype: .bfloat16, isAligned: false)
@@ -63,7 +63,7 @@ struct WarpgroupTileTests {
     #expect(try product.fault(tile, localSize: tile.items, on: Self.device) == nil)
   }
 
-  /// A product runs again with other memory, first as launches and then as a graph.
+  /// The same plan runs again and again with newly allocated memory, whose addresses the tensor maps must get.
   @Test func tensorMapsFollowTheMemory() throws {
     let product = MatrixProduct(
       m: 70, n: 80, k: 64, isLeftTransposed: false, isRightTransposed: true, dtype: .bfloat16, isAligned: true)
@@ -75,9 +75,9 @@ struct WarpgroupTileTests {
     }
   }
 
-  /// Kernels with a planted fault: a wrong parity of a barrier, a stage that is released too early, a missing wait for
-  /// products, a wrong distance in a descriptor, a wrong row of the results, and a missing barrier before the sums
-  /// replace the factors.
+  /// Kernels with a planted fault: a wrong parity of an mbarrier, a stage that is released too early, a missing wait
+  /// for wgmma, a wrong stride in a matrix descriptor, a wrong row of the results, and a missing barrier before the
+  /// sums overwrite the factors in local memory.
   @Test(
     .enabled(if: !CUDAStandIn.isReplaced, "only the stand-in finds all of these faults"),
     arguments: [
@@ -90,7 +90,7 @@ struct WarpgroupTileTests {
       PlantedFault("i / 2 % 2 * 8", "i % 2 * 8"), PlantedFault("NAMED_BARRIER(1, 2 * 128);", ""),
     ])
   func plantedFaultsAreFound(fault: PlantedFault) async throws {
-    // Some faults lose the device of the process.
+    // Some faults lose the device, which the process then cannot use again.
     await #expect(processExitsWith: .success) {
       [original = fault.original as String, planted = fault.planted as String] in
       try WarpgroupTileTests.expectFault(original, planted)
@@ -105,7 +105,7 @@ struct WarpgroupTileTests {
     do {
       #expect(try product.fault(tile, localSize: tile.items, on: device, modes: CUDAStandIn.Mode.all) != nil)
     } catch DeviceError.lost {
-      // Threads wait for a barrier that never completes.
+      // For example, threads wait for an mbarrier whose phase never completes.
     }
   }
 }

@@ -4,7 +4,8 @@ import Testing
 
 /// Steps whose settings change: groups, constraints, momenta and random keys.
 extension CompiledStepTests {
-  /// After steps in which the program holds values, and steps whose groups have other settings, steps are compiled.
+  /// Steps are compiled even if the program holds values of the model during every second step, or if the settings of
+  /// groups change in each step.
   @Test func compilationSurvivesHeldValuesAndChangedGroups() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
@@ -24,7 +25,8 @@ extension CompiledStepTests {
     }
   }
 
-  /// The numbers of a constraint are constants, until groups change.
+  /// A compiled step takes the numbers of a constraint as constants. After a constraint changes, the steps are compiled
+  /// again.
   @Test func constrainedStepsAreCompiled() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let runs = [false, true].map { isCompiled in
@@ -39,7 +41,7 @@ extension CompiledStepTests {
     }
   }
 
-  /// A momentum of 0 has another formula than any other momentum.
+  /// With a momentum of 0, the update has another formula than with any other momentum.
   @Test func theMomentumMayBecomeZero() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let (plain, compiled) = (Run(Self.cases[0], isCompiled: false), Run(Self.cases[0], isCompiled: true))
@@ -51,7 +53,7 @@ extension CompiledStepTests {
     }
   }
 
-  /// The learning rate of a group is a number of the step, also if the group has a constraint.
+  /// The learning rate of a group is passed to each run of a compiled step's plan, even if the group has a constraint.
   @Test func ratesOfConstrainedGroupsMayChange() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let runs = [false, true].map { isCompiled in
@@ -65,8 +67,8 @@ extension CompiledStepTests {
     }
   }
 
-  /// After the program has set another random seed or an earlier counter, steps draw the numbers of that key, and are
-  /// compiled.
+  /// After the program has set another random seed or an earlier counter, the steps draw the numbers of the new key,
+  /// and are still compiled.
   @Test func theRandomKeyMayChange() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let runs = [false, true].map { Run(Self.cases[0], isCompiled: $0) }
@@ -79,7 +81,8 @@ extension CompiledStepTests {
     }
   }
 
-  /// Steps that draw the same numbers again and again may draw other numbers later.
+  /// Steps that draw the same random numbers again and again are not compiled. When later steps draw other numbers,
+  /// they are compiled, and draw the numbers of their keys.
   @Test func theRandomKeyMayChangeAfterEqualKeys() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let runs = [false, true].map { Run(Self.cases[0], isCompiled: $0) }
@@ -91,8 +94,8 @@ extension CompiledStepTests {
     }
   }
 
-  /// After a compiled step, `lastPlanStepCount` is the number of steps of its plan, whether the step builds its graph or
-  /// not.
+  /// After a compiled step, `lastPlanStepCount` is the number of steps in the plan of this training step, whether the
+  /// step builds its graph or not.
   @Test func thePlanOfACompiledStepIsTheLastOne() throws {
     let device = ComputeDevice(backend: try TestDevice.all[0].backend())
     try withDevice(device) { () throws in

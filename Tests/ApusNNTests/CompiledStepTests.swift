@@ -3,7 +3,7 @@ import ApusTestSupport
 import Synchronization
 import Testing
 
-/// Steps that build their graph for the first batches only.
+/// Training steps that build their graph for the first batches only.
 @Suite struct CompiledStepTests {
   static let devices = TestDevice.all.filter { $0.name != "reference" }
 
@@ -29,7 +29,7 @@ import Testing
           Linear(3 * 4 * 4, 5)
         }
       }, inputs: { numbers([4, 1, 6, 6], $0) }),
-    // The batch is pending: rows of a set of images, converted.
+    // The batch is pending (not computed yet): rows of a set of images, converted to float32.
     Case(
       name: "two layers on pending inputs, NAdam", rule: NAdam(learningRate: 0.01),
       model: {
@@ -78,7 +78,7 @@ import Testing
     private(set) var builds = 0
     private var compiled: CompiledStep?
 
-    /// - Parameter group: the settings of a group with the first parameter.
+    /// - Parameter group: makes a parameter group of the first parameter; `nil` for no group.
     init(_ item: Case, isCompiled: Bool, group: ((Parameter) -> ParameterGroup)? = nil) {
       let model = withRandomKey(RandomKey(seed: 1), item.model)
       let groups = group.map { [$0(model.state.parameters[0])] } ?? []
@@ -109,8 +109,8 @@ import Testing
     }
   }
 
-  /// Losses, weights, the optimizer's state and the random key have the bits of steps that build their graph, also when
-  /// learning rate, momentum, mode, frozen parameters and batch size change.
+  /// Losses, weights, the optimizer's state and the random key have the same bits as with steps that build their graph,
+  /// also when the learning rate, momentum, mode, frozen parameters or batch size change.
   @Test(arguments: TestDevice.pairs(devices, cases)) func resultsHaveTheSameBits(_ test: TestDevice, _ item: Case)
     throws
   {
@@ -129,8 +129,9 @@ import Testing
         #expect(try plain.state() == compiled.state(), "step \(step)")
       }
       #expect(plain.builds == 20)
-      // Three recordings agree for each kind of step: the first ones, those with momentum, and the frozen ones. The
-      // other kinds (a smaller batch, inference) occur once.
+      // A kind of steps builds its graph until three recordings agree. There are three such kinds: the first steps,
+      // those with momentum, and those with a frozen parameter. The other kinds (a smaller batch, inference) occur
+      // once.
       #expect(compiled.builds <= 14, "\(compiled.builds)")
     }
   }
@@ -163,7 +164,7 @@ import Testing
     }
   }
 
-  /// A repeated step that fails changes nothing.
+  /// A compiled step that fails changes nothing.
   @Test(arguments: devices) func failedStepsChangeNothing(_ test: TestDevice) throws {
     let failing = FailingDevice(try test.backend())
     try withDevice(ComputeDevice(backend: failing)) { () throws in
@@ -200,8 +201,8 @@ import Testing
     }
   }
 
-  /// Two frozen parameters that start as one tensor, an input that is also read as a constant, and an input that is
-  /// also a weight, may differ later.
+  /// Tensors that are the same in the first steps may differ later: two frozen parameters that start as one tensor, and
+  /// a batch that is also a constant of the loss.
   @Test func sharedTensorsMayDifferLater() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       struct Three: Module {
@@ -229,7 +230,7 @@ import Testing
     }
   }
 
-  /// A frozen parameter, whose value the loss also reads as a constant, gets another value.
+  /// A frozen parameter gets another value. The loss also reads the parameter's first value as a constant.
   @Test func aFrozenParameterMayDifferFromAConstantLater() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       struct Two: Module {
@@ -259,8 +260,8 @@ import Testing
     }
   }
 
-  /// A trained parameter starts each of the first steps with a value, and a batch has a number, that the loss also reads
-  /// as a constant.
+  /// Each of the first steps starts with the same value of a trained parameter and the same number in the batch. The
+  /// loss also reads this value and this number as constants, which keep their values in later steps.
   @Test func capturedValuesStayConstants() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let models = (0..<2).map { _ in Bare(Parameter(Tensor([0.5, -1] as [Float]))) }
@@ -284,7 +285,8 @@ import Testing
     }
   }
 
-  /// A value that was computed from a parameter before a compiled step does not depend on its later values.
+  /// A value that was computed from a parameter before a compiled step does not change when the step changes the
+  /// parameter.
   @Test func earlierValuesStayConstants() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let (w, v) = (Parameter(Tensor([0.5, -1] as [Float])), Parameter(Tensor([1, 2] as [Float])))
@@ -301,7 +303,8 @@ import Testing
     }
   }
 
-  /// A value that waits for the next evaluation is computed with a step.
+  /// A value that waits for the next evaluation (`evaluateWithNext`) is computed together with the next step, which
+  /// builds its graph for this.
   @Test func attachedValuesAreComputed() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let run = Run(Self.cases[0], isCompiled: true)
@@ -316,7 +319,7 @@ import Testing
     }
   }
 
-  /// A step with a malformed batch fails inside of `checkingShapes`, also after many such steps.
+  /// A step with a malformed batch fails inside of `checkingShapes`, even after many such steps.
   @Test func malformedBatchesAreReported() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let run = Run(Self.cases[1], isCompiled: true)
@@ -329,7 +332,8 @@ import Testing
     }
   }
 
-  /// A parameter that another thread reads while a step runs has the value before or after that step, and keeps it.
+  /// While a step runs, another thread may read a parameter. It gets the value from before or after this step, and this
+  /// value does not change later.
   @Test(arguments: devices) func otherThreadsMayReadParameters(_ test: TestDevice) async throws {
     let device = ComputeDevice(backend: try test.backend())
     let run = withDevice(device) { Run(Self.cases[0], isCompiled: true) }
@@ -392,7 +396,8 @@ import Testing
         return try first.scalar() > 0 ? first : -first
       }
       try compare(ChangingRule()) { w, x, _ in (w * x).tanh().sum() }
-      // The host draws a random number, which is the same in the first steps.
+      // The closure draws random numbers that are not in the graph, so the step must not be compiled, although its
+      // graph is the same in the first steps.
       try compare(SGD(learningRate: 0.1)) { w, x, step in
         _ = RandomSource.current.draw { $0.next() }
         return step < 6 ? (w * x).sin().sum() : (w + x).cos().sum()
@@ -405,7 +410,7 @@ import Testing
     init(_ weight: Parameter) { self.weight = weight }
   }
 
-  /// Steps inside of scopes that record or check operations.
+  /// Steps inside of scopes that record or check operations, or that set another precision.
   @Test func scopes() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { try Self.runInScopes() }
   }

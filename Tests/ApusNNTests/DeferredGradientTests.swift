@@ -5,7 +5,7 @@ import ApusTestSupport
 import Synchronization
 import Testing
 
-/// Steps whose gradients are deferred graphs: their operations are built for the first steps only.
+/// Steps whose gradients are deferred graphs: the operations of the gradients are built for the first steps only.
 @Suite struct DeferredGradientTests {
   private static let devices = TestDevice.all.filter { $0.name != "reference" }
 
@@ -81,7 +81,8 @@ import Testing
       try compare(Adam(learningRate: 0.01)) { $0.clipped(toNorm: 0.5) }
       try compare(SGD(learningRate: 0.1), precision: .mixed)
       let counts = ComputeDevice.current.deferredGraphCounts
-      // All steps but the first with a new graph; the second comparison has the graph of the first.
+      // All steps of the deferred runs create a deferred graph, except for the first step with a new graph. The second
+      // comparison has the graph of the first one.
       #expect(counts.created == 5 + 6 + 5 && counts.expanded == 3, "\(counts)")
     }
   }
@@ -126,7 +127,7 @@ import Testing
     }
   }
 
-  /// A tensor that two parameters share the gradient of, and parameters without a gradient.
+  /// Two parameters that share one gradient tensor, and a parameter without a gradient.
   @Test func sharedAndMissingGradients() throws {
     try withDevice(ComputeDevice(backend: TestDevice.all[0].backend())) { () throws in
       let parameters = (0..<3).map { Parameter(Tensor([Float($0), 1])) }
@@ -180,8 +181,8 @@ import Testing
     }
   }
 
-  /// Other threads evaluate on the device while steps run: values of their own, and values that share nodes with the
-  /// step.
+  /// Other threads evaluate values on the device while steps run: values of their own, and values that share nodes with
+  /// the graph of the step.
   @Test(arguments: devices) func otherThreadsMayEvaluate(_ test: TestDevice) async throws {
     let device = ComputeDevice(backend: try test.backend())
     let x = try withDevice(device) { try eval(Tensor([0.5, -1, 2] as [Float])) }

@@ -116,7 +116,7 @@ import Testing
   }
 
   /// All devices and the unfused definition drop the same weights. The attention values are all 1, so the output of
-  /// each query is the sum of its kept weights.
+  /// each query is the sum of its kept weights, divided by the probability of keeping a weight.
   @Test(arguments: TestDevice.conformance) func dropsWhatTheDefinitionDrops(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       // The weights are powers of two, so that each sum encodes which weights it contains.
@@ -205,8 +205,8 @@ import Testing
     return [y] + gradients(of: (y * y).sum(), withRespectTo: layer.parameters.map(\.value))
   }
 
-  /// In mixed precision, devices with fast attention in 16 bits read operands of 16 bits, with the same results if they
-  /// do not round the attention weights.
+  /// In mixed precision, attention steps read 16-bit operands on devices whose `fastAttentionTypes` contain the 16-bit
+  /// type of the precision. The results are the same if the device does not round the attention weights.
   @Test func fastDevicesReadHalfPrecision() throws {
     for types in [[], [DType.float16], [.float16, .bfloat16]] {
       var steps: [Step] = []

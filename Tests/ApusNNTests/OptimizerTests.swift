@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The plans and the memory of optimizers, frozen parameters, and the warm-up of a schedule.
+/// The plans and the memory of optimizers, frozen parameters, and the factors of schedules.
 @Suite struct OptimizerTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 

@@ -4,13 +4,14 @@ import Testing
 
 @testable import ApusRuns
 
-/// Options in the recipe of a model.
+/// Recipes of models: the options that a model sets by default.
 @Suite struct RecipeTests {
   @Test func airbenchHasThePublishedSettings() throws {
     let settings = try RunSettings("airbench94", ["data": "cifar10:nowhere"])
     let rule = try #require(try settings.updateRule() as? SGD)
     #expect(rule.isNesterov && rule.momentum == 0.85 && rule.learningRate == 1.5)
-    // The published learning rate and weight decay are those of 1,024 examples and of the mean step of the momentum.
+    // The published learning rate and weight decay are given for 1,024 examples, and in units of the mean step of
+    // Nesterov momentum m, which is 1 + 1 / (1 − m).
     let mean = 1 + 1 / (1 - 0.85)
     #expect(abs(rule.learningRate - 11.5 / mean) < 1e-12)
     #expect(abs(rule.learningRate * rule.weightDecay - 0.0153 / mean) < 1e-15)
@@ -23,7 +24,8 @@ import Testing
     #expect(settings.json["epochs"] == 9.9)
   }
 
-  /// The biases of the batch norms have a group of their own, and the observer that freezes parameters is added.
+  /// The biases of the batch norms form a parameter group of their own, and the trainer gets the observer that freezes
+  /// parameters. A freezing rule that matches no parameter is an error.
   @Test func biasesOfNormsHaveTheirOwnRate() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let settings = try RunSettings("airbench94", ["data": "cifar10:nowhere"])
@@ -45,8 +47,8 @@ import Testing
     }
   }
 
-  /// Given options replace those of the recipe, and the stored settings contain their values, also if these are the
-  /// usual defaults.
+  /// Options that the user gives replace those of the recipe. The stored settings contain the given values, even values
+  /// that equal the default without a recipe.
   @Test func givenOptionsReplaceTheRecipe() throws {
     let settings = try RunSettings(
       "airbench94",
@@ -61,7 +63,8 @@ import Testing
       #expect(settings.image.augmentation.isEmpty && settings.freezing.isEmpty && settings.lookahead == 0)
       #expect(settings.normBiasRate == 1 && settings.weightDecay == 0)
       #expect(settings.image.testTimeAugmentation == TestTimeAugmentation.none)
-      // The momentum belongs to the recipe's optimizer, and the weights replace the initialization.
+      // The momentum belongs to the recipe's optimizer, so another optimizer does not get it. The given weights replace
+      // the initialization.
       #expect(settings.momentum == nil && settings.initialization == nil)
     }
     #expect(stored.json == settings.json)

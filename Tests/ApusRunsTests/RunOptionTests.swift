@@ -3,8 +3,8 @@ import Testing
 
 @testable import ApusRuns
 
-/// A configuration can set every option of `RunOptions`, and `config.json` stores its value. An error names the option
-/// that is wrong.
+/// A configuration can set every option of `RunOptions`, and `config.json` stores the value of the option. The message
+/// of an error names the wrong option.
 @Suite struct RunOptionTests {
   /// For each option, a value that differs from the default.
   private static let values: [String: JSON] = [
@@ -73,8 +73,8 @@ import Testing
     #expect(compared > 5)
   }
 
-  /// The errors for options of other models or data, for combinations that exclude each other, for an invalid value and
-  /// for an unknown key.
+  /// The errors for options of other models or data, for options that exclude each other, for an invalid value and for
+  /// an unknown key.
   @Test(
     arguments: [
       ("char-lstm", ["stem": "small"], "--stem is for models of images, but char-lstm takes text"),

@@ -4,9 +4,9 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// One bad call for every way to pass a wrong argument. Inside `checkingShapes`, each call gives an error and does not
-/// stop the process. The error names the method or operator that was called, even if it is composed of others: `mean`,
-/// not the `sum` in it.
+/// Calls with wrong arguments, at least one for each way in which an argument can be wrong. Inside `checkingShapes`,
+/// each call gives an error and does not stop the process. The error names the method or operator that was called, even
+/// if it is composed of other operations: `mean`, not the `sum` that it calls.
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String
@@ -269,7 +269,8 @@ import Testing
     Mistake("glu") { x, _, _ in _ = x.glu(axis: 2) },
   ]
 
-  /// Assignments to a part are errors of `subscript`, and calls of `replacing` are errors of `replacing`.
+  /// A wrong assignment to a part of a tensor is an error of `subscript`, and a wrong call of `replacing` an error of
+  /// `replacing`.
   private static let parts: [Mistake] = [
     Mistake("subscript") { x, _, _ in
       var y = x
@@ -380,8 +381,8 @@ import Testing
     #expect(Set(MistakeTests.all.map(\.operation)).subtracting(written).sorted() == [])
   }
 
-  /// Every operation on inputs of random shapes, which often do not fit. After the first mistake, building the graph
-  /// continues and does not stop the process.
+  /// Builds every operation on inputs of random shapes, which often do not fit. After the first mistake, building the
+  /// graph continues and does not stop the process.
   @Test func buildingContinuesAfterAMistake() throws {
     var random = SplitMix64(state: 11)
     func shape() -> Shape {

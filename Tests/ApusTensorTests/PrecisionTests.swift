@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The element types of results in mixed precision, and the accuracy of the sums.
+/// The element types of results in mixed precision, and the accuracy of the sums in products.
 @Suite struct PrecisionTests {
   private let narrow: [DType] = [.float16, .bfloat16]
 
@@ -40,7 +40,8 @@ import Testing
     ("maxPooled", { $0.reshaped(to: [1, 1, 2, 2]).maxPooled([2, 2]) }),
   ]
 
-  /// Products, and their first and second gradients, keep the precision of the scope in which they were built.
+  /// A product, and its first and second gradients, have the input precision of the scope in which the product was
+  /// built, whatever the scope in which the gradients are computed.
   @Test(arguments: [Precision.float32, .tf32, .tf32x3])
   func productsKeepTheirInputPrecision(precision: Precision) throws {
     for (name, body) in Self.products {

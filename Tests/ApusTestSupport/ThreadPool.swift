@@ -3,7 +3,7 @@ import Testing
 
 /// A fixed number of threads that run tests. The threads exist as long as the process.
 public final class ThreadPool: TaskExecutor {
-  /// The pool of the suites with the trait ``BlockingSuite``, with one thread per processor.
+  /// The pool of the suites with the trait ``BlockingSuite`` and of the kernel tests, with one thread per processor.
   public static let blocking = ThreadPool(threadCount: ProcessInfo.processInfo.activeProcessorCount)
 
   private let jobs = JobQueue()
@@ -42,9 +42,9 @@ private final class JobQueue: @unchecked Sendable {
   }
 }
 
-/// The trait of suites whose tests often block their thread, for example until another process ends. Their tests run
-/// on ``ThreadPool/blocking``, because Swift's own pool has one thread per processor, and a blocked one is no longer
-/// available to other tests.
+/// The trait of suites whose tests often block their thread, for example until another process ends. These tests run on
+/// ``ThreadPool/blocking``: a blocked thread of Swift's own pool, which has one thread per processor, could not run
+/// other tests.
 public struct BlockingSuite: SuiteTrait, TestTrait, TestScoping {
   /// The tests in the suite inherit the trait.
   public var isRecursive: Bool { true }

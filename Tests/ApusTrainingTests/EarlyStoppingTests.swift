@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// Each reason for which a run is stopped early.
+/// The reasons for which a run is stopped early, and how stopped runs resume.
 @Suite struct EarlyStoppingTests {
   /// A trainer of a linear model. With the default learning rate, the validation loss falls from epoch to epoch.
   private func trainer(
@@ -38,7 +38,7 @@ import Testing
       result.stopped == "the validation loss has not improved from \(loss.text(places: 4)) for 3 epochs",
       "\(result.stopped ?? "")")
     #expect(stopping.best == loss && stopping.epochsWithoutImprovement == 3)
-    // The run has ended, so the test examples were measured.
+    // The run has ended, so the model was evaluated on the test examples.
     #expect(result.testLoss != nil)
   }
 
@@ -58,7 +58,7 @@ import Testing
     #expect(accuracy.stopped?.hasPrefix("the validation accuracy of ") == true)
   }
 
-  /// Without validation examples the training examples decide, never the test examples.
+  /// Without validation examples, the training examples decide when the run stops, never the test examples.
   @Test func trainingExamplesStandInForValidationExamples() throws {
     let result = try result(EarlyStopping(.loss, patience: 1, change: 10), hasValidation: false)
     #expect(result.epochs == 2 && result.stopped?.hasPrefix("the training loss has not") == true, "\(result)")
@@ -124,7 +124,8 @@ import Testing
     }
   }
 
-  /// A stopped run remains stopped, unless it is resumed with more patience.
+  /// A stopped run remains stopped, unless it is resumed with more patience, with another measure or without early
+  /// stopping.
   @Test func resumingAStoppedRun() throws {
     let scratch = try ScratchDirectory()
     try withDevice(SmallRun().device) {
@@ -144,7 +145,7 @@ import Testing
       #expect(try resumed(EarlyStopping(.accuracy, patience: 100)).stopped == nil)
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
-      // At each end of the run, a line of metrics has test results. The lines of the epochs in between have none.
+      // The run ended three times. The metrics of these last epochs have test results, those of other epochs do not.
       let tested = try RunMetrics(path: scratch.file("run") + "/metrics.jsonl").records.filter {
         $0["test_loss"] != nil
       }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// Runs whose values are replaced by their moving average every four steps.
+/// Runs that replace the values of the model by their moving average every four steps.
 @Suite struct LookaheadRunTests {
   private var run: SmallRun {
     var run = SmallRun()
@@ -12,7 +12,8 @@ import Testing
     return run
   }
 
-  /// Updates an average after every fourth of 18 steps, and assigns it after the last one.
+  /// After every fourth of 18 steps, updates an average and assigns it to the model. After the last step, only assigns
+  /// it.
   private final class Averager: TrainingObserver {
     private let model: any Module
     private var average: LookaheadAverage?
@@ -55,7 +56,7 @@ import Testing
       let rest = try run.trainer()
       try rest.resume { Issue.record("\($0)") }
       #expect(try rest.run().weightsSHA256 == whole.weightsSHA256)
-      // A run without a lookahead has no place for the averages of the checkpoint.
+      // A trainer without a lookahead refuses the checkpoint, because it contains averages.
       var other = run
       other.options.lookahead = nil
       let plain = try other.trainer()

@@ -5,7 +5,8 @@ import Testing
 @testable import ApusTraining
 
 @Suite struct ParameterFreezingTests {
-  /// A run of several steps, six in an epoch. The first weight is not trained, the batch norm for one epoch.
+  /// A run of `steps` steps, six in an epoch. The first weight is frozen from the start, the batch norm after one
+  /// epoch.
   private func trainer(_ run: SmallRun, steps: Int) throws -> Trainer {
     var options = run.options
     (options.length, options.schedule) = (.steps(steps), ConstantSchedule())
@@ -29,7 +30,7 @@ import Testing
       let (first, last) = (try values(short), try values(long))
       #expect(first["0.weight"] == before["0.weight"] && last["0.weight"] == before["0.weight"])
       for key in ["1.weight", "1.bias"] { #expect(first[key] != before[key] && last[key] == first[key], "\(key)") }
-      // Statistics are not frozen.
+      // The last layer is not frozen, nor are statistics.
       for key in ["4.weight", "4.bias", "1.running_mean"] {
         #expect(first[key] != before[key] && last[key] != first[key], "\(key)")
       }

@@ -14,13 +14,13 @@ import Testing
     return (x * factors).sum(axes: [1, 2, 3]).squared().reshaped(to: [-1, 1])
   }
 
-  /// Reflects an index that is one below or above `0 ..< extent`.
+  /// The index from which reflection padding takes the value at `index`, which is in `-1 ... extent`.
   private static func reflected(_ index: Int, _ extent: Int) -> Int {
     index < 0 ? -index : index >= extent ? 2 * (extent - 1) - index : index
   }
 
-  /// The output for a view of an image: pixel `(y, x)` of the view is pixel `(y + shift, x + shift)` of the image. If
-  /// the view is mirrored, its columns are then reversed.
+  /// The output for a view of an image: pixel `(y, x)` of the view is pixel `(y + shift, x + shift)` of the image. A
+  /// mirrored view has these columns in reverse order.
   private static func output(_ image: Int, shift: Int, isMirrored: Bool) -> Double {
     var sum = 0.0
     for channel in 0..<2 {
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// Images of one row are moved too: their only row is repeated.
+  /// Images of one row are translated too. One row cannot be reflected, so the padding repeats the pixels at the edges.
   @Test func imagesOfOneRow() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let squares = Function { x in x.sum(axes: [1, 2, 3]).squared() }

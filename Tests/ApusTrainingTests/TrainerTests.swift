@@ -143,8 +143,8 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Compiled steps give the bits of steps that build their graph, with clipped gradients, measured norms, a penalty and
-  /// a smaller last batch; also in a run that is resumed.
+  /// Compiled steps give the same bits as steps that build their graph, with clipped gradients, measured norms, a
+  /// penalty and a smaller last batch, also in a run that is resumed.
   @Test func compiledStepsChangeNoBits() throws {
     func result(_ run: SmallRun, isCompiled: Bool, interruptedAfter steps: Int? = nil) throws -> TrainingResult {
       var options = run.options
@@ -164,7 +164,7 @@ private struct Line: ExampleSource {
       return try resumed.run()
     }
     var run = SmallRun()
-    // A schedule without an end: the interrupted run is shorter.
+    // The schedule does not depend on the length of the run: the interrupted run is shorter.
     (run.options.length, run.options.schedule) = (.epochs(12), ExponentialSchedule(gamma: 0.99))
     let expected = try withDevice(run.device) { try result(run, isCompiled: false) }
     let found = try withDevice(run.device) { try result(run, isCompiled: true) }
@@ -199,7 +199,8 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Stops after different numbers of steps, and resumes in a new trainer.
+  /// A run that is stopped, and resumed in a new trainer, ends with the same bits, whatever the number of steps before
+  /// the stop.
   @Test func resumingGivesTheSameBits() throws {
     let whole = try SmallRun().inDirectory { run, path in try Outcome(try run.trainer().run(), path) }
     for stop in [1, 5, 6, 7, 17] {
@@ -231,7 +232,7 @@ private struct Line: ExampleSource {
     return try Outcome(try second.run(), path)
   }
 
-  /// The loss scale and the counts of overflows are restored too.
+  /// Resuming also restores the loss scale and the counts of overflows.
   @Test func resumingInMixedPrecisionGivesTheSameBits() throws {
     var run = SmallRun()
     run.options.precision = .mixed
@@ -252,7 +253,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Resuming a finished run makes no step and returns the stored results.
+  /// Resuming a finished run takes no step and returns the stored results.
   @Test func resumingAFinishedRunReturnsItsResults() throws {
     try SmallRun().inDirectory { run, _ in
       let result = try run.trainer().run()
@@ -349,8 +350,8 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Schedules depend on the validation loss or, without validation examples, on the training loss, but never on the
-  /// test loss.
+  /// A schedule that depends on the loss gets the validation loss or, without validation examples, the training loss,
+  /// but never the test loss.
   @Test(arguments: [false, true]) func schedulesNeverUseTestExamples(hasValidation: Bool) throws {
     let (records, seen) = (Records(), Records())
     var run = SmallRun()
@@ -406,7 +407,7 @@ private final class Records: @unchecked Sendable {
   func append(_ record: JSONObject) { lock.withLock { stored.append(record) } }
 }
 
-/// Batches that threads prepare in advance.
+/// Batches that threads prepare in advance (prefetching).
 @Suite struct PrefetchingTests {
   /// A source whose third batch cannot be read.
   private struct Broken: ExampleSource {
@@ -449,7 +450,7 @@ private final class Records: @unchecked Sendable {
       #expect(throws: DataError.self) { try pass.next() }
       #expect(try pass.next()?.targets.array(of: Int.self).first == 30)
       #expect(try pass.next() == nil)
-      // A pass may be deallocated before it is read to its end.
+      // A pass may be deallocated before all of its batches are read.
       var first = Broken().prefetched(threads: 2, batchesAhead: 1).pass(over: batches, from: 0, epoch: nil)
       #expect(try first.next() != nil)
     }

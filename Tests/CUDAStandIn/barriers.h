@@ -1,4 +1,5 @@
-// The barriers of devices with compute capability 9.0: barriers in shared memory, with phases, and named barriers.
+// The barriers of prelude/hopper.h: mbarriers, which are objects in shared memory that count through phases, and named
+// barriers.
 #pragma once
 #include <stdint.h>
 
@@ -8,7 +9,7 @@ namespace {
 
 constexpr int most_arrivals = (1 << 20) - 1;
 
-/// A barrier in shared memory (mbarrier). A phase completes when no arrivals and no bytes are pending.
+/// An mbarrier, a barrier in shared memory. A phase completes when no arrivals and no bytes are pending.
 struct PhaseBarrier {
   uint64_t mark : 2, phase : 1, pending : 20, count : 20;
   int64_t bytes : 21;
@@ -48,7 +49,7 @@ struct PhaseBarrier {
     complete();
   }
 
-  /// Whether a thread that waits for the phase with this parity continues.
+  /// Whether the phase with this parity has completed, so that a thread that waits for it continues.
   bool has_completed(unsigned int parity) const { return phase != parity; }
 
 private:
@@ -62,11 +63,12 @@ private:
 };
 static_assert(sizeof(PhaseBarrier) == 8);
 
-/// A barrier of some warps (bar.sync and bar.arrive).
+/// A named barrier (bar.sync and bar.arrive) of `count` threads, whole warps.
 struct NamedBarrier {
   unsigned int arrived = 0, count = 0, generation = 0;
 
-  /// Returns the generation whose end a waiting thread waits for.
+  /// Counts the arrival of one thread. Returns the running generation; a thread that waits continues when `generation`
+  /// differs from it.
   unsigned int arrive(int id, int threads) {
     if (threads < 32 || threads > 1024 || threads % 32 != 0 || (arrived != 0 && (unsigned int)threads != count)) {
       fail(

@@ -1,4 +1,4 @@
-// The CUDA driver and NVRTC for hopper_check.cpp: a real GPU's or the stand-ins.
+// The CUDA driver and NVRTC that hopper_check.cpp uses: the libraries of a real GPU or the stand-ins.
 #pragma once
 #include <dlfcn.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "../../Sources/CCUDA/include/ccuda.h"
 #include "tensor_map.h"
 
-/// Ends the process. Its status differs from the status for a wrong result.
+/// Ends the process with status 3; after wrong results, the status is 1.
 [[noreturn]] inline void give_up(const std::string &message) {
   fprintf(stderr, "hopper-check: %s\n", message.c_str());
   _exit(3);
@@ -39,7 +39,7 @@ typedef std::map<std::string, std::string> Values;
 /// The options for NVRTC.
 inline const std::vector<std::string> options = {"--std=c++17", "--fmad=false", "--gpu-architecture=sm_90a"};
 
-/// The source of a program: the prelude, and a file of kernels/ with values for its parameters ($name).
+/// The source of a program: the prelude, then a file of kernels/ in which each `$name` is replaced by its value.
 inline std::string program(const std::string &name, const Values &values) {
   std::string folder = STAND_IN_FOLDER, text = "// NVRTC options:";
   for (const auto &option : options) text += " " + option;
@@ -52,12 +52,13 @@ inline std::string program(const std::string &name, const Values &values) {
   return text + kernel;
 }
 
-/// A device. A failed call of the driver ends the process, except for launches, whose errors tests expect.
+/// A device. `check` ends the process if a call of the driver has failed. An error while a kernel runs does not end it,
+/// because tests expect such errors: `launch` returns false.
 struct Device {
   CCUDADriver driver = {};
   CCUDACompiler compiler = {};
   TensorMapEncoder encode = nullptr;
-  /// Functions of the stand-in; null for a real driver.
+  /// Functions that only the stand-in exports (see instructions.h); null for a real driver.
   void (*set_reverse)(int) = nullptr, (*set_copies)(int) = nullptr;
   CUstream stream = nullptr;
 
@@ -108,7 +109,7 @@ struct Device {
     return function;
   }
 
-  /// Runs a kernel. Returns whether that succeeded.
+  /// Runs a kernel to its end. Returns whether it succeeded.
   bool launch(CUfunction function, unsigned int groups, unsigned int threads, std::vector<void *> parameters) {
     check(
         driver.cuLaunchKernel(function, groups, 1, 1, threads, 1, 1, 0, stream, parameters.data(), nullptr),

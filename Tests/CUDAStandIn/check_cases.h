@@ -1,4 +1,4 @@
-// The kernels of hopper_check.cpp with their expected results, which are computed from row-based formulas.
+// The kernels that hopper_check.cpp runs, with their expected results, which the host computes with plain loops.
 #pragma once
 #include <stdint.h>
 
@@ -7,7 +7,8 @@
 
 #include "check.h"
 
-/// What is wrong with the results of a kernel, if anything, and the results.
+/// The outcome of a case: `error` says what is wrong (empty if nothing is), `results` has the bytes of all arrays that
+/// were compared.
 struct Outcome {
   std::string error;
   std::vector<unsigned char> results;
@@ -33,7 +34,8 @@ struct Case {
   std::function<Outcome(Device &, CUfunction)> run;
 };
 
-/// The bits of a number in 2 or 4 bytes.
+/// The bits of a number in a type of 2 bytes (bfloat16, float16) or 4 bytes (all others). The conversion to bfloat16
+/// truncates; it is exact for the numbers of `numbers`.
 inline uint32_t bits_of(const std::string &type, float number) {
   uint32_t bits;
   memcpy(&bits, &number, 4);
@@ -45,7 +47,7 @@ inline uint32_t bits_of(const std::string &type, float number) {
   return half_bits;
 }
 
-/// Multiples of 1/8 in -2..<2, which all types of factors have.
+/// Random multiples of 1/8 from -2 to below 2, which all operand types represent exactly.
 inline std::vector<float> numbers(size_t count, unsigned int seed) {
   std::mt19937 random(seed);
   std::vector<float> result(count);
@@ -53,8 +55,7 @@ inline std::vector<float> numbers(size_t count, unsigned int seed) {
   return result;
 }
 
-/// Numbers of a type in memory: `rows` rows with `pitch` elements each. Only the first `columns` elements of a row are
-/// used.
+/// The bytes of the numbers in a type (see `bits_of`), one number after another.
 inline std::vector<unsigned char> packed(const std::string &type, const std::vector<float> &numbers) {
   size_t bytes = type == "bfloat16" || type == "float16" ? 2 : 4;
   std::vector<unsigned char> result(numbers.size() * bytes);
@@ -65,7 +66,8 @@ inline std::vector<unsigned char> packed(const std::string &type, const std::vec
   return result;
 }
 
-/// A tensor map with unit strides of elements. `strides` has those of dimensions 1 and up, in bytes.
+/// A tensor map whose box has no gaps (all element strides are 1). `strides` has the distances in bytes between
+/// neighbors along dimensions 1 and up.
 inline CUtensorMap tensor_map(
     Device &device, CUtensorMapDataType type, CUdeviceptr address, std::vector<uint64_t> sizes,
     std::vector<uint64_t> strides, std::vector<uint32_t> box, int swizzle) {
@@ -100,14 +102,16 @@ inline Case barriers_case() {
 
 // MARK: - Boxes
 
-/// A tensor of 16-bit numbers with its box. `width` is the number of bytes of swizzle, or 0.
+/// A tensor of 16-bit numbers in global memory, and the box of it that TMA copies. `width` is the width of the swizzle
+/// in bytes; 0: no swizzle. `start` is the position of the box's first element.
 struct BoxShape {
   int width;
   std::vector<uint64_t> sizes;
   std::vector<uint32_t> box;
   std::vector<int> start;
 
-  /// The number of elements from one row or plane to the next. Rows have a multiple of 16 bytes.
+  /// The number of elements between neighbors along a dimension. Rows are padded to a multiple of 16 bytes, as TMA
+  /// requires.
   uint64_t stride(size_t dimension) const {
     uint64_t row = (sizes[0] + 7) / 8 * 8;
     return dimension == 0 ? 1 : dimension == 1 ? row : row * (sizes[1] + 1);
@@ -116,7 +120,8 @@ struct BoxShape {
   size_t row_bytes() const { return 2 * box[0]; }
   size_t row_count() const { return (size_t)box[1] * (sizes.size() == 2 ? 1 : box[2]); }
 
-  /// Where element `x` of a row of the box is in the tensor; -1 if it is outside.
+  /// The index of element `x` of a row of the box in the tensor's memory; -1 if the element is outside of the tensor.
+  /// Rows are counted through all planes of the box.
   int64_t position(size_t row, size_t x) const {
     int64_t index[3] = {(int64_t)x + start[0], (int64_t)(row % box[1]) + start[1], (int64_t)(row / box[1])};
     if (sizes.size() == 3) index[2] += start[2];
@@ -128,8 +133,8 @@ struct BoxShape {
     return result;
   }
 
-  /// The position in local memory of an element of a row. Chunks of 16 bytes are permuted within 128 bytes; rows of 64
-  /// and 32 bytes share a permutation with their neighbors in the same 128 bytes.
+  /// The index (in 16-bit elements) of an element of the box in local memory. The swizzle permutes the chunks of 16
+  /// bytes within each row. Rows of 64 or 32 bytes that lie in the same 128 bytes have the same permutation.
   size_t place(size_t row, size_t x) const {
     size_t chunk = 2 * x / 16;
     if (width == 128) chunk ^= row % 8;
@@ -185,7 +190,7 @@ inline Case box_case(const BoxShape &shape) {
 
 // MARK: - Products
 
-/// The result of `rows` lines of A and `columns` lines of B with `terms` terms each.
+/// The product A · Bᵀ of A (`rows` × `terms`) and B (`columns` × `terms`), both row-major.
 inline std::vector<float> product(
     const std::vector<float> &a, const std::vector<float> &b, size_t rows, size_t columns, size_t terms) {
   std::vector<float> result(rows * columns);
@@ -199,14 +204,16 @@ inline std::vector<float> product(
   return result;
 }
 
-/// A product of a warpgroup. The majors are `K` or `MN`; `left` can also be `registers`.
+/// A 64 × `columns` product by wgmma. `left` and `right` are the layouts of A and B in local memory: `K` (K-major) or
+/// `MN` (MN-major). If `left` is `registers`, A is in registers.
 inline Case warpgroup_case(const std::string &type, size_t columns, const std::string &left, const std::string &right) {
   bool is_half = type != "tf32", has_registers = left == "registers";
   std::string n = std::to_string(columns), load;
   std::string function = std::string(has_registers ? "WGMMA_REGISTERS_" : "WGMMA_") + type + "_m64n" + n;
   if (is_half) function += has_registers ? "<" + right + "_MAJOR>" : "<" + left + "_MAJOR, " + right + "_MAJOR>";
   if (has_registers) {
-    // The position of the first element of register i: 16-bit types have two elements in a register.
+    // The inner index (term) of the first element in register i. A register holds two 16-bit elements or one TF32
+    // element.
     std::string term = is_half ? "j * 16 + i / 2 * 8 + lane % 4 * 2" : "j * 8 + i / 2 * 4 + lane % 4";
     load = "u32 r[4][4];\n  UNROLL for (int j = 0; j < 4; j += 1) {\n    UNROLL for (int i = 0; i < 4; i += 1) {\n"
            "      r[j][i] = *(const u32 *)(left + (lid / 32 * 16 + lane / 4 + i % 2 * 8) * terms + " +
@@ -239,7 +246,8 @@ inline Case warpgroup_case(const std::string &type, size_t columns, const std::s
   return {"warpgroup " + type + " " + n + " " + left + " " + right, "warpgroup", values, run};
 }
 
-/// A product with a ring of stages, whose tiles reach past the ends of rows, columns and terms.
+/// A product whose tiles pass through a ring of stages in local memory. The last tiles reach past the ends of rows,
+/// columns and terms.
 inline Case ring_case() {
   return {"ring", "ring", {{"rowTiles", "2"}, {"steps", "5"}}, [](Device &device, CUfunction function) {
             constexpr size_t rows = 226, columns = 118, terms = 152, pitch = 120;

@@ -1,4 +1,5 @@
-// Asynchronous copies and other effects of instructions that land later.
+// Asynchronous copies and other asynchronous effects, which land (take effect) later than the instruction that starts
+// them.
 #pragma once
 #include <stddef.h>
 #include <stdlib.h>
@@ -20,8 +21,8 @@ enum class Landing : int {
   /// As soon as an instruction starts them. A kernel gets wrong results if it starts a copy to memory that other
   /// threads still read, or from memory that other threads have not written yet.
   at_once,
-  /// Writes to shared memory land at once; what reads shared memory lands late. A kernel gets wrong results if it
-  /// starts a copy to memory that an asynchronous instruction still reads.
+  /// Effects that write shared memory land at once; effects that read it (TMA stores, wgmma) land late. A kernel gets
+  /// wrong results if it starts a copy to memory that an asynchronous instruction still reads.
   reads_late,
 };
 
@@ -31,11 +32,11 @@ std::atomic<Landing> landing = [] {
   return setting == "at-once" ? Landing::at_once : setting == "reads-late" ? Landing::reads_late : Landing::late;
 }();
 
-/// The asynchronous effects of one kind that a thread has started, in groups. An `Effect` says whether it reads shared
-/// memory.
+/// The asynchronous effects of one kind that a thread has started, in commit groups. `Effect::reads` says whether they
+/// read shared memory.
 template <typename Effect> class Groups {
   std::deque<Effect> effects;
-  /// The number of effects of each closed group.
+  /// The number of effects in each closed group. `closed` is their sum.
   std::deque<size_t> counts;
   size_t closed = 0;
 
@@ -53,7 +54,7 @@ public:
     closed = effects.size();
   }
 
-  /// Lands all groups but the last `pending`.
+  /// Lands all closed groups but the last `pending`.
   void wait(size_t pending) {
     for (; counts.size() > pending; counts.pop_front()) {
       for (size_t i = 0; i < counts.front(); i += 1) {
@@ -73,7 +74,7 @@ public:
   }
 };
 
-/// A write of 16 bytes to shared memory: the first `bytes` bytes of `from`, then zeros.
+/// A cp.async copy, which writes 16 bytes to shared memory: the first `bytes` bytes of `from`, then zeros.
 struct Copy {
   static constexpr bool reads = false;
   void *to;

@@ -16,7 +16,8 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 // Each operating system thread runs one thread block at a time, so shared memory can be thread-local. The address
-// sanitizer has no red zones beside thread-local variables; with it, the driver runs one block at a time.
+// sanitizer puts no red zones beside thread-local variables. With the sanitizer, shared memory is therefore static, and
+// the driver runs one block at a time.
 #if __has_feature(address_sanitizer)
 #define __shared__ static
 #else
@@ -26,7 +27,7 @@
 struct StandInIndex {
   unsigned int x, y, z;
 };
-/// The copy is not trivial, because -fsanitize=alignment does not check trivial copies of structs.
+/// The copy constructor is not trivial, because -fsanitize=alignment does not check trivial copies of structs.
 struct float4 {
   float x, y, z, w;
   float4(const float4 &other) : x(other.x), y(other.y), z(other.z), w(other.w) {}
@@ -37,11 +38,11 @@ extern "C" {
 extern thread_local StandInIndex stand_in_block, stand_in_thread;
 /// Waits until all threads of the block have called the function.
 void stand_in_barrier(void);
-/// Waits until all threads of the warp have called the function with a value of at most 32 bytes.
+/// Publishes a value of at most 32 bytes, and waits until all threads of the warp have called the function.
 void stand_in_exchange(const void *value, size_t bytes);
 /// The value that thread `lane` of the warp passed to the last exchange.
 const void *stand_in_given(unsigned int lane);
-/// The shared memory that the launch provides.
+/// The dynamic shared memory of the launch.
 void *stand_in_shared_memory(void);
 /// Fails if the address is not a multiple of `bytes`.
 void stand_in_check_alignment(const void *address, size_t bytes, const char *instruction);
@@ -100,7 +101,7 @@ static inline unsigned int __umulhi(unsigned int a, unsigned int b) {
 static inline float ptx_float_from_half(unsigned short bits) { return (float)stand_in_bits<_Float16>(bits); }
 static inline unsigned short ptx_half_from_float(float x) { return stand_in_bits<unsigned short>((_Float16)x); }
 
-/// A parameter of a kernel that is not a number.
+/// A kernel parameter of more than eight bytes (a tensor map), copied from its words.
 template <typename T> static inline T stand_in_parameter(const uint64_t *words) {
   T result;
   memcpy(&result, words, sizeof result);

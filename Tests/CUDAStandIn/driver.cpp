@@ -1,15 +1,16 @@
 // A stand-in for libcuda.so.1 that runs kernels on the CPU, for tests on machines without an NVIDIA GPU. Its device is
-// like a small H100. Modules are the shared objects that the stand-in for NVRTC (nvrtc.cpp) builds. Each stream is a
-// thread, which runs launches and copies after the call that started them has returned.
+// like a small H100: compute capability 9.0, 4 multiprocessors. Modules are the shared objects that the stand-in for
+// NVRTC (nvrtc.cpp) builds. Each stream is a thread, which runs launches and copies asynchronously, in the order of the
+// calls.
 //
 // Environment variables:
 //   STAND_IN_DEVICES   the number of devices (default 1)
 //   STAND_IN_MEMORY    the memory of a device in MiB (default 4096)
-//   STAND_IN_ORDER     `reverse` runs the threads of a block in descending order
+//   STAND_IN_ORDER     `reverse` runs the threads of a block in descending order, see fibres.h
 //   STAND_IN_COPIES    when asynchronous copies land: `at-once` or `reads-late`, see copies.h
 //   STAND_IN_VERSION   the version that the driver reports (default 13000, CUDA 13.0)
 //   STAND_IN_CAPABILITY  the compute capability as 10 × major + minor (default 90)
-//   STAND_IN_LAUNCH    `no` runs no kernel, so that the host's share of the time can be measured
+//   STAND_IN_LAUNCH    `no` runs no kernel, so that only the host's share of the time is measured
 //   STAND_IN_FAIL      failures of single calls, see faults.h
 //   STAND_IN_SANITIZE  `address` compiles kernels with the address sanitizer, see sanitizer.h
 #include <dlfcn.h>
@@ -60,7 +61,8 @@ size_t total_memory() { return (size_t)setting("STAND_IN_MEMORY", 4096) << 20; }
 } // namespace
 
 namespace {
-/// Returns the error of a call before it has done anything: an injected one, or the one that has lost the device.
+/// Returns the error with which a call fails before it does anything: an injected error, or the error that made the
+/// device unusable.
 CUresult error_of_call(const char *function) {
   static Faults *faults = new Faults;
   CUresult injected = faults->count(function);
@@ -69,7 +71,7 @@ CUresult error_of_call(const char *function) {
 }
 } // namespace
 
-/// The beginning of each function that can fail.
+/// Returns from a function of the driver if `error_of_call` gives an error.
 #define BEGIN_CALL()                          \
   do {                                        \
     CUresult error = error_of_call(__func__); \
@@ -136,7 +138,7 @@ EXPORT CUresult cuDeviceGet(CUdevice *device, int ordinal) {
 }
 
 EXPORT CUresult cuDeviceGetName(char *name, int length, CUdevice) {
-  // Stored kernels have keys with the name of the device. Those with the address sanitizer need other keys.
+  // The keys of stored kernels contain the name of the device. Kernels with the address sanitizer need other keys.
   snprintf(name, (size_t)length, sanitizer::is_loaded() ? "CUDA stand-in, address sanitizer" : "CUDA stand-in");
   return CUDA_SUCCESS;
 }
@@ -318,10 +320,11 @@ EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image) {
   Elf64_Ehdr header;
   memcpy(&header, image, sizeof header);
   if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return CUDA_ERROR_INVALID_IMAGE;
-  // The section headers are the last part of the file.
+  // The size of the image is not passed. The section headers are the last part of the file, so their end is its end.
   size_t bytes = header.e_shoff + (size_t)header.e_shnum * header.e_shentsize;
   // The dynamic loader identifies libraries by their paths, so each module needs a path of its own. The address
-  // sanitizer reads the module for its report; a file in memory exists until the end of the process.
+  // sanitizer reads the module when it reports an error, which may be at any time. With the sanitizer, the module is
+  // therefore a file in memory (memfd), which exists until the end of the process.
   bool stays = sanitizer::is_loaded();
   char path[] = "/tmp/cuda-stand-in-XXXXXX";
   int file = stays ? memfd_create("module", 0) : mkstemp(path);

@@ -1,4 +1,4 @@
-// The end of a block whose kernel does what a device does not allow.
+// Ends a thread block whose kernel does what a device does not allow.
 #pragma once
 #include <setjmp.h>
 #include <signal.h>
@@ -13,21 +13,22 @@
 
 namespace {
 
-/// The state of an operating system thread that runs a block: where to continue after a fault, and with which error.
+/// The state of an operating system thread that runs blocks: where to continue after a fault, whether a block runs now,
+/// and the error of the fault.
 thread_local sigjmp_buf after_fault;
 thread_local volatile bool is_in_block = false;
 thread_local volatile CUresult fault = CUDA_SUCCESS;
-/// The stack of the scheduler, and the stack that a fault leaves.
+/// What the address sanitizer knows about the stack of the scheduler, and about the stack of a fibre that a fault ends.
 thread_local sanitizer::Stack scheduler_stack, fault_stack;
 
-/// Ends the block that this operating system thread runs.
+/// Ends the block that this operating system thread runs: `run_block` (fibres.h) returns the error.
 [[noreturn]] void end_block(CUresult error) {
   fault = error;
   fault_stack.leave(scheduler_stack, true);
   siglongjmp(after_fault, 1);
 }
 
-/// Prints why a kernel fails, and ends its block.
+/// Prints why a kernel fails, and ends its block; outside of a block, ends the process.
 [[noreturn]] __attribute__((format(printf, 2, 3))) void fail(CUresult error, const char *format, ...) {
   va_list values;
   va_start(values, format);
@@ -39,10 +40,11 @@ thread_local sanitizer::Stack scheduler_stack, fault_stack;
   end_block(error);
 }
 
-/// Ends the block of the thread whose kernel accessed memory that does not exist.
+/// Handles SIGSEGV and SIGBUS: ends the block if its kernel accessed memory that does not exist.
 void handle_fault(int signal) {
   if (is_in_block) end_block(CUDA_ERROR_ILLEGAL_ADDRESS);
-  // The fault is not a kernel's. After the return, it ends the process.
+  // No kernel caused the fault. After the return, the same access faults again, and the default action ends the
+  // process.
   ::signal(signal, SIG_DFL);
 }
 

@@ -1,6 +1,7 @@
-// The threads of CUDA as fibres: one operating system thread runs the threads of a block in turn. A fibre runs until it
-// waits at a barrier or for an exchange of its warp, or ends. It has a stack from its start to its end, so in kernels
-// without barriers and exchanges all fibres use the same stack.
+// The threads of CUDA as fibres (coroutines with their own stacks): one operating system thread runs the threads of a
+// block in turn. A fibre runs until it ends or waits: at a barrier of the block, a named barrier, an mbarrier or
+// WGMMA_WAIT, or for an exchange between the threads of its warp. A fibre has a stack from its start to its end. In
+// kernels without waits, each fibre ends before the next one starts, so all use the same stack.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -16,8 +17,8 @@
 #error "stand_in_switch is implemented for x86-64 only"
 #endif
 
-/// Saves the callee-saved registers on the current stack and the stack pointer in `*from`. Then switches to the stack
-/// at `to`.
+/// Pushes the callee-saved registers onto the current stack, and stores the stack pointer in `*from`. Then continues on
+/// the stack whose saved stack pointer is `to`.
 extern "C" void stand_in_switch(void **from, void *to);
 asm(R"(
 .text
@@ -53,20 +54,20 @@ namespace {
 
 constexpr int warp_size = 32;
 constexpr int largest_group = 1024;
-// The address sanitizer puts red zones between the arrays of a thread.
+// In bytes. Large, because the address sanitizer puts red zones between the local arrays of a thread.
 constexpr size_t stack_size = 256 << 10;
 
 /// Calls a kernel with parameters of eight bytes each.
 typedef void (*Kernel)(const uint64_t *parameters);
 
-/// What a fibre waits for, if that is neither the barrier of the block nor an exchange.
+/// What a fibre waits for at an mbarrier or a named barrier: it continues when `holds(object, value)` is true.
 struct Condition {
   bool (*holds)(const void *object, unsigned int value) = nullptr;
   const void *object = nullptr;
   unsigned int value = 0;
 };
 
-/// A part of the shared memory that a launch provides, which begins at a multiple of 1024 bytes.
+/// 1024 bytes of the dynamic shared memory of a launch. The alignment makes the memory begin at a multiple of 1024.
 struct alignas(1024) Chunk {
   unsigned char bytes[1024];
 };
@@ -90,7 +91,8 @@ struct Fibre {
   unsigned int product_count = 0;
 };
 
-/// Whether the threads of a block run in descending order. The result of a kernel without races does not depend on it.
+/// Whether the threads of a block run in descending order. Then pending TMA loads also land newest first, and ELECT
+/// elects the last lane. The result of a kernel without races does not depend on the order.
 std::atomic<bool> is_reverse = [] {
   const char *order = getenv("STAND_IN_ORDER");
   return order != nullptr && strcmp(order, "reverse") == 0;
@@ -106,21 +108,22 @@ struct Runner {
   int count = 0;
   Kernel kernel = nullptr;
   const uint64_t *parameters = nullptr;
-  /// The shared memory that the launch provides.
+  /// The dynamic shared memory of the launch.
   std::vector<Chunk> shared;
-  /// The loads of boxes that have not landed.
+  /// The TMA loads that have not landed, oldest first.
   std::deque<BoxLoad> loads;
   NamedBarrier named[16];
-  /// A barrier for each warpgroup.
+  /// For each warpgroup, the barrier of WGMMA_WAIT.
   NamedBarrier warpgroups[largest_group / 128];
-  /// The lowest address in shared memory that a descriptor of a factor has.
+  /// The lowest address passed to WGMMA_DESCRIPTOR in this block (0: none). Descriptors hold only 18 address bits.
   uintptr_t shared_base = 0;
 
   ~Runner() {
     for (char *stack : free_stacks) munmap(stack, stack_size);
   }
 
-  /// Gives a fibre a stack from which the first switch starts the kernel. Returns false if there is no memory.
+  /// Gives a fibre a stack, prepared so that the first switch to it starts the kernel. Returns false if there is no
+  /// memory.
   bool start(Fibre &fibre);
 
   Fibre &fibre() { return fibres[current]; }
@@ -133,7 +136,7 @@ struct Runner {
     fibre.sanitized.enter();
   }
 
-  /// Arrives at a barrier, and waits for the other threads if `waits`.
+  /// Arrives at a barrier of `threads` threads, and waits for the others if `waits`.
   void meet(NamedBarrier *barrier, int id, int threads, bool waits) {
     unsigned int generation = barrier->arrive(id, threads);
     auto holds = [](const void *barrier, unsigned int generation) {
@@ -177,8 +180,8 @@ bool Runner::start(Fibre &fibre) {
   }
   fibre.stack = free_stacks.back();
   free_stacks.pop_back();
-  // The tops of the stacks are in different cache sets. The first switch returns to `fibre_main`, whose stack is
-  // aligned as after a call.
+  // The tops of the stacks have different offsets, so that they are in different cache sets. The first switch pops six
+  // registers and returns to `fibre_main`, with the stack aligned as after a call.
   size_t number = (size_t)fibre.stack / stack_size;
   void **top = (void **)(fibre.stack + stack_size - number % 64 * 576) - 1;
   *top = nullptr;
@@ -222,8 +225,8 @@ bool Runner::run_ready(bool is_reversed) {
   return true;
 }
 
-/// Makes the fibres ready whose exchange is complete, whose condition holds, or whose barrier all have reached. Returns
-/// whether there are any.
+/// Marks fibres as ready: those of a warp that have all reached an exchange, those whose condition holds, and all
+/// fibres if all have reached the barrier of the block. Returns whether any fibre is ready.
 bool Runner::release() {
   bool has_ready = false;
   int at_barrier = 0;
@@ -245,7 +248,7 @@ bool Runner::release() {
   return true;
 }
 
-/// Lands a load of a box; they may land in any order.
+/// Lands one TMA load: the oldest, or the newest if `is_reversed`. On a GPU, loads may complete in any order.
 void Runner::land_load(bool is_reversed) {
   BoxLoad load = is_reversed ? loads.back() : loads.front();
   if (is_reversed) {
@@ -256,8 +259,8 @@ void Runner::land_load(bool is_reversed) {
   load.land();
 }
 
-/// Checks that no asynchronous effect is pending at the end of a block, and that the warps of each warpgroup have
-/// called the same products.
+/// Checks that no TMA load, TMA store or wgmma is pending at the end of a block, and that all threads of each warpgroup
+/// have issued the same number of wgmma instructions.
 void Runner::check_end() {
   size_t stores = 0, products = 0;
   for (int i = 0; i < count; i += 1) {
@@ -284,7 +287,7 @@ CUresult Runner::run_block() {
     int states[5] = {};
     for (int i = 0; i < count; i += 1) states[fibres[i].state] += 1;
     if (states[Fibre::ended] == count) break;
-    // Loads land as late as possible: when no thread can continue without them.
+    // TMA loads land as late as possible: when no thread can continue without them.
     if (loads.empty()) {
       fprintf(
           stderr,
@@ -300,7 +303,7 @@ CUresult Runner::run_block() {
 }
 
 /// Runs a block of the launch in `runner`, and returns the error of its kernel. After an error, the device is lost, and
-/// no block runs on this thread again.
+/// this operating system thread runs no other block, so the state of the fibres does not matter.
 CUresult run_block() {
   static bool is_installed = [] {
     struct sigaction action = {};

@@ -1,13 +1,14 @@
-// The functions of prelude/hopper.h for the CPU. device.h includes this file. Loads of boxes land when no thread can
-// continue without them, stores and products when a thread waits for them; copies.h has other modes.
+// The functions of prelude/hopper.h for the CPU. device.h includes this file. By default, TMA loads land when no thread
+// can continue without them; TMA stores and wgmma instructions land when a thread waits for them. copies.h has other
+// modes.
 //
-// A missing ASYNC_FENCE is not found, because the CPU has only one path to memory. Nor is a missing WGMMA_FENCE or
-// MBARRIER_FENCE.
+// The stand-in does not detect a missing ASYNC_FENCE, because the CPU has only one path to memory. Nor does it detect a
+// missing WGMMA_FENCE or MBARRIER_FENCE.
 #pragma once
 
 extern "C" {
 void stand_in_barrier_initialize(void *barrier, int count);
-/// Arrives at a barrier, which then also waits for `bytes`.
+/// Arrives at an mbarrier, whose running phase then also waits for `bytes` bytes of TMA loads.
 void stand_in_barrier_arrive(void *barrier, int bytes);
 void stand_in_barrier_wait(void *barrier, int parity);
 void stand_in_named_barrier(int id, int threads, int waits);
@@ -17,7 +18,8 @@ void stand_in_store_box(const void *map, const void *from, int rank, int x, int 
 void stand_in_commit_stores(void);
 void stand_in_wait_for_stores(size_t pending);
 unsigned int stand_in_shared_address(const void *p);
-/// Starts the thread's share of a product of a warpgroup. `registers` are those of A, or null.
+/// Starts the thread's share of a wgmma instruction. `registers` has the thread's elements of A; if it is null, `a` is
+/// the descriptor of A.
 void stand_in_product(
     int type, float *d, int columns, const uint32_t *registers, uint64_t a, uint64_t b, int accumulates, int a_major,
     int b_major);
@@ -61,7 +63,8 @@ static inline uint64_t WGMMA_DESCRIPTOR(const void *p, int leading, int stride, 
   return (uint64_t)(stand_in_shared_address(p) >> 4) | (uint64_t)(leading >> 4) << 16 | (uint64_t)(stride >> 4) << 32 |
       (uint64_t)swizzle << 62;
 }
-/// The last 18 bits of an address of the host may wrap, unlike addresses of shared memory on a GPU.
+/// Adds within the 18 address bits of the descriptor. In a host address these bits may wrap around, unlike in an
+/// address in the shared memory of a GPU.
 static inline uint64_t WGMMA_ADVANCE(uint64_t descriptor, int bytes) {
   return (descriptor & ~0x3fffull) | ((descriptor + (uint64_t)(bytes >> 4)) & 0x3fff);
 }

@@ -1,6 +1,6 @@
 // Checks the instructions of prelude/hopper.h on the stand-in or on a GPU with compute capability 9.0: runs the kernels
-// of kernels/ and compares the results with formulas. On the stand-in, each kernel runs in both orders of threads and
-// in all modes of asynchronous effects, and the bits of the results must be equal.
+// of kernels/ and compares their results with those that the host computes. On the stand-in, each kernel runs with both
+// orders of threads and with all modes of asynchronous effects, and all runs must give the same bits.
 //
 // usage: hopper-check LIBCUDA LIBNVRTC            runs all kernels
 //        hopper-check LIBCUDA LIBNVRTC --faults   runs kernels with a planted fault; each must fail in some mode
@@ -25,7 +25,7 @@ std::vector<Mode> modes_of(const Device &device) {
   return modes;
 }
 
-/// Returns what is wrong with a kernel, or an empty text.
+/// Runs a case in all modes. Returns what is wrong, or an empty text.
 std::string run(Device &device, const Case &test, const std::string &text) {
   CUfunction function = device.build(text, test.kernel.c_str());
   std::vector<unsigned char> first;
@@ -44,7 +44,8 @@ std::string run(Device &device, const Case &test, const std::string &text) {
   return "";
 }
 
-/// Arguments that `cuTensorMapEncodeTiled` refuses, each one different from good ones.
+/// Checks that `cuTensorMapEncodeTiled` accepts good arguments, and refuses them if one is changed to a wrong value.
+/// Returns what is wrong, or an empty text.
 std::string check_arguments(Device &device) {
   struct Arguments {
     const char *name;
@@ -84,7 +85,7 @@ std::string check_arguments(Device &device) {
   return "";
 }
 
-/// A fault: a change of the text of a kernel.
+/// A planted fault: in the source of a case, the text `original` is replaced by `planted`.
 struct Fault {
   Case test;
   const char *original, *planted;
@@ -94,20 +95,21 @@ std::vector<Fault> faults() {
   Case barriers = barriers_case(), ring = ring_case(), box = box_case({128, {70, 40}, {64, 20}, {-5, 30}});
   Case k_major = warpgroup_case("bfloat16", 64, "K", "K"), mn_major = warpgroup_case("float16", 128, "MN", "MN");
   return {
-      // A wrong phase, a wrong count and a missing barrier.
+      // Wrong phases, a wrong count, a missing initialization, missing named barriers.
       {barriers, "round / 2 % 2 ^ 1", "round / 2 % 2"},
       {barriers, "full[slot], round / 2 % 2)", "full[slot], round / 2 % 2 ^ 1)"},
       {barriers, "MBARRIER_INIT(&full[i], 32)", "MBARRIER_INIT(&full[i], 33)"},
       {barriers, "MBARRIER_INIT(&full[i], 32);", ""},
       {barriers, "NAMED_BARRIER(1, 64);", ""},
       {barriers, "NAMED_BARRIER_ARRIVE(2, 96);", ""},
-      // Missing waits, and wrong numbers of bytes.
+      // Missing waits, a missing commit, and wrong numbers of bytes.
       {box, "MBARRIER_WAIT(bar, 0);", ""},
       {box, "MBARRIER_EXPECT(bar, ", "MBARRIER_EXPECT(bar, 16 + "},
       {box, "MBARRIER_EXPECT(bar, ", "MBARRIER_EXPECT(bar, -16 + "},
       {box, "TMA_WAIT(0);", ""},
       {box, "TMA_COMMIT();", ""},
-      // A wrong swizzle, wrong distances in a descriptor, a wrong position in a register, and a missing wait.
+      // A wrong swizzle in a descriptor or in local memory, a wrong advance, a wrong row of a result register, a
+      // missing wait, a missing commit, exchanged distances in a descriptor, and a wrong major.
       {k_major, "WGMMA_128B", "WGMMA_64B"},
       {k_major, "(byte) / 16 ^ (row) % 8", "(byte) / 16 ^ (row) % 4"},
       {k_major, "step * 32", "step * 16"},
@@ -116,8 +118,9 @@ std::vector<Fault> faults() {
       {k_major, "WGMMA_COMMIT();", ""},
       {mn_major, "WGMMA_DESCRIPTOR(b, 8192, 1024,", "WGMMA_DESCRIPTOR(b, 1024, 8192,"},
       {mn_major, "<MN_MAJOR, MN_MAJOR>", "<MN_MAJOR, K_MAJOR>"},
-      // The ring: a wrong phase, a stage that is released before the product has read it, a stage that is never waited
-      // for, a store of sums that are not complete, sums that are overwritten before they are stored, a wrong swizzle.
+      // The ring: wrong phases, a stage that is released before wgmma has read it, a stage that is filled without a
+      // wait until it is empty, a store of sums that are not complete, sums that are overwritten before they are
+      // stored, a wrong swizzle, and a missing wait for the last store.
       {ring, "MBARRIER_WAIT(&full[turn % 2], turn / 2 % 2)", "MBARRIER_WAIT(&full[turn % 2], turn / 2 % 2 ^ 1)"},
       {ring, "MBARRIER_WAIT(&empty[turn % 2], turn / 2 % 2 ^ 1)", "MBARRIER_WAIT(&empty[turn % 2], turn / 2 % 2)"},
       {ring, "WGMMA_WAIT(0);\n    WGMMA_KEEP(d);\n    if (lid % 128 == 0) MBARRIER_ARRIVE(&empty[turn % 2]);",
@@ -130,8 +133,8 @@ std::vector<Fault> faults() {
   };
 }
 
-/// Runs a kernel with a fault in a process of its own, because a fault can lose the device. Returns whether the fault
-/// was found.
+/// Runs a kernel with a fault in a process of its own, because the device may be lost after a fault. Returns whether
+/// the fault was found.
 bool is_found(const Fault &fault, char **libraries) {
   pid_t process = fork();
   if (process == 0) {

@@ -1,10 +1,12 @@
-// The functions of the driver that kernels call for barriers, exchanges of a warp, and asynchronous instructions.
+// The functions that the stand-in for the driver exports to kernels: barriers, exchanges between the threads of a warp,
+// and asynchronous instructions.
 #pragma once
 #include "fibres.h"
 
 EXPORT void stand_in_set_reverse(int value) { is_reverse = value != 0; }
 
-/// 0: asynchronous effects land late; 1: at once; 2: those that read shared memory land late. See copies.h.
+/// 0: asynchronous effects land late; 1: at once; 2: effects that read shared memory land late, others at once. See
+/// copies.h.
 EXPORT void stand_in_set_copies(int value) { landing = (Landing)value; }
 
 EXPORT void stand_in_barrier(void) { runner.leave(Fibre::at_barrier); }
@@ -13,7 +15,7 @@ EXPORT void stand_in_check_alignment(const void *address, size_t bytes, const ch
   check_alignment(address, bytes, instruction);
 }
 
-/// What clang passes for an access that -fsanitize=alignment finds.
+/// What clang passes to the handler of a misaligned access (-fsanitize=alignment).
 struct MisalignedAccess {
   const char *file;
   uint32_t line, column;
@@ -43,14 +45,14 @@ EXPORT void stand_in_exchange(const void *value, size_t bytes) {
 EXPORT const void *stand_in_given(unsigned int lane) {
   int source = runner.current / warp_size * warp_size + (int)lane;
   const Fibre &fibre = runner.fibres[source < runner.count ? source : runner.current];
-  // The other thread may have begun its next exchange.
+  // This thread's count gives the exchange; the other thread may already have begun its next one.
   return fibre.given[(runner.fibre().exchange_count - 1) % 2];
 }
 
 EXPORT int stand_in_elect(void) {
   int lane = runner.current % warp_size;
   stand_in_exchange(&lane, sizeof lane);
-  // Kernels may not assume which work-item is elected.
+  // Kernels must not depend on which work-item is elected, so the order of threads changes it.
   return lane == (is_reverse ? warp_size - 1 : 0);
 }
 
@@ -111,7 +113,7 @@ EXPORT void stand_in_wait_for_stores(size_t pending) { runner.fibre().stores.wai
 
 // MARK: - Products of warpgroups
 
-/// The last 18 bits of an address in shared memory.
+/// The lowest 18 bits of an address in shared memory, for a descriptor.
 EXPORT unsigned int stand_in_shared_address(const void *p) {
   auto address = (uintptr_t)p;
   check_alignment(p, 16, "WGMMA_DESCRIPTOR");
@@ -155,8 +157,9 @@ EXPORT void stand_in_product(
 
 EXPORT void stand_in_commit_products(void) { runner.fibre().products.commit(); }
 
-/// A product is one instruction of the whole warpgroup, so no thread continues before it is complete for all of them.
-/// Before it lands, other threads run as far as they can.
+/// A wgmma is one instruction of the whole warpgroup, so no thread continues before the shares of all threads have
+/// landed (second barrier). No share lands before all threads wait (first barrier), so a thread of the warpgroup that
+/// overwrites an operand before its wait changes the results.
 EXPORT void stand_in_wait_for_products(size_t pending) {
   NamedBarrier *barrier = &runner.warpgroups[runner.current / 128];
   runner.meet(barrier, 0, 128, true);

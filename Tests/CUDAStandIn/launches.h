@@ -11,26 +11,27 @@ struct CUfunc_st {
   Kernel kernel;
   /// The size of each parameter in bytes, a multiple of 8; a zero follows the last one.
   const int *sizes;
-  /// The most shared memory that a launch may provide.
+  /// The largest dynamic shared memory of a launch, in bytes.
   unsigned int most_shared_bytes = 48 << 10;
 };
 
 namespace {
 
-/// The error that later launches, copies, allocations and waits return.
+/// The error that made the device unusable, if any. Later launches, copies, allocations and waits return it.
 std::atomic<CUresult> lost = CUDA_SUCCESS;
 
-/// The shared memory of a group, with an attribute of the function.
+/// The largest dynamic shared memory in bytes that a function can request with cuFuncSetAttribute.
 constexpr int most_shared_bytes = 227 << 10;
 
-/// Shared memory is not initialized on a GPU. Here, its bytes are those of NaN, so that reading them changes results.
+/// Dynamic shared memory is not initialized on a GPU. Here, its bytes are 0xFF, which make a NaN of each floating-point
+/// type, so that a read before the first write changes results.
 const Chunk undefined_chunk = [] {
   Chunk chunk;
   memset(chunk.bytes, 0xff, sizeof chunk.bytes);
   return chunk;
 }();
 
-/// A kernel with its launch's parameters.
+/// A launch of a kernel, with a copy of the parameters.
 struct LaunchTask {
   Kernel kernel;
   unsigned int groups, threads, shared_bytes;
@@ -56,7 +57,8 @@ struct LaunchTask {
 
   void operator()() const {
     if (lost != CUDA_SUCCESS) return;
-    // With the address sanitizer, the threads of a process share the arrays in shared memory.
+    // With the address sanitizer, arrays in shared memory are not thread-local (see device.h), so launches run one at a
+    // time.
     static std::mutex mutex;
     std::unique_lock<std::mutex> lock(mutex, std::defer_lock);
     if (sanitizer::is_loaded()) lock.lock();

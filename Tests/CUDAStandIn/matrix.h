@@ -1,5 +1,5 @@
-// The functions of prelude/matrix.h for the CPU, with the same positions of elements in the registers of the threads of
-// a warp. device.h includes this file.
+// The functions of prelude/matrix.h for the CPU. Each thread of a warp holds the same elements in its registers as on a
+// GPU. device.h includes this file.
 #pragma once
 
 extern "C" {
@@ -7,7 +7,7 @@ extern "C" {
 /// written when the thread waits for the copy, or at once (see copies.h).
 void stand_in_copy(void *to, const void *from, int bytes);
 void stand_in_commit_copies(void);
-/// Completes all groups of copies but the last `pending`.
+/// Completes all closed groups of copies but the last `pending`.
 void stand_in_wait_for_copies(size_t pending);
 }
 
@@ -15,7 +15,7 @@ static inline void COPY_ASYNC(void *to, const void *from, int bytes) { stand_in_
 static inline void COPY_ASYNC_COMMIT(void) { stand_in_commit_copies(); }
 #define COPY_ASYNC_WAIT(count) stand_in_wait_for_copies(count)
 
-/// Row `row` of matrix `matrix`, after the threads of the warp have exchanged the rows of four matrices.
+/// Row `row` of 8x8 matrix `matrix`, after the threads of the warp have exchanged the rows of four matrices.
 static inline const uint16_t *stand_in_row(int matrix, int row) {
   return (const uint16_t *)stand_in_given((unsigned int)(8 * matrix + row));
 }
@@ -43,7 +43,7 @@ static inline void LOAD_MATRIX_TRANSPOSED(uint32_t *r, const void *row) {
 static inline float stand_in_bfloat16(uint16_t bits) { return stand_in_bits<float>((uint32_t)bits << 16); }
 static inline float stand_in_float16(uint16_t bits) { return (float)stand_in_bits<_Float16>(bits); }
 
-/// Rounds to the nearest number, ties to even. NaN becomes 0x7FFF, as in PTX.
+/// Rounds a float32 number to bfloat16, ties to even. NaN becomes 0x7FFF, as in PTX.
 static inline uint32_t stand_in_round_bfloat16(float x) {
   uint32_t bits = stand_in_bits<uint32_t>(x);
   return x == x ? (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 : 0x7FFF;
@@ -55,13 +55,13 @@ static inline uint32_t PACK_float16(float low, float high) {
   return (uint32_t)ptx_half_from_float(low) | (uint32_t)ptx_half_from_float(high) << 16;
 }
 
-/// The registers of a thread with its share of the factors A and B.
+/// The registers with a thread's elements of A and B.
 struct StandInFactors {
   uint32_t a[4], b[2];
 };
 
-/// Adds the product of the matrices A (16 rows) and B (8 columns) to D, whose elements are in `d`. A register of A or B
-/// has several elements. `multiply` adds the products of the elements of two registers to a sum.
+/// Adds the product of the matrices A (16 rows) and B (8 columns) to D. `d` has the thread's elements of D. A register
+/// of A or B has one, two or four elements. `multiply` adds the products of the elements of two registers to a sum.
 template <typename Sum, typename T, typename Multiply>
 __attribute__((noinline)) static void stand_in_multiply(
     T *d, const uint32_t *a, uint32_t b0, uint32_t b1, Multiply multiply) {
@@ -82,8 +82,8 @@ __attribute__((noinline)) static void stand_in_multiply(
   }
 }
 
-/// For 16-bit numbers. The products are exact, and the sum is rounded once; the order and the rounding of the sums on a
-/// GPU are not documented.
+/// For 16-bit numbers. The products are exact. The sum is in float64 and is rounded to float32 once; the order and the
+/// rounding of the sums on a GPU are not documented.
 template <float (*number)(uint16_t)>
 static inline void stand_in_multiply_halves(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
   stand_in_multiply<double>(d, a, b0, b1, [](double sum, uint32_t x, uint32_t y) {
@@ -98,13 +98,15 @@ static inline void MMA_bfloat16(float *d, const uint32_t *a, uint32_t b0, uint32
 static inline void MMA_float16(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
   stand_in_multiply_halves<stand_in_float16>(d, a, b0, b1);
 }
-/// Ignores the lowest 13 bits of both factors. The products are exact, and the sum is rounded once.
+/// Ignores the lowest 13 bits of both operands. The products are exact. The sum is in float64 and is rounded to float32
+/// once.
 static inline void MMA_tf32(float *d, const uint32_t *a, uint32_t b0, uint32_t b1) {
   stand_in_multiply<double>(d, a, b0, b1, [](double sum, uint32_t x, uint32_t y) {
     return sum + (double)stand_in_bits<float>(x & 0xFFFFE000) * (double)stand_in_bits<float>(y & 0xFFFFE000);
   });
 }
-/// Rounds to TF32, ties away from 0. The lowest 13 bits of the result are ones, because they are not defined in PTX.
+/// Rounds to TF32, ties away from 0. PTX does not define the lowest 13 bits of the result. Here they are ones, so that
+/// a kernel that depends on them gives wrong results.
 static inline uint32_t ptx_tf32(float x) {
   uint32_t bits = stand_in_bits<uint32_t>(x);
   return (x - x == 0 ? bits + 0x1000 : bits) | 0x1FFF;

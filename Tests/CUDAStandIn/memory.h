@@ -16,7 +16,7 @@ namespace {
 constexpr size_t red_zone = 4096;
 constexpr unsigned char red_zone_byte = 0xa5;
 
-/// The allocations. The caller serializes calls.
+/// The allocations, by address. The caller serializes the calls.
 class Allocations {
   std::map<CUdeviceptr, size_t> sizes;
 

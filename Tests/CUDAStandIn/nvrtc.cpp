@@ -62,7 +62,8 @@ std::string calls(const std::string &text) {
   return result.str();
 }
 
-/// Runs a program without the libraries that this process has loaded first (LD_PRELOAD).
+/// Runs a program without LD_PRELOAD, because it does not need the libraries that this process has loaded first.
+/// Returns its wait status, or -1 if it did not start.
 int run(const std::vector<std::string> &words) {
   std::vector<char *> arguments;
   for (const auto &word : words) arguments.push_back(const_cast<char *>(word.c_str()));
@@ -79,9 +80,9 @@ int run(const std::vector<std::string> &words) {
   return status;
 }
 
-/// Clang, with the results of this process.
+/// Runs clang, and keeps its results until the process ends.
 ///
-/// Programs of a device begin with the same prelude, which takes most of the time to compile. So the text before the
+/// All programs for a device begin with the same prelude, which takes most of the compile time. So the text before the
 /// first kernel is compiled once, to a precompiled header.
 class Compiler {
   std::mutex mutex;
@@ -103,7 +104,7 @@ class Compiler {
     std::vector<std::string> all = {
         "/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + log_path, name != nullptr ? name : "clang++", "-std=c++20", "-O1",
         "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w", "-fPIC",
-        // A device fails on an access to an address that is not a multiple of the size of the access.
+        // On a GPU, a misaligned access is an error, so the accesses of kernels are checked.
         "-fsanitize=alignment", "-fno-sanitize-recover=alignment"};
     const char *sanitizer = getenv("STAND_IN_SANITIZE");
     if (sanitizer != nullptr && strcmp(sanitizer, "address") == 0) {
@@ -126,7 +127,7 @@ class Compiler {
     std::ofstream(source) << "#include \"" STAND_IN_FOLDER "/device.h\"\n#line 1 \"program\"\n" << prelude;
     if (!clang({"-x", "c++-header", source, "-o", result}, log, path(".log"))) result = "";
     std::lock_guard<std::mutex> lock(mutex);
-    // Another thread may have compiled the same prelude meanwhile; both results are the same.
+    // Another thread may have compiled the same prelude in the meantime; both results are the same.
     headers[prelude] = result;
     return result;
   }

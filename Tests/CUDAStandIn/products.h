@@ -1,4 +1,4 @@
-// Products of warpgroups (wgmma).
+// Warpgroup MMA (wgmma) instructions.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 namespace {
 
-/// The types of factors, as in matrix.h.
+/// The types of operands. hopper.h passes their numbers.
 enum class FactorType : int { bfloat16, float16, tf32 };
 
 double number(FactorType type, uint32_t bits) {
@@ -23,7 +23,7 @@ double number(FactorType type, uint32_t bits) {
   return (double)result;
 }
 
-/// A factor in shared memory, from its descriptor.
+/// An operand in shared memory, decoded from its descriptor.
 struct SharedFactor {
   uintptr_t start;
   uint32_t leading, stride;
@@ -31,7 +31,8 @@ struct SharedFactor {
   bool is_k_major;
   FactorType type;
 
-  /// - Parameter base: the lowest address of shared memory. The descriptor has only the last 18 bits of an address.
+  /// - Parameter base: the lowest address for which the block made a descriptor. It completes the address in the
+  /// descriptor, of which only the lowest 18 bits are stored.
   SharedFactor(uint64_t descriptor, uintptr_t base, bool is_k_major, FactorType type)
       : is_k_major(is_k_major), type(type) {
     static constexpr int bits_of_mode[4] = {0, 3, 2, 1};
@@ -51,16 +52,16 @@ struct SharedFactor {
     }
   }
 
-  /// The element in a row of A or a column of B, and in a row or column of terms.
+  /// The element of row `line` of A or column `line` of B at the inner index `term`.
   double at(int line, int term) const {
     int bytes = type == FactorType::tf32 ? 4 : 2;
-    // The position of the element along the contiguous dimension, in bytes, and across it.
+    // The position of the element along the contiguous dimension in bytes, and its index along the other dimension.
     uint32_t along = (uint32_t)((is_k_major ? term : line) * bytes), across = (uint32_t)(is_k_major ? line : term);
     uint32_t offset = across % 8 * (uint32_t)width + along % (uint32_t)width;
     if (bits == 0) {
       offset += is_k_major ? across / 8 * stride + along / 16 * leading : across / 8 * leading + along / 16 * stride;
     } else if (is_k_major) {
-      // Terms do not continue in another pattern.
+      // The terms of one wgmma have 32 bytes, so they never continue in another pattern.
       offset += across / 8 * stride + along / (uint32_t)width * (uint32_t)width;
     } else {
       offset += across / 8 * stride + along / (uint32_t)width * leading;
@@ -73,7 +74,7 @@ struct SharedFactor {
   }
 };
 
-/// A thread's share of a product of a warpgroup: two rows of A, with a quarter of the columns of B.
+/// A thread's share of a wgmma instruction: the results in two rows and a quarter of the columns of D.
 struct Product {
   static constexpr bool reads = true;
   static constexpr int most_terms = 16;
@@ -81,11 +82,11 @@ struct Product {
   float *d;
   int columns;
   bool accumulates;
-  /// The position of the thread in its warpgroup.
+  /// The index of the thread in its warpgroup.
   int thread;
   bool has_registers, is_a_k_major, is_b_k_major;
   uint64_t a, b;
-  /// The registers of A of the four threads that have elements of the two rows.
+  /// The registers of A of the four threads that hold the elements of the two rows of A.
   uint32_t registers[4][4];
   uintptr_t base;
 
@@ -113,7 +114,8 @@ struct Product {
       for (int k = 0; k < terms(); k += 1) right[k] = shared.at(j / 2 * 8 + lane % 4 * 2 + j % 2, k);
       for (int part = 0; part < 2; part += 1) {
         float &result = d[j / 2 * 4 + part * 2 + j % 2];
-        // The products are exact, and the sum is rounded once; the order and the rounding on a GPU are not documented.
+        // The products are exact, and the sum (in float64) is rounded to float32 once. A GPU's order and rounding are
+        // not documented.
         double sum = accumulates ? (double)result : 0;
         for (int k = 0; k < terms(); k += 1) sum += factor[part][k] * right[k];
         result = (float)sum;

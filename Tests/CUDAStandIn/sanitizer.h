@@ -1,16 +1,17 @@
-// The address sanitizer of kernels. With STAND_IN_SANITIZE=address, the stand-in for NVRTC compiles kernels with
-// -fsanitize=address; the process must have loaded the runtime library of the sanitizer first (LD_PRELOAD). The driver
-// itself is not compiled with the sanitizer. It tells the sanitizer which device memory exists and on which stack a
-// thread of a kernel runs, and checks the memory that it accesses for a kernel.
+// The address sanitizer for kernels. With STAND_IN_SANITIZE=address, the stand-in for NVRTC compiles kernels with
+// -fsanitize=address; the process must have loaded the runtime library of the sanitizer first (LD_PRELOAD). The
+// stand-in for the driver is not compiled with the sanitizer. It tells the sanitizer which device memory exists and on
+// which stack a thread of a kernel runs, and checks the memory that it accesses itself on behalf of a kernel.
 //
 // What is found:
 // - accesses of kernels outside of arrays in shared memory, and outside of arrays of a thread, if they touch the red
 //   zone beside the array
-// - accesses of kernels and copies within 4 KiB of an allocation of the driver, and to freed allocations
+// - accesses of kernels and copies to the 4 KiB before and after an allocation of the driver, and to freed allocations
 //
-// The engine allocates blocks for its memory pool and for the intermediate values of plans. A block is at least 256
-// bytes larger than requested, and kernels may read beyond the end of a value, within its block. So an access outside
-// of a value that stays in its block is not found, nor is an access to a value that the pool has taken back.
+// Apus takes device memory from the driver in blocks, for its memory pool and for the intermediate values of plans. A
+// block is at least 256 bytes larger than requested, and kernels may read beyond the end of a value, within its block.
+// So the sanitizer finds neither an access outside of a value that stays in the value's block, nor an access to a value
+// whose block the pool has taken back.
 #pragma once
 #include <stddef.h>
 
@@ -36,12 +37,12 @@ inline void unpoison(void *start, size_t bytes) {
   if (is_loaded()) __asan_unpoison_memory_region(start, bytes);
 }
 
-/// Reports a read for a kernel, if the memory does not exist.
+/// Reports an error if a read on behalf of a kernel touches memory that does not exist.
 inline void check_read(const void *start, size_t bytes) {
   if (is_loaded() && bytes > 0) __asan_loadN((void *)start, bytes);
 }
 
-/// Reports a write for a kernel, if the memory does not exist.
+/// Reports an error if a write on behalf of a kernel touches memory that does not exist.
 inline void check_write(void *start, size_t bytes) {
   if (is_loaded() && bytes > 0) __asan_storeN(start, bytes);
 }
@@ -52,12 +53,12 @@ struct Stack {
   size_t bytes = 0;
   void *saved = nullptr;
 
-  /// Called before a switch from this stack to another one. The stack is not used again if it `ends`.
+  /// Called before a switch from this stack to another one. If `ends`, this stack is not used again.
   void leave(const Stack &next, bool ends = false) {
     if (is_loaded()) __sanitizer_start_switch_fiber(ends ? nullptr : &saved, next.bottom, next.bytes);
   }
 
-  /// Called after a switch to this stack. Stores the position of the stack that was left in `previous`.
+  /// Called after a switch to this stack. Stores in `previous` the bottom and the size of the stack that was left.
   void enter(Stack *previous = nullptr) {
     if (!is_loaded()) return;
     const void *from = nullptr;

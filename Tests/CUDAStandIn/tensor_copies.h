@@ -1,4 +1,4 @@
-// Copies of boxes between tensors in global memory and shared memory, and the stand-in's contents of tensor maps.
+// TMA copies of boxes between tensors in global memory and shared memory, and the stand-in's format of tensor maps.
 #pragma once
 #include <string.h>
 
@@ -7,8 +7,8 @@
 
 namespace {
 
-/// The address in shared memory to which a swizzle of 16 << `bits` bytes moves the byte at an address: the `bits` bits
-/// from bit 7 on change those from bit 4 on. Without swizzle, `bits` is 0.
+/// The address in shared memory to which a swizzle of 16 << `bits` bytes moves the byte at an address: the `bits`
+/// address bits from bit 7 on are XORed into those from bit 4 on. Without swizzle, `bits` is 0.
 uintptr_t swizzled(uintptr_t address, int bits) { return address ^ (address >> 7 & ((1u << bits) - 1)) << 4; }
 
 /// The contents of a tensor map.
@@ -30,8 +30,8 @@ struct TensorMap {
     return bytes;
   }
 
-  /// Calls `copy` with the addresses of each element of the box in shared memory and in the tensor. For elements that
-  /// are outside of the tensor, the second address is null.
+  /// Calls `element` with two addresses for each element of the box: in shared memory and in the tensor. The second one
+  /// is null if the element is outside of the tensor.
   template <typename Element> void for_each(char *shared, const int *start, Element element) const {
     int count = box_bytes() / element_bytes;
     for (int i = 0; i < count; i += 1) {
@@ -51,7 +51,7 @@ struct TensorMap {
 };
 static_assert(sizeof(TensorMap) <= sizeof(CUtensorMap));
 
-/// A copy of a box between a tensor and shared memory.
+/// A TMA copy of a box between a tensor and shared memory. `start` is the position of the box's first element.
 struct BoxCopy {
   static constexpr bool reads = true;
   TensorMap map;
@@ -80,7 +80,7 @@ struct BoxCopy {
     });
   }
 
-  /// Lands a store.
+  /// Lands a TMA store.
   void land() const {
     size_t bytes = map.element_bytes;
     map.for_each(shared, start, [bytes](const char *place, char *element) {
@@ -91,7 +91,7 @@ struct BoxCopy {
   }
 };
 
-/// A load of a box, which counts for a barrier.
+/// A TMA load, whose bytes an mbarrier counts.
 struct BoxLoad {
   BoxCopy copy;
   void *barrier;
@@ -115,8 +115,8 @@ int bytes_of(CUtensorMapDataType type) {
   }
 }
 
-/// Whether the driver accepts the arguments of `cuTensorMapEncodeTiled`. Of the interleaved layouts and of the ways to
-/// fill elements outside of the tensor, the stand-in only has the first ones.
+/// Whether the driver accepts these arguments of `cuTensorMapEncodeTiled`. The stand-in supports neither interleaved
+/// layouts nor NaN for the elements outside of the tensor.
 bool is_valid(
     const void *map, int bytes, uint32_t rank, uint64_t address, const uint64_t *sizes, const uint64_t *strides,
     const uint32_t *box, const uint32_t *element_strides, int swizzle) {
@@ -151,7 +151,7 @@ EXPORT CUresult cuTensorMapEncodeTiled(
   result.swizzle_bits = (uint8_t)swizzle;
   result.address = (uint64_t)address;
   for (uint32_t i = 0; i < rank; i += 1) {
-    // Elements between those of the box would need strides in `for_each`.
+    // `for_each` copies boxes without gaps only.
     if (element_strides[i] != 1) return CUDA_ERROR_INVALID_VALUE;
     result.sizes[i] = sizes[i];
     result.box[i] = box[i];

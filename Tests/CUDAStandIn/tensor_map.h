@@ -1,4 +1,5 @@
-// Tensor maps, which describe a tensor in global memory and a box of it for copies by the tensor memory accelerator.
+// The type of cuTensorMapEncodeTiled, which fills a tensor map: the description of a tensor in global memory and of the
+// box of it that a TMA copy moves.
 #pragma once
 #include <stdint.h>
 

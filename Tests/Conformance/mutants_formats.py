@@ -27,8 +27,8 @@ def safetensors(path):
 
 
 def fixture_pictures(kind):
-    """Returns the contents of the image files in images.safetensors whose names contain `kind`. The elements of a
-    tensor, of any type, are the bytes of a file."""
+    """Returns the image files that images.safetensors contains in tensors with `kind` in their names. Each element of
+    such a tensor, whatever its type, is one byte of the file."""
     header, data = safetensors(HERE / "images.safetensors")
     codes = {"U8": "B", "I64": "q", "I32": "i", "F32": "f", "F64": "d"}
     found = []
@@ -43,8 +43,8 @@ def fixture_pictures(kind):
 
 
 def png_repaired(data):
-    """Returns the PNG file with correct checksums of its chunks: at a wrong checksum, the command would stop before it
-    reads what the mutant changed."""
+    """Returns the PNG file with correct checksums of its chunks. With a wrong checksum, the command would stop before
+    it reads what the mutant changed."""
     out, at = data[:8], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]
@@ -99,9 +99,10 @@ def tar_repaired(data):
 
 
 class Format:
-    """One format. `mutant` returns a mutant: bytes, a text, or a tuple of the parts that `arguments` needs. `arguments`
-    writes at most `batch` mutants into `folder`, and returns the arguments of the command that reads them. A mutant
-    that is a text may itself be one of these arguments. `tiny` is a folder with undamaged data sets and runs."""
+    """One format. `mutant` returns a mutant: bytes, a string, or a tuple of the parts that `arguments` needs.
+    `arguments` writes the given mutants, at most `batch`, into `folder`, and returns the arguments with which the
+    command reads them. A mutant that is a string may itself be one of these arguments. `tiny` is a folder with
+    undamaged data sets and runs."""
 
     batch = 1
 
@@ -165,7 +166,7 @@ class CIFAR(Format):
 
 
 class Pictures(Format):
-    """Mutants as images of an image folder. The command skips images that it cannot read (`--skip-bad`)."""
+    """Mutants that are the images of an image folder. The command skips images that it cannot read (`--skip-bad`)."""
 
     batch = 100
 
@@ -282,7 +283,8 @@ class Config(Format):
 
 
 class Tokenizer(Format):
-    """A run whose `state.json` has a changed tokenizer, and the digest of the changed contents."""
+    """A run whose `state.json` has a changed tokenizer, with a digest that fits the change, so that the command accepts
+    the file and reads the tokenizer. If the changed tokenizer is not valid JSON, its text replaces the whole file."""
 
     def __init__(self, tiny):
         super().__init__(tiny)
@@ -295,7 +297,7 @@ class Tokenizer(Format):
 
         def keep(number):
             """Replaces a floating-point number by a mark. The digest depends on the spelling of the number, so
-            `written` puts this spelling back in the place of the mark."""
+            `written` replaces the mark by this spelling."""
             numbers.append(number)
             return f"@{len(numbers) - 1}@"
 

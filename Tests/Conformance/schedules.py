@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes schedules.safetensors (see fixture.py): 200 steps of each learning rate schedule, with a base rate of 1. After
-adding a case, run the script again and commit the file.
+"""Writes schedules.safetensors (see fixture.py): 200 steps of each learning rate schedule, with a base rate of 1 (for
+cyclic and one-cycle schedules, the highest rate). After adding a case, run the script again and commit the file.
 
-CASE/factors has the learning rate of each step, which is also the schedule's factor. Schedules that change the momentum
-also have CASE/momenta, the momentum of each step. Schedules that depend on a metric have CASE/metrics, the value that
-the schedule received after each step."""
+CASE/factors has the learning rate of each step, which equals the factor of the schedule. Schedules that change the
+momentum also have CASE/momenta, the momentum of each step. Schedules that depend on a metric also have CASE/metrics,
+the values of the metric that the schedule received after each step."""
 
 import torch
 import torch.nn as nn
@@ -31,7 +31,7 @@ def run(case, make, steps=200, metrics=None):
 
 
 def triangle(step, steps=200, start=0.2, peak=0.23, end=0.07):
-    """The schedule of airbench: from start to 1 at the step int(peak * steps), then to end."""
+    """The schedule of airbench: linearly from `start` to 1 at the step int(peak * steps), then linearly to `end`."""
     top = int(peak * steps)
     return start + (1 - start) * step / top if step < top else 1 + (end - 1) * (step - top) / (steps - top)
 

@@ -20,10 +20,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# A machine may have its own versions of these libraries. A driver may need a newer version than the packed one.
+# Libraries that are not used from the archive if the machine has its own: its driver may need a newer version.
 SYSTEM = ["libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "libOpenCL.so.1"]
 
-# The last characters of each output that the log keeps.
+# The number of characters from the end of each output that the log keeps.
 KEPT = 100_000
 
 
@@ -71,7 +71,8 @@ def unpack(archives: list[Path], parent: Path) -> Path:
     for name in SYSTEM:
         if has_library(name):
             (incomplete / "lib" / name).unlink(missing_ok=True)
-    # `Benchmarks/compare` starts this script. It sets the library path for Apus alone: PyTorch has its own libraries.
+    # `Benchmarks/compare` starts Apus with this script, which sets the library path for Apus alone: PyTorch has its own
+    # libraries.
     script = f'#!/bin/sh\nLD_LIBRARY_PATH={folder}/lib:$LD_LIBRARY_PATH exec {folder}/bin/apus "$@"\n'
     (incomplete / "apus").write_text(script)
     (incomplete / "apus").chmod(0o755)
@@ -86,7 +87,7 @@ def end_group(process: subprocess.Popen):
 
 
 class Machine:
-    """Runs the programs of the folder on this machine. A part has its own `deadline`, notes and tables."""
+    """Runs the unpacked programs on this machine. Each part has its own `deadline`, notes and tables."""
 
     def __init__(self, results: Path, device: str, is_quick: bool):
         self.results, self.device, self.is_quick = results, device, is_quick
@@ -111,7 +112,7 @@ class Machine:
         return self.results / "parts.json"
 
     def stop(self):
-        """Ends all commands that run, and lets no other start."""
+        """Ends all commands that run, and prevents the start of others."""
         self.deadline = 0
         for process in list(self.live):
             end_group(process)
@@ -197,7 +198,7 @@ class Machine:
         shared = ["--device", self.device, "--apus", self.apus, "--rounds", rounds, "--attempts", 1]
         command = [sys.executable, self.benchmarks / "compare", *words, *shared, "--python", sys.executable]
         _, text = self.call(command)
-        # The progress of compare, on standard error, stands before and between the tables.
+        # Remove the progress messages of compare. They are on standard error, which `call` merges into the output.
         text = re.sub(r"^compare: .*\n", "", text, flags=re.MULTILINE)
         sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
         if not sections:
@@ -205,7 +206,8 @@ class Machine:
         self.outcome.sections += sections
 
     def suites(self, devices: str, filters: list[str], prefix: list = (), **variables: str):
-        """Runs test suites, each in its own process, several at a time. Raises `Failed` if a test fails."""
+        """Runs test suites, each in its own process, several at a time. Raises `Failed` if a suite fails or runs no
+        test, or if compute-sanitizer finds an error."""
         libraries = f"{self.folder}/lib:{os.environ.get('LD_LIBRARY_PATH', '')}"
         chosen = {
             "APUS_TEST_DEVICES": devices,

@@ -1,4 +1,4 @@
-"""The parts of `run`, in the order in which they tell most."""
+"""The parts of `run`. `ORDER` is the order in which they run."""
 
 import ctypes
 import datetime
@@ -26,7 +26,7 @@ class Part:
 
 
 def part(name: str, limit: float, summary: str):
-    """Declares a part, which takes at most `limit` seconds."""
+    """Declares a part, which is stopped after `limit` seconds."""
 
     def declare(body):
         PARTS[name] = Part(body, limit, summary)
@@ -66,7 +66,7 @@ def devices(machine: Machine):
 
 
 def first_images(machine: Machine, count: int) -> Path:
-    """A folder with the first images of Fashion-MNIST alone."""
+    """A folder with only the first `count` images of each set of Fashion-MNIST."""
     folder = machine.scratch / "first"
     folder.mkdir(exist_ok=True)
     for path in machine.images.iterdir():
@@ -150,7 +150,8 @@ NETWORKS = """
 
 
 def needs_torch(machine: Machine):
-    """PyTorch has no OpenCL; an OpenCL device is compared with PyTorch on the CPU."""
+    """Skips the part if PyTorch is missing or, for a CUDA device, finds no GPU. PyTorch has no OpenCL, so an OpenCL
+    device is compared with PyTorch on the CPU."""
     if machine.has_torch is None:
         check = "sys.exit(not torch.cuda.is_available())" if machine.device != "opencl" else ""
         status, _ = machine.call([sys.executable, "-c", f"import sys, torch; {check}"], check=False)
@@ -177,7 +178,7 @@ def gemm(machine: Machine):
     machine.compare("gemm", "--problem", "64x64x64" if machine.is_quick else PRODUCTS)
     machine.compare("gemm", "--problem", "64x64x64" if machine.is_quick else PRODUCTS, "--dtype", "bfloat16")
     if not machine.is_quick:
-        # PyTorch multiplies int8 fastest if the right factor is stored by columns.
+        # PyTorch multiplies int8 fastest if the right operand is column-major.
         machine.compare("gemm", "--problem", PRODUCTS, "--dtype", "int8", "--transpose", "NT")
 
 
@@ -268,8 +269,9 @@ def operations(machine: Machine):
 
 
 def opencl_variables(machine: Machine) -> dict[str, str]:
-    """The variables with which the OpenCL loader finds a device. The packages of NVIDIA's driver for machines without a
-    display often lack the file that names its OpenCL library."""
+    """The environment variables with which the OpenCL loader finds a device. The packages of NVIDIA's driver for
+    machines without a display often lack the file that names its OpenCL library. Raises `Skipped` if there is no
+    device."""
     vendors = Path("/etc/OpenCL/vendors")
     found: dict[str, str] = {}
     if not any("nvidia" in path.read_text() for path in vendors.glob("*.icd")):
@@ -344,7 +346,7 @@ def sanitizer(machine: Machine):
         raise Failed("; ".join(wrong))
 
 
-# The most telling parts first, for a machine that is borrowed for a few minutes.
+# The parts that say most about Apus come first, because a borrowed machine may be available only for a few minutes.
 ORDER = """
     devices losses lenet5 gemm kernels bandwidth train attention resnet50 lstm operations ptx conv ops sanitizer opencl
     networks

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Shows which inline PTX the OpenCL compiler of an NVIDIA GPU takes: one small kernel for each instruction is built,
-run and compared with the expected numbers. Prints a JSON object per kernel: name, built, right, and the end of the
-compiler's log. Needs only libOpenCL.so.1.
+"""Shows which inline PTX instructions the OpenCL compiler of an NVIDIA GPU accepts: builds and runs one small kernel
+for each instruction, and compares its results with the expected numbers. Prints a JSON object for each kernel: name,
+device, driver, built, right, and the end of the compiler's log. Needs only libOpenCL.so.1.
 """
 
 import ctypes
@@ -26,11 +26,11 @@ def floats(values) -> list[int]:
     return [struct.unpack("<I", struct.pack("<f", value))[0] for value in values]
 
 
-# The fragments of mma.m16n8k16: lane l holds rows l / 4 and l / 4 + 8 of A, and column l / 4 of B. With A[r][k] = r + 1
-# and B[k][c] = c + 1, the product is 16 · (r + 1) · (c + 1).
+# The fragments of mma.m16n8k16: lane l holds elements of rows l / 4 and l / 4 + 8 of A, and of column l / 4 of B. With
+# A[r][k] = r + 1 and B[k][c] = c + 1, the product is 16 · (r + 1) · (c + 1).
 MMA_INPUT = [word for l in range(WARP) for word in (pair(l // 4 + 1), pair(l // 4 + 9), pair(l // 4 + 1))]
 MMA_OUTPUT = floats(16 * (l // 4 + 1 + 8 * (i // 2)) * (l % 4 * 2 + 1 + i % 2) for l in range(WARP) for i in range(4))
-# ldmatrix gives lane l, of each 8x8 matrix of 16-bit numbers, elements 2 · (l % 4) and the next of row l / 4.
+# ldmatrix gives lane l elements 2 · (l % 4) and 2 · (l % 4) + 1 of row l / 4 of each 8x8 matrix of 16-bit numbers.
 MATRIX_OUTPUT = [
     64 * i + l // 4 * 8 + l % 4 * 2 | (64 * i + l // 4 * 8 + l % 4 * 2 + 1) << 16 for l in range(WARP) for i in range(4)
 ]
@@ -113,8 +113,8 @@ class OpenCL:
         raise RuntimeError("OpenCL has no device")
 
     def run(self, source: str, words: list[int], count: int) -> tuple[list[int] | None, str]:
-        """Builds the kernel and runs it with one work-group of 32 items. Returns the words that it wrote, or `None` if
-        it did not build, and the compiler's log."""
+        """Builds the kernel and runs it with one work-group of 32 work-items. Returns the words that the kernel wrote
+        (`None` if it did not build) and the log of the compiler."""
         library, error = self.library, c_int32()
         text = c_char_p(source.encode())
         create = library.clCreateProgramWithSource
@@ -165,7 +165,7 @@ def main():
             print(f"ptx: {reason}", file=sys.stderr)
             sys.exit(69)
         return
-    # A kernel that fails may leave the device unusable for its process, so each kernel has its own.
+    # A kernel that fails may leave the device unusable for its process, so each kernel runs in a process of its own.
     for name in PROBES:
         run = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True)
         if run.returncode == 69:

@@ -28,17 +28,17 @@ def rows(section: str) -> list[dict[str, str]]:
 
 
 def find(state: dict, part: str, title: str, problem: str) -> list[dict[str, str]]:
-    """The rows of a part whose section has this title, and whose problem matches the pattern."""
+    """The rows of a part's tables that are in a section with this title and whose problem matches the pattern."""
     sections = [text for text in state.get(part, {}).get("sections", []) if text.startswith(f"## {title}\n")]
     return [row for text in sections for row in rows(text) if re.fullmatch(problem, row["problem"])]
 
 
 def ratio(found: list[dict[str, str]]) -> float | None:
-    """The smallest ratio of the rows."""
+    """The smallest ratio of the rows, or `None` if there are no rows."""
     return min((float(row["ratio"]) for row in found), default=None)
 
 
-# What is measured, the bound, the value and whether it reaches the bound; `None` if it was not measured.
+# What is measured, the bound, the value, and whether the value reaches the bound (`None` if it was not measured).
 Aim = tuple[str, str, str, bool | None]
 
 
@@ -51,7 +51,7 @@ def at_most(what: str, bound: float, value: float | None) -> Aim:
 
 
 def aims(state: dict) -> list[Aim]:
-    """The aims for a GPU of the class of an H100."""
+    """The aims for a GPU like the H100, and whether they are reached."""
 
     def passed(what: str, part: str) -> Aim:
         status = state.get(part, {}).get("status")

@@ -1,4 +1,4 @@
-"""Tests of `run` and its modules: python3 -m unittest discover -b -s Tests/gpu"""
+"""Tests of `run`, its modules and `pack`: python3 -m unittest discover -b -s Tests/gpu"""
 
 import json
 import sys
@@ -166,9 +166,9 @@ class ProbeTests(unittest.TestCase):
         for name, (_, _, expected) in ptx.PROBES.items():
             self.assertEqual(len(expected) % ptx.WARP, 0, name)
         self.assertEqual(ptx.bfloat16(3.0), 0x4040)
-        # Row 9, column 7 is the last number but one of lane 7: 16 · 10 · 8.
+        # Row 9, column 7 is the last of the four numbers of lane 7: 16 · 10 · 8.
         self.assertEqual(ptx.MMA_OUTPUT[4 * 7 + 3], ptx.floats([1280])[0])
-        # Row 1 of the second matrix begins with its elements 8 and 9, which lane 4 holds.
+        # Row 1 of the second matrix begins with the numbers 72 and 73 (its elements 8 and 9), which lane 4 holds.
         self.assertEqual(ptx.MATRIX_OUTPUT[4 * 4 + 1], 72 | 73 << 16)
 
 

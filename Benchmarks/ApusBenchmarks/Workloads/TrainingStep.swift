@@ -128,7 +128,7 @@ public struct TrainingStep: Workload {
 
     /// Returns a batch of random examples of the given size.
     public let batch: (Int) throws -> Batch
-    /// Each call builds and runs the next step and returns its loss.
+    /// Each call runs the next step and returns its loss.
     public let step: (Batch) throws -> Tensor
   }
 
@@ -160,7 +160,7 @@ public struct TrainingStep: Workload {
   }
 
   /// The examples of a model: images of a given size, or texts of a given length. A text has one target for each token,
-  /// or one target.
+  /// or one target for the whole text.
   private enum Examples {
     case images([Int])
     case texts(length: Int, hasTargetPerToken: Bool)
@@ -187,8 +187,8 @@ public struct TrainingStep: Workload {
   }
 
   /// The peak memory of the workload, in bytes. For the device `cpu`: the peak resident memory of the process minus
-  /// `before`, its resident memory before the workload. For other devices: the peak of the memory allocated on the
-  /// device.
+  /// `before`, its resident memory before the workload; `nil` if the system does not provide them. For other devices:
+  /// the peak of the memory allocated on the device.
   private func peak(of device: ComputeDevice, before: Int?) -> Int? {
     guard device.info.kind == .cpu else { return device.memory.peak }
     guard let before, let peak = ProcessStatistics.peakByteCount else { return nil }

@@ -17,7 +17,7 @@ public struct ProblemError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String
 }
 
-/// A workload over random tensors of one element type.
+/// A workload on random tensors of one element type.
 public protocol TypedWorkload: Workload {
   /// The element type of the tensors.
   var dtype: DType { get set }

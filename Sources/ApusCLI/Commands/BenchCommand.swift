@@ -98,7 +98,7 @@ enum BenchCommand: Command {
 // MARK: - Workloads
 
 extension BenchCommand {
-  /// The element types with which products are measured, and but for `int8` convolutions and operations.
+  /// The element types with which products are measured. Convolutions and operations are measured with all but `int8`.
   private static let dtypes: [DType] = [.float32, .float16, .bfloat16, .int8]
 
   private static func workloads(_ arguments: Arguments) throws -> [any Workload] {

@@ -108,8 +108,8 @@ enum TrainCommand: Command {
 }
 
 extension Arguments {
-  /// The arguments, completed by the values of `--set`, and then by the values of `--config`. Options that are already
-  /// set do not change.
+  /// The arguments, completed by the values of `--set`, and then by the values of `--config`. Neither changes options
+  /// that are already set.
   func filled() throws -> Arguments {
     var filled = self
     try filled.fill(from: Configuration(assignments: all(TrainCommand.set)), RunOptions.declarations)

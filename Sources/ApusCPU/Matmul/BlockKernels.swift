@@ -23,7 +23,7 @@ struct BlockKernels {
   /// The number of elements in a word of a packed factor: 2 if factors are multiplied as bfloat16, otherwise 1. A word
   /// is as large as one element of the lane; its elements are neighbors along the inner dimension `k`.
   let elementsPerWord: Int
-  /// The number of words along k of a packed factor is a multiple of this number.
+  /// The number of words along k of a packed factor is a multiple of this number; padding fills the last words.
   private let wordMultiple: Int
   private let pack: (rows: PackRows, columns: PackColumns)
   private let multiply: Multiply
@@ -31,7 +31,7 @@ struct BlockKernels {
   private let multiplyNarrow: MultiplyNarrow
   private let multiplyVector: MultiplyVector
   private let addChains: AddChains
-  /// Whether products with one row issue prefetch instructions: see `Caches.prefetchesManyLines`.
+  /// Whether products with one row issue prefetch instructions: they do unless `Caches.prefetchesManyLines`.
   private let prefetchesLines: Bool
 
   private typealias PackRows = @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?) -> Void

@@ -71,10 +71,10 @@ struct BlockSchedule {
   private static let vectorColumns = 1024
   /// Columns per task of a product with one row and a transposed right factor, whose columns are contiguous.
   private static let vectorTransposedColumns = 256
-  /// The maximum row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
-  /// same cache sets.
+  /// In elements: a right factor that kernels can read in place is read in place if its row stride is at most this
+  /// number and it has at most `mostRowsInPlace` rows. Rows at larger power-of-two strides map to the same cache sets.
   private static let longestRowInPlace = 256
-  /// The maximum number of rows of a right factor that is read in place.
+  /// The maximum number of rows of such a right factor; see `longestRowInPlace`.
   private static let mostRowsInPlace = 256
   // The next six limits apply if `Caches.favorsUnpackedFactors`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
@@ -90,23 +90,23 @@ struct BlockSchedule {
   /// This limit replaces `mostColumnsForRowsInPlace` if packed rows would be in memory that tasks share: a task would
   /// then read packed rows from the caches of other cores.
   private static let mostColumnsForSharedRowsInPlace = 1024
-  /// The number of float32 elements in a memory page. A transposed left factor is packed if its stride along k is at
-  /// least this number, because each element along k is then in a different page.
+  /// The number of float32 elements in a memory page of 4 KiB. A transposed left factor is packed if its stride along k
+  /// is at least this number, because each element along k is then in a different page.
   private static let elementsPerPage = 1024
-  /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this
-  /// number: cache lines far apart evict each other before they are read again. A product that is split along k uses
-  /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
-  /// place, 512x128x3584 and 384x256x3584 are 1.27 and 1.40 times as fast packed.
+  /// A transposed left factor is also packed if its stride in elements times the number of columns of the product is at
+  /// least this number: cache lines far apart evict each other before they are read again. The limit of a product that
+  /// is split along k is half as large, because its threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26
+  /// times as fast in place; 512x128x3584 and 384x256x3584 are 1.27 and 1.40 times as fast packed.
   private static let mostDistanceInPlace = 49152
   /// Each thread may pack its own copy of a right factor with at most this number of elements. The copy stays in an L2
   /// cache.
   private static let mostOwnRightElements = 1 << 18
   /// Each thread may pack its own copy of a left factor with at most this number of elements.
   private static let mostOwnLeftElements = 1 << 17
-  /// A product with at least this number of rows reads a thread's copy of the right factor more often, so the factor
-  /// may have twice `mostOwnRightElements` elements.
+  /// A product with at least this number of rows reads each thread's copy of the right factor more often than smaller
+  /// products do, so the factor may have twice `mostOwnRightElements` elements.
   private static let manyRows = 768
-  /// Rows per task, for tasks that compute all columns. So few rows stay in an L1 cache.
+  /// Rows per task, for tasks that compute all columns: so few rows of the left factor stay in an L1 cache.
   private static let rowsOfAllColumns = 24
   /// As `rowsOfAllColumns`, for a transposed left factor: tasks need enough rows to read whole cache lines.
   private static let transposedRowsOfAllColumns = 96
@@ -119,8 +119,8 @@ struct BlockSchedule {
   private static let enoughBlocks = 16
   /// The number of tasks that must remain when the panels per task are increased.
   private static let enoughTasks = 32
-  /// A single product is split along k if it has at least this number of chains per thread, and if (a) the split of its
-  /// rows and columns would give fewer tasks per thread than this number, or (b) `paysChains` is true.
+  /// A single product is split along k under two conditions: it has at least this number of chains per thread, and (a)
+  /// the split of its rows and columns would give fewer tasks per thread than this number, or (b) `paysChains` is true.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {

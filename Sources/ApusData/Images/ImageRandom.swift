@@ -2,14 +2,15 @@ import ApusSystem
 import Glibc
 
 /// The random numbers of one image in one epoch, or of one batch. They depend only on the seed, the epoch, the index of
-/// the image or batch, and how often the image occurred earlier in the epoch. So neither threads nor a restart change
-/// them.
+/// the image or batch, and how often the image occurred earlier in the epoch. So neither the number of threads nor a
+/// resumed run changes them.
 public struct ImageRandom: Sendable {
   private let random: CounterRandom
   private var position = 0
   /// Whether the number of the epoch, counted from 0, is even.
   let isEvenEpoch: Bool
-  /// Whether the example belongs to a random half of all examples, which is the same half in every epoch.
+  /// Whether the example belongs to a random half of the examples: each example does with probability 1/2, and the half
+  /// is the same in every epoch.
   let isInFirstHalf: Bool
 
   /// The random numbers of an example.
@@ -58,7 +59,7 @@ public struct ImageRandom: Sendable {
   ///   - limit: the largest height and width of the region, at most those of the image.
   ///   - scale: the range of the region's area, as a fraction of the area of the image.
   ///   - ratio: the range of `side / other`, sampled uniformly on a logarithmic scale.
-  ///   - size: returns the size of a region with the extents `side` and `other`, and so decides which of them is the
+  ///   - size: returns the size of a region with the extents `side` and `other`: it decides which of the two is the
   ///     height.
   mutating func part(
     of image: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,

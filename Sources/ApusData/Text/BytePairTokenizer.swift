@@ -19,12 +19,12 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   private static let firstByte: Int32 = 1
   private static let firstMerge: Int32 = 257
 
-  /// The maximum number of bytes of all tokens together. Each merge may give a token twice as long as the previous
-  /// token, so forty merges could fill any memory.
+  /// The maximum number of bytes of all merged tokens together. The token of each merge may be twice as long as the
+  /// token of the previous merge, so forty merges could fill any memory.
   private static let limit = 1 << 26
 
-  /// - Returns: `nil` when a merge is not a pair of earlier tokens, a pair occurs twice, or all token texts together
-  ///   exceed 64 MiB.
+  /// - Returns: `nil` when a merge is not a pair of earlier tokens other than padding, a pair occurs twice, or the
+  ///   texts of all merged tokens together exceed 64 MiB.
   public init?(merges: [[Int32]]) {
     var bytes: [[UInt8]] = [[]] + (0...255).map { [UInt8($0)] }
     var total = 0
@@ -41,8 +41,8 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     (self.merges, self.mergedTokens, self.bytes) = (merges, mergedTokens, bytes)
   }
 
-  /// Repeatedly merges the most frequent pair, until there are `size` tokens, no pair occurs twice, or all token texts
-  /// together would exceed 64 MiB.
+  /// Repeatedly merges the most frequent pair, until there are `size` tokens, no pair occurs twice, or the texts of all
+  /// merged tokens together would exceed 64 MiB.
   public init(learning text: String, size: Int) {
     var counts: [[UInt8]: Int] = [:]
     BytePairTokenizer.forEachUnit(of: text) { counts[Array($0), default: 0] += 1 }

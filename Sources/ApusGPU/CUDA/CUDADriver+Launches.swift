@@ -2,12 +2,13 @@ import ApusDevice
 import CCUDA
 
 extension CUDADriver {
-  /// A launch whose function has been looked up. A replay adds the addresses of memory.
+  /// A launch whose function has been looked up in its module. A replay adds the addresses of the memory blocks.
   struct RecordedLaunch {
     let function: CUfunction
     let groups: UInt32
     let localSize: UInt32
-    /// The local memory in bytes that the launch provides, because it is more than a kernel can declare; otherwise 0.
+    /// The dynamic shared memory of the launch in bytes: the local memory of the kernel if it is more than a kernel can
+    /// declare, otherwise 0.
     let sharedByteCount: UInt32
     let label: String
     let tag: Int
@@ -18,7 +19,8 @@ extension CUDADriver {
     /// Keeps the device code loaded.
     let module: Module
 
-    /// Calls `body` with the launch's parameters: the addresses of its memory, the geometry offset, and tensor maps.
+    /// Calls `body` with the launch's parameters: the addresses of its memory blocks, the geometry offset, and the
+    /// encoded tensor maps.
     /// - Parameter addresses: the address that is bound to each slot.
     /// - Returns: the result of `body`, or of the creation of a tensor map that failed.
     func withParameters(
@@ -68,7 +70,8 @@ extension CUDADriver {
   fileprivate enum ReplayState {
     /// The range was replayed once. A plan that runs only once needs no graph.
     case replayed
-    /// The range has too many launches for a graph, or one, or a graph could not be created.
+    /// Replays start the launches one by one: the range has too many launches for a graph, or only one, or creating or
+    /// starting a graph failed.
     case failed
     case graph(CUDAGraph)
   }
@@ -99,7 +102,7 @@ extension CUDADriver {
     let addresses = memories.map(\.address)
     if timed == nil, let graph = try graph(of: recording, launches, addresses) {
       do throws(DeviceError) { return try graph.start(addresses: addresses) } catch {
-        // Some of the new addresses may be missing in the graph.
+        // The graph may have been updated with only some of the new addresses.
         recording.graphs[launches] = .failed
         throw error
       }

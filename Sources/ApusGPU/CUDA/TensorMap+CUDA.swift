@@ -2,8 +2,8 @@ import ApusDevice
 import CCUDA
 
 extension TensorMap {
-  /// Encodes the map for memory at an address. The box is stored with a swizzle of 128 bytes, and elements outside of the
-  /// tensor are zeros.
+  /// Encodes the map for memory at an address. Copies store the box in shared memory with a swizzle of 128 bytes, and
+  /// elements outside of the tensor as zeros.
   func encode(at address: CUdeviceptr, to map: UnsafeMutablePointer<CUtensorMap>, _ api: CCUDADriver) -> CUresult {
     let type = dtype == .float16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
     let start = UnsafeMutableRawPointer(bitPattern: UInt(address) + UInt(offset * dtype.byteCount))

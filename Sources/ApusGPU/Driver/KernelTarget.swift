@@ -1,4 +1,4 @@
-/// The properties of a device that the source of kernels and the build of programs depend on.
+/// The properties of a device on which kernel source and the build of programs depend.
 package struct KernelTarget: Sendable, Hashable {
   /// The two kinds of kernels. Kernels for CPUs have one work-item per work-group, which computes in long vectors;
   /// kernels for GPUs have work-groups of many work-items that share local memory.
@@ -14,7 +14,8 @@ package struct KernelTarget: Sendable, Hashable {
     var fileExtension: String { self == .openCL ? "cl" : "cu" }
   }
 
-  /// In CUDA, the local memory in bytes that kernels can declare. Launches provide local arrays that are larger.
+  /// In CUDA, the local memory in bytes that kernels can declare (static shared memory). Larger local arrays are in
+  /// dynamic shared memory, which the launch provides.
   static let staticLocalByteCount = 48 << 10
 
   var dialect: Dialect
@@ -31,8 +32,7 @@ package struct KernelTarget: Sendable, Hashable {
   var subgroup: Subgroup?
   /// For CUDA: whether the kernels can use the matrix units and asynchronous copies of `Kernels/prelude/matrix.h`.
   var hasMatrixUnits = false
-  /// For CUDA: whether the kernels can use the products of warpgroups and the tensor copies of
-  /// `Kernels/prelude/hopper.h`.
+  /// For CUDA: whether the kernels can use the warpgroup MMA (wgmma) and the TMA copies of `Kernels/prelude/hopper.h`.
   var hasWarpgroups = false
   /// The number of compute units.
   var computeUnits = 1
@@ -69,8 +69,8 @@ package struct KernelTarget: Sendable, Hashable {
   /// The number of elements in a register of a work-item.
   var width: Int { kernelClass == .cpu ? 16 : 1 }
 
-  /// For CPUs: the number of work-items that a kernel should have. There are several for each core, so that a core that
-  /// finishes early runs more of them. This number is for kernels in which a finer split repeats little work.
+  /// For CPUs: the number of work-items that a kernel should have if a finer split of its work repeats little work.
+  /// There are several work-items for each core, so that a core that finishes early runs more of them.
   var enoughItems: Int { 16 * computeUnits }
 
   /// For CPUs: the number of work-items that a kernel should have if each work-item packs factors of a product, or

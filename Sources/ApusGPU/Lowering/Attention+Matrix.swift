@@ -4,7 +4,7 @@ import ApusSystem
 /// An operand of attention whose rows (queries, keys, values, or gradients of outputs) a kernel for matrix units copies
 /// to local memory.
 private struct AttentionRows {
-  /// The ending of the placeholder with the copy, such as `KEYS`.
+  /// The ending of the name of the placeholder for the copy, such as `KEYS` of `COPYKEYS`.
   let name: String
   let operand: Operand
   /// The number of elements of a row.
@@ -15,26 +15,27 @@ private struct AttentionRows {
   let head: String
   /// Code for the pointer to local memory.
   let memory: String
-  /// How many rows are copied at a time, and code for the first one.
+  /// The number of rows that are copied at a time; `first` is code for the index of the first of them.
   let extent: Int
   let first: String
 
-  /// The elements of a row in local memory.
+  /// The number of elements of a row in local memory, with padding.
   var capacity: Int { [32, 64].first { $0 >= length } ?? 128 }
   var wordCount: Int { capacity / 2 * extent }
 }
 
 extension Attention {
-  /// The columns of a block of scores: keys or, in matrix_keys.cl, queries. The scores of a block and the sums must fit
-  /// into the registers: the backward pass has twice as many scores, and long rows have more sums.
+  /// The columns of a block of scores: keys or, in matrix_keys.cl, queries. The block is so small that its scores and
+  /// the sums fit into the registers. The backward pass also has the gradients of the scores, and long rows have more
+  /// sums.
   fileprivate var columnsPerBlock: Int {
     (pass == .forward ? 64 : 32) / (max(geometry.size, geometry.width) <= 64 ? 1 : 2)
   }
 }
 
 extension PlanLowering {
-  /// Whether kernels for matrix units compute the step. Longer rows than those of 128 elements would not fit into the
-  /// registers of a group.
+  /// Whether kernels for matrix units compute the step. The sums of rows of more than 128 elements would not fit into
+  /// the registers of a work-group.
   func usesMatrixUnits(_ step: Attention) -> Bool {
     let g = step.geometry
     return target.hasMatrixUnits && step.factorDtype.byteCount == 2 && max(g.size, g.width) <= 128
@@ -74,7 +75,7 @@ extension PlanLowering {
       (template["forward"], template["forwardOffset"]) = bind(forward, isConstant: true, &builder)
       template["dots"] = builder.pointer("float", slot: slots.workspace, isConstant: isAlongKeys)
     }
-    // In causal attention, the last queries attend to the most keys, so their groups start first.
+    // In causal attention, the last queries attend to the most keys, so their work-groups start first.
     let group = "GROUP_ID() % \(template["tiles"]!)"
     template["tile"] = isAlongKeys ? group : "\(template["tiles"]!) - 1 - \(group)"
     template["head"] = isAlongKeys ? "group" : "head"
@@ -109,7 +110,8 @@ extension PlanLowering {
     let value = rows("VALUES", step.value, g.width, isKey: true, "values")
     let gradient = step.gradient.map { rows("GRADIENTS", $0, g.width, isKey: false, "gradients") }
     let all = [query, key, value] + [gradient].compactMap(\.self)
-    // The rows of the group are copied once; two blocks of the others are in local memory at a time.
+    // The rows whose results the work-group computes are copied once. The blocks of the other rows are double-buffered:
+    // two blocks are in local memory at a time.
     let words = all.reduce(0) { $0 + $1.wordCount * ($1.first == "first" ? 1 : 2) }
     builder.localArray("tiles", type: "u32", byteCount: 4, count: words)
     for rows in all { template["COPY\(rows.name)"] = copy(of: rows, step.factorDtype, template, &builder) }
@@ -146,7 +148,7 @@ extension PlanLowering {
     (part["extent"], part["from"], part["to"]) = (String(rows.extent), rows.first, rows.memory)
     (part["chunks"], part["phase"]) = (String(rows.capacity / 8), rows.phase)
     let isAligned = ([location.offset] + strides.prefix(3)).allSatisfy { $0 % 8 == 0 }
-    // Copies of single elements take many registers if the loop over chunks is unrolled.
+    // An unrolled loop over chunks would take many registers if it copies single elements.
     part["unroll"] = isAligned ? "UNROLL" : "NO_UNROLL"
     let isPartial = rows.extent * rows.capacity / 8 < 128
     part["COPY"] =
@@ -165,12 +167,14 @@ extension PlanLowering {
     return part.text
   }
 
-  /// Inserts the test whether a query attends to a key, the added value of a score, and dropout.
+  /// Inserts the test whether a query attends to a key, the bias that is added to a score (−0 without a bias), and the
+  /// code of dropout.
   private func insertMasks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
     let (queries, keys, ahead) = (template["queries"]!, template["keys"]!, template["ahead"]!)
-    // Masks have no rows beyond the last query and no columns beyond the last key.
+    // A tile may extend beyond the last query and the last key, where a mask has no elements, so the indices are
+    // clamped.
     let place = [("query", queries), ("key", keys)].map { "SMALLER(\($0), (int)\($1) - 1)" }
     var starts = ""
     func element(_ operand: Operand?, _ name: String, _ dtype: DType) -> String? {
@@ -202,7 +206,8 @@ extension PlanLowering {
       kept_pair((line * \(queries) + row) * \(keys) + \(column), counter, seed, bound, flags);
       kept_pair((line * \(queries) + row + 8) * \(keys) + \(column), counter, seed, bound, flags + 2);
       """
-    // The loop over blocks is not unrolled: concurrent generators would need many registers.
+    // The loop over blocks of 8 columns is not unrolled: generating the random words of several blocks at the same time
+    // would need many registers.
     template["KEEP"] = """
       u32 kept = 0;
       NO_UNROLL for (int j = 0; j < \(step.columnsPerBlock / 8); j += 1) {
@@ -218,19 +223,19 @@ extension PlanLowering {
 }
 
 extension AttentionRows {
-  /// Code for the number with which the chunks of row `at` are permuted.
+  /// Code for the swizzle of row `at`: the number whose bitwise XOR with the index of a chunk is the chunk's position.
   fileprivate var phase: String { capacity == 32 ? "(at / 2 % 4)" : "(at % 8)" }
 }
 
 extension KernelTemplate {
-  /// Returns code that computes the products of the group's own rows and a block of other rows.
+  /// Returns code that computes `sums`, the dot products of the work-group's own rows and a block of other rows.
   fileprivate func products(_ sums: String, _ own: AttentionRows, _ others: AttentionRows) -> String {
     var part = block(others, file: "attention/matrix_products.cl")
     (part["sums"], part["rows"]) = (sums, own.memory)
     return part.text
   }
 
-  /// Returns code that adds the sum of a block of rows, times `weights`, to `total`.
+  /// Returns code that adds the matrix product of `weights` and a block of rows to `total`.
   fileprivate func sums(_ total: String, _ others: AttentionRows, weights: String) -> String {
     var part = block(others, file: "attention/matrix_sums.cl")
     (part["total"], part["weights"]) = (total, weights)

@@ -159,7 +159,8 @@ extension PlanLowering {
     template["FACTOR"] = factor
   }
 
-  /// Declares the numbers of dropout: `seed`, `counter` and `bound`. Returns code that multiplies by its factor.
+  /// Declares the numbers of dropout: `seed`, `counter` and `bound`. Returns code that multiplies by the dropout
+  /// factor.
   func declare(_ dropout: Attention.Dropout, _ lane: Lane, _ builder: inout KernelBuilder) -> String {
     let bank = builder.commonPointer("i64", slot: slots.bank)
     for (name, entry) in [("seed", dropout.seed), ("counter", dropout.counter)] {
@@ -171,8 +172,8 @@ extension PlanLowering {
     return " * " + builder.constant(dropout.factor, lane)
   }
 
-  /// Fills in the templates that several kernels use: the part of the results that a work-item computes, the dot
-  /// products with a block of keys (or queries), and the sums over this block.
+  /// Fills in the templates that several kernels use. They determine which results a work-item computes, and compute
+  /// the dot products with a block of keys (or queries) and the sums over this block.
   private func fillParts(_ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate) {
     let ahead = template["ahead"]!
     template["head"] = isAlongKeys ? "group" : "head"
@@ -223,7 +224,8 @@ extension KernelTemplate {
     return part.text
   }
 
-  /// Returns code that adds a block of rows at the offsets `at`, times `weights`, to `total`.
+  /// Returns code that adds the sum of a block of rows, weighted with `weights`, to `total`. The rows begin at the
+  /// offsets `at`.
   fileprivate func weightedSum(_ total: String, of rows: String, _ at: String, weights: String) -> String {
     var part = block(of: rows, at, file: "attention/weighted_sum.cl")
     (part["total"], part["weights"]) = (total, weights)

@@ -6,8 +6,8 @@ extension GPUDevice {
 
   /// Returns when a pass of a convolution prefers channels-last images. It never does in two cases: no convolution
   /// method reads such images, or there are fewer output or input channels than a vector register has elements. For an
-  /// input gradient with a stride, only the output channels count. With a 1 × 1 kernel, the preference depends on the
-  /// steps before and after.
+  /// input gradient with a stride, only the number of output channels matters. With a 1 × 1 kernel and without matrix
+  /// units, the preference depends on the steps before and after.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, _ inputPrecision: InputPrecision
   ) -> ChannelsLastPreference {
@@ -18,8 +18,8 @@ extension GPUDevice {
     guard geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse,
       ConvolutionMethod(geometry, pass, .channelsLast, dtype, inputPrecision, driver.target) != nil
     else { return .never }
-    // Only kernels for channels-last images use matrix units. It is assumed, but not measured, that these save more
-    // time than the conversion of images takes.
+    // Only kernels for channels-last images use matrix units. It is assumed, but not measured, that matrix units save
+    // more time than the conversion of images takes.
     guard geometry.kernel.wrappedProduct == 1, !driver.target.hasMatrixUnits else {
       return ChannelsLastPreference(.always)
     }

@@ -2,8 +2,9 @@ import ApusDevice
 import ApusSystem
 
 extension ConvolutionGeometry {
-  /// Whether kernels for matrix units compute the passes of the convolution, for channels-last images: in two spatial
-  /// axes and one group, with channels in whole chunks of 16 bytes.
+  /// Whether kernels for matrix units can compute the passes of the convolution over channels-last images. The images
+  /// and the kernel must have depth 1, and the channels one group. The channels of a pixel must be a multiple of 16
+  /// bytes.
   func fitsMatrixUnits(_ dtype: DType, _ inputPrecision: InputPrecision) -> Bool {
     guard hasPixelProducts(dtype), let format = MatrixFormat(dtype, inputPrecision) else { return false }
     return inputChannels % format.chunk == 0 && outputChannels % format.chunk == 0
@@ -11,8 +12,8 @@ extension ConvolutionGeometry {
 }
 
 extension PlanLowering {
-  /// Lowers a pass over channels-last images as a product of implicit matrices with matrix units (implicit GEMM). `x` is
-  /// the input, `y` the output; a pixel is a position in any image:
+  /// Lowers a pass over channels-last images as a product of implicit matrices with matrix units (implicit GEMM). `x`
+  /// is the input, `y` the output; a pixel is one position in one image; depth is the inner dimension of the product:
   ///
   /// | pass | rows | columns | depth |
   /// |---|---|---|---|
@@ -73,7 +74,7 @@ extension PlanLowering {
     }
   }
 
-  /// Copies the weights to the workspace, with the taps before the channels of a sum: `[column, tap, channel]`.
+  /// Copies the weights to the workspace as `[column, tap, channel]`, where the sums run over the taps and channels.
   private mutating func lowerReorderedWeights(_ step: Convolution) {
     let g = step.geometry
     let isForward = step.pass == .output
@@ -149,8 +150,8 @@ extension PlanLowering {
     ]
   }
 
-  /// Code that computes `from`, the pixel of `x` that a tap reads for the pixel `(image, h, w)` of `y`, and whether it
-  /// is inside of the image.
+  /// Code that computes `from`, the pixel of `x` that a tap reads for the pixel `(image, h, w)` of `y`, and `isInside`,
+  /// whether this pixel is inside of the image.
   private static func inputPixel(_ g: ConvolutionGeometry, _ index: String) -> String {
     """
     const \(index) fromH = h * \(g.stride.y) + tapH * \(g.dilation.y) - \(g.padding.y);
@@ -160,8 +161,8 @@ extension PlanLowering {
     """
   }
 
-  /// Code that computes `from`, the pixel of `y` for which a tap reads the pixel `(image, h, w)` of `x`, and whether
-  /// there is one.
+  /// Code that computes `from`, the pixel of `y` for which a tap reads the pixel `(image, h, w)` of `x`, and
+  /// `isInside`, whether there is such a pixel.
   private static func outputPixel(_ g: ConvolutionGeometry, _ index: String) -> String {
     """
     const \(index) fromH = h + \(g.padding.y) - tapH * \(g.dilation.y);
@@ -174,8 +175,9 @@ extension PlanLowering {
 }
 
 extension MatrixCopy {
-  /// A copy of chunks of elements of `pointer` where `condition` holds, after `text`. In a loop, a value may
-  /// begin at any element; if it is not aligned, the elements are copied one by one.
+  /// A copy of chunks: after the code `text`, copies the chunk at `pointer[element]` if `condition` holds, and
+  /// otherwise stores zeros. In a loop, a value may begin at any element; if it is not aligned to a chunk, the elements
+  /// are copied one by one.
   fileprivate init(
     _ side: KernelTemplate.Side, _ format: MatrixFormat, _ pointer: String, _ element: String, isAligned: Bool = true,
     isTransposed: Bool, if condition: String, _ text: String = ""

@@ -6,7 +6,7 @@ struct GroupTile: KernelShape {
   /// The rows and columns of the group's results, and the number of terms along the inner dimension that are in local
   /// memory at a time.
   let rows, columns, depth: Int
-  /// The rows and columns of the results of a work-item, which consist of squares of 4 × 4.
+  /// The rows and columns of a work-item's results. The results consist of blocks of 4 × 4.
   let itemRows, itemColumns: Int
 
   init(_ rows: Int, _ columns: Int, _ itemRows: Int, _ itemColumns: Int, depth: Int = 16) {
@@ -21,11 +21,11 @@ struct GroupTile: KernelShape {
   /// Returns the local memory of a group in bytes, for elements of `byteCount` bytes.
   func localByteCount(_ byteCount: Int) -> Int { depth * (rows + columns + 8) * byteCount }
 
-  /// The number of elements of a factor that a work-item loads in a step; of both factors, the larger number.
+  /// The number of elements that a work-item loads in a step from the larger of the two factors' tiles.
   var loadCount: Int { depth * max(rows, columns) / items }
 
-  /// The tiles to choose from. All work-items of a tile load the same number of elements, also if they load four at a
-  /// time.
+  /// The tiles to choose from. All work-items of a group load the same number of elements of each factor, even if they
+  /// load four at a time.
   static let all = [
     GroupTile(32, 32, 4, 4), GroupTile(64, 64, 8, 8), GroupTile(128, 128, 8, 8), GroupTile(64, 64, 4, 4),
     GroupTile(128, 64, 8, 8), GroupTile(64, 128, 8, 8), GroupTile(128, 128, 8, 8, depth: 8), GroupTile(32, 128, 4, 8),
@@ -37,7 +37,7 @@ extension PlanLowering {
   /// Chooses the tile for `batch` products of `rows` × `columns` results each. Large tiles read fewer elements per
   /// result; small tiles compute fewer results past the edges and occupy more compute units.
   ///
-  /// With CUDA, a work-item loads at most 8 elements of a factor at a time: with more, some compilers spill registers.
+  /// With CUDA, a work-item loads at most 8 elements of a factor in a step: with more, some compilers spill registers.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane
   ) -> GroupTile {
@@ -97,11 +97,12 @@ extension KernelTemplate {
   }
 
   /// Inserts the code that copies a factor to local memory. With `alongDepth`, neighboring work-items read neighboring
-  /// terms of one row or column of results; without it, they read one term of neighboring rows or columns.
+  /// terms of one row of the left factor, or of one column of the right factor. Without it, they read one term of
+  /// neighboring rows or columns.
   /// - Parameters:
   ///   - quad: the number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
-  ///   - load: returns code that loads `quad` elements, beginning at term `depth` of the left factor's `row` or the
-  ///     right factor's `column`, into the given register and the registers after it.
+  ///   - load: returns code that loads `quad` elements into the given register and the registers after it. The elements
+  ///     begin at term `depth` of the left factor's `row` or of the right factor's `column`.
   mutating func fetch(
     _ side: Side, of tile: GroupTile, alongDepth: Bool, quad: Int, load: (String) -> String
   ) {

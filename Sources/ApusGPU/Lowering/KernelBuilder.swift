@@ -17,9 +17,9 @@ struct SlotTable: Sendable {
   /// The scalar bank: the numbers that the caller passes to each run. An entry has 8 bytes and holds a number of the
   /// entry's arithmetic type.
   var bank: Int { workspace + 1 }
-  /// The numbers that launches read: extents, strides and offsets, as `int64`.
+  /// The geometry: the numbers that launches read, such as extents, strides and offsets, as `int64`.
   var geometry: Int { workspace + 2 }
-  /// The word of the `FaultRegister`.
+  /// The word of the `FaultRegister`, in which kernels report an index out of range.
   var fault: Int { workspace + 3 }
   var count: Int { workspace + 4 }
 
@@ -39,8 +39,8 @@ struct SlotTable: Sendable {
 struct KernelBuilder {
   let family: String
   let target: KernelTarget
-  /// The type of indices. On GPUs, which emulate 64-bit division by many instructions, indices have 32 bits unless one
-  /// needs 64.
+  /// The type of indices. On GPUs, which emulate 64-bit division by many instructions, indices have 32 bits unless the
+  /// kernel is large (`isLarge`).
   let index: String
   /// The pointer parameters, in order.
   private(set) var pointers: [Pointer] = []
@@ -55,11 +55,11 @@ struct KernelBuilder {
   private var serial = 0
   /// The name of the array from which the kernel reads its numbers.
   var numberSource = "geometry"
-  /// Whether a GPU kernel needs many registers. One group may then use all registers of a multiprocessor.
+  /// Whether a GPU kernel needs many registers. One work-group may then use all registers of a multiprocessor.
   var fillsRegisters = false
   /// Whether work-items read registers of other work-items of their sub-group.
   var usesSubgroups = false
-  /// The bytes of all local arrays.
+  /// The total size of all local arrays in bytes.
   private(set) var localByteCount = 0
   private var hasLargeLocalArray = false
   /// The number of segments that one launch computes. A segment is one of the domains of an elementwise step, with its
@@ -70,7 +70,7 @@ struct KernelBuilder {
   struct Pointer {
     var type: String
     var slot: Int
-    /// Whether all segments of a launch use this memory, instead of memory of their own.
+    /// Whether all segments of a launch use this memory. Otherwise, each segment has memory of its own.
     var isCommon: Bool
   }
 
@@ -127,12 +127,13 @@ struct KernelBuilder {
     return name
   }
 
-  /// Adds a number or, if it equals `trivial`, returns it as a literal, so that the compiler removes redundant code.
+  /// Adds a number as `number(_:)` does. If it equals `trivial`, returns a literal instead, so that the compiler
+  /// removes redundant code.
   mutating func number(_ value: Int, orTrivial trivial: Int) -> String {
     value == trivial ? String(trivial) : number(value)
   }
 
-  /// Adds a list of numbers; returns the name of a variable with the offset of the list in the launch's geometry.
+  /// Adds a list of numbers; returns the name of a variable with the offset of the list in the launch's numbers.
   mutating func table(_ values: [Int]) -> String {
     let start = number(numbers.count + 1)
     numbers += values.map(Int64.init)

@@ -1,11 +1,11 @@
 import ApusDevice
 import ApusSystem
 
-/// The tile of a product that a work-group computes with matrix units, see `Kernels/matmul/matrix.cl`.
+/// The output tile that a work-group computes with matrix units (tensor cores), see `Kernels/matmul/matrix.cl`.
 struct MatrixTile: KernelShape {
-  /// The rows and columns of the group's results.
+  /// The rows and columns of the tile.
   let rows, columns: Int
-  /// The number of steps along the inner dimension whose factors are in local memory at a time.
+  /// The number of pipeline stages: steps along the inner dimension whose factors are in local memory at a time.
   let stages: Int
 
   /// By default, a group has 2 × 2 warps.
@@ -16,16 +16,16 @@ struct MatrixTile: KernelShape {
 
   var description: String { "matrix \(rows)x\(columns)/\(stages)" }
 
-  /// The rows and columns of warps of a group.
+  /// The warps of a group form a grid of `warpRows` × `warpColumns` warps.
   let warpRows, warpColumns: Int
-  /// The work-items of a group.
+  /// The number of work-items of a group.
   var items: Int { 32 * warpRows * warpColumns }
 
-  /// The words of 4 bytes of a row or column that a step multiplies.
+  /// The number of 4-byte words of a row or column that a step multiplies.
   static let stepWordCount = 16
 
-  /// The local memory of a group, in words of 4 bytes: the factors of all stages, which the sums of a row of warps
-  /// replace at the end.
+  /// The local memory of a group, in 4-byte words. It holds the factors of all stages and, at the end, the sums of one
+  /// row of warps at a time.
   var localWordCount: Int {
     max(stages * (rows + columns) * Self.stepWordCount, rows / warpRows * (columns + 8))
   }
@@ -48,7 +48,7 @@ enum MatrixFormat: String {
   /// `float32` factors, each split into two TF32 numbers.
   case tf32x3
 
-  /// The format of a product of factors; `nil` if the matrix units have none.
+  /// The format in which matrix units multiply factors of a type; `nil` if there is none.
   /// - Parameter dtype: the type to which the factors are rounded.
   init?(_ dtype: DType, _ inputPrecision: InputPrecision) {
     switch (dtype, inputPrecision) {
@@ -71,32 +71,31 @@ enum MatrixFormat: String {
     }
   }
 
-  /// The elements of a chunk of 16 bytes.
+  /// The number of elements in a chunk of 16 bytes.
   var chunk: Int { 16 / dtype.byteCount }
 }
 
-/// The parts of sums along the inner dimension of a product.
+/// The parts into which the sums along the inner dimension of a product are split (split-K).
 struct SumParts {
   let count: Int
-  /// The number of terms of a part; the last one may have fewer.
+  /// The number of terms of a part. The last part may have fewer.
   let size: Int
 }
 
-/// The copy of a factor to local memory, and its loads from there, in a product with matrix units. A line is a row of the
-/// left factor or a column of the right one.
+/// How a product with matrix units copies a factor to local memory, and loads it from there to registers. A line is a
+/// row of the left factor or a column of the right one.
 struct MatrixCopy {
   let side: KernelTemplate.Side
-  /// The elements of a chunk of 16 bytes.
+  /// The number of elements in a chunk of 16 bytes.
   let chunk: Int
-  /// Whether a chunk in local memory has the elements of neighboring lines, which are transposed as they are loaded;
-  /// not possible for `int8`. Otherwise, it has neighboring terms of a line.
+  /// Whether a chunk in local memory has one term of neighboring lines, so that the loads to registers transpose it;
+  /// not possible for `int8`. Otherwise, a chunk has neighboring terms of one line.
   let isTransposed: Bool
   /// Whether neighboring work-items copy neighboring terms of a line. Otherwise, they copy neighboring lines.
   let isAlong: Bool
-  /// Whether chunks are copied asynchronously. Otherwise, `text` copies single elements.
+  /// Whether chunks are copied asynchronously (`cp.async`). Otherwise, `text` copies single elements.
   let isAsynchronous: Bool
-  /// Code that copies the chunk whose first element is in the line `row` or `column` and has the term `depth`, to the
-  /// pointer `to`.
+  /// Code that copies a chunk to the pointer `to`. The chunk begins in line `row` or `column` at term `depth`.
   var text = ""
 }
 
@@ -136,7 +135,8 @@ extension KernelTemplate {
     part["extent"] = String(extent)
     part["line"] = isLeft ? "row" : "column"
     part["tileLine"] = isLeft ? "tileRow" : "tileColumn"
-    // A chunk at position `across` of a row of chunks is stored at position `across ^ phase`.
+    // The swizzle of a transposed factor: in the row of chunks of term `along`, chunk `c` is stored at position
+    // `c ^ along % 8` or, with chunks of 4 elements, at position `c ^ along % 4 * 2`.
     let (width, phase) = (extent / copy.chunk, copy.chunk == 8 ? "% 8" : "% 4 * 2")
     if copy.isTransposed {
       part["across"] = "element % \(width) * \(copy.chunk)"
@@ -192,19 +192,19 @@ extension PlanLowering {
       "\(family()) m\(Self.sizeClass(rows)) n\(Self.sizeClass(columns)) k\(Self.sizeClass(depth))",
       among: MatrixTile.all.filter { $0.stages > 2 }, or: MatrixTile.all
     ) { tile in
-      // The device computes the tiles in rounds, two tiles per compute unit and round. An element that is loaded takes
-      // the time of about 64 multiply-adds.
+      // The device computes the tiles in rounds, two tiles per compute unit and round. Loading an element takes as long
+      // as about 64 multiply-adds.
       let count = batch * ceilDivide(rows, tile.rows) * ceilDivide(columns, tile.columns)
       return ceilDivide(count, 2 * units) * (tile.rows * tile.columns + 64 * (tile.rows + tile.columns))
     }
   }
 
-  /// Splits long sums for few results into parts to occupy the device. The split determines the bits of a sum, so it
-  /// does not depend on the tile.
+  /// Splits long sums into parts if there are few results, to occupy the device (split-K). The split affects how a sum
+  /// is rounded, so it does not depend on the tile, which tuning may change.
   /// - Parameters:
   ///   - depth: the number of terms of a sum.
-  ///   - batch: the number of results.
-  ///   - rows, columns: the size of a result.
+  ///   - batch: the number of result matrices.
+  ///   - rows, columns: the size of each result matrix.
   static func split(_ depth: Int, batch: Int = 1, _ rows: Int, _ columns: Int) -> SumParts {
     let squares = ceilDivide(rows, 64) * ceilDivide(columns, 64) * batch
     let count = max(1, min(64, depth / 1024, 512 / squares))
@@ -237,7 +237,7 @@ extension PlanLowering {
     if parts.count > 1 { lowerSum(of: parts.count, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue) }
   }
 
-  /// The copy of a factor of a product.
+  /// Returns how a factor of a product is copied and loaded.
   private static func copy(
     _ side: KernelTemplate.Side, _ matrix: Matrix, _ pointer: String, _ step: Matmul, _ template: KernelTemplate,
     _ builder: inout KernelBuilder

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 
 extension PlanLowering {
-  /// Lowers a product to a kernel in which each work-group computes a tile.
+  /// Lowers a product to a kernel in which each work-group computes a tile of the result.
   mutating func lowerTiled(_ step: Matmul) {
     let lane = step.dtype.lane
     let (left, right) = factors(of: step)
@@ -35,13 +35,15 @@ extension PlanLowering {
       zip(operand.layout.shape, operand.layout.strides).reduce(0) { $0 + $1.0 * abs($1.1) }
     }
     let offset = max(left.offset, right.offset, maximumOffset(of: step.epilogue))
-    // A sum is split into parts only if there are few results: at most 2²¹ sums of parts.
+    // The partial sums of split-K are not counted here: sums are split only if there are few results, so there are at
+    // most 2²¹ partial sums.
     return KernelBuilder.isLarge(offset + reach.max()! + step.m * step.n * step.batch.elementCount)
   }
 
   /// Fills in what the templates of tiled products have in common: the sizes, the batch, and the epilogue.
   /// - Parameters:
-  ///   - parts: the parts of sums. If there are several, the kernel stores the sums of the parts in the workspace.
+  ///   - parts: the parts of the sums. If there are several, the kernel stores their partial sums in the workspace,
+  ///     without the epilogue.
   ///   - rows, columns: the size of a tile.
   ///   - loads: fills in the loads of both factors. Its parameters are the names of the factors' pointers, the template
   ///     and the builder.
@@ -88,7 +90,7 @@ extension PlanLowering {
   }
 
   /// Fills in the template's loads of a matrix along its axis of stride 1: four elements at a time if they are
-  /// `float32` and every four of them are aligned to 16 bytes, else one at a time.
+  /// `float32` and each group of four is aligned to 16 bytes, else one at a time.
   private static func fetch(
     _ side: KernelTemplate.Side, _ matrix: Matrix, _ pointer: String, _ row: String, _ column: String, _ step: Matmul,
     _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder

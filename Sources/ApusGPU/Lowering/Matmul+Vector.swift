@@ -1,7 +1,8 @@
 import ApusDevice
 import ApusSystem
 
-/// The tile whose sums a CPU work-item keeps in registers: rows of a product, and vectors of its columns.
+/// The tile of a product whose sums a CPU work-item keeps in registers: `rows` rows × `vectors` vector registers of
+/// columns.
 struct VectorTile: KernelShape {
   let rows, vectors: Int
 
@@ -9,20 +10,20 @@ struct VectorTile: KernelShape {
 
   var description: String { "\(rows)x\(vectors)" }
 
-  /// The maximum number of tiles whose sums a work-item keeps between blocks of terms.
+  /// The maximum number of tiles whose sums a work-item keeps in private memory from one block of terms to the next.
   static let mostKept = 64
 
   /// Returns the number of vectors for an arithmetic type (lane): half of `vectors` for 8-byte elements, which fill
   /// twice as many registers as 4-byte elements.
   func vectors(of lane: Lane) -> Int { lane.dtype.byteCount == 8 ? max(1, vectors / 2) : vectors }
 
-  /// Whether `n` columns fill panels of `vectors` registers, each of `width` elements. The last register may extend
-  /// past the row, because each buffer ends with padding for one register.
+  /// Whether `n` columns fill whole panels of `vectors` registers, each of `width` elements. The last register may
+  /// extend past the end of the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
-  /// The minimum number of elements of the right factor for three choices: dot products; panels that each work-item
-  /// packs from a transposed factor; and, for products of fewer than 512 rows on cores with 32 kernel registers, a tile
-  /// that depends on the number of rows (see `defaults`).
+  /// A right factor with fewer elements is small. Three choices require a factor that is not small: dot products;
+  /// panels that each work-item packs from a column-major factor; and, for products of fewer than 512 rows on cores
+  /// with 32 kernel registers, a tile that depends on the number of rows (see `defaults`).
   static let smallFactor = 1 << 16
 
   /// Returns the tiles that tuning measures for products of `m` rows.
@@ -32,7 +33,7 @@ struct VectorTile: KernelShape {
       ? [(12, 2), (14, 2), (10, 2), (8, 3), (9, 3), (6, 4), (12, 1), (8, 2)]
       : [(8, 3), (8, 2), (8, 1), (6, 4), (4, 4), (2, 8), (1, 8)]
     let narrow = [(6, 1), (4, 1), (3, 2), (2, 2), (1, 4)]
-    // In addition to the sums, registers contain the vectors of the panel and one vector for the other factor.
+    // In addition to the sums, registers hold one row of the panel and one broadcast element of the left factor.
     return (registers >= 32 ? wide : registers >= 8 ? narrow : [(2, 1), (1, 1)])
       .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
   }
@@ -67,10 +68,11 @@ extension PlanLowering {
       or: VectorTile.candidates(m: m, registers: registers)
     ) { tile in
       let panel = tile.vectors * width
-      // The cost includes the loads: one element per row, and the vectors of the panel.
+      // The cost includes the loads for each term: one element per row, and the vectors of the panel.
       let products =
         ceilDivide(n, panel) * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
       // Only whole panels are read in place. The wider such panels are, the longer the contiguous runs that are read.
+      // Otherwise, the right factor is packed, and the rows share this cost.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
       return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
     }
@@ -82,7 +84,7 @@ struct VectorTiling {
   /// The sizes of the product: rows, columns, segments, and terms per segment. A segment is a part of the inner
   /// dimension: a range of terms of a matrix product, or a tap of a convolution.
   let m, n, segments, terms: Int
-  /// The rows, vectors and columns of a tile.
+  /// The rows, vector registers and columns of a tile.
   let rows, vectors, width: Int
   /// The number of segments in a block. A work-item adds the terms of a block to the sums of all its tiles before it
   /// reads the next block.
@@ -90,7 +92,7 @@ struct VectorTiling {
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
 
-  /// The bytes of the left factor that stay in the L2 cache until the next panel reads them again.
+  /// The number of bytes of the left factor that are assumed to stay in the L2 cache until the next panel reads them.
   static let heldBytes = 1 << 20
 
   /// The maximum size in bytes of a left factor that is converted before the product.
@@ -181,8 +183,8 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in the location of a panel's rows: memory or, with `packedTerms`, a private array. The work-item packs
-  /// each block of at most `packedTerms` terms into that array, from contiguous rows or columns.
+  /// Fills in where the kernel reads the rows of a panel: in global memory or, with `packedTerms`, in a private array.
+  /// The work-item packs each block of at most `packedTerms` terms into that array, from contiguous rows or columns.
   mutating func fillRight(packedTerms: Int?, packsRows: Bool = false) {
     guard let packedTerms, let lane = self["T"], let vectors = self["vectors"] else {
       (self["PACKED"], self["PACK"]) = ("", "")
@@ -235,9 +237,10 @@ private struct FactorAccess {
   static let packedTerms = 512
 
   /// Returns a distance in bytes. Rows or columns of a factor at a multiple of this distance map to so few cache sets
-  /// that they evict each other. A page of 4096 bytes is such a distance. With few registers, a shorter distance is
-  /// too: tiles are small, and most panels are one cache line wide, so the same cache lines of a factor are read many
-  /// times. On Zen 3, a product of 512x512x512 reaches 87 GFLOP/s with factors in place and 126 with packed factors.
+  /// that they evict each other. A page of 4096 bytes is such a distance. With few registers, tiles are small, and most
+  /// panels are one cache line wide, so the same cache lines of a factor are read many times. Then 512 bytes are such a
+  /// distance, too. On Zen 3, a product of 512x512x512 reaches 87 GFLOP/s with factors in place and 126 with packed
+  /// factors.
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
@@ -259,8 +262,8 @@ private struct FactorAccess {
     // anyway.
     let distance = max(1024, Self.conflictDistance(hasFewRegisters))
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % distance == 0 && step.k > 384
-    // With few registers, panels are narrow, so more panels read the left factor. Packing this factor then pays with
-    // 256 columns already.
+    // With few registers, panels are narrow, so more panels read the left factor, and packing it pays off from 256
+    // columns on.
     isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
@@ -400,8 +403,8 @@ extension PlanLowering {
     return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
 
-  /// Whether the left factor is converted before the product: many panels read it, and it is small enough. Other
-  /// factors are converted when they are read.
+  /// Whether the left factor is converted before the product: many panels read it, and it is small enough. Otherwise,
+  /// its elements are converted when they are read, by packing or by the product.
   private func isConvertedAhead(_ step: Matmul) -> Bool {
     let bytes = step.batch.elementCount * step.m * step.k * step.dtype.lane.dtype.byteCount
     return step.m > 8 && step.n >= 512 && bytes <= VectorTiling.convertedBytes
@@ -411,7 +414,8 @@ extension PlanLowering {
   private mutating func lowerDot(_ step: Matmul, _ left: Matrix, _ right: Matrix) {
     let lane = step.dtype.lane
     let vectors = ceilDivide(step.n, width)
-    // A work-item reads about 16,000 elements, if at least eight work-items remain.
+    // A work-item reads about 16,000 elements of the right factor, or fewer so that there are at least eight
+    // work-items.
     let spread = max(1, vectors * step.batch.elementCount / 8)
     let vectorsPerItem = max(1, min(spread, 16384 / (step.k * width)))
     let chunks = ceilDivide(vectors, vectorsPerItem)

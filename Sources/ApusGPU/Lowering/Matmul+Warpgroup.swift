@@ -1,11 +1,11 @@
 import ApusDevice
 import ApusSystem
 
-/// The tile of a product that a work-group computes with products of warpgroups, see `Kernels/matmul/warpgroup.cl`.
+/// The output tile that a work-group computes with wgmma (warpgroup MMA), see `Kernels/matmul/warpgroup.cl`.
 struct WarpgroupTile: KernelShape {
-  /// The rows and columns of the group's results.
+  /// The rows and columns of the tile.
   let rows, columns: Int
-  /// The number of steps along the inner dimension whose factors are in local memory at a time.
+  /// The number of pipeline stages: steps along the inner dimension whose factors are in local memory at a time.
   let stages: Int
 
   init(_ rows: Int, _ columns: Int, stages: Int) {
@@ -14,15 +14,15 @@ struct WarpgroupTile: KernelShape {
 
   var description: String { "warpgroups \(rows)x\(columns)/\(stages)" }
 
-  /// The warpgroups that multiply; one more copies the factors.
+  /// The number of warpgroups that multiply. One more warpgroup, the producer, starts the TMA copies of the factors.
   var consumers: Int { rows / 64 }
-  /// The work-items of a group.
+  /// The number of work-items of a group.
   var items: Int { 128 * (consumers + 1) }
-  /// The words of 4 bytes of a row or column that a step multiplies.
+  /// The number of 4-byte words of a row or column that a step multiplies.
   static let stepWordCount = 32
 
-  /// The local memory of a group, in words of 4 bytes: the factors of all stages, which the sums replace at the end, and
-  /// two barriers for each stage.
+  /// The local memory of a group, in 4-byte words: the factors of all stages, which the sums replace at the end, and
+  /// two mbarriers of 8 bytes for each stage.
   var localWordCount: Int {
     max(stages * (rows + columns) * Self.stepWordCount, rows * (columns + 8)) + 4 * stages
   }
@@ -35,8 +35,9 @@ struct WarpgroupTile: KernelShape {
 }
 
 extension PlanLowering {
-  /// Whether products of warpgroups compute a product: for factors of 16 bits that the copies can read, and if the
-  /// results are enough tiles for a quarter of the compute units.
+  /// Whether a product is computed with wgmma: it is not in a loop, the factors are 16-bit and TMA can read them, no
+  /// dimension is below 64, and all results together (partial sums, if sums are split) are at least a quarter as many
+  /// 128 × 128 tiles as there are compute units.
   func usesWarpgroups(_ step: Matmul, _ left: Matrix, _ right: Matrix, parts: SumParts) -> Bool {
     guard target.hasWarpgroups, !isInLoop, [.float16, .bfloat16].contains(step.dtype), step.dtype == step.factorDtype,
       step.batch.rank <= 1, step.m >= 64, step.n >= 64, step.k >= 64
@@ -50,7 +51,7 @@ extension PlanLowering {
       }
   }
 
-  /// Lowers a product to a kernel with products of warpgroups.
+  /// Lowers a product to a kernel that uses wgmma.
   mutating func lowerWarpgroups(_ step: Matmul, _ left: Matrix, _ right: Matrix, _ parts: SumParts) {
     let (rows, columns, units) = (step.m, step.n, target.computeUnits)
     let count = step.batch.elementCount * parts.count
@@ -59,7 +60,7 @@ extension PlanLowering {
         + "m\(Self.sizeClass(rows)) n\(Self.sizeClass(columns)) k\(Self.sizeClass(parts.size)) warpgroups",
       among: [WarpgroupTile.all[0], WarpgroupTile.all[1]], or: WarpgroupTile.all
     ) { tile in
-      // A compute unit computes one tile at a time. An element that is loaded takes the time of about 128 multiply-adds.
+      // A compute unit computes one tile at a time. Loading an element takes as long as about 128 multiply-adds.
       let rounds = ceilDivide(count * ceilDivide(rows, tile.rows) * ceilDivide(columns, tile.columns), units)
       return rounds * (tile.rows * tile.columns + 128 * (tile.rows + tile.columns))
     }
@@ -88,9 +89,9 @@ extension PlanLowering {
     if parts.count > 1 { lowerSum(of: parts.count, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue) }
   }
 
-  /// Inserts the copy of a factor's tile to local memory: in rows of 128 bytes along the axis of stride 1. If this is the
-  /// inner dimension, a row has the terms of a step. Otherwise, a row has a term of 64 lines (rows of the left factor or
-  /// columns of the right one).
+  /// Inserts the TMA copy of a factor's tile to local memory, in rows of 128 bytes (64 elements) along the axis of
+  /// stride 1. A line is a row of the left factor or a column of the right one. If the axis is the inner dimension, a
+  /// row has 64 terms of one line (one step). Otherwise, a row has one term of each of 64 lines.
   private static func insertCopy(
     _ side: KernelTemplate.Side, _ matrix: Matrix, _ step: Matmul, _ tile: WarpgroupTile, _ parts: SumParts,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
@@ -117,7 +118,8 @@ extension PlanLowering {
       }
     let name = isLeft ? "LEFT" : "RIGHT"
     template["COPY\(name)"] = copies.joined(separator: "\n")
-    // The distance from 64 lines to the next ones, and from 16 terms to the next ones.
+    // Byte offsets in local memory: from 64 lines to the next 64 (not used if the terms of a line are contiguous), and
+    // from 16 terms (one wgmma) to the next 16.
     template["\(side.rawValue)Leading"] = isAlong ? "0" : "8192"
     template["\(side.rawValue)Advance"] = isAlong ? "32" : "2048"
   }

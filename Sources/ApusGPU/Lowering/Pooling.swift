@@ -58,7 +58,7 @@ extension PlanLowering {
   }
 
   /// Returns the loop over the taps (positions) of a vector of windows, with `use` as the code for each tap. If
-  /// `reading` is true, the loop loads the tap's elements as `value`, and `valid` masks the elements inside the input.
+  /// `reading` is true, the loop loads the tap's elements to `value`, and sets `valid` to 1 for those inside the input.
   private func windows(_ shared: KernelTemplate, use: String, reading: Bool = true) -> String {
     var window = shared.with(file: "pooling/window.cl")
     if reading {
@@ -71,7 +71,8 @@ extension PlanLowering {
     return window.text
   }
 
-  /// Returns the loop that finds the first maximum of each window: `best` and its offset in the plane, `best_position`.
+  /// Returns the loop that finds the first maximum of each window: its value `best`, and its offset in the plane,
+  /// `best_position`.
   private func maxima(_ shared: KernelTemplate, _ lane: Lane) -> String {
     let use = """
       const VI take = valid & (TRUTH32(best_position < 0) | better_argmax_\(lane.suffix)(value, best));
@@ -85,7 +86,7 @@ extension PlanLowering {
       """
   }
 
-  /// Returns code that computes `divisor`, the number of elements in each window's average.
+  /// Returns code that computes `divisor`, the number of elements that each window averages.
   private func divisor(_ step: Pooling, _ shared: KernelTemplate) -> String {
     let lane = step.dtype.lane
     guard !step.countsPadding else {
@@ -165,8 +166,8 @@ extension PlanLowering {
 
   // MARK: - Backward
 
-  /// Returns code that distributes `gradient`, the gradients of windows, to the elements of the windows. `add(offset,
-  /// number)` returns the code that adds `number` at `offset`.
+  /// Returns code that distributes `gradient`, the gradients of the windows' outputs, to the elements of the windows.
+  /// `add(offset, number)` returns the code that adds `number` to the gradient of the element at `offset` in the plane.
   private func contributions(
     _ step: Pooling, _ shared: KernelTemplate, add: (_ offset: String, _ number: String) -> String
   ) -> String {

@@ -23,9 +23,9 @@ struct KernelSource: Hashable, Sendable {
   ///
   /// A CPU kernel only calls an outlined function: PoCL creates three entry points per kernel and would compile the
   /// body three times. The kernel does nothing if `at`, the offset of its extents and strides in the buffer `geometry`,
-  /// is negative. A helper process launches the kernel with a negative offset only to make PoCL compile it.
+  /// is negative. A helper process makes PoCL compile the kernel by launching it with a negative offset.
   /// - Parameters:
-  ///   - tensorMapCount: the number of tensor maps, which are the last parameters: `m0`, `m1` and so on.
+  ///   - tensorMapCount: the number of tensor maps (for TMA), which are the last parameters: `m0`, `m1` and so on.
   ///   - localSize: the number of work-items in a work-group of a GPU kernel; the compiler may rely on it.
   ///   - fillsRegisters: whether a GPU kernel needs many registers. One group may then use all registers of a
   ///     multiprocessor.
@@ -220,7 +220,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// Splits kernels into programs: one, or several if the driver builds in parallel and there are enough kernels.
+  /// Splits kernels into programs: one, or several if the driver builds in parallel and there are at least 8 kernels.
   private func parts(of kernels: [KernelSource]) -> [[KernelSource]] {
     let count = min(driver.target.parallelBuilds, kernels.count / 4)
     guard count > 1 else { return kernels.isEmpty ? [] : [kernels] }
@@ -238,7 +238,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     return error
   }
 
-  /// Writes the source to the folder that `APUS_KEEP_KERNELS` names, if it is set.
+  /// Writes the source to the folder that the environment variable `APUS_KEEP_KERNELS` names, if the variable is set.
   private func keep(_ text: String, key: String, _ state: inout State) {
     guard let directory = options.kernelDirectory else { return }
     do throws(FileError) {

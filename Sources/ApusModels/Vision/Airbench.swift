@@ -10,11 +10,11 @@ import ApusTensor
 /// 3 groups: conv 3x3, max pool 2, batchnorm, gelu, conv 3x3, batchnorm, gelu
 /// max pool 3; flatten; dense without bias; times 1/9
 /// ```
-/// The first convolution has two filters for each of the `4 · channels` directions of a patch, for `Whitening`. The
-/// 3 × 3 convolutions have no bias and keep the size of the images. The first of their filters are the identity and all
-/// others PyTorch's default, so that a convolution passes its input on at first. Batch norms have a shift but no scale,
-/// `ε = 10⁻¹²`, and running statistics with a momentum of 0.4. The keys are those of the published model, such as
-/// `2.conv1.weight`.
+/// The first convolution has `2 · 4 · channels` filters for `Whitening`: two, with opposite signs, for each eigenvector
+/// of its 2 × 2 patches. The 3 × 3 convolutions have no bias and keep the size of the images. Their filters for the
+/// first output channels start as the identity, and all others with PyTorch's default, so that a convolution initially
+/// passes its input through. Batch norms have a shift but no scale, `ε = 10⁻¹²`, and running statistics with a momentum
+/// of 0.4. The keys are those of the published model, such as `2.conv1.weight`.
 public struct Airbench: Layer {
   private let layers: Sequential
 
@@ -45,7 +45,8 @@ public struct Airbench: Layer {
     }
   }
 
-  /// Describes a size of images that is too small for the five reductions; `nil` if the size is valid.
+  /// Explains why a size of images is not valid: it is not one or two numbers, or too small for the first convolution
+  /// and the four poolings. `nil` if the size is valid.
   public static func mistake(imageSize: Extents) -> String? {
     guard (1...2).contains(imageSize.values.count) else { return "\(imageSize.values) is not a height and a width" }
     for extent in imageSize.values where pooled(extent) < 1 { return "images of \(extent) pixels are smaller than 25" }
@@ -108,16 +109,18 @@ extension ModelDescription {
 extension ModelDescription.Recipe {
   /// The published settings of airbench94.
   ///
-  /// The published program minimizes the sum of the losses of a batch of `B = 1024` examples, and gives the learning
-  /// rate and the weight decay for 1,024 examples and in units of the mean step of Nesterov momentum `m = 0.85`:
+  /// The published program minimizes the sum of the losses of a batch of `B = 1024` examples, and states the learning
+  /// rate and the weight decay for 1,024 examples and for steps without momentum. It divides both by `s`, which
+  /// includes its estimate `1 + 1 / (1 − m)` of how much Nesterov momentum `m = 0.85` enlarges a step:
   /// ```text
   /// s = 1024 · (1 + 1 / (1 − m))
   /// rate = 11.5 / s       rate · weightDecay = 0.0153 · B / s
   /// ```
   /// Here, the loss is the mean over the batch, whose gradient is smaller by the factor `B`. The same steps result from
-  /// `B` times the rate, `11.5 / (1 + 1 / (1 − m)) = 1.5`, and from a weight decay with the same product,
-  /// `0.0153 / 11.5`. The shifts of batch norms have 64 times the rate, with the same product. The learning rate rises
-  /// from 0.2 of its value over 23 % of the run, and falls to 0.07 of it (`TriangleSchedule`).
+  /// `B` times the rate, `11.5 / (1 + 1 / (1 − m)) = 1.5`, and from the weight decay `0.0153 / 11.5`, which keeps the
+  /// product `rate · weightDecay`. The shifts of batch norms have 64 times the rate and 1/64 of the weight decay. In
+  /// the first 23 % of the run, the learning rate rises from 0.2 of this rate to the full rate; then it falls to 0.07
+  /// of it (`TriangleSchedule`).
   public static let airbench94 = ModelDescription.Recipe(
     optimizer: "nesterov", learningRate: 1.5, schedule: TriangleSchedule.name, batchSize: 1024, epochs: 9.9,
     options: [

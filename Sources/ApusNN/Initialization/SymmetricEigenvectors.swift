@@ -7,14 +7,14 @@ struct SymmetricEigenvectors {
 
   /// The largest number of passes over all pairs of rows. Usually fewer than ten are needed.
   private static let sweepLimit = 60
-  /// The passes end when the elements off the diagonal have become this small, in relation to all elements (Frobenius
-  /// norms, squared).
+  /// The passes end when the sum of the squared off-diagonal elements is at most this fraction of the sum of all
+  /// squared elements.
   private static let tolerance = 1e-28
 
-  /// Diagonalizes a matrix by Jacobi's method (1846): a rotation of two axes sets one element off the diagonal to 0,
-  /// and passes over all these elements make all of them small (Golub, Van Loan, "Matrix computations", section 8.5).
-  /// The method uses only basic arithmetic and roots, so the result has the same bits on every machine. Each pass costs
-  /// `O(size³)`.
+  /// Diagonalizes a matrix by Jacobi's method (1846): a rotation of two axes sets one off-diagonal element to 0, and
+  /// passes over all off-diagonal elements make all of them small (Golub, Van Loan, "Matrix computations", section
+  /// 8.5). The method uses only basic arithmetic and roots, so the result has the same bits on every machine. Each pass
+  /// costs `O(size³)`.
   ///
   /// - Parameter matrix: `[size, size]`, row-major.
   init(of matrix: [Double], size: Int) {
@@ -39,12 +39,12 @@ struct SymmetricEigenvectors {
     vectors = order.map { Array(rows[$0 * size..<($0 + 1) * size]) }
   }
 
-  /// Rotates axes `p` and `q` such that element `(p, q)` of `a` becomes 0, and rows `p` and `q` of `v`, the transposed
-  /// eigenvectors, in the same way.
+  /// Rotates axes `p` and `q` of `a` so that its element `(p, q)` becomes 0. Rotates rows `p` and `q` of `v`, the
+  /// transposed eigenvectors, in the same way.
   private static func rotate(_ a: inout [Double], _ v: inout [Double], _ p: Int, _ q: Int, _ size: Int) {
     let element = a[p * size + q]
     guard element != 0 else { return }
-    // The tangent of the smaller of the two possible angles.
+    // The tangent of the smaller of the two angles that make the element 0.
     let ratio = (a[q * size + q] - a[p * size + p]) / (2 * element)
     let tangent = (ratio < 0 ? -1 : 1) / (ratio.magnitude + (ratio * ratio + 1).squareRoot())
     let cosine = 1 / (tangent * tangent + 1).squareRoot()

@@ -4,17 +4,17 @@ import ApusTensor
 /// (Page, "How to train your ResNet 8: bag of tricks", 2019; Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU",
 /// 2024).
 ///
-/// The filters are computed from the patches `p` of the convolution's input: all its windows of the kernel's size, one
-/// pixel apart and without padding, as vectors of `K = channels · height · width` elements. With the eigenvalues
+/// The filters are computed from the patches `p`: all windows of the kernel's size in the convolution's input, with
+/// stride 1 and without padding, as vectors of `K = channels · height · width` elements. With the eigenvalues
 /// `λ₁ ≥ λ₂ ≥ …` and the eigenvectors `vᵢ` of the mean of `p · pᵀ` over all patches, filter `i` is `vᵢ / √(λᵢ + ε)`.
-/// The mean of the patches is not subtracted: the pixels should be standardized. An activation function would lose the
-/// negative outputs, so each filter occurs twice, with both signs: of `n` filters, the first half has the eigenvectors
-/// with the largest eigenvalues, and the second half their negatives. Filters beyond `2 · K` keep their values, and so
-/// does the bias.
+/// The mean of the patches is not subtracted, so the pixels should be standardized. An activation function would lose
+/// the negative outputs, so each filter occurs twice, with both signs: of `n` filters, the first half has the
+/// eigenvectors with the largest eigenvalues, and the second half their negatives. Filters beyond `2 · K` keep their
+/// values, and so does the bias.
 ///
 /// The weight can stay fixed during training, see `Parameter.isTrainable`.
 public struct Whitening: Sendable {
-  /// The number `ε`, which limits the filters of directions in which the patches hardly vary.
+  /// The number `ε`, which limits the magnitude of the filters for eigenvectors with small eigenvalues.
   public var epsilon: Double
 
   /// - Precondition: `epsilon` is above 0.
@@ -31,7 +31,7 @@ public struct Whitening: Sendable {
   /// - Parameter batch: an input of the model, `[batch, …]`. The convolution's own input is
   ///   `[batch, channels, height, width]`.
   /// - Returns: the weight of the convolution; `nil` if there is no such convolution, if it has several groups, or if
-  ///   its kernel is larger than its input. The model is then unchanged.
+  ///   its input is empty or smaller than its kernel. The model is then unchanged.
   /// - Throws: `DeviceError` when the patches cannot be computed.
   @discardableResult
   public func callAsFunction(_ model: any Layer, on batch: Tensor) throws(DeviceError) -> Parameter? {

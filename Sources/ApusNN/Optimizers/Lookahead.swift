@@ -10,13 +10,14 @@ import ApusTensor
 /// a ← d · a + (1 − d) · w
 /// w ← a
 /// ```
-/// so that early steps move fast and late steps are averaged. After the last step, `w ← a` alone.
+/// so that early steps move fast and late steps are averaged. After the last step, if it is not a multiple of
+/// `interval`, `w ← a` alone.
 public struct Lookahead: Hashable, Sendable {
   /// The number of steps between two updates of the average.
   public var interval: Int
-  /// The base of the decay, the share of the average that is kept for each step at the end of the run.
+  /// The base of the decay: the share of the average that is kept per step at the end of the run.
   public var decay: Double
-  /// The exponent of the part of the run that is finished; 0 for a constant decay.
+  /// The exponent of `t / T`, the finished fraction of the run; 0 for a constant decay.
   public var power: Int
 
   /// - Precondition: `interval` is above 0, `decay` is in 0 … 1, and `power` is not negative.
@@ -29,8 +30,8 @@ public struct Lookahead: Hashable, Sendable {
     self.power = power
   }
 
-  /// The decay `d` of the update after a step, counted from 1, of a run of `total` steps; `nil` if the average is not
-  /// updated after this step.
+  /// The decay `d` of the update after step `step`, counted from 1, in a run of `total` steps; `nil` if the average is
+  /// not updated after this step.
   public func updateDecay(step: Int, of total: Int) -> Double? {
     guard step % interval == 0 else { return nil }
     return decay.raised(to: interval) * (Double(step) / Double(max(total, 1))).raised(to: power)
@@ -41,7 +42,8 @@ public struct Lookahead: Hashable, Sendable {
 /// and the floating-point statistics, such as the running means of batch norms. Only one Swift task may use it at a
 /// time.
 ///
-/// A run stores `state` in its checkpoints: between two updates, the average differs from the values of the model.
+/// A run stores `state` in its checkpoints, because between two updates the average differs from the values of the
+/// model.
 public final class LookaheadAverage {
   private let entries: [ModelState.Entry]
   private var averages: [Tensor]
@@ -54,8 +56,8 @@ public final class LookaheadAverage {
     try eval(averages)
   }
 
-  /// Updates the average, `a ← decay · a + (1 − decay) · w`, and assigns it to the values: `w ← a`. A decay of 1 only
-  /// assigns it.
+  /// Updates the average, `a ← decay · a + (1 − decay) · w`, and assigns it to the model: `w ← a`. With a decay of 1,
+  /// the average does not change and is only assigned.
   public func update(decay: Double) throws(DeviceError) {
     var values: [Tensor] = []
     for (index, entry) in entries.enumerated() {
@@ -68,8 +70,8 @@ public final class LookaheadAverage {
     for (entry, value) in zip(entries, values) { entry.assign(value) }
   }
 
-  /// The product copies the value. If the average and a parameter shared memory, the next update could not overwrite
-  /// the parameter in place.
+  /// The product copies the value. If the average and a parameter shared memory, the optimizer's next update could not
+  /// overwrite the parameter in place.
   private static func copy(_ value: Tensor) -> Tensor {
     value * Tensor.number(1, dtype: value.dtype, device: value.device)
   }

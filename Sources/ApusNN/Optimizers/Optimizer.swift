@@ -37,7 +37,7 @@ public final class Optimizer {
       if !areEqual { constraintsVersion += 1 }
     }
   }
-  /// How often a constraint of `groups` changed.
+  /// The number of times that a constraint of `groups` changed.
   private(set) var constraintsVersion = 0
   /// The index of each parameter's group in `groups`.
   private let groupOfParameter: [Int?]
@@ -341,7 +341,8 @@ public final class Optimizer {
       return Formula(groupIndex: groupIndex, dtype: dtype, device: device, apply: update)
     }
     return Formula(groupIndex: groupIndex, dtype: dtype, device: device) { value, gradient, state in
-      // Compiled steps take the numbers of a constraint as constants; see `constraintsVersion`.
+      // Compiled steps take the numbers of a constraint as constants, so they are not added to `recordedNumbers`; see
+      // `constraintsVersion`.
       constraint(update(value, gradient, &state)) { .number($0, dtype: dtype, device: device) }
     }
   }
@@ -360,7 +361,7 @@ extension Optimizer {
   /// What the update formula of a parameter depends on.
   typealias FormulaType = (groupIndex: Int?, dtype: DType, device: ComputeDevice)
 
-  /// The numbers of an update.
+  /// The numbers that the formulas of one update take as scalars.
   final class Numbers {
     /// The formulas, in the order in which they were made.
     var formulas: [FormulaType] = []

@@ -19,9 +19,10 @@ package final class RepeatedStep<Form> {
   private var recordings: [Signature: Recording] = [:]
   /// The number of steps.
   private var clock = 0
-  /// The number of recordings that have to agree.
+  /// The number of recordings that have to agree before their plan is repeated.
   private static var agreements: Int { 3 }
-  /// The number of recordings without an agreement after which only one of `retryDistance` steps is recorded.
+  /// After this number of recordings without an agreement, `retryDistance` steps that build their graphs are not
+  /// recorded between two that are.
   private static var attempts: Int { 12 }
   private static var retryDistance: Int { 64 }
   /// The number of plans that are kept for a signature.
@@ -37,7 +38,7 @@ package final class RepeatedStep<Form> {
     var isTrainable: [Bool]
     /// For each group, whether its own weight decay is 0; `nil` without one.
     var hasNoDecay: [Bool?]
-    /// Whether the optimizer's own momentum is 0; `nil` without one.
+    /// Whether `Optimizer.momentum` is 0; `nil` if it is not set.
     var hasNoMomentum: Bool?
   }
 
@@ -53,10 +54,10 @@ package final class RepeatedStep<Form> {
     /// `Optimizer.constraintsVersion` at the time of the recordings.
     let constraintsVersion: Int
     /// The recordings of the step that agreed with others. There are several if the program sometimes holds values that
-    /// a plan would overwrite: the step then has other plans.
+    /// a plan would overwrite: the step then runs another plan.
     var agreed: [Recorded] = []
     /// Recordings of the same step that did not lead to an agreement yet, and for each the number of recordings that
-    /// agreed with it, the first one included.
+    /// agree, itself included.
     private var candidates: [(step: Recorded, agreements: Int)] = []
     /// The number of recordings since the last agreement.
     private(set) var attempts = 0
@@ -74,11 +75,12 @@ package final class RepeatedStep<Form> {
       guard agreed.allSatisfy({ $0.evaluation.isSameStep(as: new.evaluation) }),
         candidates.allSatisfy({ $0.step.evaluation.isSameStep(as: new.evaluation) })
       else {
-        // The step is another one than before.
+        // The step differs from the earlier recordings, which are dropped.
         (agreed, candidates) = ([], [(new, 1)])
         return
       }
-      // A value that was the same in all recordings has changed, and the rest of the step is the same.
+      // The step was recorded again because a value differs that was the same in all earlier recordings. The rest of
+      // the step is the same.
       for index in agreed.indices {
         guard let explained = agreed[index].evaluation.explained(by: new.evaluation) else { continue }
         agreed[index].evaluation = explained
@@ -105,7 +107,7 @@ package final class RepeatedStep<Form> {
 
   /// - Parameter body: builds and runs one step. Its operations must depend only on the types of the inputs, on the
   ///   mode, and on which parameters are trained. Tensors that it uses, apart from its inputs and the parameters and
-  ///   statistics of the optimizer's model, are constants.
+  ///   statistics of the optimizer's model, are taken as constants.
   package init(_ optimizer: Optimizer, _ body: @escaping Body) {
     (self.optimizer, self.body) = (optimizer, body)
   }
@@ -210,7 +212,7 @@ extension Optimizer {
   /// The number of tensors that a step may replace: the values of the model and the rule's state.
   fileprivate var stateCount: Int { model.entries.count + slots.count * rule.stateNames.count }
 
-  /// Calls `body` with one of the tensors that a step may replace.
+  /// Calls `body` with tensor number `index` of those that a step may replace.
   fileprivate func withState(_ index: Int, _ body: (inout Tensor) -> Void) {
     let entries = model.entries
     if index < entries.count { return entries[index].box.withStoredValue(body) }

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// A constraint on the values of a parameter. Each update of the optimizer projects the new values onto the values that
-/// the constraint allows, in the same plan (the compiled steps of the update).
+/// the constraint allows, in the same plan that computes them.
 public protocol Constraint: Sendable, Equatable {
   /// Projects `value` onto the allowed values, in the same shape and type.
   ///

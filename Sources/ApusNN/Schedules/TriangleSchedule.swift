@@ -3,9 +3,9 @@ import ApusSystem
 /// A linear ramp of the factor from `start` to 1, then a linear ramp down to `end` (the schedule of airbench: Jordan,
 /// "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024).
 ///
-/// In a run of `T` steps, the factor is 1 at step `p = ⌊peak · T⌋`, where the first step is 0. Before it, the factor of
-/// step `t` is `start + (1 − start) · t / p`, after it `1 + (end − 1) · (t − p) / (T − p)`. The momentum does not
-/// change.
+/// In a run of `T` steps, counted from 0, the factor is 1 at step `p = ⌊peak · T⌋`. Before step `p`, the factor of step
+/// `t` is `start + (1 − start) · t / p`; after step `p`, it is `1 + (end − 1) · (t − p) / (T − p)`. The momentum does
+/// not change.
 public struct TriangleSchedule: Schedule {
   public static let name = "triangle"
   /// The factor of the first step.

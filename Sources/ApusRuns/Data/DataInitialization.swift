@@ -10,10 +10,10 @@ public enum DataInitialization: String, CaseIterable, Sendable {
   /// layer's inputs.
   case autoencoder
   /// Makes the outputs of the first convolution uncorrelated (see `Whitening`), with the patches of the first 5,000
-  /// training images, or of fewer large ones.
+  /// training images, or of fewer if the images are large.
   case whitening
 
-  /// The number of training steps for each layer with `autoencoder`.
+  /// The number of training steps for each layer that `autoencoder` pretrains.
   private static let steps = 300
   /// The largest number of images for `whitening`.
   private static let imageLimit = 5_000

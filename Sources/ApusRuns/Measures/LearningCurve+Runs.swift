@@ -34,9 +34,9 @@ extension Run {
   /// `apus learning-curve` does.
   ///
   /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds, so that it starts
-  /// from other weights and, if the data have no validation split, holds out other examples. Each run measures two
-  /// errors: on its subset, without augmentation, and on the validation examples. The error is the error rate for
-  /// classes, and `1 − R²` for numbers. The runs are not stored.
+  /// from other random weights, selects another subset and, if the data have no validation split, holds out other
+  /// examples. Each run measures two errors: on its subset, without augmentation, and on the validation examples. The
+  /// error is the error rate for classes, and `1 − R²` for numbers. The runs are not stored.
   ///
   /// - Parameters:
   ///   - settings: the settings of a model of images or tables. If neither the settings nor the data define validation

@@ -23,7 +23,7 @@ package struct RunOption: Sendable {
   }
 
   /// A setting that always has a value. A value equal to `omitted` is not stored, unless the model's recipe has a value
-  /// for the option, which would then replace it.
+  /// for the option: this value would replace a setting that is not stored.
   init<Value: OptionValue>(
     _ option: Option<Value>, _ path: any WritableKeyPath<RunSettings, Value> & Sendable, unless omitted: Value? = nil
   ) {
@@ -59,9 +59,9 @@ package struct RunOption: Sendable {
 
   /// A setting that `parse` makes from the option's text.
   /// - Parameters:
-  ///   - text: The inverse of `parse`. It returns `nil` for a setting that is not stored.
-  ///   - none: The text of a setting that is not stored. It is stored if the model's recipe has a value for the option,
-  ///     which would then replace the setting.
+  ///   - text: The inverse of `parse`. It returns `nil` for a setting that need not be stored.
+  ///   - none: The text to store where `text` returns `nil`, if the model's recipe has a value for the option: this
+  ///     value would replace a setting that is not stored.
   init<Setting>(
     _ option: Option<String>, _ path: any WritableKeyPath<RunSettings, Setting> & Sendable,
     parse: @escaping @Sendable (String) throws -> Setting, text: @escaping @Sendable (Setting) -> String?,

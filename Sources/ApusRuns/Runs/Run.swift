@@ -92,13 +92,15 @@ public struct Run {
     return try train(&training, observers)
   }
 
-  /// Continues the run from the weights, optimizer state and random numbers of its newest checkpoint. The result has
-  /// the same bits as the result of an uninterrupted run.
+  /// Continues the run from the weights, optimizer state and random numbers of its newest checkpoint or, if `path` is
+  /// the folder of a checkpoint, of this checkpoint. The result has the same bits as the result of an uninterrupted
+  /// run.
   ///
   /// - Parameters:
   ///   - options: the options that change, by their keys. Allowed are `epochs`, `steps`, `device`, `save_every`,
   ///     `detect_anomaly`, `workers`, `early_stop`, `keep`, and `data` for a moved table or folder of images.
-  ///   - output: a new folder, to continue from a copy of the run; `nil` for the run's own.
+  ///   - output: a new folder, to continue from a copy of the run; `nil` for the run's own. Required if `path` is the
+  ///     folder of a checkpoint.
   ///   - observers: observers of the continued run.
   public func resume(
     _ options: JSONObject = [:], output: String? = nil, observers: [any TrainingObserver] = []

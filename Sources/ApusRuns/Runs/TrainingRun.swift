@@ -165,7 +165,8 @@ package struct TrainingRun {
   }
 
   /// Reports the device memory that training needs, and throws if the device has less. The training steps are only
-  /// planned for this; the device computes nothing.
+  /// planned for this; the device computes nothing. Also reports if the device computes the products of a reduced
+  /// precision as `float32` products.
   private func stateMemory(_ format: any DataFormat, _ count: Int, on device: ComputeDevice) throws {
     let size = min(settings.batchSize.count ?? count, count)
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
@@ -179,7 +180,7 @@ package struct TrainingRun {
   }
 
   /// Warns if an epoch has fewer than 8 steps and the run fewer than about 100: a model learns little in so few steps.
-  /// There is no warning if the length of the run is a number of steps, or if a batch has all examples.
+  /// There is no warning if the length of the run is a number of steps, or if the batch size is `full`.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = settings.dataSettings.dropsLast ? max(count / size, 1) : ceilDivide(count, size)

@@ -74,8 +74,8 @@ extension RunSettings {
       observers: observers + freezers, options)
   }
 
-  /// The biases of normalization layers, if they have their own learning rate, the parameters with more than one axis,
-  /// and all others. Empty if no setting distinguishes them.
+  /// The parameter groups: the biases of normalization layers, if they have a learning rate of their own; the other
+  /// parameters with more than one axis; and all others. Empty if no setting distinguishes the groups.
   private func groups(of model: any Module) -> [ParameterGroup] {
     let biases = normBiasRate == 1 ? [] : model.normalizationBiases
     guard decaysWeightsOnly || maxNorm != nil || !biases.isEmpty else { return [] }
@@ -105,7 +105,7 @@ extension RunSettings {
     return ParameterFreezing(freezing, of: model)
   }
 
-  /// The penalty on the weights that is added to the loss.
+  /// The penalty on the weights that is added to the loss; `nil` for none.
   private func penalty(on model: any Module) -> Penalty? {
     switch (l1, l2) {
     case (nil, nil): nil

@@ -6,7 +6,7 @@ public struct RunSettings: Sendable {
   public private(set) var model: ModelDescription
   /// The layers of `--layers`; `nil` for a model of the catalog.
   public private(set) var ownLayers: String?
-  /// The name of the data set, for example `fashion-mnist` or `csv:FILE`.
+  /// The data source, for example `fashion-mnist` or `csv:FILE`.
   public var data: String
   /// The name of the device that the command opens; `nil` stands for the device of `APUS_DEVICE`, or for `auto` if that
   /// variable is not set. The type `Run` ignores this name and uses the current device.
@@ -58,7 +58,7 @@ public struct RunSettings: Sendable {
   public var weights: String?
   /// How initial weights are computed from the data; `nil` if they do not depend on the data.
   public var initialization: DataInitialization?
-  /// Which parameters are not trained, or not trained to the end.
+  /// Which parameters are frozen, from the start or after a number of epochs.
   public var freezing: [ParameterFreezing.Rule] = []
   /// Whether the last layer is initialized as in a new model, although `weights` are given.
   public var replacesHead = false

@@ -29,7 +29,8 @@ private struct AnomalyCheck {
   private var operations: [Operation] = []
   /// For each node, its index in `operations`.
   private var indices: [ObjectIdentifier: Int] = [:]
-  /// Tensors that keep alive the values that the check reads.
+  /// Tensors of the values that the check reads. While a tensor refers to a node, evaluations store the node's value
+  /// and do not overwrite it.
   private var kept: [Tensor] = []
   /// For each node that was checked, whether its value is finite.
   private var known: [ObjectIdentifier: Bool] = [:]
@@ -68,9 +69,9 @@ private struct AnomalyCheck {
     operations.append(Operation(node: node, inputs: inputs, whole: whole))
   }
 
-  /// The first operation whose result is not finite although its inputs are. Operations that may overflow
-  /// (`isGuarded`) count only if a root is not finite. If there is no such operation, the first NaN in the input data;
-  /// if there is none, the first operation that computed a NaN from infinities.
+  /// The first operation whose result is not finite although its inputs are. Operations that may overflow (`isGuarded`)
+  /// count only if a root is not finite. If there is no such operation, but a root is not finite: the first NaN in the
+  /// input data or, if there is none, the first operation that computed a NaN from infinities.
   /// - Precondition: the roots have been evaluated.
   mutating func firstAnomaly(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {
@@ -105,7 +106,7 @@ private struct AnomalyCheck {
     return try values(of: node, &evaluator).contains { $0.isNaN }
   }
 
-  /// The first NaN in an input that this evaluation did not compute; `nil` if there is none, or all roots are finite.
+  /// The first NaN in a value that existed before this evaluation; `nil` if there is none, or if all roots are finite.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
       for input in operation.inputs where indices[ObjectIdentifier(input)] == nil && input.isMaterialized {
@@ -127,8 +128,8 @@ private struct AnomalyCheck {
 
   // MARK: - Values
 
-  /// Whether no element is NaN or infinite. A view of a finite base is finite; any other view is computed, since it may
-  /// leave out the elements that are not finite.
+  /// Whether no element is NaN or infinite. A view of a finite base is finite. A view of any other base is computed and
+  /// checked, because it may leave out the elements that are not finite.
   private mutating func isFinite(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Bool {
     let identity = ObjectIdentifier(node)
     if let known = known[identity] { return known }

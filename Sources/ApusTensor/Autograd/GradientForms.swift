@@ -1,10 +1,11 @@
 import ApusDevice
 
-/// For losses that were differentiated before: which of the differentiated tensors have a gradient.
+/// For losses that were differentiated before: which targets (the tensors whose gradients were asked for) have a
+/// gradient.
 ///
-/// The operations of a gradient depend only on the operations of the loss, unless user-defined gradient rules are among
-/// them. So the second time that a loss with the same operations is differentiated, the gradients become a deferred
-/// graph: see `DeferredGraph`.
+/// The operations of a gradient depend only on the operations of the loss, unless the loss contains user-defined
+/// gradient rules. So from the second time on that a loss with the same operations is differentiated, the gradients
+/// become a deferred graph: see `DeferredGraph`.
 struct GradientForms: ~Copyable {
   private var forms: [PlanKey: [Bool]] = [:]
   private var key = PlanKey()
@@ -15,11 +16,11 @@ struct GradientForms: ~Copyable {
   enum Form {
     /// The loss was not differentiated before.
     case unknown(PlanKey)
-    /// For each differentiated tensor, whether it has a gradient.
+    /// For each target, whether it has a gradient.
     case known([Bool])
   }
 
-  /// Returns what is known of the gradients of `loss`; `nil` if they must be built.
+  /// Returns what is known of the gradients of `loss`; `nil` if the gradients cannot be deferred.
   /// - Parameter epoch: a mark that no node has.
   mutating func form(of loss: Node, _ targets: [Node], epoch: UInt32) -> Form? {
     key.begin()
@@ -48,31 +49,31 @@ struct GradientForms: ~Copyable {
     return forms[self.key].map { .known($0) } ?? .unknown(self.key)
   }
 
-  /// Remembers which tensors have a gradient.
+  /// Remembers which targets have a gradient.
   mutating func note(_ hasGradient: [Bool], for key: PlanKey) {
     if forms.count >= GradientForms.capacity { forms.removeAll() }
     forms[key] = hasGradient
   }
 }
 
-/// The gradients of a loss whose operations must be built, or which are a deferred graph.
+/// The gradients of a loss: a deferred graph, or operations that the caller must build.
 enum DeferrableGradients {
-  /// Results of a deferred graph; `nil` for tensors without a gradient.
+  /// Results of a deferred graph; `nil` for targets without a gradient.
   case deferred([Tensor?])
-  /// The gradients must be built. With the key, `GradientForms.note` remembers which tensors have one.
+  /// The caller must build the gradients. If there is a key, it then calls `GradientForms.note` with this key.
   case built(PlanKey?)
 }
 
 /// Defers the gradients of a loss, if a loss with the same operations was differentiated before.
 func deferringGradients(of loss: Tensor, _ values: [Tensor]) -> DeferrableGradients {
-  // Nodes of these scopes are recorded when they are built.
+  // In these scopes, nodes are recorded or marked when they are built, so their operations cannot be built later.
   guard AnomalyScope.naming == nil, CheckpointRegion.current == 0 else { return .built(nil) }
   return loss.device.withEvaluator { evaluator in
     let epoch = evaluator.nextEpoch()
     switch evaluator.gradientForms.form(of: loss.node, values.map(\.node), epoch: epoch) {
     case nil: return .built(nil)
     case .unknown(let key): return .built(key)
-    // Under the same lock, so that no other thread releases the graph of the loss in between.
+    // Under the same lock as `form`, so that no other thread releases the graph of the loss in between.
     case .known(let hasGradient): return .deferred(deferredGradients(of: loss, values, hasGradient, &evaluator))
     }
   }

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The gradients of `output` with respect to `inputs`: for each input `x`, `Σ ∂output/∂x` over the elements of
+/// The gradients of `output` with respect to `inputs`: for each input `x`, `Σ seed · ∂output/∂x` over the elements of
 /// `output`, in the shape and type of `x`.
 ///
 /// The gradients are ordinary tensors and can be differentiated again. Inside `recordingGradients`, values that are
@@ -41,7 +41,7 @@ package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor])
 }
 
 extension Tensor {
-  /// The gradient of the differentiated tensor itself: ones.
+  /// The gradient of this tensor with respect to itself: ones.
   var gradientSeed: Tensor { Tensor(repeating: 1, shape: shape, dtype: dtype, device: device) }
 }
 
@@ -99,7 +99,7 @@ struct BackwardPass: ~Copyable {
     }
   }
 
-  /// Whether a path leads from the output to a target.
+  /// Whether a path leads from the output to target number `target`.
   func isReached(_ target: Int) -> Bool { targets[target] >= 0 }
 
   func isTarget(_ index: Int) -> Bool { targets.contains(index) }
@@ -178,8 +178,8 @@ struct BackwardPass: ~Copyable {
     parts[Int(edges[edge]), default: []].append(PartGradient(part: part, gradient: gradient))
   }
 
-  /// Adds the gradients of a node's parts, once all of them are known, to the gradient of the node. For each `Op` (kind
-  /// of slice), the rule runs once for all parts that this `Op` has taken.
+  /// Adds the gradients of a node's parts to the gradient of the node; called when the gradients of all parts are
+  /// known. The rule of an `Op` (a kind of slice) runs once, for all parts that are results of this `Op`.
   private mutating func joinParts(of index: Int, _ namesOrigins: Bool) {
     guard var left = parts.removeValue(forKey: index) else { return }
     let shape = order[index]._withUnsafeGuaranteedRef(\.shape)

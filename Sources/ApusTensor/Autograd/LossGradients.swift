@@ -1,5 +1,5 @@
 /// As `partialGradients`, but reports an error that names `operation` in two cases: an evaluation has released the
-/// gradient path from the loss to one of `values`, or the loss depends on none of `values`.
+/// graph between the loss and one of `values`, or the loss depends on none of `values`.
 ///
 /// If a loss with the same operations was differentiated before, the gradients are a deferred graph: see
 /// `GradientForms`.

@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// How tensors are computed from values in memory: the structure of the graph, its values and its numbers.
+/// How tensors are computed from values in memory: the structure of the graph, its values, and its numbers (scalars
+/// whose values are not part of the structure).
 package struct ArgumentGraph {
   /// The structure of the graph. Graphs with equal structures differ only in their values and numbers.
   package struct Structure: Hashable, Sendable {
@@ -9,13 +10,14 @@ package struct ArgumentGraph {
   }
 
   package let structure: Structure
-  /// The values in memory, in order of a traversal. They are tensors, so that no evaluation overwrites their memory.
+  /// The values in memory, in the order in which a traversal leaves them. They are stored as tensors, so that no
+  /// evaluation overwrites their memory.
   let leaves: [Tensor]
   let scalars: [Scalar]
   let scalarNodes: [Node]
   /// The serials of the values and of the numbers.
   var serials: [UInt64] { leaves.map(\.node.serial) + scalarNodes.map(\.serial) }
-  /// The nodes of the tensors.
+  /// The nodes of the tensors that the initializer gets.
   let roots: [Node]
 
   /// Lists the graph of tensors, which may be evaluated or pending.

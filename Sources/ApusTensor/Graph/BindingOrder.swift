@@ -29,7 +29,7 @@ struct BindingOrder {
     case fixed(Scalar)
   }
 
-  /// For each input of the plan, the index of the binding.
+  /// For each input of the plan, its index in the bindings before the expansion; `outputs` and `scalars` likewise.
   private let inputs: [Int]
   private let outputs: [Int]
   private let scalars: [Number]
@@ -38,7 +38,8 @@ struct BindingOrder {
   ///   - deferred: the bindings before the expansion.
   ///   - expanded: the bindings of the expanded graph.
   ///   - serial: the serial of the last node that was created before the expansion.
-  /// - Returns: `nil` if the expanded graph has other inputs or outputs than the graph before.
+  /// - Returns: `nil` if the bindings do not correspond: an input, or a number older than the expansion, is bound only
+  ///   in the expanded graph; the outputs differ; or a run may overwrite an input of only one of the graphs.
   init?(_ deferred: Bindings, _ expanded: Bindings, since serial: UInt64) {
     func indices(_ nodes: [Unmanaged<Node>?]) -> [UnsafeMutableRawPointer: Int] {
       var result: [UnsafeMutableRawPointer: Int] = [:]
@@ -96,7 +97,7 @@ struct UnexpandedGraph {
   let bindings: Bindings
   /// The serial of the last node that was created before the expansion.
   let lastSerial: UInt64
-  /// The nodes of the bindings, which refer to them without owning them.
+  /// Keeps the nodes of `bindings` alive: `bindings` refers to them without owning them.
   private let nodes: [Node]
 
   init(_ key: PlanKey, _ bindings: Bindings) {

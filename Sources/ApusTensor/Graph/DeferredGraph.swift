@@ -4,21 +4,23 @@ import Synchronization
 /// Operations that are built only if no plan for them is known.
 ///
 /// A training step builds the same gradients in each step. A deferred graph stands for such operations: one node with
-/// the inputs and the results of the operations. If the plan cache has a plan for a graph with this node, the plan runs,
-/// and the operations are never built. Otherwise `ComputeDevice.expandDeferredGraphs()` builds them: each result
+/// the inputs and the results of the operations. If the plan cache has a plan for a graph with this node, the plan
+/// runs, and the operations are never built. Otherwise `ComputeDevice.expandDeferredGraphs()` builds them: each result
 /// becomes the operation that computes it, and the evaluation plans the expanded graph.
 ///
-/// A traversal other than an evaluation must not meet a deferred graph; it uses `ComputeDevice.withExpandedGraph(_:)`.
+/// Evaluations and `GradientForms` handle deferred graphs. Every other traversal of a graph runs inside
+/// `ComputeDevice.withExpandedGraph(_:)`, which builds the operations first.
 final class DeferredGraph: Sendable {
   let results: ResultList
-  /// Builds the results from the inputs. It must not refer to tensors other than its arguments, and its operations must
-  /// depend on nothing but the operations that compute the inputs, and the types of the inputs.
+  /// Builds the results from the inputs. It must not refer to tensors other than its arguments. The operations that it
+  /// builds must depend only on the operations that compute the inputs, and on the types of the inputs.
   private let build: @Sendable (_ inputs: [Tensor]) -> [Tensor]
   private let isExpanded = Mutex(false)
   private let claim = Atomic(false)
 
-  /// Whether a thread builds the operations or has built them. While it builds them, no evaluation may contain the
-  /// deferred graph, because it would release the graph of the inputs. Read and set under the device's lock.
+  /// Whether a thread builds the operations or has built them. While a thread builds them, no evaluation may contain
+  /// the deferred graph, because the evaluation would release the graph of the inputs. Accessed under the device's
+  /// lock.
   var hasStartedExpansion: Bool { claim.load(ordering: .relaxed) }
 
   private init(_ types: [TensorType], build: @escaping @Sendable ([Tensor]) -> [Tensor]) {
@@ -26,7 +28,7 @@ final class DeferredGraph: Sendable {
     self.build = build
   }
 
-  /// The results of operations that `build` builds when they are needed.
+  /// Returns the results of a new deferred graph, whose operations `build` builds when they are needed.
   /// - Parameter evaluator: the evaluator of the inputs' device.
   static func results(
     _ types: [TensorType], of inputs: [Tensor], _ evaluator: inout Evaluator,
@@ -44,7 +46,7 @@ final class DeferredGraph: Sendable {
   /// Whether the Swift task is building the operations of a deferred graph.
   @TaskLocal fileprivate static var isExpanding = false
 
-  /// Builds the operations of `node`, unless they are built. Waits if another thread builds them.
+  /// Builds the operations of `node`, unless they exist already. If another thread is building them, waits for it.
   fileprivate func expand(_ node: Node) {
     isExpanded.withLock { isExpanded in
       if isExpanded { return }
@@ -82,8 +84,8 @@ extension Op {
 }
 
 extension ComputeDevice {
-  /// Builds the operations of all deferred graphs of the device; does nothing while the Swift task builds the operations
-  /// of one, because it may need the backward pass of its loss, which calls this method.
+  /// Builds the operations of all deferred graphs of the device. Does nothing if called while this Swift task is
+  /// building the operations of a deferred graph: building runs a backward pass, which calls this method again.
   func expandDeferredGraphs() {
     // In order of creation: a graph may read the results of earlier ones.
     let nodes = withEvaluator { evaluator in evaluator.deferred.compactMap(\.node) }

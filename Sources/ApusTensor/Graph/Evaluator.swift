@@ -66,9 +66,9 @@ struct Evaluator: ~Copyable {
     attached.compactMap { $0.node.handleCount.load(ordering: .acquiring) > 0 ? $0.node : nil }
   }
 
-  /// Computes all roots and, with them, the attached nodes. If an attached node may have caused a failure, the roots
-  /// are evaluated again without attached nodes. The attached nodes then have no value, and reading one throws its
-  /// error.
+  /// Computes all roots and, in the same plan, the attached nodes. If this fails and an attached node may be the cause,
+  /// the roots are evaluated again without attached nodes. The attached nodes then have no value, and reading one
+  /// throws its error.
   /// - Parameter former: the result of the previous call with the same roots; `nil` in the first call.
   /// - Returns: `nil` if the roots were computed. Otherwise the caller expands the deferred graphs of the device, and
   ///   then calls this function again.
@@ -269,7 +269,8 @@ struct Evaluator: ~Copyable {
     if EvaluationRecorder.current != nil { writeOperations() }
   }
 
-  /// Writes the operations of `order`, without what the plan overwrites and stores, to `operations`.
+  /// Writes the operations of `order` to `operations`: the key without the marks of overwritten inputs and stored
+  /// values.
   private mutating func writeOperations() {
     operations.begin()
     for unmanaged in order {
@@ -278,7 +279,7 @@ struct Evaluator: ~Copyable {
     operations.finish()
   }
 
-  /// Writes one node to the key; returns the failure of an input that has no value.
+  /// Appends one node to the key and to the bindings. If the node is an input without a value, returns its failure.
   private mutating func bind(
     _ node: Node, _ unmanaged: Unmanaged<Node>, _ mayDonate: Bool
   ) -> DeviceError? {
@@ -403,7 +404,7 @@ struct Evaluator: ~Copyable {
     return outputs
   }
 
-  /// Whether the host knows that all indices of the plan's gathers and scatters are in range.
+  /// Whether the known ranges of the inputs guarantee that all indices of the plan's gathers and scatters are in range.
   private func areKnown(_ indices: IndexAnalysis, _ bound: Bindings) -> Bool {
     guard let requirements = indices.requirements else { return false }
     return requirements.allSatisfy { requirement in
@@ -422,14 +423,14 @@ struct Evaluator: ~Copyable {
     return result
   }
 
-  /// Records which outputs the run computes from which inputs.
+  /// Returns a record of the run, with its inputs and outputs.
   private func record(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunRecord {
     let record = recordOfInputs(entry, bound)
     for node in bound.outputNodes { node._withUnsafeGuaranteedRef { record.append($0.serial, origin: nil) } }
     return record
   }
 
-  /// A record of a run with its inputs. The caller appends the outputs.
+  /// Returns a record of a run with its inputs only. The caller appends the outputs.
   func recordOfInputs(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunRecord {
     let record = RunRecord.empty(entry.dependencies, capacity: bound.inputNodes.count + entry.outputs.count)
     for (index, node) in bound.inputNodes.enumerated() {

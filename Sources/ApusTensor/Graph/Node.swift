@@ -4,11 +4,11 @@ import Synchronization
 /// A node of the lazy graph: an operation on other nodes, or a materialized value.
 ///
 /// `shape` and `dtype` never change, and neither do `op` and `attributes`, except for results of deferred graphs (see
-/// `expand(to:)`). Edges, buffer and scratch fields are read and written only under the lock of the node's device
-/// (`ComputeDevice.withEvaluator`), or while only one thread has access to the node.
+/// `expand(to:isShared:)`). Edges, buffer and scratch fields are read and written only under the lock of the node's
+/// device (`ComputeDevice.withEvaluator`), or while only one thread has access to the node.
 ///
-/// No access to one of them contains another access to the same field, so the accesses are not checked at run time
-/// (`@exclusivity(unchecked)`): the checks took a fifth of the host's time of a training step.
+/// No two accesses to the same variable field overlap, so Swift's exclusivity checks at run time are turned off
+/// (`@exclusivity(unchecked)`): they took a fifth of the host's time of a training step.
 final class Node: @unchecked Sendable {
   // Operations and devices are never deallocated, so references to them are not counted.
   @exclusivity(unchecked) private(set) var opReference: Unmanaged<Op>
@@ -171,7 +171,7 @@ final class Node: @unchecked Sendable {
     return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }
   }
 
-  /// Gives a materialized node that only one tensor refers to a new value and a new serial.
+  /// Replaces the value of a materialized node, and gives the node a new serial. Only one tensor may refer to the node.
   func replaceValue(with buffer: Buffer) {
     self.buffer = buffer
     serial = Node.count.add(1, ordering: .relaxed).newValue
@@ -209,8 +209,9 @@ final class Node: @unchecked Sendable {
     if isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
   }
 
-  /// Makes this node, a result of a deferred graph, the operation that `source` is. If something else refers to
-  /// `source`, this node becomes an alias of it instead.
+  /// Turns this node, a result of a deferred graph, into the operation of `source`, and takes over the inputs of
+  /// `source`. If something else refers to `source`, or if `source` cannot be moved (it has a value, several results or
+  /// no inputs, or is in another checkpoint region), this node becomes an alias of `source` instead.
   /// - Parameter isShared: whether another result expands to `source` too.
   func expand(to source: Node, isShared: Bool) {
     cutEdges()
@@ -225,7 +226,7 @@ final class Node: @unchecked Sendable {
     (source.first, source.second, source.third, source.others) = (nil, nil, nil, [])
   }
 
-  /// Whether neither a tensor nor another node refers to this pending operation.
+  /// Whether this node is a pending operation with one result, and neither a tensor nor another node refers to it.
   private var isReplaceable: Bool {
     !isMaterialized && !hasSeveralResults && op !== Op.result && consumerCount.load(ordering: .relaxed) == 0
       && handleCount.load(ordering: .acquiring) == 0

@@ -212,7 +212,7 @@ struct StepLowering: Sendable {
   /// Whether the step reads input `index`, if it is a scalar, from the scalar bank: the numbers that are passed to each
   /// run of the plan.
   var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }
-  /// The shape over which the epilogue runs, or `nil` when the step takes no epilogue.
+  /// Returns the shape over which the epilogue runs; `nil` if the step takes no epilogue.
   var epilogueDomain: (@Sendable (GraphNode) -> Shape)?
   /// Builds the step from the operands of the inputs and the result.
   var build: @Sendable (GraphNode, StepOperands) -> Step
@@ -221,12 +221,12 @@ struct StepLowering: Sendable {
 /// The operands from which a separate step is built.
 struct StepOperands {
   var inputs: [Operand]
-  /// For each input, its index in the scalar bank; −1 if the input is not a scalar.
+  /// For each input, its index in the scalar bank; −1 if the step does not read the input from the bank.
   var scalars: [Int]
   /// The element types of the inputs.
   var dtypes: [DType]
   /// Present if the lowering has an `epilogueDomain`.
   var epilogue: Epilogue?
-  /// The value that holds the result if there is no epilogue.
+  /// The index of the value that receives the result, if there is no epilogue.
   var result: Int
 }

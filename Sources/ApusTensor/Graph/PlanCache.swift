@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// A cache of at most `capacity` prepared plans; it evicts the least recently used plan.
+/// The prepared plans of at most `capacity` graphs. For a further graph, it evicts a graph with the least recently used
+/// plan.
 struct PlanCache: ~Copyable {
   final class Entry {
     let executable: any Executable
@@ -64,7 +65,8 @@ struct PlanCache: ~Copyable {
     return result
   }
 
-  /// Keeps the plan of an expanded graph also for the graph before the expansion.
+  /// Also stores the plan of an expanded graph under the key of the graph before the expansion, so that later graphs
+  /// with this key are not expanded.
   mutating func note(_ graph: UnexpandedGraph, expanded key: PlanKey, _ bindings: Bindings) {
     guard let plan = entries[key],
       let order = BindingOrder(graph.bindings, bindings, since: graph.lastSerial)

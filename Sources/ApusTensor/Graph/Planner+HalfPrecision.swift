@@ -17,8 +17,9 @@ extension Planner {
 }
 
 extension Planner {
-  /// On devices with `fastAttentionTypes`, lets attention read 16-bit queries, keys and values where the graph casts them
-  /// to `float32`. In the backward pass, the gradient of the output then has this type too.
+  /// On devices with `fastAttentionTypes`: if the graph casts queries, keys and values from one of these 16-bit types
+  /// to `float32`, attention reads the values before the casts. In the backward pass, the gradient of the output is
+  /// then read in the same 16-bit type.
   mutating func narrowAttention() {
     guard !device.fastAttentionTypes.isEmpty else { return }
     for index in nodes.indices where nodes[index].op === Op.attention || nodes[index].op === Op.attentionGradient {
@@ -58,7 +59,7 @@ extension Planner {
 
 /// The `float32` nodes that replace 16-bit nodes while a graph is widened.
 private struct HalfPrecisionWidening {
-  /// The plan's outputs, which keep their nodes.
+  /// The plan's outputs. They keep their nodes: a cast to `float32` that is an output is not replaced by a twin.
   let kept: Set<Int>
   /// The twins of 16-bit nodes.
   private var twins: [Int: Int] = [:]

@@ -26,7 +26,7 @@ extension ComputeDevice {
 
   /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds only for
   /// `bfloat16`, with AMX or, on processors that are not Intel's, with AVX512-BF16. In all other cases CPUs multiply
-  /// 16-bit values as `float32`. TF32 is faster on NVIDIA's GPUs of compute capability 8.0 and higher.
+  /// 16-bit values as `float32`. TF32 is faster on CUDA devices of compute capability 8.0 and higher.
   public func speedsUp(_ precision: Precision) -> Bool {
     precision.productType.map(backend.fastProductTypes.contains)
       ?? backend.fastInputPrecisions.contains(precision.inputPrecision)

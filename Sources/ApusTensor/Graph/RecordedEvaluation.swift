@@ -44,7 +44,8 @@ package final class EvaluationRecorder: Sendable {
 /// Access to the tensors that an evaluation replaces, such as parameters: calls `body` with tensor number `index`.
 package typealias StateAccess = (_ index: Int, _ body: (inout Tensor) -> Void) -> Void
 
-/// The values of tensors, which unlike the tensors let an evaluation overwrite the memory of the values.
+/// References to the values of tensors. Unlike a tensor, such a reference lets an evaluation overwrite the memory of
+/// its value.
 package struct StateSnapshot {
   fileprivate let nodes: [Node]
   /// Whether all tensors had a value.
@@ -53,7 +54,8 @@ package struct StateSnapshot {
   package init(count: Int, _ access: StateAccess) {
     var nodes: [Node] = []
     for index in 0..<count { access(index) { nodes.append($0.node) } }
-    // Outside of `access`: an evaluation holds the device's lock while it accesses tensors, so no access may wait for it.
+    // The device's lock is taken outside of `access`: a recorded evaluation calls `access` while it holds this lock, so
+    // an `access` that waited for the lock could wait forever.
     isEvaluated = nodes.allSatisfy { node in node.device.withEvaluator { _ in node.isMaterialized } }
     self.nodes = nodes
   }
@@ -65,8 +67,8 @@ package struct StateSnapshot {
 /// outputs are results and new values of the state.
 package struct RecordedEvaluation {
   /// Whether the code that builds graphs in this Swift task depends on nothing but its arguments: it runs outside of
-  /// the scopes that change, record or check operations (recorded gradients, other precisions, search for anomalies,
-  /// checks of shapes).
+  /// the scopes that change, record or check operations (recorded gradients, gradient checkpointing, other precisions,
+  /// search for anomalies, checks of shapes, recording of an evaluation).
   package static var isPossible: Bool {
     GradientScope.current == nil && AnomalyScope.naming == nil && CheckpointRegion.current == 0
       && ShapeRecord.current == nil && PrecisionScope.current == .float32 && EvaluationRecorder.current == nil
@@ -83,15 +85,15 @@ package struct RecordedEvaluation {
   private enum Output: Equatable {
     case result(Int)
     case state(Int)
-    /// The value of an argument that was pending.
+    /// The value of an argument that was pending. A later run does not store it.
     case argument
   }
 
-  /// A number that is passed to the plan.
+  /// Where an entry of the plan's scalar bank comes from.
   fileprivate enum Number: Equatable {
     /// Element `index` of the numbers that are passed to the evaluation, converted to a type.
     case given(index: Int, DType)
-    /// A number of the arguments.
+    /// The index in the numbers of the arguments, `ArgumentGraph.scalars`.
     case argument(Int)
     case fixed(Scalar)
     /// The counter of the random number source at the start of the step, plus an offset.
@@ -109,7 +111,9 @@ package struct RecordedEvaluation {
       count = before.seed == after.seed ? after.counter &- before.counter : 0
     }
 
-    /// Explains a number of a recording with these draws, and the same number of a later recording, by the counter.
+    /// If a number follows the random counter, returns `counter` with its offset from the counter at the start of the
+    /// step; otherwise `nil`. `own` is the number in a recording with these draws, `new` is the same number in a
+    /// recording with the draws `later`.
     fileprivate func explain(_ own: Number, _ new: Number, _ later: Draws) -> Number? {
       guard case .fixed(.integer(let second)) = new else { return nil }
       let offset = second &- Int64(bitPattern: later.counter)
@@ -136,10 +140,11 @@ package struct RecordedEvaluation {
   private let isDonated: [Bool]
   private let resultTypes: [TensorType]
   /// The serials of the values and numbers of the arguments, and of the values of the state that the plan does not
-  /// overwrite; `nil` for those that differed between recordings. A run must have the same values where all recordings
-  /// had the same: the step may refer to such a value also as a constant.
+  /// overwrite; `nil` for those that differed between recordings. Where all recordings had the same value, a run must
+  /// have it too: the step may also use such a value as a constant, which recordings cannot tell from the argument or
+  /// state.
   private var argumentSerials, stateSerials: [UInt64?]
-  /// The number of numbers that each run is given.
+  /// The length of the list `given` of each run.
   private let givenCount: Int
   package let draws: Draws
 
@@ -163,7 +168,7 @@ package struct RecordedEvaluation {
     (self.device, entry, self.draws, givenCount) = (device, record.entry, draws, given.count)
     operations = [record.operations]
     argumentSerials = arguments.serials
-    // A tensor with two roles in this step may have one of them in later steps.
+    // A tensor that has two roles in this step may have only one of them in later steps.
     let roles = before.nodes + arguments.leaves.map(\.node)
     guard Set(roles.map { ObjectIdentifier($0) }).count == roles.count else { return nil }
     guard let (inputs, constants, isDonated) = Self.inputs(of: record, before, arguments),
@@ -236,19 +241,21 @@ package struct RecordedEvaluation {
     return outputs
   }
 
-  /// Finds the numbers that differ between this recording and a later one of the same step.
-  /// - Returns: this evaluation with its numbers explained; `nil` if the evaluations differ in another way.
+  /// Compares this recording with a later one of the same plan: numbers that differ must follow the random counter.
+  /// - Returns: this evaluation merged with the later one; `nil` if they differ in another way.
   package func explained(by other: RecordedEvaluation) -> RecordedEvaluation? {
     entry === other.entry && isDonated == other.isDonated ? merged(with: other) : nil
   }
 
-  /// Whether both evaluations are recordings of the same step, whose plans may overwrite different tensors of the state.
+  /// Whether both evaluations are recordings of the same step. Their plans may overwrite different tensors of the
+  /// state.
   package func isSameStep(as other: RecordedEvaluation) -> Bool {
     (entry === other.entry || !operations.isDisjoint(with: other.operations)) && merged(with: other) != nil
   }
 
-  /// This evaluation with what differs between it and a later evaluation of the same operations explained; `nil` if
-  /// something else differs than numbers and values.
+  /// This evaluation, generalized to a later evaluation of the same operations: numbers that follow the random counter
+  /// become `counter`, and serials that differ become `nil`. Returns `nil` if anything else differs, if both
+  /// evaluations drew the same random numbers, or if a draw is not a number of the plan.
   private func merged(with other: RecordedEvaluation) -> RecordedEvaluation? {
     let sharesConstants = zip(constants, other.constants).allSatisfy { $0.node === $1.node }
     guard givenCount == other.givenCount, inputs == other.inputs, outputs == other.outputs, sharesConstants,
@@ -271,8 +278,8 @@ package struct RecordedEvaluation {
     zip(first, second).map { $0 == $1 ? $0 : nil }
   }
 
-  /// Whether each random number that was drawn is a number of the plan. Otherwise, the code that built the graph may have
-  /// used a random number itself, for example to choose operations.
+  /// Whether the counter of each random draw is a number of the plan. Otherwise, the code that built the graph may have
+  /// used a draw itself, for example to choose operations.
   private var usesAllDraws: Bool {
     var offsets: Set<Int64> = []
     for case .counter(let offset) in numbers { offsets.insert(offset) }
@@ -284,9 +291,9 @@ package struct RecordedEvaluation {
   ///   - arguments: arguments with the structure that was recorded.
   ///   - given: the numbers of this run, in the order of `numbers` of the initializer.
   ///   - key: the state of the random number source.
-  /// - Returns: the results; `nil` if the run must build its graph, because something else refers to a tensor of the
-  ///   state, because a tensor has changed its type or has no value, or because a value differs that was the same in all
-  ///   recordings. Nothing has changed then.
+  /// - Returns: the results; `nil` if the step must build its graph, for example because something else refers to a
+  ///   tensor of the state that the plan overwrites, a tensor of the state has changed its type or has no value, or a
+  ///   value differs that was the same in all recordings. Nothing has changed then.
   package func run(
     _ arguments: ArgumentGraph, given: [Double], key: RandomKey, state access: StateAccess
   ) throws(DeviceError) -> [Tensor]? {
@@ -301,7 +308,7 @@ package struct RecordedEvaluation {
       }
     }
     return try device.withEvaluator { evaluator throws(DeviceError) in
-      // A run of the plan would not compute them.
+      // The recorded plan would not compute the attached values.
       guard !evaluator.hasPendingAttachments else { return nil }
       guard let state = bindState(access), let bound = bind(arguments.leaves, state, scalars) else { return nil }
       evaluator.plans.noteUse(of: entry)
@@ -369,11 +376,12 @@ package struct RecordedEvaluation {
         let node = Node(buffer: buffer, type: resultTypes[index], device: device)
         note(node)
         results[index] = Tensor(node: node)
-      // No tensor refers to the value.
+      // The value is dropped: the argument stays pending.
       case .argument: record.append(0, origin: nil)
       case .state(let index):
         access(index) { tensor in
-          // Another thread may have read a donated tensor during the run. It then has the new value.
+          // Another thread may have copied a donated tensor during the run. The copy refers to the same node, so it
+          // gets the new value.
           if isDonated[index] || tensor.isExclusive {
             state[index].replaceValue(with: buffer)
             note(state[index])

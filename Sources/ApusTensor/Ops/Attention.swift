@@ -143,9 +143,9 @@ extension Tensor {
   /// Attention as one step. Returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.
   /// `whole` has the elements of the output, followed by the log-sum-exp of the scores of each query.
   ///
-  /// This function alone has no derivatives: the caller defines them. All tensors have one type, `float32` or
-  /// `float64`, and four non-empty axes; the last axis of queries, keys and values has at most `attentionLimit`
-  /// elements.
+  /// This function alone has no derivatives: the caller defines them. Queries, keys, values and `added` have one type,
+  /// `float32` or `float64`, and four non-empty axes; the last axis of queries, keys and values has at most
+  /// `attentionLimit` elements.
   ///
   /// - Parameter added: `[batch, heads, queries, keys]`, added to the scaled products of queries and keys.
   package static func attention(

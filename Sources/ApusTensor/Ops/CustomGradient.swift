@@ -25,7 +25,7 @@ final class MultiResultCustomGradient: Sendable {
     self.rule = rule
   }
 
-  /// A copy of a rule for another node. It has its own result list, because a result list belongs to one node.
+  /// A copy of a rule for another node. The copy has its own result list, because a result list belongs to one node.
   init(renewing other: MultiResultCustomGradient) {
     results = ResultList(other.results.types)
     precision = other.precision
@@ -44,8 +44,9 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .view { .reshape($0.shape) })
 
-  /// The value of the input as a new node. Gradients with respect to several tensors use an alias of each tensor. If
-  /// one tensor is computed from another, the gradient of its alias does not flow to the alias of the other.
+  /// The value of the input as a new node. To differentiate with respect to several tensors separately, use an alias of
+  /// each: even if one tensor is computed from another, no gradient flows from the alias of one to the alias of the
+  /// other.
   static let alias: Op = Op(
     name: "alias",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },

@@ -24,7 +24,7 @@ private struct Equation {
     if sides.count == 2 {
       result = try Equation.labels(sides[1], ellipsis: ellipsis)
     } else {
-      // Without an arrow the labels that occur once are kept, in alphabetical order.
+      // Without an arrow, the result has the axes of the ellipsis, then the letters that occur once, in ASCII order.
       let all = operands.joined().filter(\.isLabel)
       result = ellipsis + Set(all).filter { label in all.count { $0 == label } == 1 }.sorted()
     }
@@ -159,9 +159,9 @@ extension Tensor {
   /// without a matrix product become `int64`.
   ///
   /// - Parameters:
-  ///   - equation: one letter for each axis, operands separated by commas; `...` for axes that broadcast. Without `->`
-  ///     the result has the labels that occur once, in alphabetical order.
-  ///   - operands: the tensors, in the order of the equation, with one axis for each letter.
+  ///   - equation: one letter for each axis, operands separated by commas; `...` for axes that broadcast. Without `->`,
+  ///     the result has the axes of `...`, then the letters that occur once, in ASCII order (`A` … `Z`, `a` … `z`).
+  ///   - operands: the tensors, in the order of the equation, with one axis for each letter and any number for `...`.
   /// - Returns: one axis for each label of the result, with the extent that the label has in the operands.
   /// - Precondition: axes with the same letter have the same extent, and no product of two operands has more than 8
   ///   axes.

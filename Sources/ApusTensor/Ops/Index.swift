@@ -42,9 +42,10 @@ extension Op {
 
 /// The gradient of `gather`: adds the gradient of each gathered row (a slice at one index) at the index of that row.
 ///
-/// For `scatterAdd`, some devices search all indices for each row of the source. If that takes 2²² comparisons or more,
-/// as for a large embedding, the gradient's rows are first sorted by index, and `segmentSum` adds them. The sort is
-/// stable, so the terms of each sum keep their order.
+/// For each row of the result of `scatterAdd`, some devices compare all indices with the index of that row. If whole
+/// rows were gathered along axis 0, and this takes 2²² comparisons or more, as for a large embedding, the gradient's
+/// rows are first sorted by index, and `segmentSum` adds them. The sort is stable, so the terms of each sum keep their
+/// order.
 private func gatherGradient(_ c: GradientInput) -> Tensor {
   let (source, ids) = (c.inputNode(0).shape, c.input(1))
   let (axis, isElementwise, label) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.indexLabel)
@@ -249,8 +250,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// Converts the indices to `int32` or `int64` and adds the extent of the axis to negative indices. Reports an error
-  /// if they are not integers.
+  /// The indices as `int32` or `int64`, with the extent of the axis added to negative ones. If the indices are not
+  /// integers, reports an error and returns `nil`.
   private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
     guard indices.dtype.isInteger else {
       ShapeError(operation, "indices \(indices.shape) are \(indices.dtype), not integers").report()

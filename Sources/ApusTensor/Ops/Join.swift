@@ -136,7 +136,7 @@ extension Tensor {
       .integers([Int(Int64(bitPattern: value.bitPattern))] + start + step + Array(shape)))
   }
 
-  /// The tensor with `value` added around each axis: `before` elements at the start and `after` elements at the end.
+  /// The tensor padded with `value` along each axis: `before` elements at the start and `after` elements at the end.
   /// Each extent becomes `before + extent + after`.
   ///
   /// - Parameters:

@@ -264,7 +264,8 @@ extension Tensor {
 // MARK: - Checks
 
 extension Tensor {
-  /// The axis, with negative numbers counted from the end. Reports an invalid axis and returns `nil`.
+  /// The axis, with negative numbers counted from the end. If the axis is invalid, reports an error of `operation` and
+  /// returns `nil`.
   func checkedAxis(_ axis: Int, _ operation: String) -> Int? {
     guard (-rank..<rank).contains(axis) else {
       ShapeError(operation, "axis \(axis) is not an axis of \(shape)").report()

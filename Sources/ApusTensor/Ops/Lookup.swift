@@ -20,9 +20,9 @@ extension Tensor {
     let target = isAdjacent ? axes[0] : 0
     var order = (0..<rank).filter { !axes.contains($0) }
     order.insert(contentsOf: axes, at: target)
-    // The axes are merged into one, and each tuple of indices becomes a row-major index along it. Each list of indices
-    // is first looked up in the numbers 0, 1, … of its axis: `gathering` detects indices out of range and makes
-    // negative ones positive.
+    // The looked-up axes are merged into one axis, and each tuple of indices becomes a row-major index along the merged
+    // axis. Each list of indices is first looked up in the numbers 0, 1, … of its axis, so that `gathering` detects
+    // indices out of range and makes negative ones positive.
     let count = axes.reduce(1) { $0 * shape[$1] }
     var position = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
     for (axis, indices) in lookups {
@@ -46,7 +46,7 @@ extension Tensor {
     let count = positions.elementCount
     guard count > 0 else { return self }
     let values = value.cast(to: dtype).broadcast(to: positions.shape).reshaped(to: [count])
-    // The sort is stable, so the last of equal positions is the one that counts.
+    // The sort is stable: of equal positions, the last one in `sorted` belongs to the last value, which counts.
     let flat = positions.reshaped(to: [count])
     let order = flat.argsort()
     let sorted = flat.gathering(known: order, axis: 0)
@@ -64,6 +64,6 @@ extension Tensor {
 }
 
 extension Shape {
-  /// The shape with axes of extent 1 appended, up to `rank` axes.
+  /// The shape with axes of extent 1 appended until it has at least `rank` axes.
   func padded(to rank: Int) -> Shape { Shape(self + Array(repeating: 1, count: Swift.max(0, rank - self.rank))) }
 }

@@ -63,7 +63,7 @@ extension Op {
 }
 
 extension Attributes {
-  /// The attributes of a matrix product whose factors may be rounded to a precision.
+  /// The attributes of a matrix product whose factors a device may round to `precision`.
   fileprivate static func of(_ precision: InputPrecision) -> Attributes {
     precision == .float32 ? .none : .integers([precision.rawValue])
   }
@@ -85,7 +85,7 @@ extension Tensor {
       ShapeError("matmul", "\(shape) and \(other.shape) must have at least one axis").report()
       return self
     }
-    // Vectors are checked here, because the operation sees them as matrices.
+    // Vectors are checked here: the operation gets them as matrices, so its error would name other shapes.
     let terms = (shape[rank - 1], other.shape[Swift.max(other.rank - 2, 0)])
     guard rank > 1 && other.rank > 1 || terms.0 == terms.1 else {
       Op.differentTerms(shape, other.shape).report()
@@ -101,7 +101,8 @@ extension Tensor {
       .of(type == .float32 ? PrecisionScope.current.inputPrecision : .float32))
   }
 
-  /// `selfᵀ · gradient`, summed over the batch axes that `target` does not have.
+  /// `selfᵀ · gradient`. If `target` is a matrix, the product is summed over the batch axes. Otherwise it keeps them,
+  /// and is later summed to the shape of `target`, as every gradient.
   fileprivate func transposedProduct(_ gradient: Tensor, like target: Tensor) -> Tensor {
     guard target.rank == 2, rank > 2 else { return transposed().matmul(gradient) }
     // This computes one product over the rows of all batches instead of one product for each batch.

@@ -5,8 +5,8 @@ extension Op {
   /// and integer indices in the shape of the source without the axis. Attributes: the axis, and an `IndexLabel`.
   ///
   /// The gradient is an elementwise selection, which is fused into adjacent steps: for a cross-entropy, into the step
-  /// of the softmax. The selection compares every position of the axis with an index, so for a long axis the gradient
-  /// of `gather` is less work.
+  /// of the softmax. The selection compares every position of the axis with the index. So for a long axis, `gather` is
+  /// faster: its gradient is a scatter.
   static let pick: Op = Op(
     name: "pick", method: "picking",
     shape: { inputs, attributes throws(ShapeError) in

@@ -134,7 +134,7 @@ extension Op {
     [nil, Tensor(.maxPoolSelect, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.select)))]
   }
 
-  /// The values of a second tensor at the positions of the maxima of the first.
+  /// Selects, for each window, the element of the second input at the position of the maximum of the first.
   static let maxPoolSelect: Op = poolingPass("maxPoolSelect") { c, box in
     [nil, Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
   }
@@ -152,7 +152,7 @@ extension Tensor {
   ///     one for all.
   ///   - dilation: the distance between the elements of a window, one number for each spatial axis or one for all.
   ///   - roundsUp: whether elements that remain at the end of an axis get a further window, which reaches beyond the
-  ///     padding (PyTorch's `ceil_mode`).
+  ///     padding (PyTorch's `ceil_mode`). A further window must begin before the padding at the end.
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
   ///   `self: [batch, channels, spatial…]`. If `self` is `[channels, spatial…]`, the result has no `batch` either.
   ///   There are as many spatial axes as `window` has extents.

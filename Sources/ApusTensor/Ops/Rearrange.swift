@@ -68,7 +68,7 @@ extension Tensor {
     return result
   }
 
-  /// The tensor repeated as a whole, `counts[axis]` times along each axis, whose extent is multiplied by that number.
+  /// The tensor repeated as a whole, `counts[axis]` times along each axis. Each extent is multiplied by its count.
   ///
   /// - Precondition: there is one count for each axis, and none is negative.
   public func tiled(_ counts: [Int]) -> Tensor {
@@ -83,7 +83,7 @@ extension Tensor {
     return result
   }
 
-  /// Each element repeated `count` times, one after another, along `axis`, whose extent is multiplied by `count`.
+  /// Each element repeated `count` times in succession along `axis`. The extent of `axis` is multiplied by `count`.
   ///
   /// - Precondition: `count` is not negative.
   public func repeated(_ count: Int, axis: Int) -> Tensor {
@@ -96,7 +96,7 @@ extension Tensor {
   }
 
   private func repeated(_ count: Int, _ axis: Int, each: Bool, _ operation: String) -> Tensor {
-    // Leading and trailing axes are merged, so that no rank is too high for the extra axis.
+    // The axes before `axis` are merged, and those after it, so that the extra axis does not exceed the maximum rank.
     let outer = shape[..<axis].reduce(1, *)
     let inner = shape[(axis + 1)...].reduce(1, *)
     var target = shape

@@ -77,7 +77,8 @@ extension Tensor {
   }
 
   /// Follows a gradient through sums, scalar factors and casts back to the lookups that it comes from, and appends the
-  /// rows and indices of each lookup to `parts`. Returns `false` if another operation is on the way.
+  /// rows and indices of each lookup to `parts`. Returns `false` if it meets another operation, or a node whose value
+  /// is already computed.
   private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
     var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
     while let (node, change) = stack.popLast() {

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Tensor {
-  /// A scalar of this tensor's type. Its value is compiled into the plan, unlike the value of a `literal`.
+  /// A scalar of this tensor's type. Its value is part of the plan; the value of a `literal` is passed to each run.
   func constant(_ value: Double) -> Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }

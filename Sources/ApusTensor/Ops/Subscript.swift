@@ -89,8 +89,8 @@ extension Tensor {
   /// if other axes are between the lists.
   ///
   /// Assigning to a part gives the variable a new tensor with that part replaced, as by `replacing(_:with:)`. Other
-  /// tensors do not change. Gradients flow to the new part and to the rest of the old tensor. A `bool` tensor as the
-  /// only index sets the elements where it is true.
+  /// tensors do not change. Gradients flow to the new part and to the rest of the old tensor. If the only index is a
+  /// `bool` tensor, the assignment sets the elements where it is true.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
   /// - Precondition: single indices are inside of their axes, and lists contain integers. Ranges are clamped.
@@ -208,8 +208,8 @@ extension Tensor {
     return mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
   }
 
-  /// Whether the shapes of a mask and of a value broadcast with this tensor's shape; if not, reports an error of
-  /// `operation`.
+  /// Whether the shapes of a mask and of a value broadcast with this tensor's shape. If they do not, reports an error
+  /// that names `operation`.
   private func canReplace(where mask: Shape, with value: Shape, for operation: String) -> Bool {
     if mask.broadcast(with: value)?.broadcast(with: shape) != nil { return true }
     ShapeError(operation, "the mask \(mask) and the value \(value) do not broadcast to \(shape)").report()

@@ -21,9 +21,9 @@ public struct Precision: Hashable, Sendable {
   /// bits. The relative error of a factor is at most 2⁻¹¹. Devices without such units compute as with `float32`.
   public static let tf32 = Precision(nil, .tf32)
 
-  /// Matrix units may compute `float32` products and convolutions by three TF32 products. The relative error of each
-  /// term of a sum is at most 2⁻²⁰; a sum with an infinite factor may be NaN. Devices without such units compute as with
-  /// `float32`.
+  /// Matrix units may compute each `float32` product or convolution as the sum of three TF32 products. The relative
+  /// error of each term of a sum is at most 2⁻²⁰; a sum with an infinite factor may be NaN. Devices without such units
+  /// compute as with `float32`.
   public static let tf32x3 = Precision(nil, .tf32x3)
 
   /// The precision with the given rounding of factors, in which types do not change.
@@ -70,8 +70,8 @@ public struct Precision: Hashable, Sendable {
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
 /// | all others | the types of their inputs; if two types differ, the wider one |
 ///
-/// Matrix units round the weights of attention, and the gradients of scores, to 16 bits before they multiply them. Other
-/// devices do not.
+/// Kernels for matrix units round the weights of attention, and the gradients of scores, to 16 bits before they
+/// multiply them. Other kernels do not.
 ///
 /// Normalizations compute in `float32` and return the type of their input. Parameters keep their types: their casts are
 /// part of the graph and are computed once in a training step. The gradients of parameters have the parameters' types.
@@ -83,13 +83,13 @@ public func withPrecision<R>(_ precision: Precision, _ body: () throws -> R) ret
   try PrecisionScope.run(precision, body)
 }
 
-/// The precision of the Swift task.
+/// The precision of the current Swift task.
 enum PrecisionScope {
   @TaskLocal private static var taskLocal = Precision.float32
   private static let active = Atomic<Int>(0)
 
-  /// The precision; `float32` outside of all scopes. If no scope is active in the process, only the counter `active` is
-  /// read.
+  /// The precision; `float32` outside of all scopes. If no scope is active in the process, this reads only the counter
+  /// `active`, not the task-local value.
   @inline(__always) static var current: Precision { active.load(ordering: .relaxed) == 0 ? .float32 : taskLocal }
 
   /// The type of products in mixed precision; `nil` outside of mixed precision.
@@ -115,8 +115,8 @@ extension Tensor {
 
   /// The tensor as an operand of a product in a layer; in mixed precision it is cast to the product type.
   ///
-  /// Layers narrow a weight before they reshape or transpose it: the cast, and the cast of the gradient, then access
-  /// memory in order.
+  /// Layers narrow a weight before they reshape or transpose it, so that the cast, and the cast of the gradient, access
+  /// contiguous memory.
   package var narrowed: Tensor {
     guard let type = PrecisionScope.productType, dtype.isFloatingPoint, dtype != .float64 else { return self }
     return cast(to: type)

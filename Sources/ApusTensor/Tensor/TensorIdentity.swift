@@ -1,4 +1,4 @@
-/// Identifies a value without comparing elements.
+/// Identifies the value of a tensor, without comparing elements.
 public struct TensorIdentity: Hashable, Sendable {
   private let node: ObjectIdentifier
 
@@ -6,8 +6,8 @@ public struct TensorIdentity: Hashable, Sendable {
 }
 
 extension Tensor {
-  /// Tensors that share one value have equal identities. The identity may denote another value once none of them is
-  /// alive. A step that does not build its graph, see `CompiledStep`, gives a parameter a new value with the identity
-  /// of the old one, if no other tensor shares the old value.
+  /// Tensors that share one value have equal identities. After the last of these tensors is deallocated, another value
+  /// may get the identity. A `CompiledStep` that runs without building its graph gives a parameter a new value with the
+  /// identity of the old one, if no other tensor shares the old value.
   public var identity: TensorIdentity { TensorIdentity(node) }
 }

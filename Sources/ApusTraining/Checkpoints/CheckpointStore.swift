@@ -186,7 +186,8 @@ public struct CheckpointStore: Sendable {
       Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(optimizerDigest),
     ]
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
-    // JSON has no NaN and no infinities: they are written as null. So the digest is computed from the text read back.
+    // JSON has no NaN and no infinities; `text()` writes them as null. So the digest is computed from the text read
+    // back.
     let text = JSON.object(members).text()
     let readable: JSON
     do throws(JSONError) {

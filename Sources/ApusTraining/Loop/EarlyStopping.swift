@@ -8,7 +8,7 @@
 /// ```
 /// The loss or accuracy is measured on the validation examples if the run has any, otherwise on the training examples.
 /// The gradient norm is always measured in the training steps. The measure is checked at the end of each whole epoch. A
-/// resumed run continues to count from the values of its checkpoint.
+/// resumed run continues to count from the values of its checkpoint, and checks them before its first step.
 public final class EarlyStopping: TrainingObserver {
   /// The measures that can stop a run.
   public enum Measure: String, CaseIterable, Hashable, Sendable {

@@ -1,8 +1,8 @@
 import ApusNN
 
-/// Freezes parameters of a model at the start of a run, or after some epochs: they are no longer trained.
+/// Freezes parameters of a model at the start of a run, or after some epochs: the optimizer no longer changes them.
 ///
-/// A resumed run freezes the same parameters. Layers keep their mode, see `Module.freeze(where:)`.
+/// A resumed run freezes the same parameters. Freezing does not change the mode of layers, see `Module.freeze(where:)`.
 public final class ParameterFreezing: TrainingObserver {
   /// Which parameters are frozen, and when.
   public struct Rule: Hashable, Sendable {
@@ -13,7 +13,7 @@ public final class ParameterFreezing: TrainingObserver {
 
     public init(_ key: String, after epochs: Int = 0) { (self.key, self.epochs) = (key, epochs) }
 
-    /// Whether the rule is about a parameter.
+    /// Whether the rule applies to a parameter.
     /// - Parameter name: the parameter's key in `Module.state`.
     public func applies(to name: String) -> Bool { name == key || name.hasPrefix(key + ".") }
   }

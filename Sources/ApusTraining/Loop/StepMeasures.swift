@@ -2,7 +2,8 @@ import ApusNN
 import ApusTensor
 
 /// The measurements of a training batch: the objective's measures, the reported loss if it differs from the minimized
-/// loss, and the norm of the gradients if an observer needs it. They use the outputs and gradients of the step.
+/// loss, and the norm of the gradients if an observer needs it. They are computed from the outputs and gradients of the
+/// training step, without another forward pass.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool
@@ -21,7 +22,7 @@ struct StepMeasures {
 
   /// What the measured means of a batch contain.
   struct Form {
-    /// For each measure, the number of elements per example.
+    /// For each measure, the number of measured values per example.
     let elementsPerExample: [Int]
     /// Whether the means include the norm of the gradients.
     var hasNorm = false
@@ -55,7 +56,7 @@ struct StepMeasures {
       means: means.count == 1 ? first : .concatenated(means), form: Form(elementsPerExample: parts))
   }
 
-  /// Values that are being read back to the host.
+  /// Measured means that are being read back to the host.
   struct Pending {
     let reading: Reading
     let form: Form
@@ -63,7 +64,7 @@ struct StepMeasures {
     init(_ reading: Reading, _ form: Form) { (self.reading, self.form) = (reading, form) }
   }
 
-  /// Waits for the pending values and adds them to the means of the epoch.
+  /// Waits for the pending means of a batch and adds them to the means of the epoch.
   /// - Parameter loss: the minimized loss.
   /// - Returns: the reported loss, and the norm of the gradients if it was measured.
   func add(

@@ -24,15 +24,15 @@ extension Trainer {
     }
     state.step += 1
     try lookAhead()
-    // Waits for the previous step, not for this one, so the device has work while the values of a step are read.
+    // Waits for the previous step, not for this one, so that the device has work while the host reads values.
     try drain()
     let count = batch.targets.shape[0]
     session.exampleCount += count
     session.pending = (readings.loss, readings.measures, count, step + 1)
   }
 
-  /// Replaces the values of the model by their moving average, if the lookahead of the options requires it after this
-  /// step. After the last step of the run it always does.
+  /// Replaces the values of the model by their moving average if the lookahead of the options requires it after this
+  /// step, and always after the last step of the run.
   private func lookAhead() throws(TrainingError) {
     guard let lookahead = options.lookahead, let average else { return }
     let (step, total) = (state.step, totalSteps)
@@ -48,7 +48,8 @@ extension Trainer {
     return step
   }
 
-  /// Takes a step. Returns the loss and, if something is measured, the means.
+  /// Computes the gradients of a batch and updates the parameters. Returns the loss and, if something is measured, the
+  /// means.
   private func update(
     _ batch: (inputs: Tensor, targets: Tensor)
   ) throws -> (results: [Tensor], form: StepMeasures.Form?) {
@@ -84,8 +85,8 @@ extension Trainer {
   }
 
   /// Runs `body`, which builds a step from `batch`. The last batch of an epoch may have a single example, from which
-  /// some layers cannot compute statistics. The shape error of such a batch would stop the process at the end of an
-  /// epoch, so it is thrown instead.
+  /// some layers cannot compute statistics. Such a batch would stop the process with a shape error at the end of an
+  /// epoch, so the error is thrown instead.
   private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
   {
     guard batch.targets.shape.first == 1 else { return try body() }

@@ -183,9 +183,9 @@ public final class Trainer {
     average = try reportingTraining { try LookaheadAverage(of: model) }
   }
 
-  /// Throws if the schedule depends on the accuracy, but the run cannot measure it, because there are no validation
-  /// examples or the objective defines no accuracy. Test examples do not replace validation examples: they must not
-  /// steer a run.
+  /// Throws if the schedule depends on the accuracy, but the run cannot measure the accuracy, because there are no
+  /// validation examples or the objective defines no accuracy. Test examples do not replace validation examples: they
+  /// must not steer a run.
   func checkSchedule() throws(TrainingError) {
     guard let schedule = schedule as? any MetricSchedule, schedule.prefersLarger else { return }
     guard validation != nil, testObjective.hits != nil else {

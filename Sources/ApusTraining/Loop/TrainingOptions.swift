@@ -6,7 +6,7 @@ import ApusTensor
 public struct TrainingOptions: Sendable {
   /// The length of a run.
   public enum Length: Hashable, Sendable {
-    /// A number of passes over the training examples, which may be a fraction: the steps are rounded up.
+    /// A number of passes over the training examples. The number may be fractional; the number of steps is rounded up.
     case epochs(Double)
     case steps(Int)
   }
@@ -26,7 +26,8 @@ public struct TrainingOptions: Sendable {
   public var schedule: any Schedule
   /// When the values of the model are replaced by their moving average; `nil` for never.
   public var lookahead: Lookahead?
-  /// The views of each test example whose outputs are averaged in the last evaluation of a run.
+  /// The views of each test example whose outputs are averaged. Only the last evaluation of the test examples uses
+  /// them.
   public var testTimeAugmentation = TestTimeAugmentation.none
   /// The precision in which training computes losses and gradients; evaluation is in `float32`.
   public var precision: Precision
@@ -38,10 +39,10 @@ public struct TrainingOptions: Sendable {
   /// Whether the first operation that produces NaN or an infinity ends the run and is reported; see
   /// `detectingAnomalies(_:)`.
   public var detectsAnomalies: Bool
-  /// Whether steps build their graph for the first batches only, as `CompiledStep` does. This saves most of the host's
+  /// Whether steps build their graph for the first batches only, as `CompiledStep` does. This saves most of the host
   /// time of a step, and changes no bits. Model, objective and penalty must then build the same operations in each step
-  /// for batches of the same types; they run in the first steps only. Numbers and tensors that they read from outside,
-  /// apart from the model's parameters and statistics, keep the values that they had in these steps.
+  /// for batches of the same types; their code runs in the first steps only. Numbers and tensors that this code reads
+  /// from outside, apart from the model's parameters and statistics, keep the values that they had in these steps.
   public var compilesSteps: Bool
   /// The folder for checkpoints and metrics; if it is `nil`, nothing is written.
   public var output: String?
@@ -50,7 +51,7 @@ public struct TrainingOptions: Sendable {
   /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output folder.
   public var writesEvents = false
   /// The time in seconds between two checkpoints within an epoch. The end of an epoch also writes a checkpoint, unless
-  /// the last checkpoint is less than a second old.
+  /// the last checkpoint is less than a second old. A new best epoch always does, if `retention` keeps the best.
   public var saveEvery: Double
   /// Which checkpoints are kept.
   public var retention: CheckpointRetention
@@ -62,8 +63,8 @@ public struct TrainingOptions: Sendable {
   public var handlesSignals: Bool
   /// Receives each record of `metrics.jsonl`, also without an output folder.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
-  /// Receives a profile of at most `profiledSteps` steps of the session, which is one call of `Trainer.run()`. The
-  /// first two steps are not in the profile, because they build kernels.
+  /// Receives a profile of at most `profiledSteps` steps of the session (one call of `Trainer.run()`). The profile
+  /// leaves out the first two steps, which build kernels.
   public var onProfile: (@Sendable (Profile) -> Void)?
   /// The maximum number of profiled steps.
   public static let profiledSteps = 20
@@ -100,7 +101,7 @@ public struct TrainingOptions: Sendable {
 public struct TrainingResult: Hashable, Sendable {
   /// The number of epochs, including an incomplete last one.
   public var epochs: Int
-  /// The number of finished steps, over all sessions: the calls of `Trainer.run()` that made steps of the run.
+  /// The number of finished steps of the run, over all sessions (calls of `Trainer.run()`).
   public var steps: Int
   /// The newest results on each split of the data.
   public var results: RunResults

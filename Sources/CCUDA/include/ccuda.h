@@ -27,14 +27,14 @@ typedef struct CUgraphExec_st *CUgraphExec;
 #define CCUDA_ALIGNED __attribute__((aligned(64)))
 #endif
 
-// A tensor in global memory, and a box of it, for copies by the tensor memory accelerator (TMA). The address is a
-// multiple of 64.
+// Describes a tensor in global memory, and the box of it that one copy by the tensor memory accelerator (TMA)
+// transfers. The address of the struct is a multiple of 64 bytes.
 typedef struct CCUDA_ALIGNED CUtensorMap {
   uint64_t opaque[16];
 } CUtensorMap;
 
-// The parameters of a kernel node of a graph (CUDA_KERNEL_NODE_PARAMS_v2). `parameters` is read by the call that gets
-// this struct.
+// The parameters of a kernel node of a graph (CUDA_KERNEL_NODE_PARAMS_v2). The call that gets this struct copies the
+// kernel arguments to which `parameters` points.
 typedef struct CUDA_KERNEL_NODE_PARAMS {
   CUfunction function;
   unsigned int groups_x, groups_y, groups_z, threads_x, threads_y, threads_z, shared_bytes;
@@ -213,7 +213,7 @@ typedef struct CCUDACompiler {
 
 /// Opens a library and looks up its functions. `path` is a path that contains a slash, or a name that the dynamic
 /// loader searches for. The library stays open for the rest of the process.
-/// - Returns: NULL on success, else the reason for the failure, which the caller frees.
+/// - Returns: NULL on success, else a string with the reason for the failure, which the caller frees.
 char *ccuda_open_driver(const char *path, CCUDADriver *driver);
 char *ccuda_open_compiler(const char *path, CCUDACompiler *compiler);
 

@@ -46,8 +46,8 @@ struct TableTests {
     #expect(try table(",b\n1,2\n").columns.map(\.name) == ["column 1", "b"])
   }
 
-  /// Columns of numbers with decimal commas, as German and French spreadsheets write them, are refused, not read as
-  /// words.
+  /// A column of numbers with decimal commas, as German and French spreadsheets write them, is an error; it does not
+  /// become a categorical column.
   @Test func decimalCommasAreRefused() throws {
     let message = failure("a;b\n38,1;x\nNA;y\n7;z\n")
     #expect(message.contains("the column \"a\" has numbers with commas, such as 38,1"), "\(message)")

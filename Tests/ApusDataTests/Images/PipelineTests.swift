@@ -12,7 +12,8 @@ struct PipelineTests {
     return result
   }
 
-  /// Pipeline texts with every option, and the text that the parsed pipeline prints, if it differs.
+  /// Pipeline texts with every option. `printed` is the text that the parsed pipeline prints; `nil` if it equals
+  /// `text`.
   private static let texts: [(text: String, printed: String?)] = [
     ("", nil), ("flip", nil), ("flip 0.3", nil), ("flip-vertical", nil), ("flip 0.5", "flip"),
     ("flip alternate", nil),

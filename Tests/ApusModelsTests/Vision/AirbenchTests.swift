@@ -4,8 +4,8 @@ import Testing
 
 /// The shapes, the parameters and the initial values of the network of airbench94.
 @Suite struct AirbenchTests {
-  /// The count by hand: the first convolution has 24 · 12 + 24 parameters, a group from `i` to `o` channels
-  /// 9 · i · o + 9 · o · o + 2 · o, and the dense layer 2,560.
+  /// The expected number of parameters, counted by hand: the first convolution has 24 · 12 + 24, a group from `i` to
+  /// `o` channels 9 · i · o + 9 · o · o + 2 · o, and the dense layer 2,560.
   @Test func shapesAndParameters() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let summary = try ModelSummary(of: Airbench(), input: [3, 32, 32])
@@ -27,7 +27,8 @@ import Testing
     }
   }
 
-  /// The smallest images have 25 × 25 pixels. From 49 pixels on, more than one pixel is left for the dense layer.
+  /// The smallest images have 25 × 25 pixels. From 49 pixels along an axis on, the dense layer gets two or more pixels
+  /// along this axis.
   @Test func sizesOfImages() throws {
     #expect(Airbench.mistake(imageSize: 24) == "images of 24 pixels are smaller than 25")
     #expect(Airbench.mistake(imageSize: [25, 48]) == nil && Airbench.mistake(imageSize: [25, 30, 40]) != nil)
@@ -43,8 +44,8 @@ import Testing
     }
   }
 
-  /// The first filters of a 3 × 3 convolution pass their input channel on, and the others are drawn from PyTorch's
-  /// default. The bias of the first convolution is zero.
+  /// Each of the first filters of a 3 × 3 convolution passes one input channel on. The others are drawn from PyTorch's
+  /// default distribution. The bias of the first convolution is zero.
   @Test func firstFiltersAreTheIdentity() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = withRandomKey(RandomKey(seed: 1)) { Airbench(widths: [32, 32, 32]) }

@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  /// The host's time of a compiled step, as above. The bounds are twice the measured values.
+  /// The host's time of a compiled step, in units of `hostUnits`. The bounds are twice the measured values.
   @Test(arguments: [("sgd", 25.0), ("adam", 40)])
   func hostTimeOfCompiledStepsIsBounded(_ name: String, _ bound: Double) throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The moments of large samples compared with the formulas; orthogonal and identity matrices.
+/// Compares the moments of large samples with the formulas, and checks orthogonal and identity matrices.
 @Suite struct InitializerTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
   /// The fan-in is 144, the fan-out 576.
@@ -123,7 +123,7 @@ import Testing
     }
   }
 
-  /// The distribution is uniform over all orthogonal matrices: the mean of each element is 0.
+  /// The distribution is uniform over all orthogonal matrices, so the mean of each element is 0.
   @Test func orthogonalSignsAreEven() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       var sums = [Double](repeating: 0, count: 9)
@@ -148,7 +148,7 @@ import Testing
     #expect(areEqual)
   }
 
-  /// A layer with `dirac` weights returns its input.
+  /// A convolution with `dirac` weights returns its input.
   @Test func diracAndIdentityPassOn() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       #expect(try Initializer.identity([2, 3]).array() == [1, 0, 0, 0, 1, 0])
@@ -165,7 +165,8 @@ import Testing
     }
   }
 
-  /// The initializer `rest` of `dirac` initializes the outputs that receive no input, with the fans of the weight.
+  /// The initializer `rest` of `dirac` initializes the filters that pass no input channel on, with the fan-in and
+  /// fan-out of the whole weight.
   @Test func theRestOfDiracIsInitialized() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let wide = Conv1d(2, 3, kernel: 2, hasBias: false, initializer: .dirac(rest: .constant(5)))

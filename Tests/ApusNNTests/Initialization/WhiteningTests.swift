@@ -53,7 +53,8 @@ import Testing
     }
   }
 
-  /// Half of a small number of filters are negatives of the others. Filters that are left over keep their values.
+  /// The filters are scaled eigenvectors, followed by their negatives; an odd number of filters has one negative less.
+  /// Filters beyond twice the number of elements of a filter keep their values.
   @Test func otherNumbersOfFilters() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       func filters(_ convolution: Conv2d, _ x: Tensor) throws -> (before: [[Float]], after: [[Float]]) {

@@ -2,8 +2,8 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// A test case for an attention step. Operands are stored as `[batch, rows, heads, size + padding]`, where a row has all
-/// heads of one query, key or value, as projections produce them. The last elements of each head are not used.
+/// A test case for an attention step. Operands are stored as `[batch, rows, heads, size + padding]`: a row has all
+/// heads of one query, key or value, as projections produce them. The `padding` elements after each head are not used.
 public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Attention.Geometry
   private let isCausal: Bool
@@ -30,9 +30,10 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.factorDtype, self.padding) = (factorDtype, padding)
   }
 
-  /// On CPUs, a step processes 16 queries at once, one in each lane of a vector register, and blocks of 8 keys. On GPUs,
-  /// it processes one query and blocks of 4 keys. The sizes cover whole and partial registers and blocks. Random words
-  /// come in Philox blocks of four; some rows of attention weights begin in the middle of such a block.
+  /// In kernels of the class `cpu`, a work-item processes 16 queries, one in each lane of a vector register, and blocks
+  /// of 8 keys. In kernels of the class `gpu`, it processes one query and blocks of 4 keys. The sizes cover whole and
+  /// partial vectors and blocks. Random words come in Philox blocks of four; some rows of attention weights begin in
+  /// the middle of such a block.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
@@ -45,9 +46,9 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     AttentionStepCase([2, 1, 1, 4, 20, 2, 2], mask: [true, false, false, true]),
   ]
 
-  /// Cases with 16-bit factors. Groups of kernels for matrix units compute 64 rows, in blocks of 64, 32 or 16 columns;
-  /// the sizes cover whole and partial tiles, blocks, and products of 16 terms. Rows with a padding of 2 elements are
-  /// copied one element at a time, others in chunks of 8.
+  /// Cases with 16-bit factors. In kernels for matrix units, a work-group computes 64 rows, in blocks of 64, 32 or 16
+  /// columns, and an `mma` instruction adds 16 terms. The sizes cover whole and partial tiles, blocks and sums. Rows
+  /// with a padding of 2 elements are copied one element at a time, others in chunks of 8.
   public static let halfPrecision =
     [DType.bfloat16, .float16].flatMap { dtype in
       [
@@ -146,7 +147,7 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
 
   /// Counter and seed of the random words.
   static let scalars: [Scalar] = [.integer(0x1_0000_0003), .integer(-0x1234_5678_9ABC_DEF0)]
-  /// With 16-bit factors, attention weights and the gradients of scores are rounded to this type.
+  /// With 16-bit factors, devices may round attention weights and the gradients of scores to the type of the factors.
   var tolerance: Float {
     switch factorDtype {
     case .bfloat16: 0x3p-8

@@ -4,7 +4,7 @@ import ApusDevice
 /// The rows of `Kernels/reduce.def` in tests. The reference device computes with these functions, and `OpCaseTests`
 /// runs the cases `reductionRows` on every device.
 extension ReductionRow {
-  /// The result of the reduction if there are no elements. `argmin` and `argmax` have no such result: the 0 is never
+  /// The result of the reduction if there are no elements. `argmin` and `argmax` have no such result; their 0 is never
   /// used.
   func identity(_ lane: Lane) -> Scalar {
     let isFloat = lane.isFloatingPoint

@@ -15,7 +15,7 @@ extension TestDevice {
     }
   }()
 
-  /// Whether `APUS_TEST_DEVICES` is set. A device that it names must exist, and `cuda` is then a GPU of this machine, or
-  /// the device of the libraries in `APUS_CUDA_PATH`.
+  /// Whether `APUS_TEST_DEVICES` is set. Each kind of device that it names must then exist. `cuda` is then a GPU of
+  /// this machine, or the device of the libraries in `APUS_CUDA_PATH`.
   public static let areKindsChosen = getenv("APUS_TEST_DEVICES") != nil
 }

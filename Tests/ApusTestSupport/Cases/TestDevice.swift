@@ -8,7 +8,7 @@ import Testing
 /// A device on which operations are tested.
 public struct TestDevice: Sendable, CustomTestStringConvertible {
   /// The element types, shapes and derivatives of an `OpCase` that a device runs. Building a kernel at run time takes
-  /// 20 to 40 ms, so OpenCL devices do not run every type with every shape.
+  /// 20 to 40 ms, so OpenCL and CUDA devices do not run every type with every shape.
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
@@ -48,22 +48,22 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()
 
-  /// The reference device, the CPU, every OpenCL device, once with each kernel class or with the class that
-  /// `APUS_KERNEL_CLASS` names, and a CUDA device; or only the reference device and the devices of the ``kinds`` that
-  /// `APUS_TEST_DEVICES` names.
+  /// The reference device, the CPU, each OpenCL device with each kernel class (or only with the class that
+  /// `APUS_KERNEL_CLASS` names), and a CUDA device. If `APUS_TEST_DEVICES` is set, only the reference device and the
+  /// devices of the ``kinds`` that it names.
   public static let all: [TestDevice] = [reference] + opened.devices
 
-  /// All pairs of a device and an item, as arguments of a test. Neighboring pairs have different devices. Such tests run
-  /// at the same time, so they seldom wait for each other: a device builds the kernels of one plan at a time.
+  /// All pairs of a device and an item, as arguments of a test. Neighboring pairs, which run at the same time, have
+  /// different devices, so they seldom wait for each other: a device builds the kernels of one plan at a time.
   public static func pairs<Item>(_ devices: [TestDevice], _ items: [Item]) -> [(TestDevice, Item)] {
     items.flatMap { item in devices.map { ($0, item) } }
   }
 
-  /// The errors of devices that could not be opened. Tests fail if there is an error.
+  /// The errors of devices that could not be opened. A test fails if there are any.
   public static var problems: [DeviceError] { opened.problems }
 
-  /// The first CUDA device of this machine, or of the folder that `APUS_CUDA_PATH` names, if `APUS_CUDA_PATH` or
-  /// `APUS_TEST_DEVICES` is set; else the device of the stand-in.
+  /// The first CUDA device of the libraries in the folder that `APUS_CUDA_PATH` names. Without `APUS_CUDA_PATH`, the
+  /// first CUDA device of this machine if `APUS_TEST_DEVICES` is set, else the device of the stand-in.
   private static func cuda() throws(DeviceError) -> TestDevice {
     let folder: String?
     let usesStandIn = !areKindsChosen && getenv("APUS_CUDA_PATH") == nil
@@ -88,8 +88,8 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
         ) { () throws(DeviceError) in
           var options = GPUOptions.environment
           options.kernelClass = kernels
-          // Tests must not use the user's cache. A cache would also cost time: some drivers build a program a
-          // second time when the device requests the binary to store it.
+          // Tests must not use the user's cache. A cache would also cost time: to store a program, the device requests
+          // its binary, and some drivers then build the program a second time.
           options.cacheDirectory = nil
           return try OpenCL.open(index, options: options)
         }

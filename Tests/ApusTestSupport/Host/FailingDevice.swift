@@ -2,8 +2,8 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// A device that forwards calls to another device, except those for profiles, tuning and footprints; `fail(_:)` makes
-/// one call fail.
+/// A device that forwards calls to another device, except those for profiles, tuning, footprints and available memory.
+/// `fail(_:)` makes one call fail.
 public final class FailingDevice: Device, Sendable {
   /// The call that fails; later calls succeed again.
   public enum Failure: Sendable {
@@ -11,7 +11,7 @@ public final class FailingDevice: Device, Sendable {
     case allocation(after: Int)
     /// The next run of a plan, before its first step.
     case run
-    /// The next run of a plan, after it has overwritten inputs.
+    /// The next run of a plan, after its last step, so that it has overwritten its donated inputs.
     case runAfterOverwriting
   }
 
@@ -24,7 +24,7 @@ public final class FailingDevice: Device, Sendable {
     error = .outOfMemory(device: base.info.identifier, requested: 1 << 40, used: 0, available: 0)
   }
 
-  /// Makes a call fail; `nil` cancels a failure that has not occurred yet.
+  /// Makes the described call fail; `nil` cancels a failure that has not occurred yet.
   public func fail(_ failure: Failure?) { next.withLock { $0 = failure } }
 
   /// Whether the requested failure has not occurred yet.

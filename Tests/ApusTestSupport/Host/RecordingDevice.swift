@@ -65,7 +65,7 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   }
 }
 
-/// Runs `body` on a new recording device; values that are read inside are meaningless.
+/// Runs `body` on a recording device, by default a new one. Values that are read inside are meaningless.
 public func recordingPlans(
   on device: RecordingDevice = RecordingDevice(), _ body: (RecordingDevice) throws -> Void
 ) rethrows {

@@ -70,7 +70,7 @@ extension Interpreter {
 }
 
 extension DType {
-  /// A number of the arithmetic type `lane`, rounded or wrapped to this element type.
+  /// Rounds or wraps a number of the arithmetic type `lane` to this element type.
   func rounded(_ value: Scalar) -> Scalar {
     switch self {
     case .float16: .float(Rounding.float16.rounded(Double(Float(value.double))))

@@ -4,7 +4,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The Swift examples in the comments of `Sources`, word for word. `BookTests` compares them.
+/// The Swift examples in the comments of `Sources`, word for word. `BookTests` compares them with the lines between
+/// `example` and `end`.
 @Suite struct CommentExamples {
   let device: ComputeDevice
 
@@ -107,7 +108,7 @@ import Testing
 
   // MARK: - Layers
 
-  /// A classifier of two classes, and three images with their labels. The images are vectors of four numbers here.
+  /// A classifier with two classes, and three examples, which are vectors of four numbers, with their labels.
   private func classifier() -> (model: Sequential, images: Tensor, labels: Tensor) {
     let model = withRandomKey(RandomKey(seed: 1)) {
       Sequential {
@@ -340,7 +341,7 @@ import Testing
   }
 }
 
-/// The Swift examples in the comments about training, word for word. `BookTests` compares them.
+/// The Swift examples in the comments about training, word for word, compared like those in `CommentExamples`.
 @Suite struct CommentTrainingExamples {
   let device: ComputeDevice
   private let train = Rows()
@@ -441,7 +442,7 @@ import Testing
   }
 }
 
-/// Four rows of four numbers, of two classes.
+/// Four examples of four numbers each, in two classes.
 private struct Rows: ExampleSource {
   let count = 4
 

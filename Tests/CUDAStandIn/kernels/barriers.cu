@@ -1,5 +1,6 @@
-// Two slots in local memory, which warp 0 fills and warp 1 empties in turn: $rounds numbers for each lane. Then warps 0
-// and 1 exchange values at named barriers; warp 2 arrives at the second one without waiting.
+// Tests mbarriers, named barriers and ELECT. Warp 0 fills two slots in local memory in turn, and warp 1 empties them:
+// $rounds numbers for each lane. Each slot has two mbarriers, `full` and `empty`. Then warps 0 and 1 exchange values at
+// named barriers; warp 2 arrives at barrier 2 without waiting. At the end, the elected lane of each warp stores 1.
 KERNEL GROUP_SIZE(96) void barriers(int *result) {
   LOCAL_ARRAY(u64, full, 2);
   LOCAL_ARRAY(u64, empty, 2);

@@ -1,5 +1,6 @@
-// Copies a box of a tensor to local memory and stores it in another tensor. Also stores the bytes in local memory in
-// `raw`. The position of the box is in `start`; the box has $bytes bytes.
+// Copies a box from `source` to local memory with a TMA load, and from there to `target` with a TMA store. Also stores
+// the box's bytes in `raw`, in their order in local memory. `start` has the position of the box's first element in both
+// tensors; the box has $bytes bytes.
 KERNEL GROUP_SIZE(64) void boxes(TENSOR_MAP source, TENSOR_MAP target, const int *start, u32 *raw) {
   LOCAL_TILES(u32, box, $bytes / 4);
   LOCAL_ARRAY(u64, bar, 1);

@@ -1,11 +1,11 @@
-// A product with specialized warps: one warp copies tiles of the factors to a ring of two stages in local memory, two
-// warpgroups multiply them. Each work-group computes 128 × 64 results in $steps steps of 32 terms, and then the next
-// tile of rows, until it has computed $rowTiles tiles.
+// A product with specialized warps: one warp loads tiles of both operands with TMA to a ring of two stages in local
+// memory, and two warpgroups multiply the tiles with wgmma. A work-group computes a tile of 128 × 64 results in $steps
+// steps of 32 terms, then the tile of the next 128 rows, until it has computed $rowTiles tiles.
 //
 //   group → tile of 64 columns
 //   warpgroup 0 → producer; warpgroups 1 and 2 → 64 rows each
 //
-// A stage has 128 rows of the left factor and 64 columns of the right one, with 64 bytes of terms each.
+// A stage has 128 rows of the left operand and 64 columns of the right one, with 32 terms (64 bytes) each.
 #define STAGE_BYTES (192 * 64)
 KERNEL REGISTER_GROUP_SIZE(384) void ring(TENSOR_MAP left, TENSOR_MAP right, TENSOR_MAP result) {
   LOCAL_TILES(u8, stages, 2 * STAGE_BYTES);
@@ -45,7 +45,7 @@ KERNEL REGISTER_GROUP_SIZE(384) void ring(TENSOR_MAP left, TENSOR_MAP right, TEN
   UNROLL for (int i = 0; i < 32; i += 1) d[i] = 0;
   for (int turn = 0; turn < $rowTiles * $steps; turn += 1) {
     u8 *const stage = stages + turn % 2 * STAGE_BYTES;
-    // 8 rows of 64 bytes have 512 bytes.
+    // The stride, the distance from 8 rows of 64 bytes to the next 8, is 512 bytes.
     const u64 leftFactor = WGMMA_DESCRIPTOR(stage + part * 64 * 64, 0, 512, WGMMA_64B);
     const u64 rightFactor = WGMMA_DESCRIPTOR(stage + 128 * 64, 0, 512, WGMMA_64B);
     MBARRIER_WAIT(&full[turn % 2], turn / 2 % 2);
@@ -59,7 +59,7 @@ KERNEL REGISTER_GROUP_SIZE(384) void ring(TENSOR_MAP left, TENSOR_MAP right, TEN
     if (lid % 128 == 0) MBARRIER_ARRIVE(&empty[turn % 2]);
     if (turn % $steps < $steps - 1) continue;
     UNROLL for (int half = 0; half < 2; half += 1) {
-      // The stores must have read the last half before it is overwritten.
+      // The last TMA store must have read `own` before the threads overwrite it.
       if (lid % 128 == 0) TMA_WAIT_READ(0);
       NAMED_BARRIER(1 + part, 128);
       UNROLL for (int i = 0; i < 16; i += 1) {

@@ -1,6 +1,7 @@
-// A product of one warpgroup: 64 rows of A, $columns columns of B, and as many terms as fit in 128 bytes. `left` has
-// the rows of A, `right` the columns of B, each with its terms in order. The threads store both in local memory in the
-// layout of the instructions with 128 bytes of swizzle.
+// A product by the wgmma instructions of one warpgroup: 64 rows of A, $columns columns of B, and as many terms as fit
+// in 128 bytes. In global memory, `left` has the rows of A and `right` the columns of B, one after another (A is
+// row-major, B column-major). The threads store both in local memory with the 128-byte swizzle that wgmma expects. A
+// line is a row of A or a column of B:
 //
 //   K-major:   line → 128 bytes with its terms
 //   MN-major:  block of 64 lines → term → 128 bytes with the elements of the block's lines
@@ -23,7 +24,8 @@ KERNEL GROUP_SIZE(128) void warpgroup(const $T *left, const $T *right, float *re
   }
   ASYNC_FENCE();
   BARRIER();
-  // 8 rows of 128 bytes have 1024 bytes, and a block of 64 rows 8192.
+  // The stride, from 8 rows of 128 bytes to the next 8, is 1024 bytes. The leading distance, from a block of 64 lines
+  // to the next, is 8192 bytes; only MN-major operands use it.
   const u64 leftFactor = WGMMA_DESCRIPTOR(a, 8192, 1024, $swizzle);
   const u64 rightFactor = WGMMA_DESCRIPTOR(b, 8192, 1024, $swizzle);
   float d[$columns / 2];
@@ -32,7 +34,7 @@ KERNEL GROUP_SIZE(128) void warpgroup(const $T *left, const $T *right, float *re
   WGMMA_KEEP(d);
   WGMMA_FENCE();
   UNROLL for (int step = 0; step < 4; step += 1) {
-    // A step has 32 bytes of terms: 32 bytes of each row if K-major, and 16 rows if MN-major.
+    // A step has 32 bytes of terms: 32 bytes of each row if K-major, and 16 rows of 128 bytes if MN-major.
     const u64 leftStep = WGMMA_ADVANCE(leftFactor, step * $leftAdvance);
     const u64 rightStep = WGMMA_ADVANCE(rightFactor, step * $rightAdvance);
     $PRODUCT

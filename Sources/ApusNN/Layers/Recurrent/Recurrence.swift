@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// The cell of a recurrent layer. The cell computes the next states from two products, each `[batch, gates · size]`:
-/// the inputs times their weights, and the state times its weights. The gates are concatenated in PyTorch's order.
+/// the inputs times their weights, and the hidden state `h` times its weights. The gates are concatenated in PyTorch's
+/// order.
 enum Recurrence: Sendable {
   case rnnTanh, rnnReLU, lstm, gru
 

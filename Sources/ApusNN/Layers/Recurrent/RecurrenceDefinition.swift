@@ -17,8 +17,8 @@ extension Recurrence {
     return Array(found.prefix(1 + stateCount))
   }
 
-  /// Returns the last states after the hidden states at all time steps. Then follows what the gradient needs: the other
-  /// states, and the products of the hidden states and the weight, at all time steps.
+  /// Returns the hidden states at all time steps, then the last states, then what the gradient needs: the other states
+  /// (`c` of an LSTM), and the products of the hidden states and the weight, both at all time steps.
   private func run(_ inputs: RecurrentInputs, _ mask: Tensor?, isReversed: Bool) -> [Tensor] {
     let transposed = inputs.weight.transposed()
     var elements = LoopElements()
@@ -57,7 +57,8 @@ extension Recurrence {
       let found = partialGradients(
         of: weighted.dropFirst().reduce(weighted[0]) { $0 + $1 }, withRespectTo: arguments)
       let product = found[1]!.adding(ofProduct(elements))
-      // The gradients of previous states: of `h` through the product, of all states through the cell and past it.
+      // The gradient of a previous state is a sum: for `h`, of the gradient through the product; for all states, of the
+      // gradients through the cell and, with a mask, past the cell.
       let terms = inputs.states.indices.map { index in
         [index == 0 ? product.matmul(inputs.weight) : nil, found[2 + index], parts[index].past].compactMap(\.self)
       }
