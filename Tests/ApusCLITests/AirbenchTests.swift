@@ -35,7 +35,7 @@ private struct TinyCIFAR {
 }
 
 /// The recipe of airbench94 in a small form, and its options for other models.
-@Suite(.blocking) struct AirbenchTests {
+struct AirbenchTests {
   private let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -1,8 +1,7 @@
-import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite(.blocking) struct BenchTests {
+struct BenchTests {
   private func lines(_ arguments: String...) throws -> [[String: Any]] {
     let result = try Invocation(["bench"] + arguments + ["--json"])
     #expect(result.status == 0, "\(result.errors)")

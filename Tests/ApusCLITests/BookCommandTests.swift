@@ -4,7 +4,7 @@ import Testing
 
 /// The commands of README.md and of the files of `Documentation`, word for word. The tests run the commands in `sh`
 /// blocks: all commands of a file, in order, in an empty folder.
-@Suite(.blocking) struct BookCommandTests {
+@Suite struct BookCommandTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 

@@ -4,7 +4,7 @@ import Testing
 
 /// The command on a CUDA device, and on machines where the device, its driver or its compiler is missing or fails. The
 /// device is a stand-in (``CUDAStandIn``), which fails on request.
-@Suite(.blocking) struct CUDATests {
+struct CUDATests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

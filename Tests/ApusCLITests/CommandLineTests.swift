@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite(.blocking) struct CommandLineTests {
+struct CommandLineTests {
   @Test func versionAndHelpGoToStandardOutput() throws {
     let version = try Invocation("--version")
     #expect(version.status == 0 && version.output.hasPrefix("apus ") && version.errors.isEmpty)
@@ -85,7 +85,7 @@ import Testing
   }
 }
 
-@Suite(.blocking) struct ListingTests {
+struct ListingTests {
   private func objects(_ arguments: String...) throws -> [[String: Any]] {
     try Invocation(arguments).lines.map {
       try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
@@ -142,7 +142,7 @@ import Testing
   }
 }
 
-@Suite(.blocking) struct CompletionTests {
+struct CompletionTests {
   /// Runs the completion script in Bash and checks the completions that it offers.
   @Test(arguments: [
     ("apus ''", "datasets"), ("apus comp", "completions"), ("apus datasets --", "--json"),

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Runs that stop early, and the checkpoints that they keep.
-@Suite(.blocking) struct EarlyStopTests {
+struct EarlyStopTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

@@ -5,7 +5,7 @@ import Testing
 
 /// Evaluation of an image classifier and of a text classifier with two classes, and their lists of misclassified
 /// examples.
-@Suite(.blocking) struct EvaluateTests {
+@Suite struct EvaluateTests {
   private let scratch: ScratchDirectory
   private let images: TinyImages
 

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Each bad input, and each fault of the machine, gives one exit code and one message.
-@Suite(.blocking) struct FaultTests {
+struct FaultTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

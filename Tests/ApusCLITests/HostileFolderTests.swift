@@ -7,7 +7,7 @@ import Testing
 @testable import ApusCLI
 
 /// If an attacker has prepared a run folder, no command traps, hangs, or changes anything outside of the folder.
-@Suite(.blocking) struct HostileFolderTests {
+struct HostileFolderTests {
   private let scratch: ScratchDirectory
   private let run: String
   private let folders: [HostileFolder]

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Images in folders, from training to prediction.
-@Suite(.blocking) struct ImageTests {
+struct ImageTests {
   private let scratch: ScratchDirectory
 
   /// Writes 30 training and 12 test images of different sizes in three classes. The class is the brightest color

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// The command `apus learning-curve`.
-@Suite(.blocking) struct LearningCurveTests {
+struct LearningCurveTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

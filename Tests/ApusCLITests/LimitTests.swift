@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Numbers that are too large end the command with a message.
-@Suite(.blocking) struct LimitTests {
+struct LimitTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// The memory that training needs, and the runs that are refused because of it.
-@Suite(.blocking) struct MemoryTests {
+@Suite struct MemoryTests {
   /// No machine has memory for a batch of ten million images. The command only plans its memory and allocates none.
   @Test(arguments: ["cpu", "opencl"]) func aSummaryRefusesABatchThatCannotFit(_ device: String) throws {
     let words = ["summary", "resnet18", "--device", device, "--json"]

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Compares the fields that runs write to `metrics.jsonl` with the table of fields in `Documentation/Command.md`.
-@Suite(.blocking) struct MetricsTests {
+struct MetricsTests {
   /// The names in backquotes in the first column of the table.
   private static func documentedFields() throws -> Set<String> {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Which split of the data a model is evaluated on.
-@Suite(.blocking) struct PartTests {
+struct PartTests {
   private let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite(.blocking) struct PlotTests {
+struct PlotTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

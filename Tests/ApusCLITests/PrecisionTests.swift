@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Runs in mixed precision and with TF32, and runs that diverge.
-@Suite(.blocking) struct PrecisionTests {
+struct PrecisionTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

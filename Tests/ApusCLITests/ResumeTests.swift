@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Runs that are stopped, cleanly or not, and resumed.
-@Suite(.blocking) struct ResumeTests {
+struct ResumeTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

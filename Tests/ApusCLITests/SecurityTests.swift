@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite(.blocking) struct SecurityTests {
+struct SecurityTests {
   private let files = FileManager.default
 
   /// Environment variables, which a user may set, do not turn the command into a helper process that builds kernels.

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Groups of examples that are evaluated separately.
-@Suite(.blocking) struct SliceTests {
+struct SliceTests {
   private let scratch: ScratchDirectory
   private let run: String
   private let source: String

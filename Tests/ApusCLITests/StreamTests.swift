@@ -4,7 +4,7 @@ import Testing
 
 /// Training runs with closed standard streams, with output that nobody reads, on terminals that hang up, and in folders
 /// that are removed.
-@Suite(.blocking) struct StreamTests {
+struct StreamTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

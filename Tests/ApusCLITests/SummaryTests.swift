@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite(.blocking) struct SummaryTests {
+struct SummaryTests {
   /// The figures of LeNet-5: 61,706 parameters, 416,520 multiply-accumulates.
   @Test func lenet5() throws {
     let text = try Invocation("summary", "lenet5")

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// CSV tables, from the file to the predictions of a model.
-@Suite(.blocking) struct TableTests {
+struct TableTests {
   private let scratch: ScratchDirectory
   /// The path of a table in which the other columns determine `price`, a number.
   private let houses: String

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// The command on a terminal: a pseudo-terminal whose width is set.
-@Suite(.blocking) struct TerminalTests {
+@Suite struct TerminalTests {
   let scratch: ScratchDirectory
   private let images: TinyImages
 

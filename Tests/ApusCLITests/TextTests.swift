@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Text models, from the file to the generated text.
-@Suite(.blocking) struct TextTests {
+struct TextTests {
   private let scratch: ScratchDirectory
   private let text: String
   private let labeled: String

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite(.blocking) struct TrainTests {
+struct TrainTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 

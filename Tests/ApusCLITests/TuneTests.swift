@@ -1,8 +1,7 @@
-import ApusTestSupport
 import Foundation
 import Testing
 
-@Suite(.blocking) struct TuneTests {
+@Suite struct TuneTests {
   /// `apus tune` stores its choices in the cache folder, and `--forget` deletes them.
   @Test func choicesAreKept() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "apus-tune-\(UUID().uuidString)")

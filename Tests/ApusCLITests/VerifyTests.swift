@@ -1,7 +1,6 @@
-import ApusTestSupport
 import Testing
 
-@Suite(.blocking) struct VerifyTests {
+struct VerifyTests {
   @Test func devicesAgree() throws {
     let run = try Invocation(
       "verify", "--layers", "conv 4 3x3, relu, pool 2, dense 10", "--batch-size", "8", "--devices", "cpu,opencl",

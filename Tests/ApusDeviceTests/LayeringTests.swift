@@ -191,7 +191,7 @@ struct LayeringTests {
     let filter = try #require(check.firstMatch(of: /ApusGPUTests\.\(([A-Za-z|]+)\)Tests/))
     let checked = Set(filter.1.split(separator: "|"))
     let suites = try sources(["Tests/ApusGPUTests"], [".swift"]).flatMap(\.lines).compactMap { line in
-      line.firstMatch(of: /^@Suite\(\.kernels\) struct (\w+)Tests/).map(\.1)
+      line.firstMatch(of: /^@DeviceThread @Suite struct (\w+)Tests/).map(\.1)
     }
     #expect(suites.count > 8 && checked == Set(suites))
   }

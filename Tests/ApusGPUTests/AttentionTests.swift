@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@Suite(.kernels) struct AttentionTests {
+@DeviceThread @Suite struct AttentionTests {
   @Test(arguments: AttentionStepCase.all) func bothPasses(_ item: AttentionStepCase) throws {
     for pass in [Attention.Pass.forward, .backward] { try CUDADump.write(item.plan(pass)) }
     for (kernelClass, device) in Harness.devices {
@@ -12,7 +12,7 @@ import Testing
     }
   }
 
-  private static let halfPrecisionCases = AttentionStepCase.halfPrecision.filter {
+  private nonisolated static let halfPrecisionCases = AttentionStepCase.halfPrecision.filter {
     !Harness.isSimulator || $0.isSmall
   }
 

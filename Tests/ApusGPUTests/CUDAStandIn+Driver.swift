@@ -1,5 +1,5 @@
 import ApusTestSupport
-import Foundation
+import Glibc
 import Testing
 
 @testable import ApusGPU
@@ -36,17 +36,13 @@ extension CUDAStandIn {
     }
   }
 
-  private static let modeLock = NSLock()
-
   /// Runs a function in each mode, and returns its results. Kernels that other tests run at the same time run in the
   /// same mode. On a GPU, modes have no effect.
-  static func results<R>(in modes: [Mode], _ body: (Mode) throws -> R) throws -> [R] {
-    try modeLock.withLock {
-      defer { try? setMode(Mode()) }
-      return try modes.map { mode in
-        try setMode(mode)
-        return try body(mode)
-      }
+  @DeviceThread static func results<R>(in modes: [Mode], _ body: (Mode) throws -> R) throws -> [R] {
+    defer { try? setMode(Mode()) }
+    return try modes.map { mode in
+      try setMode(mode)
+      return try body(mode)
     }
   }
 

@@ -5,10 +5,10 @@ import Testing
 
 @testable import ApusGPU
 
-@Suite(.kernels) struct ConvolutionTests {
+@DeviceThread @Suite struct ConvolutionTests {
   /// A geometry (the extents and strides of a convolution) with `padding` at both ends of each axis, plus `extra`
   /// padding at the far end.
-  static func geometry(
+  nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
     extra: SIMD3<Int> = .zero
@@ -20,7 +20,7 @@ import Testing
       stride: stride, padding: padding, dilation: dilation)
   }
 
-  static let geometries: [ConvolutionGeometry] = [
+  nonisolated static let geometries: [ConvolutionGeometry] = [
     geometry(3, 1, 6, size: SIMD3(1, 12, 14), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 2, 2)),
     geometry(2, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 9, size: SIMD3(1, 1, 40), kernel: SIMD3(1, 1, 3), padding: SIMD3(0, 0, 1)),
@@ -63,7 +63,7 @@ import Testing
 
   /// Channels-last geometries: padding, strides that skip some pixels entirely, more weights than a block of taps
   /// (kernel positions) may have, and more channels than a work-item processes.
-  static let pixels: [ConvolutionGeometry] = [
+  nonisolated static let pixels: [ConvolutionGeometry] = [
     geometry(2, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(
       1, 20, 33, size: SIMD3(1, 9, 8), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 3), padding: SIMD3(0, 1, 2),
@@ -79,7 +79,7 @@ import Testing
   /// panels extend past the last channel. The plan of the second geometry transforms the patches in advance, and the
   /// plans of the other geometries transform the weights in advance. On at most 5 cores, the third geometry has more
   /// tasks than work-items.
-  static let transformed: [ConvolutionGeometry] = [
+  nonisolated static let transformed: [ConvolutionGeometry] = [
     geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),
     geometry(6, 32, 32, size: SIMD3(1, 32, 28), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
@@ -87,7 +87,7 @@ import Testing
 
   /// Geometries for matrix units: more pixels and channels than a tile, strides and dilations, 1 × 1 kernels, and weight
   /// gradients that are summed in parts.
-  static let matrix: [ConvolutionGeometry] = [
+  nonisolated static let matrix: [ConvolutionGeometry] = [
     geometry(2, 16, 24, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(
       1, 8, 40, size: SIMD3(1, 9, 8), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 3), padding: SIMD3(0, 1, 2),
@@ -129,7 +129,7 @@ import Testing
   /// The geometries for the simulator, which needs about 15 s for a pass of a kernel of class `gpu`. So outside of
   /// `.ci/nightly`, it runs these kernels on the geometries that differ most: groups with strides and dilation, three
   /// dimensions, 1 × 1 kernels with padding and with strides, and more channels than a tile.
-  static let simulated =
+  nonisolated static let simulated =
     Harness.classes == [.gpu] && getenv("APUS_SIMULATE_ALL") == nil
     ? [3, 4, 6, 8, 21] : Array(2..<9) + [14, 16, 21, 22]
 

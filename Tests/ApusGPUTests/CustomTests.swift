@@ -5,7 +5,7 @@ import Testing
 
 /// User-defined kernels: names, sizes, more items than a work-group has work-items, and elements of several types
 /// through `LOAD` and `STORE`.
-@Suite(.kernels) struct CustomTests {
+@DeviceThread @Suite struct CustomTests {
   private func run(
     _ kernel: CustomKernel, count: Int, sizes: [Int], _ inputs: [([Double], DType)], _ results: [(Int, DType)],
     on device: any Device

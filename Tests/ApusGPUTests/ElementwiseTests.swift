@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@Suite(.kernels) struct ElementwiseTests {
+@DeviceThread @Suite struct ElementwiseTests {
   /// `y = x·s + b` over `[rows, columns]`, with a scalar `s` and `b: [columns]` broadcast to all rows.
   static func affine(_ dtype: DType) -> Program {
     Program(

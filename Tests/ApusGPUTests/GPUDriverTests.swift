@@ -286,7 +286,7 @@ extension Contract<CUDADriver> {
 
 /// The contract of ``GPUDriver``, for the OpenCL driver with both kernel classes, for the CUDA driver with the stand-in
 /// for NVIDIA's libraries, and for a driver without a device.
-@Suite(.kernels) struct GPUDriverTests {
+@DeviceThread @Suite struct GPUDriverTests {
   private static let model: [String: ModelDriver.Kernel] = [
     "shifted": { memories, offset, count in
       let number = memories[2].bytes.withUnsafeBytes { $0.load(fromByteOffset: 8 * offset, as: Int64.self) }
@@ -360,7 +360,7 @@ extension Contract<CUDADriver> {
 
   @Test(
     .enabled("the OpenCL device does not report its free memory") {
-      try openCLDrivers().allSatisfy { $0.freeByteCount != nil }
+      try await openCLDrivers().allSatisfy { $0.freeByteCount != nil }
     })
   func freeMemoryOfOpenCLIsPartOfTheWhole() throws {
     for driver in try Self.openCLDrivers() { try Contract(driver: driver).freeMemoryIsPartOfTheWhole() }

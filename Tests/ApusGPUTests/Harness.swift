@@ -10,8 +10,7 @@ import Foundation
 /// device is then a GPU. The devices do not use the user's program cache. PoCL has its own cache, for which `.ci/run`
 /// names a new folder.
 ///
-/// The tests of all suites share these devices. The tests run in parallel, except on the simulator, where they run on
-/// one thread; see ``KernelSuite``.
+/// The tests of all suites share these devices, and run on one thread; see ``DeviceThread``.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] = {
     var devices = classes.map { ($0, open($0) as any Device) }

@@ -4,7 +4,7 @@ import Testing
 
 /// The instructions of devices with compute capability 9.0 (`Kernels/prelude/hopper.h`) on the stand-in for CUDA.
 /// `Tests/CUDAStandIn/hopper_check.cpp` runs kernels that use them and compares the results with formulas.
-@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
+@Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct HopperTests {
   /// Runs hopper-check. Returns its status and what it prints.
   private static func check(_ arguments: [String]) throws -> (status: Int32, output: String) {

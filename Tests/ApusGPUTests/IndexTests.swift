@@ -4,7 +4,7 @@ import ApusTestSupport
 import Testing
 
 /// The kernels for gather, scatter-add, segment sum and row write.
-@Suite(.kernels) struct IndexTests {
+@DeviceThread @Suite struct IndexTests {
   /// The array that is gathered from, or added to, has the shape `[outer, extent, inner]`; the other array has the
   /// shape `[outer, count, inner]`.
   struct Case: CustomTestStringConvertible {
@@ -16,7 +16,7 @@ import Testing
     var testDescription: String { "\(outer)x\(extent)→\(count)x\(inner) \(dtype) \(indexType)" }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(outer: 1, extent: 50, count: 70, inner: 33), Case(outer: 128, extent: 10, count: 1, inner: 1),
     Case(outer: 3, extent: 6, count: 9, inner: 5, isShared: false, indexType: .int64),
     Case(outer: 2, extent: 7, count: 20, inner: 40, dtype: .bfloat16, indexType: .int64),

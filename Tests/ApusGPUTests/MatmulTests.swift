@@ -26,7 +26,7 @@ func epilogue(
     binding: Binding(domain: domain, arguments: [.core(0), .tensor(bias)], results: [result]))
 }
 
-@Suite(.kernels) struct MatmulTests {
+@DeviceThread @Suite struct MatmulTests {
   struct Case: CustomTestStringConvertible {
     var batch: [Int] = []
     var m, n, k: Int
@@ -41,7 +41,7 @@ func epilogue(
     }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(m: 1, n: 1, k: 1), Case(m: 128, n: 10, k: 84, isRightTransposed: true, hasBias: true),
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true), Case(m: 3, n: 130, k: 65, hasBias: true),
     Case(m: 130, n: 33, k: 20, isLeftTransposed: true, isRightTransposed: true),
@@ -88,7 +88,7 @@ func epilogue(
 
   /// Cases that the simulator finishes in seconds. GPU kernels compute whole tiles, often of 64 × 64 elements, also for
   /// smaller products.
-  private static let smallCases = cases.filter { item in
+  nonisolated private static let smallCases = cases.filter { item in
     let tiled = max(item.m, 64) * max(item.n, 64) * item.k
     return item.m * item.n * item.k <= 100_000 && (Harness.classes != [.gpu] || tiled <= 1_000_000)
   }

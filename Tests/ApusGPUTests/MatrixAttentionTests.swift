@@ -6,7 +6,7 @@ import Testing
 
 /// Attention with matrix units (tensor cores), on the stand-in for CUDA, compared with the reference device in two
 /// modes of the stand-in (see `MatrixTileTests`).
-@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
+@DeviceThread @Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixAttentionTests {
   private static let device = Harness.openCUDA()
 

@@ -9,7 +9,7 @@ import Testing
 /// a copy to local memory completes (lands) when a thread waits for it. In the other, the threads run in descending
 /// order, and a copy completes as soon as it starts. If no barrier orders an access to local memory, or a copy
 /// overwrites what other threads still read, the results differ.
-@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
+@DeviceThread @Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct MatrixTileTests {
   /// Without wgmma, which would otherwise compute some of the products.
   private static let device = Harness.openCUDA { $0.hasWarpgroups = false }

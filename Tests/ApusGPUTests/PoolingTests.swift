@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@Suite(.kernels) struct PoolingTests {
+@DeviceThread @Suite struct PoolingTests {
   struct Case: CustomTestStringConvertible {
     /// The number of images times channels.
     var planes: Int
@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(planes: 5, input: SIMD3(1, 28, 28), window: SIMD3(1, 2, 2), stride: SIMD3(1, 2, 2)),
     Case(
       planes: 3, input: SIMD3(1, 13, 37), window: SIMD3(1, 3, 3), stride: SIMD3(1, 2, 1),

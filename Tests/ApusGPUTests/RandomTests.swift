@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@Suite(.kernels) struct RandomTests {
+@DeviceThread @Suite struct RandomTests {
   /// Philox4x32-10 as its authors define it.
   static func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
     var (c, k) = (counter, key)
@@ -27,7 +27,7 @@ import Testing
 
   /// Indices of the random words to draw: in order, in another order, and in rows that begin within a Philox block of
   /// four words.
-  private static let numbers: [(Layout, Lane)] =
+  private nonisolated static let numbers: [(Layout, Lane)] =
     [1, 6, 64, 5003].map { (Layout(contiguous: [$0]), .int32) } + [
       (Layout(shape: [40, 50], strides: [1, 40], offset: 0), .int32),
       (Layout(shape: [21, 301], strides: [331, 1], offset: 1 << 33 | 2), .int64),

@@ -4,10 +4,10 @@ import Testing
 
 @testable import ApusGPU
 
-@Suite(.kernels) struct RecurrentTests {
+@DeviceThread @Suite struct RecurrentTests {
   /// Cases that a simulator finishes in a minute. If only GPU kernels are tested, large cases are left out: each
   /// work-group of these kernels computes four sequences, even if the batch has fewer.
-  private static let smallCases = RecurrentStepCase.all.filter { item in
+  nonisolated private static let smallCases = RecurrentStepCase.all.filter { item in
     let g = item.geometry
     return Harness.classes != [.gpu] || g.times * g.batch * g.size < 3000
   }

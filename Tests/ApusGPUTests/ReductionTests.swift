@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@Suite(.kernels) struct ReductionTests {
+@DeviceThread @Suite struct ReductionTests {
   struct Case: CustomTestStringConvertible {
     var shape: [Int]
     var axes: [Int]
@@ -11,7 +11,7 @@ import Testing
     var testDescription: String { "\(shape) over \(axes), order \(permutation ?? [])" }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(shape: [1], axes: [0]), Case(shape: [5, 7], axes: [1]), Case(shape: [5, 7], axes: [0]),
     Case(shape: [5, 7], axes: [0, 1]), Case(shape: [3, 4, 50], axes: [1]),
     Case(shape: [3, 40, 21], axes: [0, 2]), Case(shape: [64, 6, 81], axes: [0, 2]),
@@ -40,7 +40,7 @@ import Testing
 
   /// The program that runs on each element before the reduction. Its outputs are the square of the element, two copies
   /// of the element, and whether the element exceeds 1.875.
-  private static let prologue = Program(
+  nonisolated private static let prologue = Program(
     inputs: [.tensor(.float32)],
     instructions: [
       Instruction(.multiply, lane: .float32, operands: [0, 0]),
@@ -53,7 +53,7 @@ import Testing
     ])
 
   /// The program that runs on the results of the reduction. It doubles the first result, and stores the other three.
-  private static let epilogue = Program(
+  nonisolated private static let epilogue = Program(
     inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
     instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],
     outputs: [

@@ -5,7 +5,7 @@ import Testing
 @testable import ApusGPU
 
 /// A failed run says whether it may have overwritten its inputs.
-@Suite(.kernels) struct RunFailureTests {
+@DeviceThread @Suite struct RunFailureTests {
   /// Gathers rows of a table, then overwrites the table with its negation.
   private func plan(_ indices: [Double]) -> PlanBuilder {
     var builder = PlanBuilder()

@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@Suite(.kernels) struct ScanTests {
+@DeviceThread @Suite struct ScanTests {
   @Test(
     arguments: [[3, 5, 4], [1, 10_000, 1], [2, 1, 7], [5, 300, 1], [2, 300, 21]], [ReductionRow.sum, .product])
   func runningResults(_ shape: [Int], _ combine: ReductionRow) throws {

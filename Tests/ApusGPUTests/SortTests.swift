@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@Suite(.kernels) struct SortTests {
+@DeviceThread @Suite struct SortTests {
   @Test(arguments: [(1, 1), (4, 16), (3, 17), (2, 1000), (5, 130)])
   func stableOrder(_ rows: Int, _ columns: Int) throws {
     var numbers = Numbers()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusGPU
 
-@Suite(.kernels) struct SubgroupTests {
+@DeviceThread @Suite struct SubgroupTests {
   private typealias Subgroup = KernelTarget.Subgroup
 
   private func driver() throws -> OpenCLDriver {

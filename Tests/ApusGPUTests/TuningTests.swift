@@ -17,7 +17,7 @@ extension Device {
   }
 }
 
-@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator's times are not those of a device"))
+@DeviceThread @Suite(.enabled(if: !Harness.isSimulator, "the simulator's times are not those of a device"))
 struct TuningTests {
   private func product(m: Int, n: Int, k: Int) -> PlanBuilder {
     var builder = PlanBuilder()

@@ -6,7 +6,7 @@ import Testing
 
 /// The kernels that use wgmma (warpgroup MMA) and TMA, on the stand-in for CUDA, compared with sums in float64 in two
 /// modes of the stand-in (see `MatrixTileTests`).
-@Suite(.blocking, .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
+@DeviceThread @Suite(.enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"))
 struct WarpgroupTileTests {
   private static let device = Harness.openCUDA()
 
@@ -93,7 +93,7 @@ struct WarpgroupTileTests {
     // Some faults lose the device, which the process then cannot use again.
     await #expect(processExitsWith: .success) {
       [original = fault.original as String, planted = fault.planted as String] in
-      try WarpgroupTileTests.expectFault(original, planted)
+      try await WarpgroupTileTests.expectFault(original, planted)
     }
   }
 

@@ -1,5 +1,5 @@
 // Defines the CUDA C++ names that kernels use, so that they compile for the CPU. nvrtc.cpp includes this file before
-// the source of a program. Each CUDA thread is a fibre; fibres.h switches fibres at barriers, and at functions that all
+// the source of a program. Each CUDA thread is a fiber; fibers.h switches fibers at barriers, and at functions that all
 // threads of a warp call together.
 #pragma once
 #include <math.h>
@@ -34,7 +34,7 @@ struct float4 {
 } __attribute__((aligned(16)));
 
 extern "C" {
-/// The block index and the thread index of the running fibre.
+/// The block index and the thread index of the running fiber.
 extern thread_local StandInIndex stand_in_block, stand_in_thread;
 /// Waits until all threads of the block have called the function.
 void stand_in_barrier(void);

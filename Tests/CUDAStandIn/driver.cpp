@@ -6,7 +6,7 @@
 // Environment variables:
 //   STAND_IN_DEVICES   the number of devices (default 1)
 //   STAND_IN_MEMORY    the memory of a device in MiB (default 4096)
-//   STAND_IN_ORDER     `reverse` runs the threads of a block in descending order, see fibres.h
+//   STAND_IN_ORDER     `reverse` runs the threads of a block in descending order, see fibers.h
 //   STAND_IN_COPIES    when asynchronous copies land: `at-once` or `reads-late`, see copies.h
 //   STAND_IN_VERSION   the version that the driver reports (default 13000, CUDA 13.0)
 //   STAND_IN_CAPABILITY  the compute capability as 10 × major + minor (default 90)

@@ -18,10 +18,10 @@ namespace {
 thread_local sigjmp_buf after_fault;
 thread_local volatile bool is_in_block = false;
 thread_local volatile CUresult fault = CUDA_SUCCESS;
-/// What the address sanitizer knows about the stack of the scheduler, and about the stack of a fibre that a fault ends.
+/// What the address sanitizer knows about the stack of the scheduler, and about the stack of a fiber that a fault ends.
 thread_local sanitizer::Stack scheduler_stack, fault_stack;
 
-/// Ends the block that this operating system thread runs: `run_block` (fibres.h) returns the error.
+/// Ends the block that this operating system thread runs: `run_block` (fibers.h) returns the error.
 [[noreturn]] void end_block(CUresult error) {
   fault = error;
   fault_stack.leave(scheduler_stack, true);

@@ -1,7 +1,7 @@
 // The functions that the stand-in for the driver exports to kernels: barriers, exchanges between the threads of a warp,
 // and asynchronous instructions.
 #pragma once
-#include "fibres.h"
+#include "fibers.h"
 
 EXPORT void stand_in_set_reverse(int value) { is_reverse = value != 0; }
 
@@ -9,7 +9,7 @@ EXPORT void stand_in_set_reverse(int value) { is_reverse = value != 0; }
 /// copies.h.
 EXPORT void stand_in_set_copies(int value) { landing = (Landing)value; }
 
-EXPORT void stand_in_barrier(void) { runner.leave(Fibre::at_barrier); }
+EXPORT void stand_in_barrier(void) { runner.leave(Fiber::at_barrier); }
 
 EXPORT void stand_in_check_alignment(const void *address, size_t bytes, const char *instruction) {
   check_alignment(address, bytes, instruction);
@@ -35,18 +35,18 @@ EXPORT void __ubsan_handle_type_mismatch_v1_abort(const MisalignedAccess *access
 // MARK: - Exchanges of a warp
 
 EXPORT void stand_in_exchange(const void *value, size_t bytes) {
-  Fibre &fibre = runner.fibre();
+  Fiber &fiber = runner.fiber();
   sanitizer::check_read(value, bytes);
-  memcpy(fibre.given[fibre.exchange_count % 2], value, bytes);
-  fibre.exchange_count += 1;
-  runner.leave(Fibre::at_exchange);
+  memcpy(fiber.given[fiber.exchange_count % 2], value, bytes);
+  fiber.exchange_count += 1;
+  runner.leave(Fiber::at_exchange);
 }
 
 EXPORT const void *stand_in_given(unsigned int lane) {
   int source = runner.current / warp_size * warp_size + (int)lane;
-  const Fibre &fibre = runner.fibres[source < runner.count ? source : runner.current];
+  const Fiber &fiber = runner.fibers[source < runner.count ? source : runner.current];
   // This thread's count gives the exchange; the other thread may already have begun its next one.
-  return fibre.given[(runner.fibre().exchange_count - 1) % 2];
+  return fiber.given[(runner.fiber().exchange_count - 1) % 2];
 }
 
 EXPORT int stand_in_elect(void) {
@@ -64,12 +64,12 @@ EXPORT void stand_in_copy(void *to, const void *from, int bytes) {
   if (bytes < 0 || bytes > 16) fail(CUDA_ERROR_LAUNCH_FAILED, "COPY_ASYNC of %d bytes", bytes);
   sanitizer::check_write(to, 16);
   sanitizer::check_read(from, (size_t)bytes);
-  runner.fibre().copies.start({to, from, bytes});
+  runner.fiber().copies.start({to, from, bytes});
 }
 
-EXPORT void stand_in_commit_copies(void) { runner.fibre().copies.commit(); }
+EXPORT void stand_in_commit_copies(void) { runner.fiber().copies.commit(); }
 
-EXPORT void stand_in_wait_for_copies(size_t pending) { runner.fibre().copies.wait(pending); }
+EXPORT void stand_in_wait_for_copies(size_t pending) { runner.fiber().copies.wait(pending); }
 
 // MARK: - Barriers
 
@@ -104,12 +104,12 @@ EXPORT void stand_in_load_box(void *to, const void *map, int rank, int x, int y,
 }
 
 EXPORT void stand_in_store_box(const void *map, const void *from, int rank, int x, int y, int z) {
-  runner.fibre().stores.start(BoxCopy(map, from, rank, x, y, z));
+  runner.fiber().stores.start(BoxCopy(map, from, rank, x, y, z));
 }
 
-EXPORT void stand_in_commit_stores(void) { runner.fibre().stores.commit(); }
+EXPORT void stand_in_commit_stores(void) { runner.fiber().stores.commit(); }
 
-EXPORT void stand_in_wait_for_stores(size_t pending) { runner.fibre().stores.wait(pending); }
+EXPORT void stand_in_wait_for_stores(size_t pending) { runner.fiber().stores.wait(pending); }
 
 // MARK: - Products of warpgroups
 
@@ -151,11 +151,11 @@ EXPORT void stand_in_product(
     auto given = (const Given *)stand_in_given((unsigned int)product.thread % 32 / 4 * 4 + i);
     memcpy(product.registers[i], given->registers, sizeof own.registers);
   }
-  runner.fibre().product_count += 1;
-  runner.fibre().products.start(product);
+  runner.fiber().product_count += 1;
+  runner.fiber().products.start(product);
 }
 
-EXPORT void stand_in_commit_products(void) { runner.fibre().products.commit(); }
+EXPORT void stand_in_commit_products(void) { runner.fiber().products.commit(); }
 
 /// A wgmma is one instruction of the whole warpgroup, so no thread continues before the shares of all threads have
 /// landed (second barrier). No share lands before all threads wait (first barrier), so a thread of the warpgroup that
@@ -163,6 +163,6 @@ EXPORT void stand_in_commit_products(void) { runner.fibre().products.commit(); }
 EXPORT void stand_in_wait_for_products(size_t pending) {
   NamedBarrier *barrier = &runner.warpgroups[runner.current / 128];
   runner.meet(barrier, 0, 128, true);
-  runner.fibre().products.wait(pending);
+  runner.fiber().products.wait(pending);
   runner.meet(barrier, 0, 128, true);
 }

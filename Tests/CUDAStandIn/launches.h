@@ -4,7 +4,7 @@
 #include <mutex>
 #include <vector>
 
-#include "fibres.h"
+#include "fibers.h"
 #include "sanitizer.h"
 
 struct CUfunc_st {

@@ -10,8 +10,8 @@ public struct OpBandwidth: TypedWorkload {
   private let inputs: @Sendable (_ size: Int) -> [Shape]
   private let body: @Sendable ([Tensor]) -> Tensor
 
-  /// All operations, with matrices of two sizes: 256x256 (256 KiB of `float32`), which fit into the cache of a core,
-  /// and 4096x4096 (64 MiB), which are larger than most caches. Attention comes last, with 256x256 and 2048x2048 scores
+  /// The operations of the benchmark, each with matrices of two sizes: 256x256 (256 KiB of `float32`), which fit into the
+  /// cache of a core, and 4096x4096 (64 MiB), which are larger than most caches. Attention comes last, with 256x256 and 2048x2048 scores
   /// for each head.
   public static var all: [OpBandwidth] {
     [256, 4096].flatMap { size in operations.map { workload($0, size) } } + [256, 2048].map { workload(attention, $0) }

@@ -79,9 +79,9 @@ enum JPEG {
   static func encode(_ image: Image, quality: Int, isSubsampled: Bool = true) -> [UInt8] {
     guard let handle = tjInitCompress() else { fatalError("jpegData: \(message(nil))") }
     defer { tjDestroy(handle) }
-    let isGrey = image.channels == 1
-    let format = isGrey ? TJPF_GRAY : TJPF_RGB
-    let subsampling = isGrey ? TJSAMP_GRAY : isSubsampled ? TJSAMP_420 : TJSAMP_444
+    let isGray = image.channels == 1
+    let format = isGray ? TJPF_GRAY : TJPF_RGB
+    let subsampling = isGray ? TJSAMP_GRAY : isSubsampled ? TJSAMP_420 : TJSAMP_444
     var (bytes, count): (UnsafeMutablePointer<UInt8>?, UInt) = (nil, 0)
     defer { tjFree(bytes) }
     let status = tjCompress2(

@@ -1,22 +1,6 @@
 import ApusNN
 import ApusTensor
 
-/// Converts images to sequences of their rows: `[batch, channels, height, width]` to
-/// `[batch, height, channels · width]`.
-public struct Rows: Layer {
-  public init() {}
-  public var members: [ModuleMember] { [] }
-
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard x.rank == 4 else {
-      ShapeError("Rows", "the input \(x.shape) is not [batch, channels, height, width]").report()
-      return x
-    }
-    let (batch, height) = (x.shape[0], x.shape[2])
-    return x.transposed([0, 2, 1, 3]).reshaped(to: [batch, height, x.shape[1] * x.shape[3]])
-  }
-}
-
 /// A recurrent layer of a `LayerList`. It maps `[batch, time, features]` to the last state `[batch, size]` or, if
 /// `LayerList.Recurrent.givesAll` is true, to the states of all time steps `[batch, time, size]`. `size` is `units`, or
 /// `2 · units` for a bidirectional layer, which concatenates the states of both directions.

@@ -33,7 +33,7 @@ public struct CBAM: AttendingLayer {
   public var members: [ModuleMember] { [.module("ChannelGate", channelGate), .module("SpatialGate", spatialGate)] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard x.isPicture("CBAM") else { return x }
+    guard x.hasImageAxes(for: "CBAM") else { return x }
     let y = LayerTrace.run("ChannelGate", channelGate, x)
     return LayerTrace.run("SpatialGate", spatialGate, y)
   }
@@ -100,7 +100,7 @@ private struct SpatialGate: Layer {
 extension Tensor {
   /// Whether the tensor has four axes, `[batch, channels, height, width]`. Otherwise reports a `ShapeError` that names
   /// `layer`.
-  func isPicture(_ layer: String) -> Bool {
+  func hasImageAxes(for layer: String) -> Bool {
     guard rank == 4 else {
       ShapeError(layer, "\(shape) is not [batch, channels, height, width]").report()
       return false

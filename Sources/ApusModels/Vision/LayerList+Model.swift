@@ -31,7 +31,7 @@ extension LayerList.Stage {
     case .flatten: return Flatten()
     case .batchNorm: return BatchNorm(input[0])
     case .dropout(let rate): return Dropout(rate)
-    case .rows: return Rows()
+    case .rows: return ImageRows()
     case .recurrent(let layer): return RecurrentLayer(layer, inputs: input[1])
     case .activation(let function): return function.module
     case .link(let link): return Branches(link.kind, branches.map { Sequential($0.map(\.module)) })

@@ -41,7 +41,7 @@ public struct SqueezeExcitation: AttendingLayer {
     return LayerTrace.run("fc2", fc2, squeezed).sigmoid()
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.isPicture("SqueezeExcitation") ? x * factors(x) : x }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.hasImageAxes(for: "SqueezeExcitation") ? x * factors(x) : x }
 
   public func attention(to x: Tensor) -> [AttentionMap] {
     [AttentionMap("", .channels, factors(x).flattened(from: 1))]

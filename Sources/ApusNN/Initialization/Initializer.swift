@@ -66,8 +66,9 @@ extension Initializer {
   }
 
   /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Values outside of this
-  /// range are never drawn, and none are clamped to its ends. The deviation of the result is smaller than `deviation`:
-  /// 0.88 times as large if truncated at two deviations.
+  /// range are never drawn: the inverse distribution function maps uniform numbers into the range, and only its
+  /// rounding errors are clamped. The deviation of the result is smaller than `deviation`: 0.88 times as large if
+  /// truncated at two deviations.
   ///
   /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std` and
   /// `upper = (b − mean) / std`.

@@ -1,9 +1,9 @@
 import ApusTensor
 
 /// The Kullback–Leibler divergence (1951; `torch.nn.KLDivLoss`) of target probabilities `t` from the probabilities
-/// `eˣ`, whose logarithms `x` are given. The loss of each element is `t (log t − x)`, or 0 where `t` is 0. The sum of
-/// these losses over the elements of an example is `KL(t ‖ eˣ)`: use `.batchMean` for the mean divergence of a batch of
-/// vectors.
+/// `eˣ`, whose logarithms `x` are given. The loss of each element is `t (log t − x)`, or 0 where `t` is 0 (NaN, as in
+/// PyTorch, where a target given as a logarithm is −∞). The sum of these losses over the elements of an example is
+/// `KL(t ‖ eˣ)`: use `.batchMean` for the mean divergence of a batch of vectors.
 ///
 /// - Parameters:
 ///   - logProbabilities: any shape, for example from `logSoftmax()`.

@@ -20,7 +20,7 @@ import ApusTensor
 ///
 /// A step builds its graph, as `minimize` does, in these cases:
 ///
-/// - with loss scaling, and with update rules that look ahead (`LookAheadRule`) or whose `hasFixedFormula` is false;
+/// - with loss scaling, and with update rules that look ahead (`GradientPointRule`) or whose `hasFixedFormula` is false;
 /// - inside of `recordingGradients`, `withPrecision`, `checkingShapes`, `detectingAnomalies` and similar scopes;
 /// - while the program holds a value of the model or of the optimizer that the plan would overwrite;
 /// - if a value of the model or of the optimizer is pending (not computed yet);

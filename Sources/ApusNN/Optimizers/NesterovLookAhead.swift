@@ -10,7 +10,7 @@ import ApusTensor
 /// At a constant rate the points `w + momentum · v` equal the weights of `SGD(momentum:, isNesterov: true)`, which
 /// takes the gradient at its weights. Here, losses and gradients must be computed at `w + momentum · v` instead: take
 /// steps with `Optimizer.minimize`, or compute gradients inside `Optimizer.atGradientPoint`.
-public struct NesterovLookAhead: MomentumRule, LookAheadRule {
+public struct NesterovLookAhead: MomentumRule, GradientPointRule {
   public static let name = "nesterov-look-ahead"
   public var learningRate: Double
   public var momentum: Double

@@ -205,12 +205,12 @@ public final class Optimizer {
   }
 
   /// Runs `body` with the parameters at the point where the rule requires gradients. For most rules this point is the
-  /// current value of the parameters; see `LookAheadRule` for the others.
+  /// current value of the parameters; see `GradientPointRule` for the others.
   public func atGradientPoint<R>(_ body: () throws -> R) rethrows -> R {
-    guard rule is any LookAheadRule else { return try body() }
+    guard rule is any GradientPointRule else { return try body() }
     var values: [ObjectIdentifier: Tensor] = [:]
     for (index, parameter) in parameters.enumerated() where parameter.isTrainable {
-      guard let rule = rule(of: groupOfParameter[index].map { groups[$0] }) as? any LookAheadRule else { continue }
+      guard let rule = rule(of: groupOfParameter[index].map { groups[$0] }) as? any GradientPointRule else { continue }
       let value = parameter.box.storedValue
       let point = rule.point { .number($0, dtype: value.dtype, device: value.device) }
       values[ObjectIdentifier(parameter.box)] = point(value, slots[index])

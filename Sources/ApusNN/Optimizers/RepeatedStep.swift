@@ -206,7 +206,7 @@ private enum ModelScopes {
 extension Optimizer {
   /// Whether each update applies the same formula, apart from numbers that the host computes.
   fileprivate var hasFixedFormula: Bool {
-    rule.hasFixedFormula && lossScaler == nil && !(rule is any LookAheadRule)
+    rule.hasFixedFormula && lossScaler == nil && !(rule is any GradientPointRule)
   }
 
   /// The number of tensors that a step may replace: the values of the model and the rule's state.

@@ -55,7 +55,7 @@ public protocol MomentumRule: UpdateRule {
 }
 
 /// A rule that requires gradients at a point other than the parameters' values.
-public protocol LookAheadRule: UpdateRule {
+public protocol GradientPointRule: UpdateRule {
   /// Returns a function that computes the point at which the gradient of a parameter is taken, in the shape and type of
   /// the parameter's value. `state` are the rule's tensors in the order of `stateNames`.
   func point(number: (Double) -> Tensor) -> (_ value: Tensor, _ state: [Tensor]) -> Tensor

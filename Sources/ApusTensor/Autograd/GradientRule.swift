@@ -86,3 +86,13 @@ struct GradientInput {
   func output(_ index: Int) -> Tensor { node.results.tensor(index, of: node) }
   var attributes: Attributes { node.attributes }
 }
+
+extension Node {
+  /// Whether gradients flow to the inputs.
+  var isDifferentiable: Bool {
+    switch op.gradient {
+    case .notDifferentiable, .definedByCaller: false
+    case .rule, .result, .part: dtype.isFloatingPoint
+    }
+  }
+}

@@ -358,7 +358,7 @@ struct Evaluator: ~Copyable {
     for (index, unmanaged) in bound.outputNodes.enumerated() {
       unmanaged._withUnsafeGuaranteedRef {
         $0.buffer = outputs[index]
-        $0.origin = RunRecord.Output(record: record, number: Int32(truncatingIfNeeded: index))
+        $0.origin = RunDependencies.Output(record: record, number: Int32(truncatingIfNeeded: index))
       }
     }
     if entry.hasIndices {
@@ -424,15 +424,15 @@ struct Evaluator: ~Copyable {
   }
 
   /// Returns a record of the run, with its inputs and outputs.
-  private func record(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunRecord {
+  private func record(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunDependencies {
     let record = recordOfInputs(entry, bound)
     for node in bound.outputNodes { node._withUnsafeGuaranteedRef { record.append($0.serial, origin: nil) } }
     return record
   }
 
   /// Returns a record of a run with its inputs only. The caller appends the outputs.
-  func recordOfInputs(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunRecord {
-    let record = RunRecord.empty(entry.dependencies, capacity: bound.inputNodes.count + entry.outputs.count)
+  func recordOfInputs(_ entry: PlanCache.Entry, _ bound: Bindings) -> RunDependencies {
+    let record = RunDependencies.empty(entry.dependencies, capacity: bound.inputNodes.count + entry.outputs.count)
     for (index, node) in bound.inputNodes.enumerated() {
       node._withUnsafeGuaranteedRef { record.append($0.serial, origin: bound.donatable[index] ? nil : $0.origin) }
     }

@@ -42,7 +42,7 @@ final class Node: @unchecked Sendable {
   /// Whether an evaluation has reused the memory of the value.
   @exclusivity(unchecked) var isConsumed = false
   /// The run that computed the value, and the index of the output in that run; `nil` for uploaded values.
-  @exclusivity(unchecked) var origin: RunRecord.Output?
+  @exclusivity(unchecked) var origin: RunDependencies.Output?
   /// Rare properties. They are on the heap because few nodes have any.
   @exclusivity(unchecked) private var notes: NodeNotes?
   /// Why there is no value, for example a failed upload; reported when the value is used.

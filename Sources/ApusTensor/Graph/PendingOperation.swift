@@ -13,7 +13,7 @@ public struct PendingOperation: Sendable {
   private let whole: Node?
 
   /// How far the results of two correct implementations may differ.
-  public enum Precision: Hashable, Sendable {
+  public enum Accuracy: Hashable, Sendable {
     /// Not at all: the operation moves, compares or selects values.
     case exact
     /// By the rounding of an elementwise function.
@@ -26,7 +26,7 @@ public struct PendingOperation: Sendable {
   }
 
   /// The allowed difference for this kind of operation.
-  public var precision: Precision {
+  public var accuracy: Accuracy {
     let count = max(1, result.elementCount)
     switch result.node.op.lower {
     case .leaf, .scalar, .constant, .index, .view: return .exact

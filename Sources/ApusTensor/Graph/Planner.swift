@@ -264,6 +264,6 @@ extension Op {
 
   /// A copy of a value to memory, which the planner inserts for a step that reads the value from memory.
   static let materialize: Op = Op(
-    name: "fill", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
+    name: "materialize", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })
 }

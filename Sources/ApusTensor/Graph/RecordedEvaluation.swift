@@ -364,12 +364,13 @@ package struct RecordedEvaluation {
 
   /// Stores the new state and returns the results.
   /// - Parameter record: a record of the run with its inputs.
-  private func store(_ buffers: [Buffer], _ record: RunRecord, _ state: [Node], _ access: StateAccess) -> [Tensor] {
+  private func store(_ buffers: [Buffer], _ record: RunDependencies, _ state: [Node], _ access: StateAccess) -> [Tensor]
+  {
     var results: [Tensor?] = Array(repeating: nil, count: resultTypes.count)
     for (number, (output, buffer)) in zip(outputs, buffers).enumerated() {
       func note(_ node: Node) {
         record.append(node.serial, origin: nil)
-        node.origin = RunRecord.Output(record: record, number: Int32(truncatingIfNeeded: number))
+        node.origin = RunDependencies.Output(record: record, number: Int32(truncatingIfNeeded: number))
       }
       switch output {
       case .result(let index):

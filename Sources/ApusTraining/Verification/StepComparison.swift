@@ -90,7 +90,7 @@ private struct Replay {
     let expected = try operation.repeated(on: reference, with: inputs).array(of: Double.self)
     let values = try copy(result).array(of: Double.self)
     var magnitudes: [Double] = []
-    switch operation.precision {
+    switch operation.accuracy {
     case .exact, .elementwise: break
     case .composed:
       magnitudes = Array(repeating: expected.reduce(0) { max($0, abs($1)) }, count: expected.count)
@@ -99,7 +99,7 @@ private struct Replay {
       let absolute = inputs.map { $0.dtype.isFloatingPoint ? $0.abs() : $0 }
       magnitudes = try operation.repeated(on: reference, with: absolute).array(of: Double.self)
     }
-    let tolerance = Tolerance(dtype: result.dtype, precision: operation.precision)
+    let tolerance = Tolerance(dtype: result.dtype, accuracy: operation.accuracy)
     var worst: (element: Int, share: Double) = (0, 0)
     for index in values.indices {
       let magnitude = magnitudes.isEmpty ? 0 : magnitudes[index]

@@ -3,7 +3,7 @@ import ApusTensor
 /// The tolerance for the difference of two computed values.
 struct Tolerance {
   let dtype: DType
-  let precision: PendingOperation.Precision
+  let accuracy: PendingOperation.Accuracy
 
   /// The bound on the difference in an element.
   ///
@@ -23,7 +23,7 @@ struct Tolerance {
   ///   - magnitude: for sums, the sum of the terms' magnitudes; for composed operations, the magnitude of the largest
   ///     element; otherwise 0.
   func bound(_ value: Double, magnitude: Double) -> Double {
-    switch (precision, dtype) {
+    switch (accuracy, dtype) {
     case (.exact, _): return 0
     case (_, .float16): return 1e-3 * max(abs(value), magnitude) + 0x1p-24
     case (_, .bfloat16): return 1.6e-2 * max(abs(value), magnitude) + 0x1p-133

@@ -34,7 +34,7 @@ extension OpCase {
   func isComposed(on device: TestDevice) throws -> Bool {
     try withDevice(device.device) { () throws in
       let result = try checkingShapes { apply(tensors(grids(0, dtype: dtypes[0]), dtype: dtypes[0])) }
-      return pendingOperations(of: [result]).filter { $0.precision != .exact }.count > 1
+      return pendingOperations(of: [result]).filter { $0.accuracy != .exact }.count > 1
     }
   }
 

@@ -142,7 +142,7 @@ private struct Resampler {
         rows.weights.withUnsafeBufferPointer { weights in
           sum(first, rowBytes, weights.baseAddress! + new * rows.taps, rows.taps, count, into: row)
         }
-        if channels == 3 { alongColors(row, newRow) } else { alongGrey(row, newRow) }
+        if channels == 3 { alongColors(row, newRow) } else { alongGray(row, newRow) }
         store(newRow, target + new * newCount, newCount)
       }
     }
@@ -193,7 +193,7 @@ private struct Resampler {
     }
   }
 
-  private func alongGrey(_ row: UnsafeMutablePointer<Float>, _ newRow: UnsafeMutablePointer<Float>) {
+  private func alongGray(_ row: UnsafeMutablePointer<Float>, _ newRow: UnsafeMutablePointer<Float>) {
     let taps = columns.taps
     columns.starts.withUnsafeBufferPointer { starts in
       columns.weights.withUnsafeBufferPointer { weights in

@@ -1,7 +1,7 @@
-// The threads of CUDA as fibres (coroutines with their own stacks): one operating system thread runs the threads of a
-// block in turn. A fibre runs until it ends or waits: at a barrier of the block, a named barrier, an mbarrier or
-// WGMMA_WAIT, or for an exchange between the threads of its warp. A fibre has a stack from its start to its end. In
-// kernels without waits, each fibre ends before the next one starts, so all use the same stack.
+// The threads of CUDA as fibers (coroutines with their own stacks): one operating system thread runs the threads of a
+// block in turn. A fiber runs until it ends or waits: at a barrier of the block, a named barrier, an mbarrier or
+// WGMMA_WAIT, or for an exchange between the threads of its warp. A fiber has a stack from its start to its end. In
+// kernels without waits, each fiber ends before the next one starts, so all use the same stack.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -60,7 +60,7 @@ constexpr size_t stack_size = 256 << 10;
 /// Calls a kernel with parameters of eight bytes each.
 typedef void (*Kernel)(const uint64_t *parameters);
 
-/// What a fibre waits for at an mbarrier or a named barrier: it continues when `holds(object, value)` is true.
+/// What a fiber waits for at an mbarrier or a named barrier: it continues when `holds(object, value)` is true.
 struct Condition {
   bool (*holds)(const void *object, unsigned int value) = nullptr;
   const void *object = nullptr;
@@ -72,11 +72,11 @@ struct alignas(1024) Chunk {
   unsigned char bytes[1024];
 };
 
-struct Fibre {
+struct Fiber {
   enum State { ready, at_barrier, at_exchange, at_condition, ended };
 
   State state = ended;
-  /// The saved stack pointer of a fibre that waits; null before the fibre starts.
+  /// The saved stack pointer of a fiber that waits; null before the fiber starts.
   void *stack_pointer = nullptr;
   char *stack = nullptr;
   sanitizer::Stack sanitized;
@@ -100,8 +100,8 @@ std::atomic<bool> is_reverse = [] {
 
 /// Runs the blocks of a launch on one operating system thread.
 struct Runner {
-  std::vector<Fibre> fibres;
-  /// The stacks that no fibre uses.
+  std::vector<Fiber> fibers;
+  /// The stacks that no fiber uses.
   std::vector<char *> free_stacks;
   void *scheduler = nullptr;
   int current = 0;
@@ -122,18 +122,18 @@ struct Runner {
     for (char *stack : free_stacks) munmap(stack, stack_size);
   }
 
-  /// Gives a fibre a stack, prepared so that the first switch to it starts the kernel. Returns false if there is no
+  /// Gives a fiber a stack, prepared so that the first switch to it starts the kernel. Returns false if there is no
   /// memory.
-  bool start(Fibre &fibre);
+  bool start(Fiber &fiber);
 
-  Fibre &fibre() { return fibres[current]; }
+  Fiber &fiber() { return fibers[current]; }
 
-  void leave(Fibre::State state) {
-    Fibre &fibre = fibres[current];
-    fibre.state = state;
-    fibre.sanitized.leave(scheduler_stack, state == Fibre::ended);
-    stand_in_switch(&fibre.stack_pointer, scheduler);
-    fibre.sanitized.enter();
+  void leave(Fiber::State state) {
+    Fiber &fiber = fibers[current];
+    fiber.state = state;
+    fiber.sanitized.leave(scheduler_stack, state == Fiber::ended);
+    stand_in_switch(&fiber.stack_pointer, scheduler);
+    fiber.sanitized.enter();
   }
 
   /// Arrives at a barrier of `threads` threads, and waits for the others if `waits`.
@@ -145,11 +145,11 @@ struct Runner {
     if (waits) wait({holds, barrier, generation});
   }
 
-  /// Lets the fibre wait until a condition holds.
+  /// Lets the fiber wait until a condition holds.
   void wait(const Condition &condition) {
     if (condition.holds(condition.object, condition.value)) return;
-    fibre().condition = condition;
-    leave(Fibre::at_condition);
+    fiber().condition = condition;
+    leave(Fiber::at_condition);
   }
 
   void reset();
@@ -162,14 +162,14 @@ struct Runner {
 
 thread_local Runner runner;
 
-__attribute__((noinline)) void fibre_main() {
-  runner.fibre().sanitized.enter(&scheduler_stack);
+__attribute__((noinline)) void fiber_main() {
+  runner.fiber().sanitized.enter(&scheduler_stack);
   runner.kernel(runner.parameters);
-  runner.leave(Fibre::ended);
+  runner.leave(Fiber::ended);
   abort();
 }
 
-bool Runner::start(Fibre &fibre) {
+bool Runner::start(Fiber &fiber) {
   if (free_stacks.empty()) {
     void *stack = mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED) {
@@ -178,30 +178,30 @@ bool Runner::start(Fibre &fibre) {
     }
     free_stacks.push_back((char *)stack);
   }
-  fibre.stack = free_stacks.back();
+  fiber.stack = free_stacks.back();
   free_stacks.pop_back();
   // The tops of the stacks have different offsets, so that they are in different cache sets. The first switch pops six
-  // registers and returns to `fibre_main`, with the stack aligned as after a call.
-  size_t number = (size_t)fibre.stack / stack_size;
-  void **top = (void **)(fibre.stack + stack_size - number % 64 * 576) - 1;
+  // registers and returns to `fiber_main`, with the stack aligned as after a call.
+  size_t number = (size_t)fiber.stack / stack_size;
+  void **top = (void **)(fiber.stack + stack_size - number % 64 * 576) - 1;
   *top = nullptr;
-  *--top = (void *)fibre_main;
+  *--top = (void *)fiber_main;
   for (int k = 0; k < 6; k += 1) *--top = nullptr;
-  fibre.stack_pointer = top;
-  fibre.sanitized = {fibre.stack, stack_size};
+  fiber.stack_pointer = top;
+  fiber.sanitized = {fiber.stack, stack_size};
   return true;
 }
 
 void Runner::reset() {
-  if ((int)fibres.size() < count) fibres.resize((size_t)count);
+  if ((int)fibers.size() < count) fibers.resize((size_t)count);
   for (int i = 0; i < count; i += 1) {
-    fibres[i].state = Fibre::ready;
-    fibres[i].stack_pointer = nullptr;
-    fibres[i].exchange_count = 0;
-    fibres[i].copies.clear();
-    fibres[i].stores.clear();
-    fibres[i].products.clear();
-    fibres[i].product_count = 0;
+    fibers[i].state = Fiber::ready;
+    fibers[i].stack_pointer = nullptr;
+    fibers[i].exchange_count = 0;
+    fibers[i].copies.clear();
+    fibers[i].stores.clear();
+    fibers[i].products.clear();
+    fibers[i].product_count = 0;
   }
   loads.clear();
   for (auto &barrier : named) barrier = {};
@@ -209,42 +209,42 @@ void Runner::reset() {
   shared_base = 0;
 }
 
-/// Runs each fibre that is ready, in turn. Returns false if there is no memory for a stack.
+/// Runs each fiber that is ready, in turn. Returns false if there is no memory for a stack.
 bool Runner::run_ready(bool is_reversed) {
   for (int k = 0; k < count; k += 1) {
     int i = is_reversed ? count - 1 - k : k;
-    if (fibres[i].state != Fibre::ready) continue;
-    if (fibres[i].stack_pointer == nullptr && !start(fibres[i])) return false;
+    if (fibers[i].state != Fiber::ready) continue;
+    if (fibers[i].stack_pointer == nullptr && !start(fibers[i])) return false;
     current = i;
     stand_in_thread = {(unsigned int)i, 0, 0};
-    scheduler_stack.leave(fibres[i].sanitized);
-    stand_in_switch(&scheduler, fibres[i].stack_pointer);
+    scheduler_stack.leave(fibers[i].sanitized);
+    stand_in_switch(&scheduler, fibers[i].stack_pointer);
     scheduler_stack.enter();
-    if (fibres[i].state == Fibre::ended) free_stacks.push_back(fibres[i].stack);
+    if (fibers[i].state == Fiber::ended) free_stacks.push_back(fibers[i].stack);
   }
   return true;
 }
 
-/// Marks fibres as ready: those of a warp that have all reached an exchange, those whose condition holds, and all
-/// fibres if all have reached the barrier of the block. Returns whether any fibre is ready.
+/// Marks fibers as ready: those of a warp that have all reached an exchange, those whose condition holds, and all
+/// fibers if all have reached the barrier of the block. Returns whether any fiber is ready.
 bool Runner::release() {
   bool has_ready = false;
   int at_barrier = 0;
   for (int start = 0; start < count; start += warp_size) {
     int end = std::min(start + warp_size, count);
     bool is_complete = true;
-    for (int i = start; i < end; i += 1) is_complete = is_complete && fibres[i].state == Fibre::at_exchange;
+    for (int i = start; i < end; i += 1) is_complete = is_complete && fibers[i].state == Fiber::at_exchange;
     for (int i = start; i < end; i += 1) {
-      Fibre &fibre = fibres[i];
-      bool holds = fibre.state == Fibre::at_condition &&
-          fibre.condition.holds(fibre.condition.object, fibre.condition.value);
-      if (is_complete || holds) fibre.state = Fibre::ready;
-      has_ready = has_ready || fibre.state == Fibre::ready;
-      at_barrier += fibre.state == Fibre::at_barrier;
+      Fiber &fiber = fibers[i];
+      bool holds = fiber.state == Fiber::at_condition &&
+          fiber.condition.holds(fiber.condition.object, fiber.condition.value);
+      if (is_complete || holds) fiber.state = Fiber::ready;
+      has_ready = has_ready || fiber.state == Fiber::ready;
+      at_barrier += fiber.state == Fiber::at_barrier;
     }
   }
   if (at_barrier < count) return has_ready;
-  for (int i = 0; i < count; i += 1) fibres[i].state = Fibre::ready;
+  for (int i = 0; i < count; i += 1) fibers[i].state = Fiber::ready;
   return true;
 }
 
@@ -264,9 +264,9 @@ void Runner::land_load(bool is_reversed) {
 void Runner::check_end() {
   size_t stores = 0, products = 0;
   for (int i = 0; i < count; i += 1) {
-    stores += fibres[i].stores.pending();
-    products += fibres[i].products.pending();
-    if (fibres[i].product_count != fibres[i / 128 * 128].product_count) {
+    stores += fibers[i].stores.pending();
+    products += fibers[i].products.pending();
+    if (fibers[i].product_count != fibers[i / 128 * 128].product_count) {
       fail(CUDA_ERROR_LAUNCH_FAILED, "a product that not all warps of a warpgroup call");
     }
   }
@@ -285,15 +285,15 @@ CUresult Runner::run_block() {
     if (!run_ready(is_reversed)) return CUDA_ERROR_LAUNCH_FAILED;
     if (release()) continue;
     int states[5] = {};
-    for (int i = 0; i < count; i += 1) states[fibres[i].state] += 1;
-    if (states[Fibre::ended] == count) break;
+    for (int i = 0; i < count; i += 1) states[fibers[i].state] += 1;
+    if (states[Fiber::ended] == count) break;
     // TMA loads land as late as possible: when no thread can continue without them.
     if (loads.empty()) {
       fprintf(
           stderr,
           "CUDA stand-in: deadlock in a block: %d threads wait at the barrier, %d for an exchange of their warp, "
           "%d at an mbarrier or a named barrier; %d have ended\n",
-          states[Fibre::at_barrier], states[Fibre::at_exchange], states[Fibre::at_condition], states[Fibre::ended]);
+          states[Fiber::at_barrier], states[Fiber::at_exchange], states[Fiber::at_condition], states[Fiber::ended]);
       return CUDA_ERROR_LAUNCH_FAILED;
     }
     land_load(is_reversed);
@@ -303,7 +303,7 @@ CUresult Runner::run_block() {
 }
 
 /// Runs a block of the launch in `runner`, and returns the error of its kernel. After an error, the device is lost, and
-/// this operating system thread runs no other block, so the state of the fibres does not matter.
+/// this operating system thread runs no other block, so the state of the fibers does not matter.
 CUresult run_block() {
   static bool is_installed = [] {
     struct sigaction action = {};

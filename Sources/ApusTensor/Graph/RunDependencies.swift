@@ -54,23 +54,13 @@ struct DependencyTable {
   }
 }
 
-extension Node {
-  /// Whether gradients flow to the inputs.
-  var isDifferentiable: Bool {
-    switch op.gradient {
-    case .notDifferentiable, .definedByCaller: false
-    case .rule, .result, .part: dtype.isFloatingPoint
-    }
-  }
-}
-
 /// The dependencies between the values of one run. They remain known after the values have released their graph.
 ///
 /// Every evaluation creates a record, so a record and its values share one allocation.
-final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
+final class RunDependencies: ManagedBuffer<RunDependenciesHeader, RunDependenciesValue> {
   /// An output of a run.
   struct Output {
-    let record: RunRecord
+    let record: RunDependencies
     let number: Int32
   }
 
@@ -79,9 +69,9 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   private var depth: Int { withUnsafeMutablePointerToHeader { $0.pointee.depth } }
 
   /// A record with room for the inputs and outputs of a run. The caller appends the inputs first, then the outputs.
-  static func empty(_ table: DependencyTable, capacity: Int) -> RunRecord {
-    let record = create(minimumCapacity: capacity) { _ in RunRecordHeader(table: table) }
-    return unsafeDowncast(record, to: RunRecord.self)
+  static func empty(_ table: DependencyTable, capacity: Int) -> RunDependencies {
+    let record = create(minimumCapacity: capacity) { _ in RunDependenciesHeader(table: table) }
+    return unsafeDowncast(record, to: RunDependencies.self)
   }
 
   deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
@@ -91,9 +81,9 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   ///   its origin would keep the records of up to `depthLimit` earlier runs in memory.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
-    let kept = depth < RunRecord.depthLimit ? origin : nil
+    let kept = depth < RunDependencies.depthLimit ? origin : nil
     withUnsafeMutablePointers { header, values in
-      (values + header.pointee.count).initialize(to: RunRecordValue(serial: serial, origin: kept))
+      (values + header.pointee.count).initialize(to: RunDependenciesValue(serial: serial, origin: kept))
       header.pointee.count += 1
       if kept != nil { header.pointee.depth = max(header.pointee.depth, depth + 1) }
     }
@@ -122,7 +112,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   }
 }
 
-struct RunRecordHeader {
+struct RunDependenciesHeader {
   let table: DependencyTable
   /// The number of appended values.
   var count = 0
@@ -131,7 +121,7 @@ struct RunRecordHeader {
 }
 
 /// An input or an output of a run.
-struct RunRecordValue {
+struct RunDependenciesValue {
   let serial: UInt64
-  let origin: RunRecord.Output?
+  let origin: RunDependencies.Output?
 }
