@@ -91,7 +91,7 @@ struct MatrixProduct {
   /// Runs the product with the given kernel shape in each of `modes`. Returns a description of the first wrong result,
   /// or of a mode whose results differ from those of the first mode; `nil` if there is none.
   /// - Parameter localSize: the expected number of work-items of a group with this shape.
-  func fault(
+  @DeviceThread func fault(
     _ shape: any KernelShape, localSize: Int, on device: GPUDevice<CheckedDriver<CUDADriver>>,
     modes: [CUDAStandIn.Mode] = CUDAStandIn.Mode.opposites
   ) throws -> String? {

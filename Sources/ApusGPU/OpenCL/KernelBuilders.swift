@@ -39,11 +39,11 @@ final class KernelBuilders: Sendable {
   }
 
   /// Sends one program to each builder, from the first program on, and waits for the results. Programs beyond `count`
-  /// are left to the driver, and so is a single program, which a builder would not build sooner.
+  /// are left to the driver.
   /// - Returns: the number of programs that were built.
   func build(_ programs: [ProgramSource], options: String) -> Int {
     builders.withLock { builders in
-      guard programs.count > 1 else { return 0 }
+      guard !programs.isEmpty else { return 0 }
       var used: [Int32] = []
       for program in programs.prefix(count) {
         // A builder that exited because it was idle is replaced.
