@@ -61,7 +61,7 @@ def others(found: Lines) -> float:
 
 
 def quietest(run) -> Lines:
-    """Calls `run` until other processes do not disturb a call, at most ATTEMPTS times. Returns the lines of the call
+    """Calls `run` until a call is not disturbed by other processes, but at most ATTEMPTS times. Returns the lines of the call
     that was disturbed least."""
     attempts = []
     while len(attempts) < ATTEMPTS and (not attempts or others(attempts[-1]) > QUIET):

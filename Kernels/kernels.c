@@ -134,6 +134,15 @@ static const struct {
     {"matmul/matrix_copy.cl", (const char[]){
 #embed "matmul/matrix_copy.cl" suffix(, 0)
     }},
+    {"matmul/matrix_multiply.cl", (const char[]){
+#embed "matmul/matrix_multiply.cl" suffix(, 0)
+    }},
+    {"matmul/simt_multiply.cl", (const char[]){
+#embed "matmul/simt_multiply.cl" suffix(, 0)
+    }},
+    {"matmul/simt_block.cl", (const char[]){
+#embed "matmul/simt_block.cl" suffix(, 0)
+    }},
     {"matmul/tile_fetch.cl", (const char[]){
 #embed "matmul/tile_fetch.cl" suffix(, 0)
     }},

@@ -26,7 +26,8 @@ public struct Measurement: Sendable {
   /// The time of the first step with a new batch size minus the time of the second step with the same batch size: the
   /// median over three batch sizes, and at least 0. `nil` in the same cases as `firstStepMilliseconds`.
   public var otherBatchMilliseconds: Double?
-  /// The peak memory of the workload, in bytes; `nil` in the same cases as `firstStepMilliseconds`.
+  /// The peak memory of the workload, in bytes; `nil` in the same cases as `firstStepMilliseconds`,
+  /// and if the system does not report it.
   public var peakByteCount: Int?
 
   public init(_ benchmark: String, problem: String, device: ComputeDevice, timing: Timing) {

@@ -48,4 +48,7 @@ const char *_Nullable apus_reduction_name(int row);
 /// The cost that elementwise.def gives the row.
 int apus_elementwise_cost(apus_elementwise_row row);
 
+/// The number of operands of the row: 1 or 2.
+int apus_elementwise_operands(apus_elementwise_row row);
+
 #endif

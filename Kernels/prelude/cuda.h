@@ -27,6 +27,11 @@
 #define PREFETCH(pointer)
 // Loads four elements from an address that is a multiple of 16 bytes.
 #define LOAD_QUAD(p) (*(const float4 *)(p))
+// CHUNK declares neighboring elements that a work-item loads or stores with one instruction. LOAD_CHUNK and STORE_CHUNK
+// copy them as one value of the type `words`: u32, uint2 or uint4. The address is a multiple of the size of this type.
+#define CHUNK(type, name, count) __align__(16) type name[count]
+#define LOAD_CHUNK(words, name, p) (*(words *)(name) = *(const words *)(p))
+#define STORE_CHUNK(words, name, p) (*(words *)(p) = *(const words *)(name))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")
 

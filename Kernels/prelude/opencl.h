@@ -51,6 +51,10 @@
 #endif
 // Loads four elements from an address that is a multiple of 16.
 #define LOAD_QUAD(p) (*(GLOBAL const float4 *)(p))
+// See prelude/cuda.h.
+#define CHUNK(type, name, count) type name[count] __attribute__((aligned(16)))
+#define LOAD_CHUNK(words, name, p) (*(words *)(name) = *(GLOBAL const words *)(p))
+#define STORE_CHUNK(words, name, p) (*(GLOBAL words *)(p) = *(const words *)(name))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("clang loop unroll(disable) vectorize(disable)")
 

@@ -9,6 +9,7 @@
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
 //   STORE_t, SCATTER_t(…, v)           store v where LOAD_t and GATHER_t read
+//   VALUE_t(v), ELEMENT_t(v)           the value of elements as they are in memory, and the reverse
 //   CONVERT_a_b(v)                     from type a to type b; float to integer truncates and saturates, NaN becomes 0
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0, else y
 //   CONSTANT_a(bits)                   the number with these bits in all lanes
@@ -37,6 +38,8 @@
 
 // Loads read whole registers; all memory allocations end with padding for that. Lanes from `count` on are unspecified.
 #define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
+  INLINE V VALUE_##name(wide v) { return READ(v); }                                                 \
+  INLINE wide ELEMENT_##name(V v) { return WRITE(v); }                                              \
   INLINE V LOAD_##name(GLOBAL const type *p, i64 at, int count) {                                   \
     wide v = VLOAD(p + at);                                                                         \
     return READ(v);                                                                                 \

@@ -8,8 +8,8 @@
 // The prefetch distance, in bytes.
 #define ROWS_AHEAD 32768
 
-/// The addresses of the three rows. `e` contains the exponentials of the previous row until the exponentials of the
-/// current row overwrite them.
+/// The addresses of the three rows. If there are quotients, `e` contains the exponentials of the previous row until the
+/// exponentials of the current row overwrite them.
 typedef struct {
   const char *next, *row;
   char *e, *quotients;

@@ -21,6 +21,8 @@ extension ElementwiseRow: @retroactive CaseIterable, @retroactive CustomStringCo
   package var cost: Int { Int(apus_elementwise_cost(self)) }
   /// Whether the row costs no more than a load and a store.
   package var isCheap: Bool { cost <= 2 }
+  /// The number of operands: 1 or 2.
+  package var operandCount: Int { Int(apus_elementwise_operands(self)) }
 }
 
 extension ReductionRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {

@@ -36,6 +36,16 @@ struct ResumeTests {
     #expect(!again.errors.contains("resuming"), "\(again.errors)")
   }
 
+  /// The last bits of results depend on the instruction set. A run that continues with another one says so.
+  @Test func anotherInstructionSetIsReported() throws {
+    _ = try digest(Invocation(words("run", steps: 9)))
+    let path = ["train", "--resume", scratch.file("run"), "--steps"]
+    let same = try Invocation(path + ["10"])
+    #expect(!same.errors.contains("continues on"), "\(same.errors)")
+    let other = try Invocation(path + ["11"], environment: ["APUS_SIMD": "baseline"])
+    #expect(other.errors.contains(/trained on cpu \(.*avx.*\), and training continues on cpu \(.*baseline\):/))
+  }
+
   /// If a run has already done more steps than the options allow, the message states the steps and names the options.
   /// It does not say that the run has another model.
   @Test(arguments: [["--steps", "5"], ["--epochs", "1"]])
@@ -104,7 +114,7 @@ struct ResumeTests {
     _ = try digest(Invocation(words("run", steps: 3)))
     for (option, value, reason) in [
       ("--batch-size", "16", "its batch_size is 32, not 16"), ("--seed", "5", "its seed is 0, not 5"),
-      ("--layers", "dense 10", "not \"dense 10\""), ("--clip-norm", "1", "its clip_norm is not set, not 1.0"),
+      ("--layers", "dense 10", "not \"dense 10\""), ("--clip-norm", "1", "its clip_norm is unset, not 1.0"),
     ] {
       let run = try Invocation("train", "--resume", scratch.file("run"), "--steps", "6", option, value)
       #expect(run.status == 65 && run.errors.contains(reason), "\(run.errors)")

@@ -1,7 +1,8 @@
 import ApusDevice
-import ApusGPU
 import ApusTestSupport
 import Testing
+
+@testable import ApusGPU
 
 @DeviceThread @Suite struct ElementwiseTests {
   /// `y = x·s + b` over `[rows, columns]`, with a scalar `s` and `b: [columns]` broadcast to all rows.
@@ -46,6 +47,55 @@ import Testing
         #expect(output == x.indices.map { x[$0] * 3 + b[$0 % columns] })
       }
     }
+  }
+
+  /// Kernels for GPUs read and write large arrays in chunks of up to 16 bytes, if the elements of a chunk are contiguous
+  /// and aligned: here rows of `x` from an offset on, rows of `y` that repeat, and a column of `z`.
+  @Test(
+    .enabled(if: !Harness.isSimulator, "the arrays are large"),
+    arguments: [
+      (DType.float32, 0, "uint4"), (.float32, 2, "uint2"), (.float32, 1, nil), (.bfloat16, 0, "uint4"),
+      (.float16, 4, "uint2"), (.float16, 2, "u32"), (.float16, 1, nil), (.int32, 4, "uint4"), (.uint8, 8, "uint2"),
+      (.int64, 0, "uint4"),
+    ] as [(DType, Int, String?)])
+  func largeArraysAreReadInChunks(dtype: DType, offset: Int, words: String?) throws {
+    let (rows, columns) = (260, 256)
+    let (shape, count): (Shape, Int) = ([rows, columns], rows * columns)
+    // Small integers, whose sums are exact in every type.
+    func numbers(_ count: Int, _ factor: Int) -> [Double] { (0..<count).map { Double($0 * factor % 23) } }
+    let (x, y, z) = (numbers(count + offset, 7), numbers(columns, 5), numbers(rows, 3))
+    var builder = PlanBuilder()
+    let layouts = [
+      Layout(shape: shape, strides: [columns, 1], offset: offset), Layout(shape: shape, strides: [0, 1]),
+      Layout(shape: shape, strides: [1, 0]),
+    ]
+    let arguments = zip([x, y, z], layouts).map { numbers, layout in
+      Argument.tensor(Operand(value: builder.input(numbers, dtype), layout: layout))
+    }
+    let result = Operand(value: builder.output(count, dtype), layout: Layout(contiguous: shape))
+    let program = Program(
+      inputs: [.tensor(dtype), .tensor(dtype), .tensor(dtype), .index(.int32)],
+      instructions: [
+        Instruction(.add, lane: dtype.lane, operands: [0, 1]), Instruction(.add, lane: dtype.lane, operands: [4, 2]),
+        dtype.lane == .int32
+          ? Instruction(.absolute, lane: .int32, operands: [3])
+          : Instruction(.convert, lane: .int32, result: dtype.lane, operands: [3]),
+        Instruction(.add, lane: dtype.lane, operands: [5, 6]),
+      ],
+      outputs: [Program.Output(register: 7, dtype: dtype)])
+    let index = Argument.index(Layout(shape: shape, strides: [0, 1]))
+    builder.step(
+      .elementwise(
+        Elementwise(
+          program: program, segments: [Binding(domain: shape, arguments: arguments + [index], results: [result])])))
+    let expected = (0..<count).map { position in
+      let (row, column) = (position / columns, position % columns)
+      let sum = x[position + offset] + y[column] + z[row] + Double(column)
+      return dtype == .uint8 ? sum.truncatingRemainder(dividingBy: 256) : dtype.rounded(sum)
+    }
+    for (_, device) in Harness.devices { #expect(try builder.results(on: device)[0] == expected) }
+    let kernel = try Harness.openCUDA().lower(builder.plan, TuningTable()).launches[0].kernel.text
+    #expect(words.map { kernel.contains("LOAD_CHUNK(\($0), ") } ?? !kernel.contains("CHUNK"), "\(kernel)")
   }
 
   /// Every 16-bit number converts to `float32` exactly. A `float32` number between two 16-bit numbers rounds to the

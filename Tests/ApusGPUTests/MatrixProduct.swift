@@ -137,7 +137,7 @@ struct PlantedFault: Sendable {
 extension MatrixFormat {
   var inputPrecision: InputPrecision {
     switch self {
-    case .float16, .bfloat16, .int8: .float32
+    case .float16, .bfloat16, .float32, .int8: .float32
     case .tf32: .tf32
     case .tf32x3: .tf32x3
     }

@@ -22,13 +22,14 @@ struct MatrixTileTests {
   /// All combinations of row-major and column-major factors, with sizes of whole and partial tiles.
   @Test(
     arguments: MatrixTile.all.map { ($0, MatrixFormat.bfloat16) }
-      + [.float16, .int8, .tf32, .tf32x3].map { (MatrixTile(64, 64, stages: 4), $0) })
+      + [.float16, .int8, .tf32, .tf32x3].map { (MatrixTile(64, 64, stages: 4), $0) }
+      + MatrixTile.simt.map { ($0, .float32) })
   func products(tile: MatrixTile, format: MatrixFormat) throws {
     // The terms of `stages - 1` steps: those that the kernel copies before its first step.
     let depth = MatrixTile.stepWordCount * 4 / format.dtype.byteCount * (tile.stages - 1)
     for (rows, columns, terms) in [(0, 0, 0), (1, 2, 3), (2, 3, 1), (3, 1, 2), (16, 32, 16)] {
       for order in 0..<4 {
-        for isAligned in rows % 16 == 0 ? [true] : [false, true] {
+        for isAligned in rows % 16 == 0 || format == .float32 ? [true] : [false, true] {
           try check(
             MatrixProduct(
               m: tile.rows + rows, n: tile.columns + columns, k: depth + terms, isLeftTransposed: order % 2 == 1,
@@ -48,6 +49,21 @@ struct MatrixTileTests {
             m: m, n: n, k: k, isLeftTransposed: order % 2 == 1, isRightTransposed: order / 2 == 1, dtype: .bfloat16,
             isAligned: false), MatrixTile(64, 64, stages: 4))
       }
+    }
+  }
+
+  /// With `float32` factors, each sum is one chain of multiply-adds over the terms in ascending order, so the results
+  /// have the same bits as those of `matmul/tiled.cl`.
+  @Test func float32SumsHaveTheBitsOfTiledProducts() throws {
+    let tiled = Harness.openCUDA { $0.hasMatrixUnits = false }
+    for order in 0..<4 {
+      let plan = MatrixProduct(
+        batch: 2, m: 70, n: 66, k: 230, isLeftTransposed: order % 2 == 1, isRightTransposed: order / 2 == 1,
+        dtype: .float32, isAligned: true
+      ).build().plan
+      #expect(try plan.run(on: Self.device)[0] == plan.run(on: tiled)[0])
+      let launches = try [Self.device, tiled].map { try $0.lower(plan.plan, TuningTable()).launches[0].kernel.name }
+      #expect(launches[0].contains("matmul_simt") && launches[1].contains("matmul_tiled"), "\(launches)")
     }
   }
 
@@ -102,9 +118,12 @@ struct MatrixTileTests {
       PlantedFault("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)"),
       PlantedFault("lane / 8 % 2 * 8", "lane / 16 * 8"),
       PlantedFault("(across / 8 ^ along % 8)", "(across / 8 ^ along % 4)"),
+      PlantedFault("along / 4 ^ across / 2 % 4", "along / 4 ^ across % 4", .float32),
+      PlantedFault("a[q][r]", "a[r][q]", .float32),
+      PlantedFault("COPY_ASYNC_WAIT(4 - 2)", "COPY_ASYNC_WAIT(4 - 1)", .float32),
       PlantedFault("r[i] = ptx_tf32(AS_F(r[i]));", ";", .tf32),
       PlantedFault("q % 2 * 8", "q / 2 * 8", .tf32),
-      PlantedFault("MMA_tf32(sums[i][j], a + 4, ", "if (0) MMA_tf32(sums[i][j], a, ", .tf32x3),
+      PlantedFault("MMA_tf32(block, a + 4, ", "if (0) MMA_tf32(block, a, ", .tf32x3),
     ])
   func plantedFaultsAreFound(fault: PlantedFault) throws {
     #expect(try result(of: fault, modes: CUDAStandIn.Mode.all) != nil)

@@ -37,8 +37,10 @@ import Testing
       (ModuleCase.layers + ModuleCase.moreActivations).map { self.name($0.make()) }
     }
     // `DropoutTests` and `ModuleTests` test these types: random layers, containers, closures and `inMode`.
-    let others: Set = ["Dropout", "Sequential", "Function", "InMode"]
-    check("layers", try types("Layers", ["Layer", "Module"]), others.union(covered), atLeast: 50)
+    let others: Set = [
+      "AlphaDropout", "ChannelDropout", "Dropout", "FeatureAlphaDropout", "Function", "InMode", "Sequential",
+    ]
+    check("layers", try types("Layers", ["Layer", "Module", "DroppingLayer"]), others.union(covered), atLeast: 50)
   }
 
   @Test func everyRecurrentModuleHasACase() throws {

@@ -199,6 +199,8 @@ import Testing
     Mistake("select") { x, _, _ in _ = x.select(x, .zeros([2])) },
     Mistake("replacing") { x, _, _ in _ = x.replacing(where: x .> 0, with: .zeros([2])) },
     Mistake("replacing") { x, _, _ in _ = x.replacing(where: .zeros([2], dtype: .bool), with: 1) },
+    Mistake("replacing") { x, _, _ in _ = x[0..<1].replacing(where: .zeros([2, 3], dtype: .bool), with: 1) },
+    Mistake("replacing") { x, _, _ in _ = x[0..<1].replacing(where: x[0..<1] .> 0, with: x) },
     Mistake("compressed") { x, _, _ in _ = try? x.compressed(by: .zeros([3], dtype: .bool)) },
     Mistake("gathering") { x, _, _ in _ = x.gathering(x, axis: 0) },
     Mistake("gathering") { x, _, _ in _ = x.gathering([true], axis: 0) },
@@ -290,6 +292,11 @@ import Testing
     Mistake("subscript") { x, _, _ in
       var y = x
       y[x .> 0] = Tensor.zeros([2])
+      _ = y
+    },
+    Mistake("subscript") { x, _, _ in
+      var y = x[0..<1]
+      y[x .> 0] = 1
       _ = y
     },
     Mistake("replacing") { x, _, _ in _ = x.replacing(2, with: .zeros([3])) },

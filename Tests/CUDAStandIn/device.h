@@ -27,10 +27,24 @@
 struct StandInIndex {
   unsigned int x, y, z;
 };
-/// The copy constructor is not trivial, because -fsanitize=alignment does not check trivial copies of structs.
+// Copies of these structs are not trivial, because -fsanitize=alignment does not check trivial copies.
 struct float4 {
   float x, y, z, w;
   float4(const float4 &other) : x(other.x), y(other.y), z(other.z), w(other.w) {}
+} __attribute__((aligned(16)));
+struct uint2 {
+  unsigned x, y;
+  uint2 &operator=(const uint2 &other) {
+    x = other.x, y = other.y;
+    return *this;
+  }
+} __attribute__((aligned(8)));
+struct uint4 {
+  unsigned x, y, z, w;
+  uint4 &operator=(const uint4 &other) {
+    x = other.x, y = other.y, z = other.z, w = other.w;
+    return *this;
+  }
 } __attribute__((aligned(16)));
 
 extern "C" {

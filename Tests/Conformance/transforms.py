@@ -8,8 +8,8 @@ transform:
   bilinear, bicubic            F.interpolate with align_corners=False; the numbers are as for antialias. bicubic has
                                antialias=True. Pillow's bicubic resize is not used, because it clips to 0 ... 255 after
                                the first axis
-  affine, rotate               torchvision's functional, bilinear: angle, right, down, scale, shear x, shear y, fill
-  brightness … hue             torchvision's functional: the factor
+  affine, rotate               torchvision.transforms.functional, bilinear: angle, right, down, scale, shear x, shear y, fill
+  brightness … hue             torchvision.transforms.functional: the factor
   gray                         Pillow's convert("L")
   pad                          numpy.pad: top, bottom, left, right
   center                       torchvision's center_crop
@@ -98,7 +98,8 @@ for channels, image in picture.items():
         (45, 1, 1, 1, 0, 0, 90),
     ):
         # The fill value is subtracted before the transform and added after it, so pixels outside of the input get this
-        # value. With the argument `fill`, torchvision would blend the edges twice.
+        # value. With the argument `fill`, torchvision would interpolate edge pixels with zeros and then blend them with
+        # the fill value.
         found = F.affine(tensor(image).double() - fill, angle, [right, down], scale, [x, y], **bilinear) + fill
         add(
             f"affine {angle} {scale} {channels}",

@@ -10,9 +10,10 @@ public struct OpBandwidth: TypedWorkload {
   private let inputs: @Sendable (_ size: Int) -> [Shape]
   private let body: @Sendable ([Tensor]) -> Tensor
 
-  /// The operations of the benchmark, each with matrices of two sizes: 256x256 (256 KiB of `float32`), which fit into the
-  /// cache of a core, and 4096x4096 (64 MiB), which are larger than most caches. Attention comes last, with 256x256 and 2048x2048 scores
-  /// for each head.
+  /// The operations of the benchmark, each with matrices of two sizes: 256x256 (256 KiB of `float32`), which fit into
+  /// the cache of a core, and 4096x4096 (64 MiB), which are larger than most caches. The operations include
+  /// every row of `Kernels/elementwise.def` that takes longer than a load and a store. Attention comes last, with 256x256
+  /// and 2048x2048 scores for each head.
   public static var all: [OpBandwidth] {
     [256, 4096].flatMap { size in operations.map { workload($0, size) } } + [256, 2048].map { workload(attention, $0) }
   }
@@ -62,7 +63,17 @@ extension OpBandwidth {
     "attention", { Array(repeating: [4, 16, $0, 64], count: 3) }, { scaledDotProductAttention($0[0], $0[1], $0[2]) }
   )
 
-  private static let operations: [Row] = [
+  /// A row of `elementwise.def`. The name of the workload is the row's name in kebab case: `floor-divide`.
+  private static func row(_ function: ElementwiseFunction) -> Row {
+    (
+      function.name.reduce(into: "") { $0 += $1.isUppercase ? "-" + $1.lowercased() : String($1) },
+      { Array(repeating: [$0, $0], count: function.operandCount) }, { function($0) }
+    )
+  }
+
+  private static let operations: [Row] = composed + ElementwiseFunction.costly.map(row)
+
+  private static let composed: [Row] = [
     // A copy, written as the concatenation of two halves: the baseline for the other operations.
     unary("copy") {
       let (rows, half) = ($0.shape[0], $0.shape[0] / 2)
@@ -71,13 +82,6 @@ extension OpBandwidth {
     unary("negate") { -$0 },
     unary("relu") { $0.relu() },
     unary("rsqrt") { $0.rsqrt() },
-    unary("exp") { $0.exp() },
-    unary("log") { $0.log() },
-    unary("tanh") { $0.tanh() },
-    unary("sigmoid") { $0.sigmoid() },
-    unary("sin") { $0.sin() },
-    unary("erf") { $0.erf() },
-    unary("gelu") { $0.gelu() },
     unary("gelu-tanh") { $0.gelu(isApproximate: true) },
     unary("gelu-tanh-gradient") { x in
       recordingGradients { gradients(of: x.gelu(isApproximate: true).sum(), withRespectTo: [x])[0] }

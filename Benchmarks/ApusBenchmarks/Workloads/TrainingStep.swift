@@ -176,7 +176,7 @@ public struct TrainingStep: Workload {
     switch try ModelDescription.find(name).kind {
     case .images(let network): return (try network.model(), .classification, .images(network.inputSize), 10)
     case .language(var network):
-      // The recipe of char-lstm has dropout; the workloads have none.
+      // char-lstm has dropout; its workload has none.
       network.dropout = 0
       let model = try network.languageModel(vocabulary: count)
       return (model, .tokens, .texts(length: network.sequenceLength, hasTargetPerToken: true), count)

@@ -2,7 +2,8 @@
 /// `"`.
 ///
 /// A word is a run of letters, digits and combining marks, with apostrophes and hyphens inside. White space other than
-/// a line feed is dropped; decoding inserts spaces at their usual positions. Any other character is a token of its own.
+/// a line feed is dropped; decoding inserts spaces between words, except around some punctuation marks. Any other
+/// character is a token of its own.
 public struct WordTokenizer: Tokenizer, Hashable {
   public static let kind = "word"
 

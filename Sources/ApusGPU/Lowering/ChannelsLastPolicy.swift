@@ -18,8 +18,8 @@ extension GPUDevice {
     guard geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse,
       ConvolutionMethod(geometry, pass, .channelsLast, dtype, inputPrecision, driver.target) != nil
     else { return .never }
-    // Only kernels for channels-last images use matrix units. It is assumed, but not measured, that matrix units save
-    // more time than the conversion of images takes.
+    // Only kernels for channels-last images use matrix units and asynchronous copies. It is assumed, but not measured,
+    // that these save more time than the conversion of images takes.
     guard geometry.kernel.wrappedProduct == 1, !driver.target.hasMatrixUnits else {
       return ChannelsLastPreference(.always)
     }

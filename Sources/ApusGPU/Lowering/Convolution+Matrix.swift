@@ -2,18 +2,18 @@ import ApusDevice
 import ApusSystem
 
 extension ConvolutionGeometry {
-  /// Whether kernels for matrix units can compute the passes of the convolution over channels-last images. The images
+  /// Whether `Kernels/matmul/matrix.cl` can compute the passes of the convolution over channels-last images. The images
   /// and the kernel must have depth 1, and the channels one group. The channels of a pixel must be a multiple of 16
   /// bytes.
-  func fitsMatrixUnits(_ dtype: DType, _ inputPrecision: InputPrecision) -> Bool {
+  func hasMatrixProducts(_ dtype: DType, _ inputPrecision: InputPrecision) -> Bool {
     guard hasPixelProducts(dtype), let format = MatrixFormat(dtype, inputPrecision) else { return false }
     return inputChannels % format.chunk == 0 && outputChannels % format.chunk == 0
   }
 }
 
 extension PlanLowering {
-  /// Lowers a pass over channels-last images as a product of implicit matrices with matrix units (implicit GEMM). `x`
-  /// is the input, `y` the output; a pixel is one position in one image; depth is the inner dimension of the product:
+  /// Lowers a pass over channels-last images as a product of implicit matrices (implicit GEMM), which
+  /// `Kernels/matmul/matrix.cl` computes. `x` is the input, `y` the output; a pixel is one position in one image; depth is the inner dimension of the product:
   ///
   /// | pass | rows | columns | depth |
   /// |---|---|---|---|
@@ -35,14 +35,14 @@ extension PlanLowering {
       }
     let parts = step.pass == .weightGradient ? Self.split(depth, rows, columns) : SumParts(count: 1, size: depth)
     let tile = chooseMatrixTile(
-      "convolution \(step.pass) \(format) taps\(taps)", batch: parts.count, rows: rows, columns: columns,
+      "convolution \(step.pass) \(format) taps\(taps)", format, batch: parts.count, rows: rows, columns: columns,
       depth: parts.size)
     let offset = max(
       location(value: step.left).offset, location(value: step.right).offset, maximumOffset(of: step.epilogue))
     if step.pass != .weightGradient { lowerReorderedWeights(step) }
 
     var builder = KernelBuilder(
-      family: "convolution_matrix", target: target,
+      family: "convolution_\(format.kernelName)", target: target,
       isLarge: KernelBuilder.isLarge(max(inputPixels * x, outputPixels * y, parts.count * taps * x * y) + offset))
     var template = KernelTemplate(tile, format, &builder)
     let (rowTiles, columnTiles) = (ceilDivide(rows, tile.rows), ceilDivide(columns, tile.columns))
@@ -55,7 +55,8 @@ extension PlanLowering {
       "const \(builder.index) until = SMALLER((batch + 1) * \(parts.size), (\(builder.index))\(depth));"
     template["begin"] = "batch * \(parts.size)"
     template["end"] = "until"
-    for copy in copies(step, format, rows: rows, columns: columns, &builder) { template.insert(copy, of: tile) }
+    let (left, right) = copies(step, format, rows: rows, columns: columns, &builder)
+    template.insert(left, right, of: tile, format)
     if step.pass == .weightGradient {
       let workspace = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
       template["OUTPUT"] = "const \(builder.index) tap = tiledColumn / \(x);"
@@ -104,7 +105,7 @@ extension PlanLowering {
   /// The copies of both factors.
   private func copies(
     _ step: Convolution, _ format: MatrixFormat, rows: Int, columns: Int, _ builder: inout KernelBuilder
-  ) -> [MatrixCopy] {
+  ) -> (left: MatrixCopy, right: MatrixCopy) {
     let g = step.geometry
     let index = builder.index
     func pointer(_ value: Int) -> (name: String, offset: String, isAligned: Bool) {
@@ -126,28 +127,28 @@ extension PlanLowering {
         + "\n" + Self.splittingIndex("depth", ["tapH", "tapW", "channel"], [g.kernel.z, channels], index) + "\n"
         + (isForward ? Self.inputPixel(g, index) : Self.outputPixel(g, index))
       let length = channels * g.kernel.wrappedProduct
-      return [
+      return (
         MatrixCopy(
           .left, format, image, "\(offset) + from * \(channels) + channel", isAligned: isAligned, isTransposed: false,
           if: "isInside && row < \(rows) && depth < until", text),
         MatrixCopy(
           .right, format, weights, "column * \(length) + depth", isTransposed: false,
           if: "column < \(columns) && depth < until"),
-      ]
+      )
     }
     let gradient = pointer(step.right)
     let window =
       Self.splittingIndex("depth", ["image", "h", "w"], [g.output.y, g.output.z], index) + "\n"
       + Self.splittingIndex("column", ["tapH", "tapW", "channel"], [g.kernel.z, x], index) + "\n"
       + Self.inputPixel(g, index)
-    return [
+    return (
       MatrixCopy(
         .left, format, gradient.name, "\(gradient.offset) + depth * \(y) + row", isAligned: gradient.isAligned,
         isTransposed: true, if: "row < \(rows) && depth < until"),
       MatrixCopy(
         .right, format, image, "\(offset) + from * \(x) + channel", isAligned: isAligned, isTransposed: true,
         if: "isInside && column < \(columns) && depth < until", window),
-    ]
+    )
   }
 
   /// Code that computes `from`, the pixel of `x` that a tap reads for the pixel `(image, h, w)` of `y`, and `isInside`,

@@ -4,9 +4,9 @@ import ApusSystem
 /// How a gradient of weights is split into tasks for `Kernels/convolution/winograd_products.cl`. The split depends only
 /// on the sizes.
 ///
-/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles (4 × 4 results each),
-/// and the work-item of a part transforms its tiles. A gradient with many weights is computed in blocks of channels:
-/// each block covers all tiles, which an earlier launch transforms.
+/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles (a tile is 4 × 4
+/// elements of y, the output of the forward convolution), and the work-item of a part transforms these tiles. A gradient
+/// with many weights is computed in blocks of channels: each block covers all tiles, which an earlier launch transforms.
 struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
@@ -14,7 +14,7 @@ struct WinogradGradientTiling {
   /// The numbers of channels in a block: `rows` of x, the input, and `columns` of y, the output.
   private static let block = (rows: 64, columns: 32)
   private static let mostItems = 16
-  /// The maximum number of transformed elements: 24 MB, which most last-level caches hold.
+  /// The maximum number of transformed elements. As `float32`, they take 24 MB, which fit into most last-level caches.
   private static let mostShared = 6_000_000
 
   let grid: WinogradGeometry
@@ -43,8 +43,8 @@ struct WinogradGradientTiling {
   var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tileCount }
 
   var pitch: (x: Int, y: Int) { (WinogradGeometry.pitch(channels.x), WinogradGeometry.pitch(channels.y)) }
-  // The distances in memory between the 36 positions (the elements of a transformed tile). At distances that are powers
-  // of two, positions would map to the same cache sets.
+  // The distances in memory between the 36 positions (the elements of a transformed tile). If the
+  // distances were powers of two, the positions would map to the same cache sets, so the pitches and `+ 32` avoid that.
   var distance: (x: Int, y: Int) { (tilesPerBlock * pitch.x, tilesPerBlock * pitch.y) }
   var sumDistance: Int { channelsPerBlock * columnsPerBlock + 32 }
   /// The offset of the transforms of gradients, after the transforms of patches.

@@ -5,7 +5,8 @@ import ApusDevice
 enum ConvolutionMethod {
   /// GPU kernels: an implicit GEMM, a matrix product that reads the windows from the images without im2col.
   case tiled
-  /// For channels-last images: an implicit GEMM with the matrix units of GPUs.
+  /// For channels-last images: an implicit GEMM with asynchronous copies and, unless the factors are `float32`, with
+  /// matrix units.
   case matrix
   /// For channels-last images: products of pixels with the weights of each tap (position in the kernel).
   case pixels
@@ -37,7 +38,7 @@ enum ConvolutionMethod {
     switch (target.kernelClass, order) {
     case (_, .mixed): return nil
     case (.gpu, .channelsLast):
-      guard target.hasMatrixUnits, g.fitsMatrixUnits(dtype, inputPrecision) else { return nil }
+      guard target.hasMatrixUnits, g.hasMatrixProducts(dtype, inputPrecision) else { return nil }
       self = .matrix
     case (.gpu, .channelsFirst): self = .tiled
     case (.cpu, .channelsLast):

@@ -8,10 +8,12 @@ extension PlanLowering {
     var rows: StridedLoop
     var columns: (extent: Int, strides: [Int])
     var elementCount: Int
+    /// The number of neighboring elements that a work-item processes at a time.
+    var chunk: Int
 
     /// The properties that the kernel source depends on.
     var signature: [Int] {
-      [rows.rank] + columns.strides.map { $0 == 0 ? 0 : $0 == 1 || columns.extent == 1 ? 1 : 2 }
+      [rows.rank, chunk] + columns.strides.map { $0 == 0 ? 0 : $0 == 1 || columns.extent == 1 ? 1 : 2 }
     }
 
     /// Whether indices need more than 32 bits.
@@ -41,7 +43,9 @@ extension PlanLowering {
     for (bound, domain) in bindings where domain.elementCount > 0 {
       var rows = StridedLoop(bound.layouts, shape: domain, axes: 0..<domain.rank)
       let columns = rows.removeLast()
-      let segment = Segment(bound: bound, rows: rows, columns: columns, elementCount: domain.elementCount)
+      let segment = Segment(
+        bound: bound, rows: rows, columns: columns, elementCount: domain.elementCount,
+        chunk: isCPU ? 1 : program.chunk(bound, rows, columns, elementCount: domain.elementCount))
       if isCPU, let axis = program.transposedAxis(rows, columns) {
         launchTransposed(program.outputs[0].dtype, bound, rows, columns, axis: axis)
         continue
@@ -114,9 +118,46 @@ extension PlanLowering {
     var text = ExpressionEmitter(
       program, segment.bound, rows: segment.rows, columns: segment.columns, &builder)
     return builder.overRows(
-      segment.rows.count, columns: segment.columns.extent, elementsPerGroup: elementsPerGroup,
+      segment.rows.count, columns: segment.columns.extent, elementsPerGroup: max(elementsPerGroup, 256 * segment.chunk),
+      chunk: segment.chunk,
       begin: { text.beginRow("row", &$0) },
-      body: { text.emit(column: "column", count: "count", &$0) })
+      body: {
+        if segment.chunk == 1 {
+          text.emit(column: "column", count: "count", &$0)
+        } else {
+          text.emitChunk(of: segment.chunk, column: "column", &$0)
+        }
+      })
+  }
+}
+
+extension Program {
+  /// The number of neighboring elements that a work-item of a GPU processes at a time, so that it loads and stores 4 to
+  /// 16 bytes with one instruction: 8, 4 or 2, or 1 if the arrays are not aligned for that or are small.
+  fileprivate func chunk(
+    _ bound: BoundProgram, _ rows: StridedLoop, _ columns: (extent: Int, strides: [Int]), elementCount: Int
+  ) -> Int {
+    // Small arrays do not use the whole memory bandwidth in any case, and fewer kernels have to be built.
+    guard elementCount >= 1 << 16, columns.strides.allSatisfy({ $0 == 0 || $0 == 1 }) else { return 1 }
+    var arrays: [(dtype: DType, offset: Int)?] = []
+    for (input, argument) in zip(inputs, bound.arguments) {
+      switch (input, argument) {
+      case (.tensor(let dtype), .tensor(let location)): arrays.append((dtype, location.offset))
+      case (.index, .index): arrays.append(nil)
+      default: break
+      }
+    }
+    for (output, location) in zip(outputs, bound.results) { arrays.append((output.dtype, location.offset)) }
+    // Element indices are not in memory, and an array without a stride along the columns is read once for each row.
+    let contiguous = arrays.indices.filter { arrays[$0] != nil && columns.strides[$0] == 1 }
+    let largest = contiguous.map { arrays[$0]!.dtype.byteCount }.max() ?? 16
+    return [8, 4, 2].first { chunk in
+      chunk * largest <= 16 && columns.extent % chunk == 0
+        && contiguous.allSatisfy { array in
+          arrays[array]!.dtype.byteCount * chunk >= 4
+            && ([arrays[array]!.offset] + rows.strides[array]).allSatisfy { $0 % chunk == 0 }
+        }
+    } ?? 1
   }
 }
 

@@ -15,6 +15,8 @@ struct ExpressionEmitter {
     var offset = ""
     /// The register, if its value is constant along the row.
     var rowRegister: String?
+    /// The chunk, if the elements are loaded or stored in chunks; see `emitChunk`.
+    var chunk: String?
   }
 
   private let program: Program
@@ -139,6 +141,34 @@ struct ExpressionEmitter {
     }
   }
 
+  /// Emits the program for the `size` elements from column `column` on. Each array is loaded or stored with one
+  /// instruction for all of them. All strides are 0 or 1.
+  func emitChunk(of size: Int, column: String, _ builder: inout KernelBuilder) {
+    var inner = self
+    for index in inputs.indices {
+      guard let access = inputs[index], access.rowRegister == nil else { continue }
+      inner.inputs[index]!.offset = "\(access.offset) + \(column)"
+      guard let pointer = access.pointer else { continue }
+      let chunk = builder.unique("chunk")
+      builder.line("CHUNK(\(access.dtype.storage), \(chunk), \(size));")
+      builder.line("LOAD_CHUNK(\(access.dtype.words(size)), \(chunk), \(pointer) + \(access.offset) + \(column));")
+      inner.inputs[index]!.chunk = chunk
+    }
+    for (index, access) in results.enumerated() {
+      let chunk = builder.unique("chunk")
+      builder.line("CHUNK(\(access.dtype.storage), \(chunk), \(size));")
+      inner.results[index].chunk = chunk
+    }
+    builder.block("UNROLL for (int element = 0; element < \(size); element += 1)") { builder in
+      inner.emit(column: "element", count: "1", &builder)
+    }
+    for (access, chunked) in zip(results, inner.results) {
+      builder.line(
+        "STORE_CHUNK(\(access.dtype.words(size)), \(chunked.chunk!), "
+          + "\(access.pointer!) + \(access.offset) + \(column));")
+    }
+  }
+
   /// Emits the loads and instructions of the program and returns the registers of `outputs`.
   func registers(
     column: String, count: String, cores: [String] = [], outputs: [Program.Output],
@@ -170,6 +200,10 @@ struct ExpressionEmitter {
       let access = inputs[position]!
       if let register = access.rowRegister { return register }
       let name = builder.unique("r")
+      if let chunk = access.chunk {
+        builder.line("const \(access.dtype.lane.vector) \(name) = VALUE_\(access.dtype)(\(chunk)[\(column)]);")
+        return name
+      }
       let value =
         switch (access.pointer, access.stride) {
         case (nil, .other(let stride)):
@@ -189,6 +223,9 @@ struct ExpressionEmitter {
   private func store(
     _ register: String, _ access: Access, column: String, count: String, _ builder: inout KernelBuilder
   ) {
+    if let chunk = access.chunk {
+      return builder.line("\(chunk)[\(column)] = ELEMENT_\(access.dtype)(\(register));")
+    }
     switch access.stride {
     case .other(let stride):
       builder.line(
@@ -262,6 +299,15 @@ extension ElementwiseRow {
 }
 
 extension DType {
+  /// The type of a register of 4, 8 or 16 bytes that holds `count` elements.
+  fileprivate func words(_ count: Int) -> String {
+    switch count * byteCount {
+    case 4: "u32"
+    case 8: "uint2"
+    default: "uint4"
+    }
+  }
+
   /// The operation that rounds numbers of the arithmetic type (lane) to this type; `nil` for integers, and for types in
   /// which programs compute.
   fileprivate var rounding: ElementwiseRow? {

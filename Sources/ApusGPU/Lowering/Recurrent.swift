@@ -49,15 +49,16 @@ extension PlanLowering {
     var rows: Int
     /// The number of sequences that a work-group computes, `rows` at a time.
     var rowsPerGroup: Int
-    /// In the backward pass, the number of registers of columns that are computed from one load of a gradient.
+    /// In the backward pass, the number of registers, each with the sums of `width` columns, that are updated from one
+    /// load of a gradient.
     var vectors = 1
     /// In the forward pass, the number of gates that are computed from one load of a state.
     var gates: Int
   }
 
-  /// Returns a tile whose sums fit the registers. On a CPU with many registers, there are enough sums to hide the
-  /// latency of a multiply-add; if the batch has too few sequences for every core, the tile has 4 sequences. On a GPU,
-  /// the tile has 4 sequences.
+  /// Returns a tile whose sums fit into the registers. On a CPU with many registers, a tile has 6 or 8 sequences, so that
+  /// there are enough sums to hide the latency of a multiply-add; it has 4 if such tiles would be too few to give every
+  /// core one. On a GPU, it has 4 sequences.
   private func tile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     guard isCPU else { return RecurrentTile(rows: 4, rowsPerGroup: 4, gates: g.gates) }
@@ -69,8 +70,8 @@ extension PlanLowering {
   }
 
   /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one work-group. The group
-  /// multiplies all its sequences by one panel of weights before the next panel, so that the panel stays in a low-level
-  /// cache. All batches with more than two tiles per core have tiles with the same number of sequences, and so the same
+  /// multiplies all its sequences by one panel of weights before the next panel, so that the panel stays in a cache
+  /// close to the core. All batches with more than two tiles per core have tiles with the same number of sequences, and so the same
   /// kernel.
   private func narrowTile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
@@ -83,7 +84,7 @@ extension PlanLowering {
       rows: rows, rowsPerGroup: blocks * rows, gates: rows * g.gates <= most ? g.gates : 1)
   }
 
-  /// Whether there are as many registers as with AVX-512.
+  /// Whether the registers hold at least 32 vectors of the arithmetic type, as with AVX-512 and `float32`.
   private func hasManyRegisters(_ step: Recurrent) -> Bool { registers(of: step) >= 32 }
 
   /// Returns the number of vectors of `width` elements of the arithmetic type that fit into the registers of a core.

@@ -6,16 +6,19 @@ extension KernelBuilder {
   /// every 256th of the group's `elementsPerGroup` elements. The code of `begin` can use `row`, and the code of `body`
   /// also `column` and `count`.
   ///
+  /// With a `chunk` of several elements, which only a GPU can have, `body` processes this number of neighboring elements
+  /// from `column` on. It divides `columns`.
+  ///
   /// The kernel must define a variable `start` with the index of the first group of these rows: 0, unless several
   /// segments of an elementwise step share the launch.
   /// - Returns: the number of groups.
   mutating func overRows(
-    _ rows: Int, columns: Int, elementsPerGroup: Int,
+    _ rows: Int, columns: Int, elementsPerGroup: Int, chunk: Int = 1,
     begin: (inout KernelBuilder) -> Void, body: (inout KernelBuilder) -> Void
   ) -> Int {
     target.kernelClass == .cpu
       ? overRegisters(rows, columns, elementsPerGroup, begin, body)
-      : overElements(rows, columns, elementsPerGroup, begin, body)
+      : overElements(rows, columns, elementsPerGroup, chunk, begin, body)
   }
 
   /// Emits the loops for a CPU. A unit is a row or, if rows are long, a piece of a row.
@@ -46,18 +49,20 @@ extension KernelBuilder {
   }
 
   private mutating func overElements(
-    _ rows: Int, _ columns: Int, _ elementsPerGroup: Int, _ begin: (inout KernelBuilder) -> Void,
+    _ rows: Int, _ columns: Int, _ elementsPerGroup: Int, _ chunk: Int, _ begin: (inout KernelBuilder) -> Void,
     _ body: (inout KernelBuilder) -> Void
   ) -> Int {
-    let total = number(rows * columns)
-    let extent = number(columns)
+    let chunksPerGroup = elementsPerGroup / chunk
+    let total = number(rows * columns / chunk)
+    let extent = number(columns / chunk)
+    let (step, factor) = (256, chunk == 1 ? "" : " * \(chunk)")
     line("const int count = 1;")
-    line("\(index) position = (\(index))(GROUP_ID() - start) * \(elementsPerGroup) + (\(index))LOCAL_ID();")
-    block("for (int pass = 0; pass < \(elementsPerGroup / 256); pass += 1, position += 256)") { builder in
+    line("\(index) position = (\(index))(GROUP_ID() - start) * \(chunksPerGroup) + (\(index))LOCAL_ID();")
+    block("for (int pass = 0; pass < \(chunksPerGroup / step); pass += 1, position += \(step))") { builder in
       let index = builder.index
       builder.line("if (position >= \(total)) return;")
       builder.line("const \(index) row = position / \(extent);")
-      builder.line("const \(index) column = position - row * \(extent);")
+      builder.line("const \(index) column = (position - row * \(extent))\(factor);")
       begin(&builder)
       body(&builder)
     }

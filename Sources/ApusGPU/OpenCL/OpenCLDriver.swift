@@ -49,7 +49,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     self.entry = entry
     self.options = options
     api = entry.api.functions
-    info = entry.info
+    info = entry.info(forcedClass: options.kernelClass)
     target = entry.target(options.kernelClass)
     builders = KernelBuilders(entry, target)
     target.parallelBuilds = builders?.count ?? 1

@@ -161,14 +161,18 @@ extension OpenCLEntry {
   private var type: Int { number(CL_DEVICE_TYPE, cl_device_type.self) }
   var isCPU: Bool { type & Int(CL_DEVICE_TYPE_CPU) != 0 }
 
-  var info: DeviceInfo {
+  var info: DeviceInfo { info(forcedClass: nil) }
+
+  /// - Parameter forcedClass: the kernel class of `APUS_KERNEL_CLASS`, which the description then names.
+  func info(forcedClass: KernelTarget.Class?) -> DeviceInfo {
     let isGPU = type & Int(CL_DEVICE_TYPE_GPU) != 0
     let isUnified = number(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_bool.self) != 0
     // The alignment is reported in bits.
     let alignment = max(64, number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint.self) / 8)
     return DeviceInfo(
       kind: .opencl, identifier: identifier, name: text(CL_DEVICE_NAME), vendor: text(CL_DEVICE_VENDOR),
-      driver: "\(platformText(CL_PLATFORM_NAME)), \(text(CL_DEVICE_VERSION)), \(text(CL_DRIVER_VERSION))",
+      driver: "\(platformText(CL_PLATFORM_NAME)), \(text(CL_DEVICE_VERSION)), \(text(CL_DRIVER_VERSION))"
+        + (forcedClass.map { ", kernels of class \($0.rawValue)" } ?? ""),
       isDiscreteGPU: isGPU && !isUnified,
       computeUnits: number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self),
       memoryByteCount: number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong.self),

@@ -10,7 +10,7 @@ public struct CyclicSchedule: Schedule {
   public enum Mode: Hashable, Sendable {
     /// All cycles have the same height.
     case triangular
-    /// The height is halved at each cycle.
+    /// Each cycle has half the height of the cycle before.
     case halving
     /// The height at step `t` is `γᵗ` times the height of `triangular`.
     case exponential(gamma: Double)
@@ -24,7 +24,8 @@ public struct CyclicSchedule: Schedule {
   public var fall: Int?
   /// How the height of the cycles changes.
   public var mode: Mode
-  /// The range of the momentum. The momentum falls while the rate rises. `nil` leaves the rule's momentum unchanged.
+  /// The range of the momentum. The momentum falls while the rate rises. `nil` leaves the momentum of the
+  /// update rule unchanged.
   public var momenta: ClosedRange<Double>?
 
   public init(

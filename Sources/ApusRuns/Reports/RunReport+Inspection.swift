@@ -10,7 +10,7 @@ extension RunReport {
       var blocks: [Report.Block] = [
         .text(
           "Saliency is the gradient of the score of the predicted class with respect to each pixel. Grad-CAM shows the "
-            + "regions in the last convolution that increase this score.")
+            + "regions of the image whose features in the last convolution increase this score.")
       ]
       blocks.append(.figure(Report.Figure("saliency", try maps(examination, results, shown, images), isWide: true)))
       blocks += try featureMaps(examination, shown[0])

@@ -110,7 +110,7 @@ package struct TrainingRun {
       guard before == now else {
         throw TrainingError.mismatch(
           path: stored.origin,
-          reason: "its \(declaration.key) is \(before?.text() ?? "not set"), not \(now?.text() ?? "unset")")
+          reason: "its \(declaration.key) is \(before?.text() ?? "unset"), not \(now?.text() ?? "unset")")
       }
     }
     return new
@@ -145,9 +145,9 @@ package struct TrainingRun {
         }
       }
       Diagnostics.write("\(settings.model.name) in \(files.path): \(task.summary)")
-      let trainer = try trainer(task, from: weights, observers, adapt)
+      let trainer = try trainer(task, from: weights, on: device, observers, adapt)
       adviseOnSteps(task.train.count)
-      try resume(trainer, task.format)
+      try resume(trainer, task.format, on: device)
       try files.write(settings)
       try willStart()
       let result = try trainer.run()
@@ -197,8 +197,8 @@ package struct TrainingRun {
   }
 
   private func trainer(
-    _ task: LearningTask, from weights: PretrainedWeights?, _ observers: [any TrainingObserver],
-    _ adapt: (inout TrainingOptions) -> Void
+    _ task: LearningTask, from weights: PretrainedWeights?, on device: ComputeDevice,
+    _ observers: [any TrainingObserver], _ adapt: (inout TrainingOptions) -> Void
   ) throws -> Trainer {
     try settings.trainer(task, from: weights, isNew: isNew, observers: observers) { options in
       options.output = files.path
@@ -206,6 +206,7 @@ package struct TrainingRun {
       options.saveEvery = settings.saveEvery
       options.retention = settings.retention
       options.configuration = task.format.configuration(settings)
+      options.configuration[TrainingRun.hardwareKey] = .string(device.info.hardware)
       options.writesEvents = true
       adapt(&options)
     }
@@ -223,7 +224,7 @@ package struct TrainingRun {
     return format.tokenizer
   }
 
-  private func resume(_ trainer: Trainer, _ format: any DataFormat) throws {
+  private func resume(_ trainer: Trainer, _ format: any DataFormat, on device: ComputeDevice) throws {
     let checkpoint: Checkpoint
     switch origin {
     case .new: return
@@ -241,6 +242,21 @@ package struct TrainingRun {
       try trainer.resume(from: checkpoint)
     }
     let (step, total) = (checkpoint.state.step, trainer.totalSteps)
-    if step < total { Diagnostics.write("resuming after step \(step) of \(total)") }
+    guard step < total else { return }
+    Diagnostics.write("resuming after step \(step) of \(total)")
+    let (before, now) = (checkpoint.state.configuration[TrainingRun.hardwareKey]?.string, device.info.hardware)
+    if let before, before != now {
+      Diagnostics.write(
+        "the checkpoint was trained on \(before.printable(limit: 400)), and training continues on \(now): the last bits of the weights may "
+          + "differ from a run on one device")
+    }
   }
+
+  /// The key of the configuration in checkpoints under which `DeviceInfo.hardware` is stored.
+  private static let hardwareKey = "hardware"
+}
+
+extension DeviceInfo {
+  /// What the last bits of results depend on: the kind of the backend, the processor, and the driver or instruction set.
+  fileprivate var hardware: String { "\(kind.rawValue) (\(name), \(driver))" }
 }

@@ -10,12 +10,12 @@ package struct ArgumentGraph {
   }
 
   package let structure: Structure
-  /// The values in memory, in the order in which a traversal leaves them. They are stored as tensors, so that no
-  /// evaluation overwrites their memory.
+  /// The values in memory, in post-order: inputs before their users. They are stored as tensors, because evaluations
+  /// never overwrite the memory of a value to which a tensor refers.
   let leaves: [Tensor]
   let scalars: [Scalar]
   let scalarNodes: [Node]
-  /// The serials of the values and of the numbers.
+  /// The serials (`Node.serial`) of the values and of the numbers.
   var serials: [UInt64] { leaves.map(\.node.serial) + scalarNodes.map(\.serial) }
   /// The nodes of the tensors that the initializer gets.
   let roots: [Node]

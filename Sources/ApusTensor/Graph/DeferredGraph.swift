@@ -12,8 +12,9 @@ import Synchronization
 /// `ComputeDevice.withExpandedGraph(_:)`, which builds the operations first.
 final class DeferredGraph: Sendable {
   let results: ResultList
-  /// Builds the results from the inputs. It must not refer to tensors other than its arguments. The operations that it
-  /// builds must depend only on the operations that compute the inputs, and on the types of the inputs.
+  /// Builds the results from the inputs. It must not refer to tensors other than its arguments. Which
+  /// operations it builds may depend on the operations that compute the inputs and on the types of the inputs, but not
+  /// on values.
   private let build: @Sendable (_ inputs: [Tensor]) -> [Tensor]
   private let isExpanded = Mutex(false)
   private let claim = Atomic(false)
@@ -72,7 +73,7 @@ final class DeferredGraph: Sendable {
   }
 }
 
-/// The node of a deferred graph, which its results keep alive.
+/// A weak reference to the node of a deferred graph. The results of the graph keep the node alive.
 struct DeferredNode {
   weak var node: Node?
 }

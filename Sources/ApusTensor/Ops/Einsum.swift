@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// A parsed Einstein summation: the labels of the axes of each operand and of the result.
 ///
@@ -10,8 +11,11 @@ private struct Equation {
   init(_ text: String, _ shapes: [Shape]) throws(ShapeError) {
     let sides = text.filter { $0 != " " }.split(separator: "->", omittingEmptySubsequences: false)
     let terms = sides[0].split(separator: ",", omittingEmptySubsequences: false)
-    guard sides.count <= 2, terms.count == shapes.count else {
-      throw ShapeError("einsum", "“\(text)” does not name \(shapes.count) operands \(shapes)")
+    guard sides.count <= 2 else { throw ShapeError("einsum", "“\(text)” has more than one arrow") }
+    guard terms.count == shapes.count else {
+      throw ShapeError(
+        "einsum",
+        "“\(text)” has \(terms.count.text(of: "operand")), but the call has \(shapes.count.text(of: "tensor")): \(shapes)")
     }
     operands = []
     var ellipsis: [Character] = []

@@ -64,3 +64,26 @@ extension Op {
       })
   }
 }
+
+/// A row of `elementwise.def` as a function of tensors, without a gradient. Benchmarks measure rows with it.
+package struct ElementwiseFunction: Sendable {
+  /// The name of the row, such as `floorDivide`.
+  package let name: String
+  /// The number of operands: 1 or 2.
+  package let operandCount: Int
+  private let op: Op
+
+  private init(_ row: ElementwiseRow) {
+    (name, operandCount) = (row.name, row.operandCount)
+    op = operandCount == 1 ? .function(row, gradient: .notDifferentiable) : .binary(row, gradient: .notDifferentiable)
+  }
+
+  /// The functions that take longer on CPUs than a load and a store of an element.
+  package static let costly = ElementwiseRow.allCases.filter { !$0.isCheap }.map(ElementwiseFunction.init)
+
+  /// - Parameter operands: `operandCount` tensors of one floating-point type, of shapes that broadcast.
+  package func callAsFunction(_ operands: [Tensor]) -> Tensor {
+    let first = operands[0].node
+    return Tensor(op, operandCount == 1 ? OpInputs(first) : OpInputs(first, operands[1].node))
+  }
+}

@@ -208,10 +208,10 @@ extension Tensor {
     return mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
   }
 
-  /// Whether the shapes of a mask and of a value broadcast with this tensor's shape. If they do not, reports an error
-  /// that names `operation`.
+  /// Whether the shapes of a mask and of a value broadcast to this tensor's shape. If they do not, reports an error that
+  /// names `operation`.
   private func canReplace(where mask: Shape, with value: Shape, for operation: String) -> Bool {
-    if mask.broadcast(with: value)?.broadcast(with: shape) != nil { return true }
+    if [mask, value].allSatisfy({ $0.broadcast(with: shape) == shape }) { return true }
     ShapeError(operation, "the mask \(mask) and the value \(value) do not broadcast to \(shape)").report()
     return false
   }

@@ -44,7 +44,8 @@ public final class TensorBoardLog: Sendable {
     if step == 0 { state.withLock { $0.clock = (0, 0) } }
   }
 
-  /// Adds the numbers of a record. A record at the end of an epoch also writes all buffered events to the file.
+  /// Adds the numbers of a record. After the record of the end of an epoch, it also writes all
+  /// buffered events to the file.
   ///
   /// The epoch, values that are not numbers, and records without a step are left out.
   public func write(_ record: JSONObject) throws(TrainingError) {
