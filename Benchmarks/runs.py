@@ -61,8 +61,8 @@ def others(found: Lines) -> float:
 
 
 def quietest(run) -> Lines:
-    """Calls `run` until a call is not disturbed by other processes, but at most ATTEMPTS times. Returns the lines of the call
-    that was disturbed least."""
+    """Calls `run` until a call is not disturbed by other processes, but at most ATTEMPTS times. Returns the lines of
+    the call that was disturbed least."""
     attempts = []
     while len(attempts) < ATTEMPTS and (not attempts or others(attempts[-1]) > QUIET):
         attempts.append(run())

@@ -5,7 +5,8 @@
 //   $LOADLEFT, $LOADRIGHT: simt_block.cl, loads four terms of four rows or columns to `a`, or to `b` from column `j` on
 //
 // Parameters: $LOADLEFT, $LOADRIGHT, $itemColumns, $itemRows.
-UNROLL for (int chunk = 0; chunk < 4; chunk += 1) {
+// If the compiler unrolled this loop, it would load the terms of several chunks ahead, and spill registers.
+NO_UNROLL for (int chunk = 0; chunk < 4; chunk += 1) {
   float b[$itemColumns / 4][4];
   UNROLL for (int j = 0; j < $itemColumns / 4; j += 4) {
     $LOADRIGHT

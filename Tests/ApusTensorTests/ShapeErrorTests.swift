@@ -47,7 +47,7 @@ import Testing
       _ = $0.reshaped(to: [1, 3, 2]).adaptiveAveragePooled([0])
     },
     Mistake(operation: "resized", reason: "[2] does not fit [2, 3]") { _ = $0.resized(to: [2]) },
-    Mistake(operation: "einsum", reason: "has 2 operands, but the call has 1 tensor: [[2, 3]]") { _ = Tensor.einsum("ij,jk", [$0]) },
+    Mistake(operation: "einsum", reason: "but the call has 1 tensor: [[2, 3]]") { _ = Tensor.einsum("ij,jk", [$0]) },
     Mistake(operation: "einsum", reason: "“j” is 3 in one operand and 2 in another") {
       _ = Tensor.einsum("ij,jk", [$0, $0])
     },

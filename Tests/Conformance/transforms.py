@@ -8,7 +8,8 @@ transform:
   bilinear, bicubic            F.interpolate with align_corners=False; the numbers are as for antialias. bicubic has
                                antialias=True. Pillow's bicubic resize is not used, because it clips to 0 ... 255 after
                                the first axis
-  affine, rotate               torchvision.transforms.functional, bilinear: angle, right, down, scale, shear x, shear y, fill
+  affine, rotate               torchvision.transforms.functional, bilinear: angle, right, down, scale, shear x, shear y,
+                               fill
   brightness … hue             torchvision.transforms.functional: the factor
   gray                         Pillow's convert("L")
   pad                          numpy.pad: top, bottom, left, right

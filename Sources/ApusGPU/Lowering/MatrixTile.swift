@@ -111,7 +111,11 @@ extension KernelTemplate {
   mutating func insert(_ left: MatrixCopy, _ right: MatrixCopy, of tile: MatrixTile, _ format: MatrixFormat) {
     insert(left, of: tile)
     insert(right, of: tile)
-    if format == .float32 { insertMultiplyAdds(left, right, of: tile) } else { insertMMA(left, right, of: tile, format) }
+    if format == .float32 {
+      insertMultiplyAdds(left, right, of: tile)
+    } else {
+      insertMMA(left, right, of: tile, format)
+    }
   }
 
   /// Inserts the code that multiplies with matrix units, see `Kernels/matmul/matrix_multiply.cl`.

@@ -13,9 +13,8 @@ private struct Equation {
     let terms = sides[0].split(separator: ",", omittingEmptySubsequences: false)
     guard sides.count <= 2 else { throw ShapeError("einsum", "“\(text)” has more than one arrow") }
     guard terms.count == shapes.count else {
-      throw ShapeError(
-        "einsum",
-        "“\(text)” has \(terms.count.text(of: "operand")), but the call has \(shapes.count.text(of: "tensor")): \(shapes)")
+      let counts = (terms.count.text(of: "operand"), shapes.count.text(of: "tensor"))
+      throw ShapeError("einsum", "“\(text)” has \(counts.0), but the call has \(counts.1): \(shapes)")
     }
     operands = []
     var ellipsis: [Character] = []
