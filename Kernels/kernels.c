@@ -233,11 +233,41 @@ static const struct {
     {"pooling/tap.cl", (const char[]){
 #embed "pooling/tap.cl" suffix(, 0)
     }},
+    {"pooling/maximum_tap.cl", (const char[]){
+#embed "pooling/maximum_tap.cl" suffix(, 0)
+    }},
+    {"pooling/maxima.cl", (const char[]){
+#embed "pooling/maxima.cl" suffix(, 0)
+    }},
+    {"pooling/select.cl", (const char[]){
+#embed "pooling/select.cl" suffix(, 0)
+    }},
+    {"pooling/size_tap.cl", (const char[]){
+#embed "pooling/size_tap.cl" suffix(, 0)
+    }},
+    {"pooling/divisor.cl", (const char[]){
+#embed "pooling/divisor.cl" suffix(, 0)
+    }},
+    {"pooling/average_tap.cl", (const char[]){
+#embed "pooling/average_tap.cl" suffix(, 0)
+    }},
+    {"pooling/average.cl", (const char[]){
+#embed "pooling/average.cl" suffix(, 0)
+    }},
     {"pooling/gradient_planes.cl", (const char[]){
 #embed "pooling/gradient_planes.cl" suffix(, 0)
     }},
     {"pooling/gradient_elements.cl", (const char[]){
 #embed "pooling/gradient_elements.cl" suffix(, 0)
+    }},
+    {"pooling/gradient_maximum.cl", (const char[]){
+#embed "pooling/gradient_maximum.cl" suffix(, 0)
+    }},
+    {"pooling/gradient_tap.cl", (const char[]){
+#embed "pooling/gradient_tap.cl" suffix(, 0)
+    }},
+    {"pooling/gradient_average.cl", (const char[]){
+#embed "pooling/gradient_average.cl" suffix(, 0)
     }},
     {"attention/weights.h", (const char[]){
 #embed "attention/weights.h" suffix(, 0)
@@ -323,14 +353,38 @@ static const struct {
     {"index/scatter_searching.cl", (const char[]){
 #embed "index/scatter_searching.cl" suffix(, 0)
     }},
+    {"index/begin_chains.cl", (const char[]){
+#embed "index/begin_chains.cl" suffix(, 0)
+    }},
     {"index/end_chain.cl", (const char[]){
 #embed "index/end_chain.cl" suffix(, 0)
+    }},
+    {"index/finish_chains.cl", (const char[]){
+#embed "index/finish_chains.cl" suffix(, 0)
+    }},
+    {"index/owned_add_row.cl", (const char[]){
+#embed "index/owned_add_row.cl" suffix(, 0)
+    }},
+    {"index/owned_add_elements.cl", (const char[]){
+#embed "index/owned_add_elements.cl" suffix(, 0)
+    }},
+    {"index/owned_each_piece.cl", (const char[]){
+#embed "index/owned_each_piece.cl" suffix(, 0)
+    }},
+    {"index/owned_each_element.cl", (const char[]){
+#embed "index/owned_each_element.cl" suffix(, 0)
+    }},
+    {"index/owned_begin.cl", (const char[]){
+#embed "index/owned_begin.cl" suffix(, 0)
     }},
     {"index/owned_chain.cl", (const char[]){
 #embed "index/owned_chain.cl" suffix(, 0)
     }},
     {"index/owned_total.cl", (const char[]){
 #embed "index/owned_total.cl" suffix(, 0)
+    }},
+    {"index/owned_convert.cl", (const char[]){
+#embed "index/owned_convert.cl" suffix(, 0)
     }},
     {"index/segment_sum.cl", (const char[]){
 #embed "index/segment_sum.cl" suffix(, 0)
@@ -340,6 +394,21 @@ static const struct {
     }},
     {"index/add_row.cl", (const char[]){
 #embed "index/add_row.cl" suffix(, 0)
+    }},
+    {"index/gather_row.cl", (const char[]){
+#embed "index/gather_row.cl" suffix(, 0)
+    }},
+    {"index/gather_index.cl", (const char[]){
+#embed "index/gather_index.cl" suffix(, 0)
+    }},
+    {"index/gather_shared.cl", (const char[]){
+#embed "index/gather_shared.cl" suffix(, 0)
+    }},
+    {"index/gather_elements.cl", (const char[]){
+#embed "index/gather_elements.cl" suffix(, 0)
+    }},
+    {"index/row_write.cl", (const char[]){
+#embed "index/row_write.cl" suffix(, 0)
     }},
     {"scan/sums.cl", (const char[]){
 #embed "scan/sums.cl" suffix(, 0)

@@ -39,9 +39,9 @@ static void *copy_part(void *argument) {
   return NULL;
 }
 
-// Copies `size` bytes with at most 64 threads. `size` must be a multiple of 64 * `threads`, and both pointers must be
-// aligned to 64 bytes. If `streaming` is 0, each thread calls memcpy. Otherwise the threads use non-temporal stores, or
-// plain stores if the compiler or the processor has no non-temporal ones.
+// Copies `size` bytes with `threads` threads; there may be at most 64. `size` must be a multiple of 64 * `threads`, and
+// both pointers must be aligned to 64 bytes. If `streaming` is 0, each thread calls memcpy. Otherwise the threads use
+// non-temporal stores, or plain stores if the compiler or the processor has no non-temporal ones.
 void copy(char *to, const char *from, size_t size, int threads, int streaming) {
   pthread_t others[64];
   struct part parts[64];

@@ -1,5 +1,6 @@
-// Determines which results this work-item computes: the results of WIDTH neighboring queries of one head, or of
-// WIDTH neighboring keys of one group (one head of keys and values). `first` is the first of these queries or keys.
+// Determines which results this work-item computes: the results of `count` neighboring queries of one head, or of
+// `count` neighboring keys of one group (one head of keys and values). `count` is at most WIDTH, and `first` is the
+// first of these queries or keys. The $extent queries of a head, or keys of a group, are divided into $parts parts.
 // $head is the name `head` or `group`.
 //
 //   item = (batch · $headCount + $head) · $parts + part          first = part · WIDTH

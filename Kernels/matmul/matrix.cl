@@ -1,11 +1,11 @@
 // A matrix product with a pipeline of asynchronous copies to local memory. Matrix units compute the sums (mma
 // instructions, see prelude/matrix.h); for float32 factors that are not rounded, the work-items compute them with
-// multiply-adds. Each work-group computes a tile of $tileRows × $tileColumns results. A step adds $depth terms: 64 bytes
-// of each row of the left factor and of each column of the right one. Local memory has $stages stages, each with the
-// factors of one step. While the warps of a group multiply the factors of one step, the copies of the factors of the
-// next $stages - 1 steps are under way (cp.async, if the factors are aligned). Each warp computes $itemRows ×
-// $itemColumns results. At the end, the warps store their sums in local memory, one row of warps at a time. From there,
-// neighboring work-items store neighboring results, so that stores to global memory are coalesced.
+// multiply-adds. Each work-group computes a tile of $tileRows × $tileColumns results. A step adds $depth terms: 64
+// bytes of each row of the left factor and of each column of the right one. Local memory has $stages stages, each
+// with the factors of one step. While the warps of a group multiply the factors of one step, the copies of the
+// factors of the next $stages - 1 steps are under way (cp.async, if the factors are aligned). Each warp computes
+// $itemRows × $itemColumns results. At the end, the warps store their sums in local memory, one row of warps at a
+// time. From there, neighboring work-items store neighboring results, so that stores to global memory are coalesced.
 //
 //   group → (batch, tile row, tile column)
 //   warp → (row of warps, column of warps)

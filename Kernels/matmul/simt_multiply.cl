@@ -1,5 +1,5 @@
-// Adds the products of one step with multiply-adds of the work-items, for matrix.cl. Each sum is a chain of multiply-adds
-// over the terms in ascending order, as in tiled.cl. The work-items of a warp form a grid of 8 rows and 4 columns. Each
+// Adds the products of one step with multiply-adds of the work-items, for matrix.cl. Each sum is a chain of
+// multiply-adds over the terms in ascending order, as in tiled.cl. The work-items of a warp form a grid of 8 rows and 4 columns. Each
 // of them computes $itemRows / 8 × $itemColumns / 4 results; sum number i · $itemColumns / 4 + j is result (i, j).
 //
 //   $LOADLEFT, $LOADRIGHT: simt_block.cl, loads four terms of four rows or columns to `a`, or to `b` from column `j` on

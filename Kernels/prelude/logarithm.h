@@ -22,8 +22,8 @@ INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
   return AS_F(bits - e);
 }
 
-// log(a) for any a, where the caller has computed r, which is log(a) if a is finite and positive. Returns −∞ at 0, NaN
-// below 0, ∞ at ∞, else r.
+// log(a) for any a. The caller has computed r, which is log(a) if a is finite and positive. Returns −∞ at 0, NaN
+// below 0 and at NaN, ∞ at ∞, else r.
 INLINE VF WIDE(log_edges)(VF a, VF r) {
   r = SELECT_F(a < INFINITE_F, r, a + a);
   r = SELECT_F(a < 0.0f, NAN_F, r);

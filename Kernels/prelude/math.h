@@ -1,5 +1,6 @@
-// The functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA: here rounding, square root
-// and exponentials, in the headers next to this one all others. `name_f32` computes a VF, `name_f64` a VD.
+// The functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA. This header has rounding,
+// square root, absolute value, remainder and exponentials; the headers next to it have all others. `name_f32` computes
+// a VF, `name_f64` a VD.
 //
 // Included after bits.h and a *dialect*, a file that defines these names for one language:
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist

@@ -4,7 +4,7 @@
 // of elements in memory.
 // t is an element type, such as float16; a and b are arithmetic types: i32, i64, f32 or f64. VI is a register of i32.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
-//   EXACT_t(p, at, count)              the same; reads no further elements, which other threads may be writing
+//   EXACT_t(p, at, count)              the same, but only `count` elements: other threads may be writing later ones
 //   EVEN_t(p, at, count)               elements at, at + 2, …
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
@@ -36,7 +36,8 @@
 #define WRITE_HALF(v) HALF_FROM_FLOAT(v)
 #define WRITE_BFLOAT16(v) u16_FROM_I(WIDE(bfloat16_from_float)(v))
 
-// Loads read whole registers; all memory allocations end with padding for that. Lanes from `count` on are unspecified.
+// Except for EXACT_t, a load may read memory after the last valid lane; all memory allocations end with padding for
+// that. Lanes from `count` on are unspecified.
 #define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
   INLINE V VALUE_##name(wide v) { return READ(v); }                                                 \
   INLINE wide ELEMENT_##name(V v) { return WRITE(v); }                                              \

@@ -124,7 +124,7 @@ INLINE VF WIDE(tan_f32)(VF a) {
 }
 LIBM1(tan)
 
-// asin(x) − x for x = √z, z in [0, 1/4].
+// asin(x) − x, where z = x² is in [0, 1/4].
 INLINE VF WIDE(asin_tail)(VF x, VF z) {
   VF p = FMA((VF)(3.77021171e-2f), z, (VF)(1.43121742e-2f));
   p = FMA(p, z, (VF)(3.18395235e-2f));

@@ -21,7 +21,7 @@ enum ChildProcess {
   }
 }
 
-/// A child process failed. If it was started, it has printed the reason.
+/// A child process failed. If it was started, and no signal ended it, it has printed the reason.
 struct ChildFailure: Error, CustomStringConvertible {
   var words: [String]
   var status: Int32

@@ -12,7 +12,7 @@ extension CPUDevice {
 
   /// The smaller of two numbers: the device's limit minus the used bytes, and the memory that the system has left plus
   /// the freed blocks that the device keeps for reuse. The system may have less than the limit, since other processes
-  /// use its memory too.
+  /// use its memory too. If the system does not report what it has left, the result is the first number.
   public var availableByteCount: Int {
     memory.available(limit: info.memoryByteCount, free: HostSystem.availableByteCount)
   }

@@ -96,12 +96,12 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
 
 // Prefetches a block of at least k rows, k rows at a time. A tile of a product (a block of results in registers) takes
 // k steps, one for each term. Each step prefetches a cache line of a different row, so that a tile prefetches one
-// column: a cache line of each of k rows.
+// column: a cache line of each of k rows. A block with more columns than the product has tiles is not prefetched.
 typedef struct {
   /// The current k rows, the next column in these rows, and the last k rows of the block.
   const char *rows, *next, *last_rows;
-  /// `length`: the number of columns of k rows. `left` and `count`: the numbers of columns not yet prefetched, of the
-  /// current k rows and of the whole block.
+  /// `length`: the number of columns of k rows. `left`: how many columns of the current k rows are not yet prefetched.
+  /// `count`: how many columns of the whole block are not yet prefetched.
   size_t length, left, count;
   /// The byte strides of k rows, and of one row.
   size_t distance, step;

@@ -220,8 +220,8 @@ static void amx_block_multiply(
   _tile_release();
 }
 
-// Lines (see csimd_lines) that are not contiguous, or not whole groups of 16 words, are multiplied without tile
-// registers.
+// Multiplies lines (see csimd_lines) without tile registers if their words are not contiguous, or if the number of
+// words in a line is not a multiple of 16.
 static void amx_lines_multiply(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
     ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {

@@ -1,5 +1,5 @@
-// For one lane (arithmetic type): sums of the differences between the elements and a second operand, such as their
-// mean, and sums of the squared differences, both computed in one pass. loops_reduce.h includes this file.
+// For one lane (arithmetic type): sums the differences between the elements and a second operand, such as the mean of
+// the elements, and the squares of these differences, in one pass. loops_reduce.h includes this file.
 
 /// `sum_squared_difference` and `sum_difference` in one pass.
 ACCUMULATE(

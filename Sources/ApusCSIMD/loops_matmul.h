@@ -101,8 +101,9 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
 // Packs rows of a transposed factor, SLIVERS_AT_ONCE slivers at a time: reads each line of the factor (its elements for
-// one term) once for all of these slivers, in memory order. Slivers are often a multiple of 4 KiB apart, so that the
-// lines written at the same time map to one L1 cache set, which holds only a few cache lines.
+// one term) once for all of these slivers, in memory order. There are only a few slivers at a time because slivers are
+// often a multiple of 4 KiB apart: then all lines that are written at the same time map to one L1 cache set, which
+// holds only a few cache lines.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = CEIL_DIVIDE(m, TILE_ROWS);
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {

@@ -371,8 +371,8 @@ void csimd_run(
 
 // ---- Rows of a tile, a rectangle of the domain
 
-/// Loads a range of a tile's rows by transposition if elements of neighboring rows are adjacent in the array; otherwise
-/// returns 0.
+/// Loads a range of a tile's rows by transposition and returns 1, if the elements of a column are adjacent in the array
+/// and need no conversion. Otherwise returns 0; also for a single row or column.
 static int transpose_rows(
     const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const csimd_tile *tile, int64_t first,
     int64_t rows, char *slot) {

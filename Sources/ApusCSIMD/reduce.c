@@ -47,7 +47,7 @@ static void finish_row(const row_context *c) {
     c->reduction->reducers[i]->finish(c->states + i * CSIMD_STATE_BYTES, row_result(c, i));
 }
 
-/// Reduces a row that consists of one block, with the reducer's function for whole rows if it has one.
+/// Reduces a row that consists of one block, if possible with the reducer's function for whole rows.
 static void take_whole_row(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
   const csimd_reduction *reduction = c->reduction;

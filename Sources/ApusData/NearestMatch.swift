@@ -6,8 +6,8 @@ private let mostWords = 10_000
 /// The word that is most similar to a misspelled `text`; `nil` when none is similar.
 ///
 /// If `text` has at least two characters and some words begin with it, the result is the shortest of these words.
-/// Otherwise it is the word with the least edit distance from `text`; but `nil` if this distance exceeds half the
-/// length of `text` or half the length of the word, rounded up.
+/// Otherwise it is the word with the least edit distance from `text`, without regard to case. It is `nil` if this
+/// distance is more than 1 and more than half the length of the shorter of the two, rounded up.
 ///
 /// Text and words may come from a file, so only words of at most 256 bytes are compared, and at most 10,000 of them.
 package func nearestMatch(to text: String, in words: [String]) -> String? {

@@ -1,6 +1,7 @@
-/// The first operation of a graph that produced NaN or an infinity from finite inputs. If there is none, but a
-/// requested value is not finite, the anomaly is an input of the graph that contains NaN, or else the first operation
-/// that produced NaN from infinities.
+/// The first operation of a graph that produced NaN or an infinity from finite inputs. Operations that may overflow
+/// without harm, as with a loss scale, count only if a requested value is not finite. If there is no such operation,
+/// but a requested value is not finite, the anomaly is an input of the graph that contains NaN, or else the first
+/// operation that produced NaN from infinities.
 public struct Anomaly: Hashable, Sendable {
   /// An input of the operation.
   public struct Input: Hashable, Sendable {

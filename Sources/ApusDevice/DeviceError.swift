@@ -9,7 +9,7 @@ public enum DeviceError: Error, Hashable, Sendable {
   /// A kernel did not run.
   case launchFailed(device: String, kernel: String, reason: String)
   /// An index was out of range, or a segment id was smaller than its predecessor. `fault` is the first fault; `nil` if
-  /// it is unknown, as in a loop on an OpenCL device.
+  /// it is unknown, as in a loop on an OpenCL or CUDA device.
   case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
   /// The device, or the connection to it, was lost, for example after an illegal memory access. A process opens a
   /// device once, so only another process can use the device again.

@@ -125,7 +125,7 @@ public struct Instruction: Hashable, Sendable {
   }
 }
 
-/// A number on the host: an immediate of a program, or an entry of the scalar bank.
+/// A number on the host, such as an immediate of a program or an entry of the scalar bank.
 public enum Scalar: Hashable, Sendable {
   case float(Double)
   case integer(Int64)

@@ -114,7 +114,8 @@ public struct Shape: Sendable {
   }
 
   /// Creates a shape with extents from a file or an option. Returns `nil` if an extent is negative, if there are more
-  /// than `maximumRank` extents, or if the size of the elements in bytes would overflow.
+  /// than `maximumRank` extents, or if the elements would take more than `Int.max / 2` bytes, where extents of 0 count
+  /// as 1.
   public init?(validating extents: [Int], dtype: DType) {
     guard extents.count <= Shape.maximumRank else { return nil }
     var bytes = dtype.byteCount

@@ -27,9 +27,9 @@ public struct Custom: Hashable, Sendable {
 
 /// The computation of one item of a user-defined operation: as kernel source, as a host function, or both.
 ///
-/// The source is a loop body in OpenCL C 1.2, which follows the prelude of `Kernels/`. It can use the index `i` of the
-/// item, the pointers and integers with the names given here, and `REAL`, the C type of the arithmetic type (lane) of
-/// the first floating-point value.
+/// The source is the body of a loop over items, in OpenCL C 1.2. It is compiled after the prelude of `Kernels/`. It can
+/// use the index `i` of the item, the inputs and results as pointers and the sizes as integers, with the names given
+/// here, and `REAL`, the C type of the arithmetic type (lane) of the first floating-point value.
 public final class CustomKernel: Sendable {
   /// The operation's name, for errors and profiles.
   public let name: String

@@ -27,8 +27,8 @@ public struct Loop: Hashable, Sendable {
   public var count: Int
   /// Whether the loop runs from the last element to the first.
   public var isReversed: Bool
-  /// The plan of one iteration. An output that goes to a carried value replaces the value in its memory, which is the
-  /// input of this iteration.
+  /// The plan of one iteration. An output that goes to a carried value is written to the memory of that value, from
+  /// which the same iteration reads its input.
   public var body: Plan
   /// The sources of the body's inputs.
   public var inputs: [Source]

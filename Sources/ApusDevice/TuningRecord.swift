@@ -14,7 +14,7 @@ public struct TuningRecord: Hashable, Sendable {
 
     /// The name of the kernel: the shape of its tiles.
     public var name: String
-    /// The time of the kernel, or the reason for its failure.
+    /// The time of the kernel, or why it cannot be used.
     public var outcome: Outcome
 
     /// Creates a candidate from its fields.
@@ -23,7 +23,7 @@ public struct TuningRecord: Hashable, Sendable {
       self.outcome = outcome
     }
 
-    /// The time; `nil` after a failure.
+    /// The time; `nil` if the kernel failed or returned wrong values.
     public var seconds: Double? {
       if case .seconds(let time) = outcome { time } else { nil }
     }

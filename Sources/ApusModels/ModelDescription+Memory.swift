@@ -2,8 +2,8 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// Throws `ModelError.tooLarge` if a model with this number of parameters needs more memory than the device has. This
-  /// counts the parameters, their gradients and their optimizer state, all in `float32`.
+  /// Throws `ModelError.tooLarge` if a model with this number of parameters needs more memory than the device has. Only
+  /// the parameters, their gradients and their optimizer state count, all in `float32`.
   public static func checkMemory(
     parameters: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws(ModelError) {

@@ -56,8 +56,8 @@ package enum BackgroundWork {
   /// Waits for the running jobs, then runs the deferred work.
   ///
   /// A program calls this function before it exits. Deferred work may need the compiler of a driver. An exit handler
-  /// would run too late for this work: handlers that the driver registers after it run before it, and may tear down the
-  /// compiler.
+  /// would run too late for this work: exit handlers that the driver registers later run earlier, and may tear down
+  /// the compiler.
   package static func finish() {
     waitForJobs()
     let bodies = state.monitor.withLock { () -> [@Sendable () -> Void] in

@@ -1,6 +1,6 @@
 import Glibc
 
-/// An operation on a file that failed, such as to read the file or to run it as a program.
+/// A failed operation on a file, such as reading the file or running it as a program.
 package struct FileError: Error, Hashable, Sendable {
   /// The operation that failed: `open`, `read`, `write`, …
   package var operation: String

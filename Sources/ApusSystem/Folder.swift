@@ -161,7 +161,8 @@ package final class Folder: Sendable {
     // For a folder, Linux reports EISDIR and POSIX EPERM.
     guard errno == EISDIR || errno == EPERM else { throw .current("remove", path) }
     guard depth < Folder.depthLimit else {
-      throw FileError(operation: "remove", path: path, code: ELOOP, detail: "folders are nested too deep")
+      throw FileError(
+        operation: "remove", path: path, code: ELOOP, detail: "folders are nested more than \(Folder.depthLimit) deep")
     }
     let own = openat(number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     guard own >= 0 else { throw .current("remove", path) }

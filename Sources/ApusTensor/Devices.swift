@@ -9,8 +9,8 @@ extension ComputeDevice {
   /// The name `opencl:N.P/C` means a sub-device. The compute units of `opencl:N` are divided into `C` equal parts, and
   /// `P` is the index of the part, from 0.
   ///
-  /// A device is opened once per process. `auto` selects the first discrete GPU of CUDA, else of OpenCL; if there is
-  /// none, or if both fail, it selects the CPU.
+  /// A device is opened once per process. `auto` selects the first discrete GPU of CUDA. If CUDA has none or fails,
+  /// `auto` selects the first discrete GPU of OpenCL. If OpenCL has none or fails too, `auto` selects the CPU.
   /// - Throws: `DeviceError.unavailable` if there is no such device; only `auto` falls back to another device.
   public static func named(_ name: String) throws(DeviceError) -> ComputeDevice {
     if name == "auto" { return try automatic().device }

@@ -76,7 +76,7 @@ public func predict(
   var misfit: String?
   try InferenceBatches(model: model, source: source, batchSize: batchSize).run { outputs, targets in
     if outputs.shape[0] != size || targets.elementCount != (targets.dtype.isInteger ? size : outputs.elementCount) {
-      misfit = "the model returns \(outputs.shape) for targets of \(targets.shape)"
+      misfit = "the model returns \(outputs.shape), which does not fit the targets \(targets.shape)"
     }
     // Losses of mismatched shapes cannot be built.
     guard misfit == nil else { return [] }

@@ -106,7 +106,7 @@ extension TrainingError: CustomStringConvertible {
     case .anomaly(let step, let anomaly): return "step \(step): \(anomaly)"
     case .optimizer(let error): return error.description
     case .singleExample(let step, let error):
-      return "step \(step) has a batch of one example: \(error); use a batch size that leaves no such batch"
+      return "step \(step) has a batch of one example: \(error); use a batch size that does not leave a single example"
     case .tooLarge(let memory, let limit, let device, let fitting):
       let isArrayTooLarge = memory.byteCount <= limit.byteCount
       let needs =

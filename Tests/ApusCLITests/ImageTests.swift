@@ -69,7 +69,8 @@ struct ImageTests {
     try #require(run.status == 0, "\(run.errors)")
     let line = try JSON(parsing: Array(run.lines[0].utf8))
     let tiles = try #require(line["tiles"]?.array)
-    // A tile every 12 pixels and one tile at the end: 3 rows of 6 tiles.
+    // Along each axis, a tile begins every 12 pixels, and the last tile ends at the edge of the image: 3 rows of 6
+    // tiles.
     #expect(tiles.count == 18 && tiles[5]["left"]?.integer == 54 && tiles[17]["top"]?.integer == 24)
     #expect(tiles[0]["class"]?.string == "red" && tiles[5]["class"]?.string == "blue")
     #expect(try line["class"]?.string == "red" && run.member("examples") == 1)
@@ -180,7 +181,9 @@ struct ImageTests {
     #expect(none.status == 65 && none.errors.contains("none of the 12 examples could be read"), "\(none.errors)")
   }
 
-  /// A folder without splits is evaluated as a whole, unless the run was trained on it.
+  /// By default, a folder without splits is evaluated as a whole, unless the run was trained on it. Of the folder on
+  /// which the run was trained, only held-out images are evaluated, here the validation images. `--part` selects
+  /// other images.
   @Test func foldersWithoutPartsAreMeasuredWhole() throws {
     let run = try Invocation(words("run", ["--validation", "0.2"], steps: 2))
     #expect(run.status == 0, "\(run.errors)")

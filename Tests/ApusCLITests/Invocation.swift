@@ -9,8 +9,9 @@ struct Invocation {
   /// The lines of the output that are not empty.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `apus` with an empty standard input and without a kernel cache. With a cache, the command would ask the
-  /// driver for the binary of each kernel, and some drivers would build the kernel a second time to return the binary.
+  /// Runs `apus` with an empty standard input and, unless `environment` sets a cache folder, without a kernel cache.
+  /// With a cache, the command would ask the driver for the binary of each kernel, and some drivers would build the
+  /// kernel a second time to return the binary.
   init(
     _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], output path: String? = nil
   ) throws {
@@ -38,8 +39,8 @@ struct Invocation {
     try self.init(arguments, environment: environment, output: path)
   }
 
-  /// Starts a run, waits some seconds and, if `file` is given, until that file exists. Then sends the run a signal and
-  /// waits for its end.
+  /// Starts a run. Waits `seconds` seconds and, if `file` is given, until that file exists or the run has ended. Then
+  /// sends the run a signal and waits for its end.
   static func stop(
     _ words: [String], _ signal: Int32, after seconds: Double = 0, file: String? = nil,
     environment: [String: String] = [:]

@@ -14,7 +14,7 @@ import Testing
   }
 
   /// Trains with a terminal of `columns` columns as standard error, and returns the text that the terminal received.
-  /// - Parameter resized: the number of columns to which the terminal is resized later.
+  /// - Parameter resized: the number of columns after the terminal has received 2000 bytes; `nil` for no change.
   private func train(columns: Int, resized: Int? = nil) throws -> String {
     let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
     // TIOCSPTLCK unlocks the other end of the pseudo-terminal, and TIOCGPTN returns the number in its path. Swift does

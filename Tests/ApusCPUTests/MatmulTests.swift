@@ -51,7 +51,8 @@ import Testing
     Case(m: 1, n: 1, k: 40_000), Case(m: 30, n: 33, k: 2600, dtype: .float64),
   ]
 
-  /// Products whose factors are read in place, not packed, if the caches allow it.
+  /// Products with a factor that is read in place, not packed, if the caches allow it. The factors of the last two
+  /// products are packed.
   static let inPlace: [Case] = [
     Case(m: 128, n: 256, k: 784), Case(m: 128, n: 256, k: 784, transposesA: true), Case(m: 61, n: 224, k: 530),
     Case(m: 64, n: 576, k: 1100), Case(m: 64, n: 576, k: 1100, transposesA: true), Case(m: 64, n: 64, k: 2100),

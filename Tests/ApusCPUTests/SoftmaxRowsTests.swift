@@ -11,8 +11,8 @@ import Testing
   /// What a plan computes from the row maxima.
   enum Kind: CaseIterable, Sendable {
     /// `softmax`: exponentials divided by their sums. `exponentials`: exponentials and their sums. `sums`: sums of
-    /// exponentials, with maxima that are not finite replaced by a number. `storedSums`: as `sums`, with the
-    /// exponentials stored.
+    /// exponentials; before, each maximum that is not finite is replaced by 0.25. `storedSums`: as `sums`, and the
+    /// exponentials are stored.
     case softmax, exponentials, sums, storedSums
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
@@ -38,8 +38,8 @@ import Testing
       }
   }
 
-  /// Rows of lengths that do or do not fill whole vectors and groups of four vectors. Some rows contain NaN, infinities
-  /// or zeros of both signs.
+  /// Some row lengths fill whole vectors or groups of four vectors, and others do not. Some rows contain NaN,
+  /// infinities or zeros of both signs.
   @Test(arguments: Kind.allCases, [16, 17, 64, 100, 257, 4096]) func sameBits(kind: Kind, length: Int) throws {
     let rows = 70
     for dtype in [DType.float32, .float64] {

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The modules that each module may import: for most modules from the table in `Package.swift`, and here for the two
-/// targets that are not in this table.
+/// The modules that each module may import. The table in `Package.swift` lists them for all modules except two, which
+/// are listed here.
 private let layers: [String: Set<String>] = {
   var layers: [String: Set<String>] = [
     "ApusBenchmarks": ["Apus", "ApusSystem"], "ApusCLI": ["Apus", "ApusRuns", "ApusBenchmarks", "ApusSystem"],
@@ -113,7 +113,7 @@ struct LayeringTests {
       placed.insert(next)
       remaining.remove(next)
     }
-    #expect(remaining.isEmpty, "these import each other, or something unknown: \(remaining.sorted())")
+    #expect(remaining.isEmpty, "these modules import each other or an unknown module: \(remaining.sorted())")
   }
 
   /// The linker resolves a function that one module declares and another defines, both with `@_silgen_name`. The

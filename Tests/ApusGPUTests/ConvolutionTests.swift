@@ -130,7 +130,7 @@ import Testing
   /// `.ci/nightly`, it runs these kernels on the geometries that differ most: groups with strides and dilation, three
   /// dimensions, 1 × 1 kernels with padding and with strides, and more channels than a tile.
   nonisolated static let simulated =
-    Harness.classes == [.gpu] && getenv("APUS_SIMULATE_ALL") == nil
+    Harness.isBriefSimulation
     ? [3, 4, 6, 8, 21] : Array(2..<9) + [14, 16, 21, 22]
 
   @Test(
@@ -211,18 +211,19 @@ import Testing
     #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
   }
 
-  /// Channels-last convolutions on matrix units: `bfloat16` in two opposite modes of the stand-in, `float16` with
-  /// copies that complete at once, and `float32` rounded to TF32 in the default mode.
+  /// Channels-last convolutions with `Kernels/matmul/matrix.cl`: `bfloat16` and `float32` in two opposite modes of the
+  /// stand-in, `float16` with copies that complete at once, and `float32` rounded to TF32 in the default mode.
   @Test(
     .enabled(if: !Harness.isSimulator, "the simulator runs OpenCL kernels"), arguments: matrix.indices,
     Convolution.Pass.allCases)
-  func matrixUnits(_ index: Int, _ pass: Convolution.Pass) throws {
+  func matrixProducts(_ index: Int, _ pass: Convolution.Pass) throws {
     let device = Harness.openCUDA()
     #expect(device.channelsLast(Self.matrix[index], pass, .bfloat16, .float32).condition == .always)
     #expect(device.channelsLast(Self.matrix[index], pass, .float32, .tf32).condition == .always)
-    #expect(device.channelsLast(Self.matrix[index], pass, .float32, .float32).condition == .never)
+    #expect(device.channelsLast(Self.matrix[index], pass, .float32, .float32).condition == .always)
     for (dtype, modes) in [
-      (DType.bfloat16, CUDAStandIn.Mode.opposites), (.float16, [CUDAStandIn.Mode(copiesLandAtOnce: true)]),
+      (DType.bfloat16, CUDAStandIn.Mode.opposites), (.float32, CUDAStandIn.Mode.opposites),
+      (.float16, [CUDAStandIn.Mode(copiesLandAtOnce: true)]),
     ] {
       _ = try CUDAStandIn.results(in: modes) { _ in
         try check(

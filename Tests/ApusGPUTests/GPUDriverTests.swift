@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusGPU
 
-/// The clauses of the contract of ``GPUDriver``: one test function for each.
+/// The clauses of the contract of ``GPUDriver`` that apply to every driver: one test function for each.
 private protocol DriverContract {
   func newMemoryIsZero() throws
   func workRunsInOrder() throws
@@ -89,8 +89,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
   }
 
-  /// A launch reads the values that memory had before a later upload to it, also if the upload is large, and memory has
-  /// all bytes of the upload afterwards.
+  /// An upload does not change what an earlier launch reads, even if the upload is large. Afterwards, the memory has
+  /// all bytes of the upload.
   func largeUploadsRunInOrder() throws {
     let count = 1 << 18
     let (source, result) = (try driver.allocate(byteCount: 4 * count), try driver.allocate(byteCount: 512))
@@ -249,8 +249,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
 }
 
 extension Contract<CUDADriver> {
-  /// Starts a kernel that runs until the host sets a flag, which only kernels of the stand-in can see. A large upload is
-  /// copied from the host while the kernel runs.
+  /// Starts a kernel that runs until the host sets a flag. The flag is in host memory, which only kernels of the
+  /// stand-in can read. A large upload is copied from the host while the kernel runs.
   fileprivate func uploadDuringAKernel() throws {
     let memories = try (0..<3).map { _ in try driver.allocate(byteCount: 512) }
     let target = try driver.allocate(byteCount: CUDAUploads.smallestByteCount)
@@ -273,7 +273,7 @@ extension Contract<CUDADriver> {
         try driver.uploads.copy($0.baseAddress!, byteCount: $0.count, to: target.address).wait()
       }
     }
-    // The first uploads allocate their blocks, after all earlier work.
+    // An upload that allocates its block waits for earlier work. So each block is allocated before the kernel starts.
     for _ in 0..<CUDAUploads.blockCount { try upload() }
     try driver.replay(driver.record([waiting], loops: []), 0..<1, memories: memories)
     let end = try driver.event()

@@ -28,6 +28,9 @@ enum Harness {
   /// Whether `.ci/oclgrind-check` runs the tests. Large cases are then skipped, because they take minutes on the
   /// simulator.
   static let isSimulator = getenv("OCLGRIND_LOG") != nil
+  /// Whether the simulator leaves out cases that take long with kernels of class `gpu`, where it needs up to a minute for
+  /// a case. `.ci/nightly` runs them.
+  static let isBriefSimulation = isSimulator && classes == [.gpu] && getenv("APUS_SIMULATE_ALL") == nil
 
   /// Whether the tests run on PoCL.
   static let isPoCL = (try? OpenCL.devices().first?.driver.hasPrefix("Portable Computing Language")) ?? false

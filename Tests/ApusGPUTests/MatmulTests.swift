@@ -70,7 +70,8 @@ func epilogue(
     Case(m: 256, n: 120, k: 100), Case(m: 20, n: 61, k: 300, isLeftTransposed: true),
   ]
 
-  /// Each element of the product, and the sum of the magnitudes of its terms.
+  /// Each element of the result, with bias and ReLU if the case has a bias, and the sum of the magnitudes of its terms
+  /// without the bias.
   private func expected(_ item: Case, _ a: [Double], _ b: [Double], _ bias: [Double]) -> [(sum: Double, size: Double)] {
     Grid.indices(Shape([item.batch.reduce(1, *), item.m, item.n])).map { index in
       let (batch, m, n) = (index[0], index[1], index[2])

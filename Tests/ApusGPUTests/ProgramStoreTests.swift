@@ -175,8 +175,8 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     #expect(try #require(OpenCL.Name("opencl:3.1/4")).part! == (1, 4))
   }
 
-  /// Closing a sub-device leaves no access to freed memory. In the process of this test, memory is overwritten when it
-  /// is freed.
+  /// After a sub-device is closed, nothing reads freed memory. The process of this test overwrites memory when it is
+  /// freed, so that such a read is likely to fail.
   @Test(.enabled(if: Harness.computeUnits > 1, "one compute unit has no parts")) func partsCanBeClosed() async {
     await #expect(processExitsWith: .success) {
       test_overwrite_freed_memory()

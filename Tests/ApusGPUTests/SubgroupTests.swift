@@ -37,9 +37,9 @@ import Testing
     #expect(driver.target.subgroup == nil)
   }
 
-  /// Reductions by sub-groups of 16, on a device that emulates the shuffles (`SHIFT`) in local memory. All work-items
-  /// of a work-group must take part in the emulation. So if a sub-group reduces a row, the number of rows is a multiple
-  /// of 16, the number of sub-groups in a work-group.
+  /// Reductions by sub-groups of 16. The test emulates the shuffles (`SHIFT`) in local memory, with barriers, which all
+  /// work-items of a work-group must reach. So where each sub-group reduces a row, the number of rows is a multiple of
+  /// 16, the number of sub-groups in a work-group.
   @Test(
     .enabled(if: Harness.isPoCL, "the emulation of sub-groups is written for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])

@@ -83,8 +83,8 @@ struct TuningTests {
     }
   }
 
-  /// A kernel that does not build and a kernel with a wrong result are excluded. Devices that are opened later use the
-  /// same choice.
+  /// Tuning excludes a kernel that does not build and a kernel with a wrong result. Devices that are opened later use
+  /// the kernel that tuning chose, until `forgetTuning` removes the choice.
   @Test func unfitKernelsAreLeftOut() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/apus-tuning-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }

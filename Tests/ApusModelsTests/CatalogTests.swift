@@ -44,7 +44,8 @@ struct CatalogTests {
     #expect(other?.description == "unknown model \"zzzzzzzzzz\"; choose from \(names)")
   }
 
-  /// The counts for 1,000 classes are those of ViT-S/16 and ViT-B/16 (Dosovitskiy et al.).
+  /// The counts for 1,000 classes are those of ViT-B/16 (Dosovitskiy et al.) and of ViT-S/16, which has the size of
+  /// DeiT-S (Touvron et al.).
   ///
   /// The count for 32 × 32 color images of ten classes is computed by hand, with a width of 192:
   ///

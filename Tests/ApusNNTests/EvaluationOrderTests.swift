@@ -108,7 +108,8 @@ import Testing
 
   // MARK: - Losses without a gradient path
 
-  /// A loss without a path to a trainable parameter is an error, also if an earlier evaluation has released the path.
+  /// A loss without a path to a trainable parameter is an error, even if there was a path that an earlier evaluation
+  /// has released.
   @Test(arguments: devices) func lossesWithoutAGradientPath(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let net = Self.network()
@@ -130,8 +131,8 @@ import Testing
     }
   }
 
-  /// An input that the output does not depend on has the gradient 0; with `unused: .refused`, the input is an error. An
-  /// input whose path an evaluation has released is an error with either setting.
+  /// An input that the output does not depend on has the gradient 0; with `unused: .refused`, the input is an error. If
+  /// an evaluation has released the path from an input to the output, the input is an error with either setting.
   @Test(arguments: devices) func unusedInputs(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let old = try eval(Tensor([1, 2] as [Float]))

@@ -101,8 +101,8 @@ import Testing
       let expected = results(q.cast(to: .float32), k.cast(to: .float32), v.cast(to: .float32))
       try eval(found + expected)
       #expect(found.allSatisfy { $0.dtype == dtype })
-      // Outputs differ by at most half a unit in the last place of the largest element. Gradients are computed from
-      // rounded outputs, so their bound is larger.
+      // Outputs differ by at most the relative rounding error of the type, 2⁻⁸ or 2⁻¹¹, of the largest element.
+      // Gradients are computed from rounded outputs, so their bound is four times as large.
       let unit = dtype == .bfloat16 ? 0x1p-9 : 0x1p-12
       for (place, pair) in zip(found, expected).enumerated() {
         let (one, other) = (try pair.0.array(), try pair.1.array())

@@ -76,6 +76,25 @@ import Testing
     }
   }
 
+  /// A probability of NaN has a loss of NaN.
+  @Test(arguments: TestDevice.conformance) func aProbabilityOfNaNIsReported(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let p = Tensor([.nan, 0.5] as [Float])
+      #expect(try binaryCrossEntropy(fromProbabilities: p, .ones([2])).scalar().isNaN)
+      #expect(try crossEntropy(fromProbabilities: p.reshaped(to: [1, 2]), Tensor([0] as [Int32])).scalar().isNaN)
+    }
+  }
+
+  /// A label that is valid only after a cast to `int32` has wrapped it is still an error where it is used as `int64`.
+  @Test(arguments: TestDevice.conformance) func labelsAreCheckedInTheirOwnType(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let (logits, labels) = (Tensor.zeros([1, 3]), Tensor([1 << 32 + 1] as [Int64]))
+      #expect(try crossEntropy(logits, labels.cast(to: .int32)).scalar() > 0)
+      let both = crossEntropy(logits, labels.cast(to: .int32)) + crossEntropy(logits, labels)
+      #expect(throws: DeviceError.self) { try both.scalar() }
+    }
+  }
+
   /// `batchMean` divides by the number of examples, not by the number of elements.
   @Test func meansOverTheBatch() throws {
     try withDevice(ComputeDevice(backend: ReferenceDevice())) { () throws in

@@ -18,7 +18,7 @@ struct SHA256Tests {
   }
 
   /// The digest does not depend on the pieces in which the bytes are added. Most lengths are near multiples of the
-  /// block size, or near the lengths from which the padding needs another block.
+  /// block size, 64 bytes, or near 56 and 120, the first lengths whose padding needs another block.
   @Test func piecesDoNotMatter() {
     let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     for count in [55, 56, 63, 64, 65, 119, 120, 128, 1000] {

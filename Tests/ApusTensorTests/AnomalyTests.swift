@@ -7,8 +7,8 @@ import Testing
 
 /// The error of `detectingAnomalies` names the first operation that produces NaN or an infinity.
 @Suite struct AnomalyTests {
-  /// All devices but OpenCL devices with `gpu` kernels (`everyShape`): detection does not depend on the kernel class,
-  /// so the `cpu` kernels are enough.
+  /// All devices but the CUDA device and OpenCL devices with `gpu` kernels (`everyShape`): detection does not depend on
+  /// the kernel class, so the `cpu` kernels are enough.
   private static let devices = TestDevice.all.filter { $0.extent != .everyShape }
 
   private func anomaly(_ body: () throws -> Void) -> Anomaly? {

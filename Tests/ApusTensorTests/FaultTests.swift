@@ -5,7 +5,8 @@ import Testing
 
 /// Index errors: the tensors that throw them, and their messages.
 @Suite struct FaultTests {
-  /// A wrong index is an error of the tensors that depend on it, also when they are read again, and of no others.
+  /// A wrong index is an error of the tensors that depend on it, also when they are read again. Other tensors have no
+  /// error.
   @Test(arguments: TestDevice.all) func aFaultBelongsToItsTensors(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let table = Tensor([1, 2, 3, 4] as [Float])

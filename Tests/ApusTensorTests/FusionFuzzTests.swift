@@ -47,7 +47,7 @@ import Testing
   }
 }
 
-/// A graph of random operations on small tensors. The first tensors have few different shapes, so that many pairs of
+/// A graph of random operations on small tensors. The shapes of the first tensors are chosen so that many pairs of
 /// tensors broadcast.
 private struct RandomGraph {
   /// The tensors that new operations may use.

@@ -123,8 +123,8 @@ import Testing
     }
   }
 
-  /// The running sum of one long array is computed in chunks. The results have the same bits on all devices, also if
-  /// the array is one of several rows, is a column or is summed in reverse.
+  /// The running sum of one long array is computed in chunks. The results have the same bits on all devices except the
+  /// reference device, also if the array is one of several rows, is a column or is summed in reverse.
   @Test func runningSumsHaveTheSameBitsInAllLayouts() throws {
     let numbers = Self.random(100_003).map { $0 - 0.25 }
     var expected: [Float] = []

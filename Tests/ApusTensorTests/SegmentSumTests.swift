@@ -19,8 +19,8 @@ import Testing
     }
   }
 
-  /// Several threads sum many rows. Each row is added once and in order, so the results have the same bits as
-  /// sequential sums.
+  /// On the CPU, several threads sum many rows. Each row is added once and in order, so the results have the same bits
+  /// as sequential sums.
   @Test(arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) })
   func manyRows(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in

@@ -12,7 +12,8 @@ public enum CUDAStandIn {
     let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     let process = Process()
     process.executableURL = tests.appending(path: "CUDAStandIn/build")
-    // Another process may build the libraries at the same time, so the folder is complete when it gets its name.
+    // Another process may build the libraries at the same time, so the folder gets its final name only when it is
+    // complete.
     let incomplete = "\(folder)-\(ProcessInfo.processInfo.processIdentifier)"
     process.arguments = [incomplete]
     let pipe = Pipe()

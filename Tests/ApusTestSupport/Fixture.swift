@@ -114,8 +114,8 @@ public struct ConformanceReport {
 }
 
 extension TestDevice {
-  /// The devices on which modules are compared with PyTorch: the reference device, the CPU, and OpenCL devices that run
-  /// kernels for CPUs (the kernel class `cpu`).
+  /// The devices on which modules are compared with PyTorch: all devices except OpenCL devices with kernels for GPUs
+  /// (the kernel class `gpu`).
   public static var conformance: [TestDevice] { all.filter { !$0.name.contains("gpu") } }
 }
 

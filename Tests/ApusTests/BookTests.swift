@@ -63,10 +63,10 @@ import Testing
     for example in shown.subtracting(compiled) where try !isQuoted(example) {
       Issue.record("no test has the example \(example)")
     }
-    for example in compiled.subtracting(shown) { Issue.record("the book lacks the example \(example)") }
+    for example in compiled.subtracting(shown) { Issue.record("no page or comment shows the example \(example)") }
   }
 
-  /// Whether all lines are in the files in which CONTRIBUTING.md shows an operation of the tree.
+  /// Whether all lines are in one of the two source files from which CONTRIBUTING.md quotes an operation.
   private func isQuoted(_ example: [String]) throws -> Bool {
     let files = ["Sources/ApusTensor/Ops/Elementwise.swift", "Tests/ApusTestSupport/Cases/RowFunctions.swift"]
     return try files.contains { try Set(lines(text($0))).isSuperset(of: example) }

@@ -1,8 +1,8 @@
 import Apus
 import Testing
 
-/// The Swift example of README.md, word for word: `BookTests` compares the two. The examples of the book are in the
-/// folder `Documentation` beside this file. Each example is the code between the marks `example` and `end`.
+/// The Swift example of README.md, word for word: `BookTests` compares the two. The folder `Documentation` beside this
+/// file has the examples of the other pages. Each example is the code between the marks `example` and `end`.
 @Suite struct ReadmeExamples {
   @Test func training() throws {
     try withDevice(.named("cpu")) { () throws in

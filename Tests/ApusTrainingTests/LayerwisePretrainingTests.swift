@@ -54,8 +54,8 @@ struct LayerwisePretrainingTests {
     #expect(try pretraining(again, on: Plane([12])) == outcomes)
   }
 
-  /// Dropout layers of any kind do not count as activations. An activation that uses random numbers in training, such
-  /// as `RReLU`, counts.
+  /// Dropout layers of any kind do not count as the activation of a layer. An activation that uses random numbers in
+  /// training, such as `RReLU`, counts.
   @Test func dropoutLayersAreNoActivations() throws {
     for dropping: any Layer in [Dropout(0.5), AlphaDropout(0.5), FeatureAlphaDropout(0.5), Dropout2d(0.5)] {
       let model = Sequential([

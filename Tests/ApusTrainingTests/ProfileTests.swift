@@ -10,8 +10,8 @@ import Testing
     _ = try a.matmul(a.transposed([1, 0])).softmax(axis: 1).array()
   }
 
-  /// Devices that record their steps. Tests open separate instances, because other tests use the shared instances at
-  /// the same time.
+  /// The CPU and the OpenCL devices, which record their steps. Tests open separate instances, because other tests use
+  /// the shared instances at the same time.
   private static let devices = TestDevice.all.filter { $0.name == "cpu" || $0.name.hasPrefix("opencl") }
 
   @Test(arguments: devices) func recordsWhatRan(shared: TestDevice) throws {

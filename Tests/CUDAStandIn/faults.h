@@ -1,5 +1,5 @@
-// Failures of the stand-in for the CUDA driver: those that a test injects, and accesses of kernels to memory that does
-// not exist.
+// Failures that a test injects into the stand-in for the CUDA driver, and the errors after which the device is lost.
+// For failures of kernels, see fail.h.
 //
 // Environment variable:
 //   STAND_IN_FAIL   FUNCTION:N:CODE, with commas between several: call N of the function, counted from 1, returns the

@@ -103,7 +103,7 @@ class Compiler {
     const char *name = getenv("STAND_IN_CLANG");
     std::vector<std::string> all = {
         "/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + log_path, name != nullptr ? name : "clang++", "-std=c++20", "-O1",
-        "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w", "-fPIC",
+        "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w", "-fPIC", "-DUNROLL=",
         // On a GPU, a misaligned access is an error, so the accesses of kernels are checked.
         "-fsanitize=alignment", "-fno-sanitize-recover=alignment"};
     const char *sanitizer = getenv("STAND_IN_SANITIZE");

@@ -10,8 +10,8 @@
 #include <mutex>
 #include <thread>
 
-/// Whether launches run. If not, streams run copies at once: a switch of threads would take longer than the calls that
-/// a measurement without kernels is about.
+/// Whether launches run. If not, streams run copies at once, on the calling thread. Measurements without kernels are
+/// about the time of the calls, and a switch of threads would take longer than a call.
 inline bool runs_kernels() {
   static const char *setting = getenv("STAND_IN_LAUNCH");
   return setting == nullptr || strcmp(setting, "no") != 0;
@@ -67,7 +67,8 @@ private:
   }
 };
 
-/// A point in the work of a stream, from the call of `cuEventRecord` on.
+/// A point in the work of a stream, created by `cuEventRecord`. The stream reaches it after all tasks that were added
+/// before this call.
 struct Point {
   std::mutex mutex;
   std::condition_variable changed;

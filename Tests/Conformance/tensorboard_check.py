@@ -37,7 +37,7 @@ check("two files", len(files) == 2, files)
 # Load() checks the checksums of the records. Every event must be encoded as the protobuf library encodes it. Each term
 # of the sum below is the number of records that one part of EventFileTests.writesWhatTheScriptReads writes. A file
 # begins with 2 records, the version and the start of the session. After them, each value with a tag is a record; the
-# speeds, which the log computes from `seconds`, are such values.
+# rate in steps per second, which the log computes from `seconds`, is such a value.
 count = 0
 for name in files:
     for record in event_file_loader.RawEventFileLoader(os.path.join(folder, name)).Load():

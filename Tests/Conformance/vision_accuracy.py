@@ -101,7 +101,8 @@ def write_data(folder, train, test):
 
 
 def difference(apus, name):
-    """The differences between the networks that Apus and PyTorch build for a name; empty if there are none.
+    """The differences between the networks that Apus and PyTorch build for a name; empty if there are none. If
+    `apus summary` fails, its error message.
 
     Both networks are built for three channels, the default of `apus summary`."""
     command = [apus, "summary", name, "--stem", "small", "--classes", str(CLASSES), "--image-size", str(SIZE), "--json"]
@@ -267,7 +268,7 @@ def compare(name, options, seeds, train, test, cache):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Accuracies of networks for images beside PyTorch's.")
+    parser = argparse.ArgumentParser(description="Compares the accuracies of image networks with PyTorch's.")
     parser.add_argument("models", nargs="*", help=f"{', '.join(MODELS)} (default: {' '.join(DEFAULT)})")
     parser.add_argument("--apus", default=str(root / ".build/release/apus"))
     parser.add_argument("--device", default="cpu")

@@ -24,8 +24,8 @@ The tolerances:
 
 The bias of a convolution before a norm has the gradient 0 except for rounding. So the tolerance of the biases of all
 convolutions is larger by 40 * u * `terms.KEY`, where u is 2^-53 or 2^-24. The gradient of the bias of a channel is a
-sum of n terms. `terms.KEY` is sqrt(n) times the norm of a vector, which has for each channel the sum of the magnitudes
-of these terms.
+sum of n terms. Let m be the sum of the magnitudes of these terms. `terms.KEY` is sqrt(n) times the norm of the vector
+that contains m for each channel.
 
 The two columns "torch" are the errors of PyTorch's results and gradients in float32, compared with float64.
 
@@ -33,7 +33,7 @@ usage: python3 vision_large.py FOLDER [NAME ...] [--torchvision DIR] [--no-test]
                                                          (torch, numpy, safetensors)
 
 --runs RUNS: RUNS lists beginnings of the names of test runs, separated by semicolons, for example
-"cpu, float64;opencl:0 cpu". Only the runs with these names are made (default: all).
+"cpu, float64;opencl:0 cpu". Only runs whose names begin with one of them are made (default: all).
 
 --torchvision DIR: also compares the models of torch_models.py with those of torchvision in DIR (`pip install --no-deps
 --target DIR "torchvision==0.28.*" pillow`); its compiled operations are not needed.
@@ -89,7 +89,8 @@ networks = {
 }
 cases = {}
 for name, make in networks.items():
-    # The largest networks (VGG and vision transformers) take minutes each, so their batches have one image.
+    # In their published sizes, the largest networks (VGG and vision transformers) take minutes each, so their batches
+    # have one image.
     count = 1 if name.startswith("v") else 2
     cases[name] = (lambda make=make: make(1000, False), (count, 3, 224, 224))
     cases[name + "@32"] = (lambda make=make: make(10, True), (2, 3, 32, 32))
@@ -308,7 +309,7 @@ def run_tests(folder, names, runs):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Networks for images in their published sizes against PyTorch.")
+    parser = argparse.ArgumentParser(description="Compares image networks in their published sizes with PyTorch.")
     parser.add_argument("folder")
     parser.add_argument("names", nargs="*", help=", ".join(cases))
     parser.add_argument("--torchvision", metavar="DIR")

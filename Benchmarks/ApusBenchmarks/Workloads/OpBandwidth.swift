@@ -71,9 +71,10 @@ extension OpBandwidth {
     )
   }
 
-  private static let operations: [Row] = composed + ElementwiseFunction.costly.map(row)
+  private static let operations: [Row] = chosen + ElementwiseFunction.costly.map(row)
 
-  private static let composed: [Row] = [
+  /// Operations of several kinds, and cheap elementwise functions.
+  private static let chosen: [Row] = [
     // A copy, written as the concatenation of two halves: the baseline for the other operations.
     unary("copy") {
       let (rows, half) = ($0.shape[0], $0.shape[0] / 2)
@@ -108,6 +109,12 @@ extension OpBandwidth {
     unary("log-sum-exp-rows") { $0.logSumExp(axis: 1) },
     unary("softmax-rows") { $0.softmax() },
     unary("layer-norm-rows") { LayerNorm($0.shape[1], isAffine: false)($0) },
+    unary("sort-rows") { $0.sorted(axis: 1) },
+    unary("scatter-add-rows") { x in
+      let order = Tensor.range(from: Double(x.shape[0] - 1), to: -1, step: -1, device: x.device)
+      return Tensor.zeros(x.shape, dtype: x.dtype, device: x.device).indexAdding(x, at: order)
+    },
+    unary("max-pool-2x2") { $0.reshaped(to: [1, 1, $0.shape[0], $0.shape[1]]).maxPooled([2, 2]) },
     unary("gather-rows") {
       $0.gathering(.range(from: Double($0.shape[0] - 1), to: -1, step: -1, device: $0.device), axis: 0)
     },

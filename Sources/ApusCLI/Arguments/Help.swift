@@ -8,7 +8,7 @@ enum Help {
   /// The text of `apus --help`: the usage, and a line for each command.
   static func overview(_ commands: [any Command.Type]) -> String {
     """
-    Apus \(ApusCommand.version): trains neural networks on the CPU and on OpenCL devices.
+    Apus \(ApusCommand.version): trains neural networks on the CPU, with CUDA and with OpenCL.
 
     usage: apus COMMAND [OPTION]…
 

@@ -6,7 +6,7 @@ enum ManualPage {
     let head = """
       .TH APUS 1 "" "Apus \(ApusCommand.version)" "User Commands"
       .SH NAME
-      apus \\- train neural networks on the CPU and on OpenCL devices
+      apus \\- train neural networks on the CPU, with CUDA and with OpenCL
       .SH SYNOPSIS
       .B apus
       .I COMMAND
@@ -17,7 +17,7 @@ enum ManualPage {
       """
     let tail = """
       .SH EXIT STATUS
-      \(entries(ExitCode.allCases.map { ("\\fB\($0.rawValue)\\fR", $0.meaning) }))
+      \(entries(ExitCode.allCases.map { ("\\fB\($0.rawValue)\\fR", escaped($0.meaning)) }))
       """
     return ([head] + commands.map(section) + [tail]).joined(separator: "\n")
   }

@@ -93,7 +93,7 @@ private struct Parser {
     if case .words(let words) = declaration.completion {
       // `words` are the values that a shell completes. If other values are accepted too, the error describes them all.
       let isAll = declaration.expectation.hasSuffix(words.joined(separator: ", "))
-      let end = isAll ? suggestion(for: text, in: words) : ": it is \(declaration.expectation)"
+      let end = isAll ? suggestion(for: text, in: words) : "; expected \(declaration.expectation)"
       throw failure("unknown \(subject) \(text.quoted())\(end)")
     }
     throw failure("\(subject): \(text.quoted()) is not \(declaration.expectation)")

@@ -4,7 +4,7 @@ import ApusRuns
 enum DatasetsCommand: Command {
   static let name = "datasets"
   static let summary = "list the data sets that --data takes"
-  static let json = Flag("json", help: "print one JSON object a line")
+  static let json = Flag("json", help: "print one JSON object per line")
   static let declarations = [json.declaration]
 
   static func run(_ arguments: Arguments) throws {

@@ -4,7 +4,7 @@ import ApusRuns
 enum ModelsCommand: Command {
   static let name = "models"
   static let summary = "list the models"
-  static let json = Flag("json", help: "print one JSON object a line")
+  static let json = Flag("json", help: "print one JSON object per line")
   static let declarations = [json.declaration]
   static let discussion = """
     --layers defines any other chain of layers, in the notation of this list. The numbers of parameters of text models

@@ -19,8 +19,8 @@ enum PlotCommand: Command {
     json.declaration,
   ]
   static let discussion = """
-    Writes a page, report.html, and each figure as an SVG file in plots/ to the folder of the run, and prints their
-    paths. Without weights or data, the page has no results on examples; the command prints the reason.
+    Writes a page (report.html, or the file of --output) and, in the folder plots/ of the run, an SVG file for each
+    figure. Prints their paths. Without weights or data, the page has no results on examples; the command prints the reason.
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -3,8 +3,8 @@ import ApusRuns
 import ApusSystem
 
 extension PredictCommand {
-  /// Prints the predictions for images that are cut into tiles. With `--output`, also writes copies of the images,
-  /// overlaid with the probability of their predicted class.
+  /// Prints the predictions for images that are cut into tiles. With `--output`, also writes gray copies of the images.
+  /// A copy is overlaid with the probability, at each pixel, of the class that is predicted for the image.
   static func predictTiles(_ stored: Run, overlap: Int, _ arguments: Arguments) throws {
     // Errors in the options are found before the folder is created.
     _ = try stored.tileFormat(overlap: overlap)
@@ -30,7 +30,7 @@ extension PredictCommand {
   private static func mapPaths(_ folder: String, _ paths: [String]) throws -> [String] {
     let names = paths.map { path in
       let file = path.split(separator: "/").last.map(String.init) ?? path
-      return file.split(separator: ".").first.map(String.init) ?? file
+      return file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file
     }
     if let (name, _) = Dictionary(grouping: names, by: \.self).first(where: { $0.value.count > 1 }) {
       throw OptionError("--output: several images are called \(name)")

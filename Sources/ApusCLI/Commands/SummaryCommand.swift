@@ -114,7 +114,7 @@ extension PlannedTraining {
     _ batchSize: BatchSize, _ arguments: Arguments
   ) throws -> (memory: Statement, refusal: TrainingError?) {
     guard let size = batchSize.count else {
-      throw OptionError("--batch-size full: there are no data; name the number of examples")
+      throw OptionError("--batch-size full: this command loads no data; give a number of examples")
     }
     let device = try ComputeDevice.chosen(by: arguments[RunOptions.device])
     let memory: TrainingMemory

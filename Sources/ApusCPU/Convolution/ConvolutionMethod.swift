@@ -70,8 +70,9 @@ extension ConvolutionGeometry {
     }
   }
 
-  /// Whether windows of a channels-first input can be read in place: a row of the kernel must read contiguous elements.
-  /// `false` for the input gradient, which does not read the input.
+  /// Whether windows of a channels-first input can be read in place. The conditions of `hasChannelsLastWindows` apply.
+  /// In addition, the input must have depth 1, and a row of the kernel must read contiguous elements. `false` for the
+  /// input gradient, which does not read the input.
   fileprivate func hasMixedWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     pass != .inputGradient && dilation.z == 1 && input.x == 1 && hasChannelsLastWindows(pass, dtype)
   }

@@ -58,8 +58,8 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    // The bytes of a row. A strip of the output or of the input gradient has the result channels of all groups. A strip
-    // of the weight gradient has the result channels of one group.
+    // The bytes of a strip's source and result, per row. A strip of the output or of the input gradient has the result
+    // channels of all groups. A strip of the weight gradient has the result channels of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
     // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit into

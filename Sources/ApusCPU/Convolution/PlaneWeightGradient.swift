@@ -61,7 +61,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private var tasksPerPart: Int { ceilDivide(blockCount, blockGrain) }
 
   /// The number of tasks that sum strips. `Int.max` if the epilogue (the fused elementwise operations) needs temporary
-  /// memory too: it runs later in tasks of its own, so every worker may need memory.
+  /// memory too: the epilogue runs later in tasks of its own, so every worker may need memory.
   var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {

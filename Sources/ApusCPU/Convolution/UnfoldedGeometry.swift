@@ -17,7 +17,8 @@ struct UnfoldedGeometry {
 
   /// The approximate limit for a matrix in bytes.
   private static let matrixByteCount = 600_000
-  /// The minimum number of result pixels that a matrix should have: images with fewer pixels share a matrix.
+  /// As many images share a matrix as have at most this number of result pixels together. If an image is split into
+  /// blocks of rows, each block except the last has at least this number of result pixels.
   private static let leastPixels = 192
 
   init(_ step: Convolution, _ builder: StepBuilder) {
@@ -81,8 +82,8 @@ struct UnfoldedGeometry {
 
   // MARK: - Matrices
 
-  /// Returns the windows of a range of images and one group of channels, with the images side by side. An image that
-  /// has to be converted is stored in `scratch`.
+  /// Returns the windows of some rows of the result, for a range of images and one group of channels, with the images
+  /// side by side. An image that has to be converted is stored in `scratch`.
   func unfold(
     _ input: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, _ rows: Range<Int>,
     into lines: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer

@@ -68,8 +68,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { ceilDivide(geometry.outputs, channelGrain) }
 
-  /// The number of tasks that compute products. If the epilogue (fused elementwise operations on the gradient) also
-  /// uses temporary memory of the workers, in later tasks of its own: `Int.max`, so that every worker gets this memory.
+  /// The number of tasks that compute products. `Int.max` if the epilogue (the fused elementwise operations) needs
+  /// temporary memory too: the epilogue runs later in tasks of its own, so every worker may need memory.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }

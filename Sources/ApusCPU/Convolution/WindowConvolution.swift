@@ -6,11 +6,11 @@ import ApusSystem
 /// can also be computed from channels-first images. Results that must be channels-first are transposed while they are
 /// in a cache.
 ///
-/// A tap is one position of the convolution kernel. The windows of results that read the same taps are the rows of a
-/// strided matrix; such results are a row of pixels, a column of pixels, or one pixel of several images. This matrix is
-/// multiplied, without a copy, by the packed weights, one panel (some result channels) at a time. Taps outside of the
-/// image are skipped, so nothing is padded. If the factors are multiplied in bfloat16 pairs, the source is first copied
-/// into 32-bit words, each with two channels.
+/// A tap is one position of the convolution kernel. A product computes results that read the same taps: a row of
+/// pixels, a column of pixels, or one pixel of several images. The windows of these results are the rows of a strided
+/// matrix. This matrix is multiplied, without a copy, by the packed weights, one panel (some result channels) at a
+/// time. Taps outside of the image are skipped, so nothing is padded. If the factors are multiplied in bfloat16 pairs,
+/// the source is first copied into 32-bit words, each with two channels.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

@@ -29,8 +29,8 @@ struct BlockTransposition {
   /// The minimum number of columns at which rows are long enough for separate copies.
   private static let leastColumns = 256
 
-  /// Whether the rows of the result are written with non-temporal stores: the result is large, its elements have four
-  /// bytes, and its rows begin at cache lines.
+  /// Whether small blocks are transposed and then written with non-temporal stores (`transpose_streamed`). The result
+  /// must be large, its elements must have four bytes, and its rows must begin at cache lines.
   ///
   /// - Parameters:
   ///   - byteCount: bytes of an element.

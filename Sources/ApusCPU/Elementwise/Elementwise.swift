@@ -8,7 +8,7 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
   private let kernels: [Kernel]
   /// The index of each kernel's first task, followed by the number of all tasks.
   private let firstTasks: [Int]
-  /// The estimated cost of the step: for each kernel, its number of elements times the cost of one element.
+  /// The estimated cost of `kernels`: the sum of each kernel's number of elements times the cost of one element.
   let weight: Int
   /// Segments that only copy elements, from arrays that are contiguous along another axis than the result.
   private let transposes: [Transposition]

@@ -84,7 +84,8 @@ struct MatmulShape {
     let work = Matmul.multiplyAdds(results: m * n, terms: max(1, k))
     // A product of fewer than 400 000 multiply-adds, which take about six microseconds, is not split. Larger products
     // have two tiles or more, about one for each 4 million multiply-adds, up to 16. Very large products have at least
-    // one tile for each 200 million multiply-adds, so that each core of a large machine gets a few tasks.
+    // one tile for each 200 million multiply-adds, so that each core of a large machine gets a few tasks. A tile with
+    // more than `tileLimit` elements is split in any case.
     let target = work < 400_000 ? 1 : max(2, min(work / 4_000_000, max(16, work / 200_000_000)))
     var (rows, columns, tiles) = (max(1, m), max(1, n), 1)
     while tiles < target || rows * columns > Self.tileLimit {

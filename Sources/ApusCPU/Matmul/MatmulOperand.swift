@@ -56,8 +56,8 @@ struct MatmulOperand {
     sharedByteCount = isConverted ? roundUp(copies * rows * columns * step.dtype.lane.byteCount, toMultipleOf: 64) : 0
   }
 
-  /// The layout of one matrix that contains the rows of all matrices of the batch, or `nil` if these rows are not
-  /// equally spaced.
+  /// The layout of one matrix that contains the rows of all matrices of the batch; `nil` if these rows are not
+  /// contiguous, are not equally spaced, or overlap.
   var stackedOrder: MatrixOrder? {
     if isConverted { return isRepeated || order.isTransposed ? nil : order }
     let strides = operand.layout.strides

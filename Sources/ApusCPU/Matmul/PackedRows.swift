@@ -29,7 +29,7 @@ struct PackedRows {
   /// Bytes of scratch memory for a product with `columns` columns.
   func workspaceByteCount(columns: Int) -> Int { kernels.panelByteCount(columns: columns, k: min(k, Self.depth)) }
 
-  /// The range of `0 ..< k` that a chain sums, of at most `depth` terms.
+  /// The terms that a chain sums: a range of at most `depth` positions along k.
   private func terms(of chain: Int) -> Range<Int> { blockRange(chain, size: Self.depth, count: k) }
 
   /// Packs, from each row, the elements that belong to a chain.

@@ -4,9 +4,10 @@ import ApusSystem
 
 /// A floating-point matrix product `c[m, n] = a[m, k] · b[k, n]`, split into tasks.
 ///
-/// Each result is a sum of accumulation chains, each over `BlockSchedule.depth` elements along k, whatever m, n and the
-/// split are. A chain adds single products or, if the CPU has instructions for pairs of bfloat16 elements (`PairUnit`),
-/// pairs of products.
+/// Each result is a sum of accumulation chains, each over at most `BlockSchedule.depth` elements along k, whatever m, n
+/// and the split are. A chain adds one product after another. Only the matrix unit for bfloat16 factors
+/// (`PairUnit.matrix`) adds several products at once, in the order that loops_amx.h defines.
+///
 /// "Rows" are rows of `a`, which are packed to slivers; "columns" are columns of `b`, which are packed to panels.
 struct TiledProduct {
   let m: Int
@@ -201,8 +202,8 @@ struct TiledProduct {
   /// chain, the next task's columns for the first chain.
   ///
   /// Nothing is prefetched if several tasks read the same columns, if `b` is small enough for an L2 cache, or if the
-  /// columns are packed before the task runs. If the task itself packs them, the columns for one chain must be few
-  /// enough to stay in an L2 cache until then.
+  /// columns are packed before the task runs. If the task itself packs the columns, those for one chain must be few
+  /// enough to stay in an L2 cache until they are packed.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =

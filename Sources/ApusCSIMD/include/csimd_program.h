@@ -91,8 +91,9 @@ typedef struct {
   size_t workspace_bytes;
   /// Whether the kernel reads arrays that do not fit into an L2 cache.
   int is_large;
-  /// Whether all arrays are contiguous along the domain, at most CSIMD_FLAT_INSTRUCTIONS instructions run on blocks,
-  /// and these instructions write all outputs directly.
+  /// Whether a run only has to advance pointers from block to block. For this, `row` must be 0, and each argument must
+  /// be uniform, a core result, or an array that is contiguous along the domain and read in place. At least one and at
+  /// most CSIMD_FLAT_INSTRUCTIONS instructions must run on blocks, and they must write all outputs directly.
   int is_flat;
 } csimd_kernel;
 

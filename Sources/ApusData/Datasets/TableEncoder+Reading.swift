@@ -4,7 +4,8 @@ extension TableEncoder {
   /// Reads a table to encode; it must have the columns of the training table, in any order.
   ///
   /// - Parameters:
-  ///   - options: how the file is read; ignored columns need not exist.
+  ///   - options: how the file is read. The kinds of the training columns replace `options.kinds`. Ignored columns need
+  ///     not exist.
   ///   - target: the name of the target column.
   ///   - targetKind: how the target's cells are read; has no effect if `needsTarget` is `false`.
   ///   - needsTarget: whether the target column must exist; if `false`, it may be missing, and is ignored if present.

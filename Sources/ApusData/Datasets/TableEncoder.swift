@@ -29,7 +29,8 @@ public struct TableEncoding: Hashable, Sendable {
   public var scaling = Scaling.standard
   /// The replacement for missing numbers.
   public var imputation = Imputation.mean
-  /// Whether a column that lacks numbers in training rows gets a second feature: 1 for a missing number, else 0.
+  /// Whether a numeric column gets a second feature, 1 for a missing number and else 0, if numbers are missing in its
+  /// training rows.
   public var indicatesMissing = false
   /// How categories become numbers.
   public var categories = Categories.oneHot
@@ -78,8 +79,8 @@ public struct TableEncoder: Hashable, Sendable {
   /// - Parameters:
   ///   - table: the features, without the target
   ///   - rows: the indices of the training rows, counted from 0
-  /// - Throws: when numbers are too large to be scaled, when no column has a value in the training rows, or when there
-  ///   would be more than 2²⁰ features.
+  /// - Throws: when numbers are too large to be scaled, when the columns give no feature, or when they give more than
+  ///   2²⁰ features.
   /// - Precondition: there are rows, all in `0 ..< table.rowCount`.
   public init(
     fitting table: Table, rows: [Int32], _ encoding: TableEncoding = TableEncoding()

@@ -9,7 +9,7 @@ final class ByteReader {
   let path: String
   private let stored: StoredBytes
   private let inflater: Inflater?
-  /// The number of bytes that have been read.
+  /// The number of bytes that have been read or skipped.
   private(set) var position = 0
 
   private init(stored: StoredBytes, path: String) throws(DataError) {

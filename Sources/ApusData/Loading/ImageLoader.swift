@@ -1,5 +1,4 @@
 import ApusSystem
-import Glibc
 
 /// Reads and transforms the images of an epoch on worker threads, some batches ahead of the consumer.
 ///
@@ -62,7 +61,7 @@ public final class ImageLoader: @unchecked Sendable {
   private static let namedBadImages = 10
   private var bad: Set<Int32> = []
   private let queue: LoaderQueue
-  private var threads: [pthread_t] = []
+  private var threads: [WorkerThread] = []
 
   /// Starts to load the batches.
   ///
@@ -90,7 +89,7 @@ public final class ImageLoader: @unchecked Sendable {
 
   deinit {
     queue.stop()
-    for thread in threads { pthread_join(thread, nil) }
+    for thread in threads { thread.join() }
   }
 
   /// The number of threads that could be started.
@@ -99,16 +98,10 @@ public final class ImageLoader: @unchecked Sendable {
   private func startThread() {
     // The thread retains the queue, not the loader: otherwise the `deinit` of the loader, which ends the thread, would
     // never run.
-    let argument = Unmanaged.passRetained(queue)
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        let queue = Unmanaged<LoaderQueue>.fromOpaque(argument!).takeRetainedValue()
-        while let piece = queue.take() { queue.fill(piece) }
-        return nil
-      }, argument.toOpaque())
-    if status == 0 { threads.append(thread) } else { argument.release() }
+    let thread = try? WorkerThread { [queue] in
+      while let piece = queue.take() { queue.fill(piece) }
+    }
+    if let thread { threads.append(thread) }
   }
 
   /// The next batch; `nil` after the last one.

@@ -10,8 +10,8 @@ public struct LoadedBatch: Sendable {
   public let labels: [Int32]
   /// The index of each image in its source.
   public let examples: [Int32]
-  /// The positions of unreadable images in the batch. The pixels of these images are zeros, and evaluation does not
-  /// count them.
+  /// The positions in the batch of the unreadable images that zeros replace (`ImageLoader.BadImages.leftOut`).
+  /// Evaluation does not count these images.
   public let missing: [Int]
   /// How images of the batch are mixed with each other; `nil` without mixing. Cutmix is already applied to `pixels`;
   /// mixup is applied later, on the device.

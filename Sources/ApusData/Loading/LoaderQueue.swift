@@ -122,7 +122,7 @@ final class LoaderQueue: @unchecked Sendable {
     }
   }
 
-  /// Waits for the next batch; `nil` after the last one.
+  /// Waits for the next batch; `nil` after the last one, or after `stop`.
   /// - Parameter fillsItself: whether the calling thread fills the batch, because there are no worker threads
   func next(fillsItself: Bool) -> Batch? {
     if fillsItself {

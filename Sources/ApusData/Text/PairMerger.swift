@@ -20,8 +20,8 @@ struct PairMerger {
     for index in words.indices { add(index, words[index].count) }
   }
 
-  /// Of the pairs that occur at least twice, the pair with the highest score. If several pairs have this score, the
-  /// smallest left symbol decides, then the smallest right symbol.
+  /// Of the pairs that occur at least twice, the pair with the highest score; `nil` if no pair occurs twice. If several
+  /// pairs have this score, the smallest left symbol decides, then the smallest right symbol.
   ///
   /// - Parameter score: returns the score of a pair that occurs `count` times, and whose symbols occur `left` and
   ///   `right` times.

@@ -6,8 +6,8 @@ final class CUDAEvent: HostCopy, @unchecked Sendable {
   private let event: CUevent
   private let context: CUDAContext
 
-  /// Records an event after all work that was started so far on a stream: `stream`, or if it is `nil` the stream for
-  /// work. The context must be current.
+  /// Records an event after all work that was started so far on `stream`; `nil` selects the stream for work. The
+  /// context must be current.
   init(_ context: CUDAContext, on stream: CUstream? = nil, hasTime: Bool = false) throws(DeviceError) {
     let flags = UInt32(hasTime ? CU_EVENT_DEFAULT : CU_EVENT_DISABLE_TIMING)
     var event: CUevent?

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusSystem
 import CCUDA
 
-/// The CUDA driver with the primary context of a device, a stream for all work, and one for large uploads.
+/// The CUDA driver with the primary context of a device, a stream for work, and a copy stream for large uploads.
 final class CUDADriver: GPUDriver, @unchecked Sendable {
   /// A block of device memory.
   final class Memory: @unchecked Sendable {

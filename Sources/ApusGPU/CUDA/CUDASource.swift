@@ -2,8 +2,8 @@ import ApusDevice
 
 /// The CUDA kernel source of plans, which can be checked without a device.
 enum CUDASource {
-  /// The program that a device of a compute capability would build for a plan. The first line is a comment with the
-  /// options for NVRTC.
+  /// The program that a device with this compute capability and 132 multiprocessors would build for a plan. The first
+  /// line is a comment with the options for NVRTC.
   /// - Parameters:
   ///   - capability: the compute capability, as 10 × major + minor.
   ///   - choices: the kernels to use; `nil` leaves all choices to the cost models.

@@ -43,7 +43,7 @@ struct IndexSite: Sendable {
   var list: IndexList
   var location: MemoryLocation
   var dtype: DType
-  /// Whether the launch runs in a loop, with different indices in each iteration.
+  /// Whether the launch runs in a loop of several iterations, with different indices in each.
   var isRepeated = false
 }
 

@@ -10,11 +10,11 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let firstTag: Int
   let slots: SlotTable
   let scalars: [Lane]
-  /// Sizes of the plan's slabs (memory for intermediate values), then of the workspace.
+  /// The sizes in bytes of the plan's slabs (memory for intermediate values), then the size of the workspace.
   let scratchSizes: [Int]
-  /// The number of launches up to the last one that checks indices.
+  /// The number of launches of all steps up to and including the last step that checks indices.
   let checkedLaunches: Int
-  /// The number of launches before the first one that overwrites an input.
+  /// The number of launches of all steps before the first step that overwrites an input.
   let preservingLaunches: Int
   /// The ranges of launches that are started together: `checkedRanges` in a run that checks indices, `uncheckedRanges`
   /// in a run that does not.

@@ -49,8 +49,8 @@ final class HostBlocks<Copy: HostCopy>: Sendable {
 
   init(allocate: @escaping @Sendable (_ capacity: Int) -> HostBlock?) { self.allocate = allocate }
 
-  /// Copies `source` to a block, then calls `start`, which starts the copy from the block to the device and returns it,
-  /// or `nil` if it is already complete. The block is not used again before the copy is complete.
+  /// Copies `source` to a block, then calls `start`. `start` starts the copy from the block to the device. It returns
+  /// this copy, or `nil` if the copy is already complete. The block is not used again before the copy is complete.
   func upload(
     _ source: UnsafeRawBufferPointer, _ start: (_ bytes: UnsafeRawPointer) throws(DeviceError) -> Copy?
   ) throws(DeviceError) {

@@ -57,7 +57,8 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
 
   /// Returns the block size for a request. Between two powers of two there are eight sizes, or fewer where eight would
   /// be less than 256 bytes apart. So requests of similar sizes share blocks, and a block wastes, apart from its
-  /// padding, at most an eighth of its size or 256 bytes.
+  /// padding, at most an eighth of its size or 256 bytes. If the next size is above the device's maximum for an
+  /// allocation, the block has only the requested size and the padding.
   func capacity(for byteCount: Int) -> Int {
     let least = roundUp(max(byteCount + blockSlack, 512), toMultipleOf: 8)
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))

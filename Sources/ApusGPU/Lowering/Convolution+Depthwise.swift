@@ -8,7 +8,7 @@ struct DepthwiseTiling {
   let image: PreparedImage
   /// The gradient of the output, for the gradient of the weights; `nil` for other passes.
   let gradient: PreparedImage?
-  /// The number of registers along a row of results that are computed at a time.
+  /// A work-item computes this number of registers of adjacent results in each row at a time.
   let vectors: Int
 
   /// The number of rows of results that share loads of the image.

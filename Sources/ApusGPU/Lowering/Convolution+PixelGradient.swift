@@ -12,8 +12,8 @@ private struct GradientTiling {
   /// The numbers of taps (positions in the convolution's kernel) and input channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
-  /// The sum over the rows of pixels of all images is split into `parts` parts of `rowsPerPart` rows each (split-K). A
-  /// part is processed in blocks of `rowsPerBlock` rows, which stay in a cache.
+  /// Each result is a sum over the rows of pixels of all images. The rows are split into `parts` parts of `rowsPerPart`
+  /// rows each (split-K). A part is processed in blocks of `rowsPerBlock` rows, which stay in a cache.
   let rowsPerPart, parts, rowsPerBlock: Int
 
   init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {
@@ -34,8 +34,8 @@ private struct GradientTiling {
     // The split of the sums determines their rounding, so it depends on a typical tile and not on the chosen tile.
     let tasks = ceilDivide(g.outputChannels, 32) * ceilDivide(taps * ceilDivide(g.inputChannels, 12), most)
     let perPart = max(1, ceilDivide(lines * tasks, 32))
-    // All parts except the last have at least 2,048 pixels, or all pixels if there are fewer, so that storing and
-    // adding their sums is little work beside computing them.
+    // Each part except the last has at least 2,048 pixels; fewer pixels than that form a single part. So storing and
+    // adding the sums of the parts is little work compared with computing them.
     let leastLines = ceilDivide(2048, g.output.z)
     rowsPerPart = min(lines, max(perPart, leastLines))
     parts = ceilDivide(lines, rowsPerPart)

@@ -90,7 +90,8 @@ struct WinogradTiling {
 }
 
 extension PlanLowering {
-  /// Lowers a convolution by transformed tiles: one launch for the transforms that all tasks share, one for the tasks.
+  /// Lowers a convolution to products of transformed tiles. One launch computes the transforms that all tasks share,
+  /// and the next one runs the tasks.
   mutating func lowerWinograd(_ step: Convolution, _ tiling: WinogradTiling) {
     let items = tiling.items(for: target.computeUnits)
     needWorkspace((tiling.sharedCount + items * tiling.scratchSize) * DType.float32.byteCount)

@@ -2,9 +2,10 @@ import ApusDevice
 import ApusSystem
 
 extension Program {
-  /// For a plain copy whose result is contiguous along `columns`, the innermost axis, returns the axis of `rows`, the
-  /// other axes, along which the source is contiguous. Returns `nil` for other programs. Also returns `nil` if there is
-  /// no such axis, or if an axis is too short for a transpose in registers.
+  /// Returns the axis of `rows` along which the source of a plain copy is contiguous. `columns` is the innermost axis,
+  /// and `rows` are the other axes. Returns `nil` if the program is not a plain copy, if the result is not contiguous
+  /// along `columns`, or if the stride of the source along `columns` is not above 1. Also returns `nil` if the source
+  /// is contiguous along no axis of `rows`, or if one of the two axes is too short for a transpose in registers.
   func transposedAxis(_ rows: StridedLoop, _ columns: (extent: Int, strides: [Int])) -> Int? {
     guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
       dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8
@@ -22,8 +23,8 @@ extension PlanLowering {
     var batch = rows
     let extent = batch.extents.remove(at: axis)
     let strides = batch.strides.indices.map { batch.strides[$0].remove(at: axis) }
-    // A work-item writes at most 256 rows of 256 bytes (512 bytes for 8-byte types), which are whole cache lines if the
-    // result is aligned.
+    // A work-item writes at most 256 rows of 256 bytes (64 bytes for 1-byte types, 512 bytes for 8-byte types), which
+    // are whole cache lines if the result is aligned.
     let perBand = min(roundUp(columns.extent, toMultipleOf: width), dtype.byteCount == 2 ? 128 : 64)
     let perChunk = min(roundUp(extent, toMultipleOf: width), 256)
     let bands = ceilDivide(columns.extent, perBand)

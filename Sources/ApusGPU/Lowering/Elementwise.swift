@@ -119,7 +119,7 @@ extension PlanLowering {
       program, segment.bound, rows: segment.rows, columns: segment.columns, &builder)
     return builder.overRows(
       segment.rows.count, columns: segment.columns.extent, elementsPerGroup: max(elementsPerGroup, 256 * segment.chunk),
-      chunk: segment.chunk,
+      chunk: segment.chunk, isOneRow: segment.rows.rank == 0,
       begin: { text.beginRow("row", &$0) },
       body: {
         if segment.chunk == 1 {

@@ -29,41 +29,27 @@ extension PlanLowering {
     let isLarge = KernelBuilder.isLarge(step.outer * step.inner * max(step.extent, step.count))
     var builder = KernelBuilder(family: "gather", target: target, isLarge: isLarge)
     builder.begin("const i64 start = 0;")
-    let index = builder.index
-    let (source, sourceOffset) = bind(step.source, isConstant: true, &builder)
-    let (result, resultOffset) = bind(step.result, isConstant: false, &builder)
+    var template = KernelTemplate("index/gather_row.cl", step.dtype.lane, builder)
+    (template["source"], template["firstSource"]) = bind(step.source, isConstant: true, &builder)
+    (template["result"], template["firstResult"]) = bind(step.result, isConstant: false, &builder)
     let indices = Indices(
       step.indices, location(step.indices), plan.values[step.indices.value].dtype, &builder)
     let fault = builder.commonPointer("int", slot: slots.fault, isConstant: false)
-    let number = builder.number(noteIndices(step.indexList))
-    let (count, extent, inner) = (
-      builder.number(step.count), builder.number(step.extent), builder.number(step.inner)
-    )
-    let check = "if (from < 0 || from >= \(extent)) \(fault)[0] = \(number);"
+    template["FAULT"] = "\(fault)[0] = \(builder.number(noteIndices(step.indexList)));"
+    template["type"] = step.dtype.description
+    for (name, value) in [("count", step.count), ("extent", step.extent), ("inner", step.inner)] {
+      template[name] = builder.number(value)
+    }
+    let isShared = indices.isShared
+    template["FROM"] = indices.at("outer", "(row - outer * \(template["count"]!))", isShared ? nil : "column + lane")
     let groups = builder.overRows(
       rows, columns: step.inner, elementsPerGroup: isCPU ? 8192 : 1024,
       begin: { builder in
-        builder.line("const \(index) outer = row / \(count);")
-        builder.line("const \(index) to = \(resultOffset) + row * \(inner);")
-        builder.line("const \(index) base = \(sourceOffset) + outer * \(extent) * \(inner);")
-        guard indices.isShared else { return }
-        builder.line("const i64 from = \(indices.at("outer", "(row - outer * \(count))", nil));")
-        builder.line("\(check)")
+        builder.append(template)
+        if isShared { builder.append(template.with(file: "index/gather_index.cl")) }
       },
       body: { builder in
-        if indices.isShared {
-          builder.line(
-            "if (from >= 0 && from < \(extent)) STORE_\(step.dtype)(\(result), to + column, count, "
-              + "LOAD_\(step.dtype)(\(source), base + (\(index))from * \(inner) + column, count));")
-          return
-        }
-        builder.block("for (int lane = 0; lane < count; lane += 1)") { builder in
-          builder.line(
-            "const i64 from = \(indices.at("outer", "(row - outer * \(count))", "column + lane"));")
-          builder.line(check)
-          builder.line(
-            "else \(result)[to + column + lane] = \(source)[base + (\(index))from * \(inner) + column + lane];")
-        }
+        builder.append(template.with(file: isShared ? "index/gather_shared.cl" : "index/gather_elements.cl"))
       })
     launch(
       builder, groups: groups, localSize: isCPU ? 1 : 256)

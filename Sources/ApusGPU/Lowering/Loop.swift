@@ -49,8 +49,8 @@ extension PlanLowering {
     return inner
   }
 
-  /// Adds the launches of a loop's body, to run `count` times, and the geometry of each iteration, whose numbers
-  /// increase by `step` from one iteration to the next.
+  /// Adds the launches of a loop's body, which run `count` times, and the geometry of each iteration. Number `i` of the
+  /// geometry changes by `step[i]` from one iteration to the next.
   private mutating func append(_ body: PlanLowering, count: Int, step: [Int64]) {
     let (firstLaunch, base) = (launches.count, geometry.count)
     needWorkspace(body.workspaceByteCount)

@@ -73,17 +73,10 @@ extension PlanLowering {
 
   /// Returns the loop that finds the first maximum of each window: its value `best`, and its offset in the plane,
   /// `best_position`.
-  private func maxima(_ shared: KernelTemplate, _ lane: Lane) -> String {
-    let use = """
-      const VI take = valid & (TRUTH32(best_position < 0) | better_argmax_\(lane.suffix)(value, best));
-      best = CHOOSE_\(lane.suffix)(take, value, best);
-      best_position = CHOOSE_i32(take, (VI)((int)(inPlane + fromW)) + LANES_I * (VI)((int)\(shared["strideW"]!)), best_position);
-      """
-    return """
-      \(lane.vector) best = identity_max_\(lane.suffix)();
-      VI best_position = (VI)(-1);
-      \(windows(shared, use: use))
-      """
+  private func maxima(_ shared: KernelTemplate) -> String {
+    var template = shared.with(file: "pooling/maxima.cl")
+    template["WINDOWS"] = windows(shared, use: shared.with(file: "pooling/maximum_tap.cl").text)
+    return template.text
   }
 
   /// Returns code that computes `divisor`, the number of elements that each window averages.
@@ -92,58 +85,37 @@ extension PlanLowering {
     guard !step.countsPadding else {
       return "const \(lane.vector) divisor = \(Scalar.integer(Int64(step.window.wrappedProduct)).text(lane));"
     }
-    let use = """
-      for (int lane = 0; lane < WIDTH; lane += 1) {
-        const \(shared["index"]!) at = fromW + lane * \(shared["strideW"]!);
-        sizes[lane] += at >= 0 && at < \(shared["inputW"]!);
-      }
-      """
-    return """
-      int sizes[WIDTH];
-      for (int lane = 0; lane < WIDTH; lane += 1) sizes[lane] = 0;
-      \(windows(shared, use: use, reading: false))
-      const VI size = VLOAD(sizes);
-      const \(lane.vector) divisor = CONVERT_i32_\(lane.suffix)(CHOOSE_i32(size, size, (VI)(1)));
-      """
+    var template = shared.with(file: "pooling/divisor.cl")
+    template["WINDOWS"] = windows(shared, use: shared.with(file: "pooling/size_tap.cl").text, reading: false)
+    return template.text
   }
 
   // MARK: - Forward
 
+  /// Returns code that computes `core`, the results of a vector of windows.
+  private func core(_ step: Pooling, _ shared: inout KernelTemplate, _ builder: inout KernelBuilder) -> String {
+    if step.kind == .average {
+      var template = shared.with(file: "pooling/average.cl")
+      template["WINDOWS"] = windows(shared, use: shared.with(file: "pooling/average_tap.cl").text)
+      template["DIVISOR"] = divisor(step, shared)
+      return template.text
+    }
+    guard step.pass == .select, let right = step.right else {
+      return maxima(shared) + "\nconst \(step.dtype.lane.vector) core = best;"
+    }
+    bind(right, as: "chosen", step.dtype, &shared, &builder)
+    var template = shared.with(file: "pooling/select.cl")
+    template["MAXIMA"] = maxima(shared)
+    return template.text
+  }
+
   private mutating func lowerForward(_ step: Pooling) {
-    let lane = step.dtype.lane
     var builder = KernelBuilder(family: "pooling_forward", target: target, isLarge: step.isLarge)
     builder.begin("const i64 start = 0;")
     var shared = names(step, &builder)
     bind(step.left, as: "source", step.dtype, &shared, &builder)
     let index = builder.index
-    var text = ""
-    if step.kind == .average {
-      let value = "CHOOSE_\(lane.suffix)(valid, value, \(shared["zero"]!))"
-      let use = "total = \(ElementwiseRow.add.call(lane, "total, \(value)"));"
-      text = """
-        \(lane.vector) total = \(shared["zero"]!);
-        \(windows(shared, use: use))
-        \(divisor(step, shared))
-        const \(lane.vector) core = row_divide_\(lane.suffix)(total, divisor);
-        """
-    } else {
-      text = maxima(shared, lane)
-      if step.pass == .select, let right = step.right {
-        bind(right, as: "chosen", step.dtype, &shared, &builder)
-        text += """
-
-          int positions[WIDTH];
-          \(lane.scalar) cores[WIDTH];
-          VSTORE(best_position, positions);
-          for (int lane = 0; lane < WIDTH; lane += 1) {
-            cores[lane] = lane < count && positions[lane] >= 0 ? FIRST_\(lane.suffix)(SPLAT_\(step.dtype)(\(shared["chosen"]!), \(shared["chosenOffset"]!) + plane * \(shared["inputVolume"]!) + positions[lane])) : (\(lane.scalar))0;
-          }
-          const \(lane.vector) core = VLOAD(cores);
-          """
-      } else {
-        text += "\nconst \(lane.vector) core = best;"
-      }
-    }
+    let text = core(step, &shared, &builder)
     var filled = KernelTemplate("pooling/window.cl")
     fillEpilogue(step.epilogue, &filled, &builder, cores: ["core"])
     let coordinates = Self.splittingIndex(
@@ -171,32 +143,18 @@ extension PlanLowering {
   private func contributions(
     _ step: Pooling, _ shared: KernelTemplate, add: (_ offset: String, _ number: String) -> String
   ) -> String {
-    let lane = step.dtype.lane
     if step.kind == .maximum {
-      return """
-        \(maxima(shared, lane))
-        int positions[WIDTH];
-        \(lane.scalar) gradients[WIDTH];
-        VSTORE(best_position, positions);
-        VSTORE(gradient, gradients);
-        for (int lane = 0; lane < count; lane += 1) {
-          if (positions[lane] >= 0) \(add("positions[lane]", "gradients[lane]"))
-        }
-        """
+      var template = shared.with(file: "pooling/gradient_maximum.cl")
+      template["MAXIMA"] = maxima(shared)
+      template["ADD"] = add("positions[lane]", "gradients[lane]")
+      return template.text
     }
-    let index = shared["index"]!
-    let use = """
-      for (int lane = 0; lane < count; lane += 1) {
-        const \(index) at = fromW + lane * \(shared["strideW"]!);
-        if (at >= 0 && at < \(shared["inputW"]!)) \(add("inPlane + at", "gradients[lane]"))
-      }
-      """
-    return """
-      \(divisor(step, shared))
-      \(lane.scalar) gradients[WIDTH];
-      VSTORE(row_divide_\(lane.suffix)(gradient, divisor), gradients);
-      \(windows(shared, use: use, reading: false))
-      """
+    var tap = shared.with(file: "pooling/gradient_tap.cl")
+    tap["ADD"] = add("inPlane + at", "gradients[lane]")
+    var template = shared.with(file: "pooling/gradient_average.cl")
+    template["WINDOWS"] = windows(shared, use: tap.text, reading: false)
+    template["DIVISOR"] = divisor(step, shared)
+    return template.text
   }
 
   private mutating func lowerGradientOfPlanes(_ step: Pooling) {

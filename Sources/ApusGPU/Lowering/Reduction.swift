@@ -363,7 +363,8 @@ private struct ReductionEmitter {
         of: accumulators, "position", from: "part * \(size) + lid",
         to: "SMALLER((part + 1) * \(size), \(total) * \(inner))", step: "\(items)", &builder
       ) { builder in
-        builder.line("const \(index) outer = position / \(inner);")
+        // A division takes longer than all else in this loop.
+        builder.line("const \(index) outer = \(shape.reduced.rank == 0 ? "0" : "position / \(inner)");")
         builder.line("const \(index) along = position - outer * \(inner);")
         text.beginRow("outer", &builder)
         let registers = emit(text, column: "along", count: "1", &builder)

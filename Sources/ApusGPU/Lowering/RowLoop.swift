@@ -7,18 +7,18 @@ extension KernelBuilder {
   /// also `column` and `count`.
   ///
   /// With a `chunk` of several elements, which only a GPU can have, `body` processes this number of neighboring elements
-  /// from `column` on. It divides `columns`.
+  /// from `column` on. It divides `columns`. With `isOneRow`, the kernel is for a single row, and does not divide.
   ///
   /// The kernel must define a variable `start` with the index of the first group of these rows: 0, unless several
   /// segments of an elementwise step share the launch.
   /// - Returns: the number of groups.
   mutating func overRows(
-    _ rows: Int, columns: Int, elementsPerGroup: Int, chunk: Int = 1,
+    _ rows: Int, columns: Int, elementsPerGroup: Int, chunk: Int = 1, isOneRow: Bool = false,
     begin: (inout KernelBuilder) -> Void, body: (inout KernelBuilder) -> Void
   ) -> Int {
     target.kernelClass == .cpu
       ? overRegisters(rows, columns, elementsPerGroup, begin, body)
-      : overElements(rows, columns, elementsPerGroup, chunk, begin, body)
+      : overElements(rows, columns, elementsPerGroup, chunk, isOneRow, begin, body)
   }
 
   /// Emits the loops for a CPU. A unit is a row or, if rows are long, a piece of a row.
@@ -49,8 +49,8 @@ extension KernelBuilder {
   }
 
   private mutating func overElements(
-    _ rows: Int, _ columns: Int, _ elementsPerGroup: Int, _ chunk: Int, _ begin: (inout KernelBuilder) -> Void,
-    _ body: (inout KernelBuilder) -> Void
+    _ rows: Int, _ columns: Int, _ elementsPerGroup: Int, _ chunk: Int, _ isOneRow: Bool,
+    _ begin: (inout KernelBuilder) -> Void, _ body: (inout KernelBuilder) -> Void
   ) -> Int {
     let chunksPerGroup = elementsPerGroup / chunk
     let total = number(rows * columns / chunk)
@@ -61,7 +61,7 @@ extension KernelBuilder {
     block("for (int pass = 0; pass < \(chunksPerGroup / step); pass += 1, position += \(step))") { builder in
       let index = builder.index
       builder.line("if (position >= \(total)) return;")
-      builder.line("const \(index) row = position / \(extent);")
+      builder.line("const \(index) row = \(isOneRow ? "0" : "position / \(extent)");")
       builder.line("const \(index) column = (position - row * \(extent))\(factor);")
       begin(&builder)
       body(&builder)

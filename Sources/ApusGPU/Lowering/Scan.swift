@@ -95,7 +95,9 @@ extension PlanLowering {
     launch(
       builder, groups: ceilDivide(items, localSize), localSize: localSize,
       isTotals
-        ? .part("totals", read: step.outer * step.extent * step.inner * step.dtype.byteCount, written: 8 * items)
+        ? .part(
+          "totals", read: step.outer * step.extent * step.inner * step.dtype.byteCount,
+          written: items * step.dtype.lane.dtype.byteCount)
         : .step())
   }
 
@@ -109,9 +111,10 @@ extension PlanLowering {
     template["levels"] = builder.number(SumCascade.levels(of: chunks))
     if step.isSum { template["CARRY"] = template.with(file: "scan/carry.cl").text }
     builder.append(template)
+    let byteCount = lines * chunks * step.dtype.lane.dtype.byteCount
     launch(
       builder, groups: ceilDivide(lines, localSize), localSize: localSize,
-      .part("carries", read: 8 * lines * chunks, written: 8 * lines * chunks))
+      .part("carries", read: byteCount, written: byteCount))
   }
 
   /// Returns code that loads one element and converts it to its arithmetic type (lane).

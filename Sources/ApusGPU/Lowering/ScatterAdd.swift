@@ -64,48 +64,22 @@ extension PlanLowering {
     let chains = ownedChains(step, &scatter, units: units, piece: piece, behind: sumsByteCount)
     (scatter.template["BEGIN"], scatter.template["FINISH"]) = (chains.begin, chains.finish)
     scatter.template["ADD"] = addition(step, scatter, chains.count)
-    scatter.template["CONVERT"] = isConverted ? conversion(step, scatter.template) : ""
+    scatter.template["CONVERT"] = isConverted ? scatter.template.with(file: "index/owned_convert.cl").text : ""
     scatter.builder.append(scatter.template)
     launch(
       scatter.builder, groups: ceilDivide(units, unitsPerItem))
   }
 
-  /// Returns code that adds the columns of source row `j` that a work-item owns.
+  /// Returns code that adds the columns of source row `j` that a work-item owns, with `countTerm` after each term.
   private func addition(_ step: ScatterAdd, _ scatter: Scatter, _ countTerm: String) -> String {
-    let (template, indices) = (scatter.template, scatter.indices)
-    let (lane, type) = (step.dtype.lane.suffix, step.dtype.lane.dtype)
-    let (inner, fault) = (template["inner"]!, template["FAULT"]!)
-    func check(_ reports: String) -> String {
-      "if (to < 0 || to >= \(template["extent"]!)) { if (\(reports)) \(fault) continue; }"
-    }
-    let source =
-      "\(template["source"]!), \(template["firstSource"]!) + (outer * \(template["count"]!) + j) * \(inner)"
-    guard indices.isShared else {
-      let sum = "sums[to * \(inner) + column]"
-      let element = "FIRST_\(lane)(SPLAT_\(step.dtype)(\(source) + column))"
-      return """
-        for (i64 column = first; column < last; column += 1) {
-          const i64 to = \(indices.at("outer", "j", "column"));
-          \(check("true"))
-          \(sum) = \(ElementwiseRow.add.callOnScalars(step.dtype.lane, sum, element));
-          \(countTerm)
-        }
-        """
-    }
-    let sum = ElementwiseRow.add.call(
-      step.dtype.lane,
-      "EXACT_\(type)(sums, to * \(inner) + column, remaining), LOAD_\(step.dtype)(\(source) + column, remaining)")
-    let order = "if (first == 0 && j > 0 && \(indices.at("outer", "(j - 1)", nil)) > to) \(fault)"
-    return """
-      const i64 to = \(indices.at("outer", "j", nil));
-      \(check("first == 0"))
-      \(step.isSorted ? order : "")
-      for (i64 column = first; column < last; column += WIDTH) {
-        const int remaining = (int)SMALLER(last - column, (i64)WIDTH);
-        STORE_\(type)(sums, to * \(inner) + column, remaining, \(sum));
-      }
-      \(countTerm)
-      """
+    let indices = scatter.indices
+    let isShared = indices.isShared
+    var template = scatter.template.with(file: isShared ? "index/owned_add_row.cl" : "index/owned_add_elements.cl")
+    template["TO"] = indices.at("outer", "j", isShared ? nil : "column")
+    let order = "if (first == 0 && j > 0 && \(indices.at("outer", "(j - 1)", nil)) > to) \(template["FAULT"]!)"
+    template["ORDER"] = step.isSorted ? order : ""
+    template["COUNTTERM"] = countTerm
+    return template.text
   }
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
@@ -141,30 +115,17 @@ extension PlanLowering {
     text["offset"] = isShared ? "c" : "0"
     (text["from"], text["until"]) = isShared ? ("first", "last") : ("column", "(column + 1)")
     let at = isShared ? "unit * \(extent) + to" : "(outer * \(extent) + to) * \(inner) + column"
-    func forAll(_ body: String) -> String {
-      let loop = isShared ? "" : "for (i64 column = first; column < last; column += 1) "
-      return "for (i64 to = 0; to < \(extent); to += 1) \(loop){\nconst i64 at = \(at);\n\(body)\n}"
+    text["at"] = at
+    func forAll(_ file: String) -> String {
+      var loop = text.with(file: isShared ? "index/owned_each_piece.cl" : "index/owned_each_element.cl")
+      loop["USE"] = text.with(file: file).text
+      return loop.text
     }
     return (
-      "int used = 0;\n" + forAll("\(text["counts"]!)[at] = 0;\n\(text["blocks"]!)[at] = 0;"),
+      "int used = 0;\n" + forAll("index/owned_begin.cl"),
       "const i64 at = \(at);\n" + text.with(file: "index/owned_chain.cl").text,
-      forAll(text.with(file: "index/owned_total.cl").text)
+      forAll("index/owned_total.cl")
     )
-  }
-
-  /// Returns code that rounds the sums of the columns that a work-item owns to the type of the result.
-  private func conversion(_ step: ScatterAdd, _ template: KernelTemplate) -> String {
-    let (inner, extent) = (template["inner"]!, template["extent"]!)
-    let result =
-      "\(template["result"]!), \(template["firstResult"]!) + (outer * \(extent) + row) * \(inner)"
-    return """
-      for (i64 row = 0; row < \(extent); row += 1) {
-        for (i64 column = first; column < last; column += WIDTH) {
-          const int remaining = (int)SMALLER(last - column, (i64)WIDTH);
-          STORE_\(step.dtype)(\(result) + column, remaining, EXACT_\(step.dtype.lane.dtype)(sums, row * \(inner) + column, remaining));
-        }
-      }
-      """
   }
 
   // MARK: - On GPUs
@@ -194,21 +155,13 @@ extension PlanLowering {
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
     for name in ["CHAINS", "ENDCHAIN", "FINISH"] { template[name] = "" }
     guard step.hasChains else { return }
-    // The array has 4 or 8 levels, so that index lists of similar lengths share kernels. Level 0 is `sum`, which is in
-    // the array only while a chain ends.
-    let levels = step.count < 1 << 16 ? 4 : 8
-    template["levels"] = String(levels)
+    // The cascade has 4 or 8 levels, so that index lists of similar lengths share kernels.
+    template["levels"] = step.count < 1 << 16 ? "4" : "8"
     template["chain"] = String(Accumulators.chain)
-    let (register, zero) = (template["V"]!, template["zero"]!)
-    template["CHAINS"] = """
-      \(register) levels[\(levels)];
-      for (int k = 1; k < \(levels); k += 1) levels[k] = \(zero);
-      int terms = 0;
-      """
     template["CARRY"] = template.with(file: "scan/carry.cl").text
+    template["CHAINS"] = template.with(file: "index/begin_chains.cl").text
     template["ENDCHAIN"] = template.with(file: "index/end_chain.cl").text
-    template["FINISH"] =
-      "for (int k = 1; k < \(levels); k += 1) sum = \(ElementwiseRow.add.call(step.dtype.lane, "levels[k], sum"));"
+    template["FINISH"] = template.with(file: "index/finish_chains.cl").text
   }
 }
 

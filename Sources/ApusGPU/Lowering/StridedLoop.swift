@@ -54,7 +54,7 @@ struct BoundStridedLoop {
   }
 
   /// Emits a variable for each array: the array's offset at the row-major index `position`, plus the array's entry of
-  /// `bases`. Returns the names of the variables.
+  /// `bases`. Returns the names of the variables. If the iteration has no axes, emits nothing and returns `bases`.
   func offsets(at position: String, bases: [String], _ builder: inout KernelBuilder) -> [String] {
     guard !extents.isEmpty else { return bases }
     var coordinates = [String](repeating: position, count: extents.count)

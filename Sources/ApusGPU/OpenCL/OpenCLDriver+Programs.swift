@@ -6,8 +6,8 @@ extension OpenCLDriver {
   /// contraction, which would fuse multiplications with additions.
   static let buildOptions = "-cl-std=CL1.2"
 
-  /// Loads the stored binaries. Helper processes, if there are any, then build the other programs, and the OpenCL
-  /// platform stores them in its cache, where the builds in this process find them.
+  /// Loads the stored binaries. Helper processes, if there are any, then build the other programs, at most one each.
+  /// The OpenCL platform stores these programs in its cache, where the builds in this process find them.
   func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
     let loaded = programs.map { $0.binary.flatMap(load) }
     let missing = zip(programs, loaded).compactMap { $1 == nil ? $0 : nil }

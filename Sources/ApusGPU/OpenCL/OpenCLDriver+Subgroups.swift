@@ -9,8 +9,8 @@ extension OpenCLDriver {
   }
 
   /// Whether a probe kernel that reads registers of other work-items builds, runs and reads the expected values.
-  /// - Throws: Errors that the kernel does not cause, such as a lack of memory: the choice of kernels, and so the bits
-  ///   of results, must not depend on them.
+  /// - Throws: Errors that the kernel does not cause, such as a lack of memory. Such an error must not change the
+  ///   choice of kernels, because the bits of results depend on this choice.
   func works(_ subgroup: KernelTarget.Subgroup) throws(DeviceError) -> Bool {
     var target = target
     target.subgroup = subgroup

@@ -20,7 +20,8 @@ extension GPUDevice {
   private func tune(_ plan: Plan) throws(DeviceError) {
     let lowering = try lower(plan, tuner.choices)
     for var decision in lowering.decisions where decision.candidates.count > 1 && tuner.begins(decision.problem) {
-      // The kernel variant (shape) that is used before tuning comes first: the shipped variant, if there is one.
+      // The candidate that is used without measurements comes first: the shipped one or, if there is none, the default
+      // with the lowest estimated cost.
       if let shipped = tuner.shippedChoice(for: decision.problem),
         let index = decision.candidates.firstIndex(of: shipped)
       {

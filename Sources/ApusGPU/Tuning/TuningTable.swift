@@ -1,8 +1,8 @@
 import ApusSystem
 import ApusDevice
 
-/// The name of the kernel shape (variant) that was measured to be the fastest, for each problem: a kernel family with
-/// element types and a class of sizes; see ``KernelChoice``.
+/// For each problem, the name of the kernel shape (variant) that a measurement selected as the fastest. A problem is a
+/// kernel family with element types and classes of sizes; see ``KernelChoice``.
 ///
 /// The text has one line `problem = name` per problem; empty lines and lines that begin with `#` are ignored.
 struct TuningTable: Hashable, Sendable {
@@ -39,7 +39,7 @@ struct TuningTable: Hashable, Sendable {
 // MARK: - Tables that ship with Apus
 
 extension TuningTable {
-  /// Returns the table that ships with Apus for devices like this one.
+  /// Returns the table that ships with Apus for devices like that of `target`; an empty table if there is none.
   static func shipped(for target: KernelTarget) -> TuningTable {
     guard let name = target.tuningFile else { return TuningTable() }
     return TuningTable(KernelPrelude.file("tuning/\(name).txt"))

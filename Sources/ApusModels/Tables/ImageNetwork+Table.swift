@@ -37,7 +37,7 @@ extension ImageNetwork {
     }
     guard let layer = layers.imageLayer else { return }
     throw .misfit(
-      "the layer \(layer.description) needs images; tables need a chain of dense layers, such as mlp")
+      "the layer \(layer.description) needs images or sequences; tables need a chain of dense layers, such as mlp")
   }
 
   private func tableLayers(_ outputs: Int) throws -> LayerList {

@@ -39,7 +39,9 @@ public struct TableEmbedding: Layer {
   public init(width: Int, codes: [Code]) {
     let indices = codes.map(\.feature)
     guard zip([-1] + indices, indices + [width]).allSatisfy({ $0 < $1 }), codes.allSatisfy({ $0.count > 0 }) else {
-      fatalError("TableEmbedding: codes \(codes.map { "\($0.count) in \($0.feature)" }) of \(width) features")
+      let found = codes.map { "\($0.count) in feature \($0.feature)" }
+      fatalError(
+        "TableEmbedding: the features of \(found) must ascend and be below \(width), with at least one code each")
     }
     self.width = width
     features = indices

@@ -18,7 +18,8 @@ public struct Sampling: Hashable, Sendable {
   /// - Precondition: `temperature` is not negative, `topK` is positive, `topP` is in 0 … 1.
   public init(temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, seed: UInt64 = 0) {
     guard temperature >= 0, topK ?? 1 > 0, (0...1).contains(topP ?? 1) else {
-      fatalError("Sampling: temperature \(temperature), top-k \(topK ?? 0) or top-p \(topP ?? 0) is out of range")
+      let limits = [topK.map { "top-k \($0)" }, topP.map { "top-p \($0)" }].compactMap { $0 }
+      fatalError("Sampling: \((["temperature \(temperature)"] + limits).joined(separator: " or ")) is out of range")
     }
     self.temperature = temperature
     self.topK = topK

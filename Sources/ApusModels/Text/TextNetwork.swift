@@ -16,7 +16,8 @@ public struct TextNetwork: Hashable, Sendable {
   public var width: Int
   /// The number of layers.
   public var depth: Int
-  /// The rate of dropout between layers and before the output layer; in Transformers also after the embeddings.
+  /// The rate of dropout. LSTM models have dropout between layers and before the output layer; Transformers have it
+  /// after the embeddings and inside each layer.
   public var dropout: Double
   /// The name of the tokenizer in `TokenizerCatalog`.
   public var tokenizer: String

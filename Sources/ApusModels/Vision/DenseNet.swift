@@ -3,7 +3,7 @@ import ApusTensor
 
 /// A densely connected network (Huang, Liu, van der Maaten, Weinberger: "Densely connected convolutional
 /// networks", 2017), with torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`. Each
-/// layer reads the concatenated outputs of all preceding layers of its block.
+/// layer reads the input of its block and the outputs of all preceding layers of the block, concatenated.
 ///
 /// Weights of convolutions are initialized from a normal distribution with the variance `2 / fanIn`, norms as the
 /// identity. The final dense layer has PyTorch's default initialization, but a bias of zeros.

@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// The form of a network that fits the size of the images. The table shows the main differences: for `ResNet`,
-/// `DenseNet` and `AlexNet`, the first convolution and the pooling after it.
+/// The form of a network, for large or for small images. The table shows the main differences between the forms: for
+/// `ResNet`, `DenseNet` and `AlexNet`, the first convolution and the pooling after it.
 ///
 /// | network     | `imageNet`, about 224 × 224 pixels    | `smallImage`, 28 × 28 to 64 × 64 pixels                 |
 /// |-------------|---------------------------------------|---------------------------------------------------------|

@@ -57,6 +57,6 @@ extension LayerList.Recurrent {
     return rows * (inputs + units) + (layers - 1) * rows * (outputCount + units)
   }
 
-  /// The number of bias values: two vectors of `units` for each gate, as in PyTorch.
+  /// The number of bias values: two vectors of `units` for each gate of each layer and direction, as in PyTorch.
   fileprivate var biasCount: Int { layers * directionCount * gateCount * 2 * units }
 }

@@ -29,7 +29,7 @@ extension LayerList.Link {
   /// - Parameter parser: a parser of the link's words, for error messages.
   fileprivate init(_ text: Substring, _ parser: inout LayerParser, _ depth: Int) throws(LayerListError) {
     guard depth < LayerList.deepest else {
-      throw parser.failure("links are nested more than \(LayerList.deepest) deep")
+      throw parser.failure("residual and concat are nested more than \(LayerList.deepest) deep")
     }
     let trimmed = text.trimmed
     let name = trimmed.prefix { $0 != "(" }.trimmed

@@ -72,6 +72,7 @@ extension LayerFit {
         throw failure("\(error)")
       }
     }
+    guard !link.branches.isEmpty else { throw failure("has no branches") }
     var outputs = stage.branches.map { $0.last?.output ?? shape }
     if outputs.count == 1 { outputs.append(shape) }
     let sizes = outputs.map { $0.map(String.init).joined(separator: "x") }.joined(separator: " and ")
@@ -80,12 +81,12 @@ extension LayerFit {
     case .residual:
       guard outputs.allSatisfy({ $0 == outputs[0] }) else {
         throw failure(
-          "adds \(sizes)"
-            + (link.branches.count == 1 ? "; a second chain after | can change the size of the input" : ""))
+          "cannot add \(sizes): the sizes differ"
+            + (link.branches.count == 1 ? "; a second branch after | can change the size of the input" : ""))
       }
     case .concat:
       guard outputs.allSatisfy({ $0.dropFirst() == outputs[0].dropFirst() && $0.count != 2 }) else {
-        throw failure("concatenates \(sizes): heights and widths must be equal, and sequences are not supported")
+        throw failure("cannot concatenate \(sizes): heights and widths must be equal, and sequences are not supported")
       }
       stage.output[0] = outputs.reduce(0) { $0 + $1[0] }
       _ = try product(stage.output)

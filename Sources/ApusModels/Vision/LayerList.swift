@@ -16,7 +16,7 @@ import ApusTensor
 /// SIZE  = N | HEIGHT "x" WIDTH
 /// ```
 /// `rows` converts an image to the sequence of its rows. A recurrent layer with `both` runs in both directions; with
-/// `all` it returns the states of all time steps instead of the last.
+/// `all` it returns the states of all time steps, not only the last state.
 ///
 /// The list describes the layers and has no tensors. `stages(for:)` computes the shapes of the layers for an input.
 public struct LayerList: Hashable, Sendable {

@@ -67,9 +67,11 @@ public struct VisionTransformer: Layer {
 
   /// Describes invalid sizes; `nil` if the sizes are valid.
   public static func mistake(imageSize: Extents, patch: Int, width: Int, heads: Int) -> String? {
-    guard (1...2).contains(imageSize.values.count), patch > 0, width > 0, heads > 0 else {
-      return
-        "images of \(imageSize.values), patches of \(patch), a width of \(width) and \(heads) heads must be above 0"
+    guard (1...2).contains(imageSize.values.count) else {
+      return "the image size \(imageSize.values) must have one or two numbers"
+    }
+    guard patch > 0, width > 0, heads > 0 else {
+      return "patches of \(patch), a width of \(width) and \(heads) heads must be above 0"
     }
     for extent in imageSize.values where extent < patch || extent % patch != 0 {
       return "patches of \(patch) pixels do not divide images of \(extent)"

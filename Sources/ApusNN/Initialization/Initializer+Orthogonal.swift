@@ -26,8 +26,8 @@ extension Initializer {
     }
   }
 
-  /// Normally distributed numbers by the Box–Muller transform (1958): one from each number of the first half of
-  /// `uniform` and the corresponding number of the second half. All numbers of `uniform` are in `0 ..< 1`.
+  /// Normally distributed numbers by the Box–Muller transform (1958). Each one is computed from a number in the first
+  /// half of `uniform` and the corresponding number in the second half. All numbers of `uniform` are in `0 ..< 1`.
   private static func normalNumbers(_ uniform: [Float]) -> [Double] {
     let count = uniform.count / 2
     return (0..<count).map { index in
@@ -42,7 +42,7 @@ extension Initializer {
     // Column-major, because reflections traverse columns.
     var a = (0..<rows * columns).map { matrix[$0 % rows * columns + $0 / rows] }
     var signs = [Double](repeating: 1, count: columns)
-    // Column k stores, from its diagonal element on, the vector v of reflection k, which is I − 2 v vᵀ / |v|².
+    // From its diagonal element on, column k stores a vector v; reflection k is I − 2 v vᵀ / |v|².
     for k in 0..<columns {
       let start = k * rows + k
       let end = (k + 1) * rows

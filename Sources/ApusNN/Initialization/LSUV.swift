@@ -15,7 +15,7 @@ import ApusTensor
 public struct LSUV: Sendable {
   /// The result for one weight.
   public struct Outcome: Sendable {
-    /// The scaled weight, in its shape.
+    /// The weight that was scaled.
     public let weight: Parameter
     /// The variance of the layer's output after scaling.
     public let variance: Double

@@ -13,9 +13,8 @@ private struct Border: Sendable {
     }
   }
 
-  /// The padding of all axes of `x`, which is `[batch, channels, spatial…]` or `[channels, spatial…]`; it is 0 for the
-  /// axes that are not spatial. Reports an error and returns `nil` if `x` has another rank or the padding is above
-  /// `most`.
+  /// The padding of each axis of `x: [batch, channels, spatial…]` or `[channels, spatial…]`; axes that are not spatial
+  /// have a padding of 0. Reports an error and returns `nil` if `x` has another rank or a padding is above `most`.
   ///
   /// - Parameter most: returns the maximum padding on one side of an axis with a given extent.
   func around(_ x: Tensor, _ layer: String, most: (_ extent: Int) -> Int = { _ in .max }) -> [(
@@ -29,9 +28,8 @@ private struct Border: Sendable {
     for (index, amount) in amounts.enumerated() {
       let (axis, room) = (index + lead, max(most(x.shape[index + lead]), 0))
       guard max(amount.before, amount.after) > room else { continue }
-      ShapeError(
-        layer, "\(max(amount.before, amount.after)) elements exceed the maximum \(room) of axis \(axis) of \(x.shape)"
-      ).report()
+      let largest = max(amount.before, amount.after)
+      ShapeError(layer, "a padding of \(largest) exceeds the maximum \(room) of axis \(axis) of \(x.shape)").report()
       return nil
     }
     return Array(repeating: (before: 0, after: 0), count: lead) + amounts

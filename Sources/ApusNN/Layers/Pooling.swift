@@ -48,7 +48,7 @@ public struct AvgPool<let rank: Int>: Layer {
   /// - Parameters:
   ///   - stride: the distance between windows; by default the window's extents.
   ///   - padding: at most half of the window.
-  ///   - countsPadding: whether padding counts as zeros in the mean or is left out.
+  ///   - countsPadding: whether the mean includes the padding, as zeros. Otherwise the padding is left out.
   ///   - roundsUp: whether the last window may extend beyond the end (PyTorch's `ceil_mode`).
   public init(
     _ window: Extents, stride: Extents? = nil, padding: Padding = 0, roundsUp: Bool = false,

@@ -12,7 +12,7 @@ public struct Unflatten: Layer {
   /// - Precondition: there is at least one size; at most one size is −1, and none is smaller.
   public init(axis: Int = 1, to sizes: [Int]) {
     guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= -1 }), sizes.count(where: { $0 == -1 }) <= 1 else {
-      fatalError("Unflatten: the sizes \(sizes) must be 0 or more, at most one of them -1")
+      fatalError("Unflatten: the sizes \(sizes) must be at least one number, each 0 or more, or one of them -1")
     }
     self.axis = axis
     self.sizes = sizes

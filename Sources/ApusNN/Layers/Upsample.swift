@@ -35,7 +35,7 @@ public struct Upsample: Layer {
   /// - Precondition: every factor is above 0.
   public init(scales: [Double], by interpolation: Interpolation = .nearest, alignsCorners: Bool = false) {
     guard !scales.isEmpty, scales.allSatisfy({ $0 > 0 && $0.isFinite }) else {
-      fatalError("Upsample: the scales \(scales) must be above 0")
+      fatalError("Upsample: the scales \(scales) must be finite and above 0, at least one")
     }
     self.init(.scale(scales), interpolation, alignsCorners)
   }

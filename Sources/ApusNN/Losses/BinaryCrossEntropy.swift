@@ -35,7 +35,7 @@ public func binaryCrossEntropy(
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `probabilities`.
 /// - Precondition: probabilities and targets have equal shapes.
 public func binaryCrossEntropy(
-  probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil
+  fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil
 ) -> Tensor {
   elementLoss("binaryCrossEntropy", probabilities, targets, reduction) { p, t in
     let losses = withGradient([p, t]) { gradient, inputs, _ in
@@ -55,10 +55,10 @@ private func weighted(_ losses: Tensor, _ weights: Tensor?) -> Tensor {
 }
 
 extension Tensor {
-  /// `max(log x, −100)`, with a gradient of 0 at 0.
+  /// `max(log x, −100)`, with a gradient of 0 at 0; NaN for NaN.
   func safeLog() -> Tensor {
-    let isPositive = self .> 0
+    let hasNoLogarithm = self .<= 0
     let one = Tensor.number(1, dtype: dtype, device: device)
-    return isPositive.select(isPositive.select(self, one).log().clamped(lower: -100), one * -100)
+    return hasNoLogarithm.select(one * -100, hasNoLogarithm.select(one, self).log().clamped(lower: -100))
   }
 }

@@ -11,9 +11,9 @@ import ApusTensor
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
 /// ```
-/// `T` is the number of time steps, and `[condition]` is 1 if the condition holds, else 0. The derivatives of the loss
-/// are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that
-/// a path that spells the target is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the
+/// `T` is the input length of the example. `[condition]` is 1 if the condition holds, else 0. The derivatives of the
+/// loss are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability
+/// that a path that spells the target is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the
 /// log-probabilities come from a log-softmax, the gradient of the log-softmax cancels this term, and the gradients of
 /// the logits equal PyTorch's.
 ///

@@ -12,7 +12,8 @@ import ApusTensor
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
 ///   - weights: `w`, `[classes]`; the mean divides the sum of losses by `Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is neither a class nor equal to
+///   `ignoring`.
 public func crossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   smoothing: Double = 0, weights: Tensor? = nil
@@ -45,22 +46,23 @@ public func crossEntropy(
 ///
 /// - Parameters:
 ///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for a single example.
-///   - probabilities: the same shape; they sum to 1 along axis 1.
-///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
+///   - targetProbabilities: `p`, the same shape; they sum to 1 along axis 1.
+///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; the target probabilities are weighted by
+///     `1 − ε`.
 ///   - weights: `w`, `[classes]`. The mean divides by the number of losses, not by a sum of weights.
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `logits` without the axis of classes.
-/// - Precondition: logits and probabilities have equal shapes.
+/// - Precondition: logits and target probabilities have equal shapes.
 public func crossEntropy(
-  _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
+  _ logits: Tensor, targetProbabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
   weights: Tensor? = nil
 ) -> Tensor {
   if logits.rank == 1 {
-    return ofOneExample(logits, probabilities) {
-      crossEntropy($0, probabilities: $1, reduction: reduction, smoothing: smoothing, weights: weights)
+    return ofOneExample(logits, targetProbabilities) {
+      crossEntropy($0, targetProbabilities: $1, reduction: reduction, smoothing: smoothing, weights: weights)
     }
   }
   guard logits.rank >= 2, fits(weights, logits, "crossEntropy") else { return logits.sum() }
-  return comparing("crossEntropy", [logits, probabilities]) { pair in
+  return comparing("crossEntropy", [logits, targetProbabilities]) { pair in
     var shares = pair[1]
     if smoothing > 0 { shares = shares * (1 - smoothing) + smoothing / Double(logits.shape[1]) }
     if let weights { shares = shares * weights.alongClasses(of: pair[0]) }
@@ -77,7 +79,8 @@ public func crossEntropy(
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - weights: `w`, `[classes]`; the mean is weighted, as for logits.
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is neither a class nor equal to
+///   `ignoring`.
 public func crossEntropy(
   fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   weights: Tensor? = nil

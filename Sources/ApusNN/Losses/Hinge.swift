@@ -89,9 +89,12 @@ public func multiMargin(
     }
   }
   guard fits(targets, outputs, weights, "multiMargin") else { return outputs.sum() }
-  guard outputs.rank == 2, power == 1 || power == 2 else {
-    ShapeError("multiMargin", "outputs \(outputs.shape) are not [batch, classes], or power \(power) is not 1 or 2")
-      .report()
+  guard outputs.rank == 2 else {
+    ShapeError("multiMargin", "outputs \(outputs.shape) are not [batch, classes]").report()
+    return outputs.sum()
+  }
+  guard power == 1 || power == 2 else {
+    ShapeError("multiMargin", "power \(power) is not 1 or 2").report()
     return outputs.sum()
   }
   return outputs.wide { x in

@@ -9,7 +9,8 @@ import ApusTensor
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - weights: `w`, `[classes]`; the mean divides the sum of losses by `Σ w_t`.
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is neither a class nor equal to
+///   `ignoring`.
 public func negativeLogLikelihood(
   _ logProbabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   weights: Tensor? = nil

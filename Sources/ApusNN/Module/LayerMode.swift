@@ -42,7 +42,8 @@ extension Module {
   }
 }
 
-/// Sets the mode of all layers in the stored properties of a value, recursively.
+/// Sets the mode of all layers in the stored properties of a value, recursively. Class instances that are not modules
+/// are not searched.
 private func setMode(_ mode: Mode, of value: Any, in layers: inout [ObjectIdentifier: Mode]) {
   var mirror: Mirror? = Mirror(reflecting: value)
   while let current = mirror {

@@ -7,15 +7,15 @@ extension Optimizer {
     case mean
   }
 
-  /// Takes one step against the gradients of several losses, whose sum or mean is minimized. If each loss is the
-  /// mean over a batch and all batches have equal size, `.mean` gives the step of one large batch, except that batch
-  /// norms use the statistics of each batch. Each loss is evaluated and its memory freed before the next loss is built.
+  /// Takes one step to minimize the sum or the mean of several losses. If each loss is the mean over a batch and all
+  /// batches have equal size, `.mean` gives the step of one large batch, except that batch norms use the statistics of
+  /// each batch. Each loss is evaluated and its memory freed before the next loss is built.
   ///
   /// - Parameters:
   ///   - count: the number of losses, at least 1.
   ///   - clipNorm: the maximum norm of the summed or averaged gradients; gradients with a larger norm are scaled down
   ///     to this norm.
-  ///   - loss: builds the loss of a batch, a tensor of one element; the first batch is 0.
+  ///   - loss: builds the loss of a batch, a tensor of one element; `batch` is 0 for the first batch.
   /// - Returns: the sum or mean of the losses before the step, in the shape of a loss. Its computation is scheduled,
   ///   but the host does not wait for it.
   /// - Throws: as `minimize(clipNorm:_:)`.

@@ -48,7 +48,11 @@ public struct LossScaler: Sendable {
   public init(_ settings: Settings = Settings(), device: ComputeDevice = .current) {
     guard settings.initialScale > 0, settings.growthFactor >= 1, (0..<1).contains(settings.backoffFactor),
       settings.growthInterval > 0
-    else { fatalError("LossScaler: with \(settings) the scale cannot grow and shrink") }
+    else {
+      fatalError(
+        "LossScaler: \(settings): initialScale and growthInterval must be positive, growthFactor at least 1, and "
+          + "backoffFactor in 0 ..< 1")
+    }
     self.settings = settings
     scale = Tensor(repeating: settings.initialScale, shape: [], device: device)
     goodSteps = .zeros([], dtype: .int32, device: device)

@@ -19,9 +19,9 @@ struct RowFormula {
     return written[0]
   }
 
-  /// The update if `lookedUpRows` finds no rows, because the gradient has terms other than gradients of embedding
-  /// lookups, or is already evaluated. The update is computed for the whole parameter, but kept only for the rows whose
-  /// gradient has a nonzero element.
+  /// The update if `lookedUpRows` returns `nil`: the gradient has terms other than gradients of embedding lookups, is
+  /// already evaluated, or looks up no row. The update is computed for the whole parameter, but kept only for the rows
+  /// whose gradient has a nonzero element.
   private func masked(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
     var isUsed = gradient .!= 0
     if value.rank > 1 { isUsed = isUsed.any(axes: Array(1..<value.rank), keepingAxes: true) }

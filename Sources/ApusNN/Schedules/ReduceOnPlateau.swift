@@ -21,7 +21,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var threshold: Threshold
   /// The number of observations after a reduction that do not count toward `patience`.
   public var cooldown: Int
-  /// The lower limit for the factor of the rate, the product of all reductions.
+  /// The lower limit for the factor of the rate. This factor is the product of all reductions.
   public var minimum: Double
   /// Reductions that change the factor by at most `epsilon` are skipped. (PyTorch compares the change of the rate.)
   public var epsilon: Double

@@ -14,7 +14,7 @@ extension Schedule {
   public func momentum(step: Int, of total: Int) -> Double? { nil }
 }
 
-/// A schedule that depends on a measured metric, such as the validation loss, instead of the step number.
+/// A schedule that depends on a measured metric, such as the validation loss, and not only on the step number.
 public protocol MetricSchedule: Schedule {
   /// Whether larger values are better: if so, a training run passes accuracies, otherwise losses.
   var prefersLarger: Bool { get }

@@ -25,7 +25,7 @@ public struct Axis: Hashable, Sendable {
     self.range = range
   }
 
-  /// `loss (nats)`
+  /// The title and the unit, such as `loss (nats)`.
   var label: String { unit.map { "\(title) (\($0))" } ?? title }
 
   /// Whether the axis can show a number. Magnitudes of 1e100 and more are left out, because all other numbers would

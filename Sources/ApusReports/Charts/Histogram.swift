@@ -14,7 +14,7 @@ public struct Histogram: Chart {
   public private(set) var counts: [Double]
 
   /// Creates a histogram of known counts.
-  /// - Precondition: the edges are ascending, and there is one more edge than there are counts.
+  /// - Precondition: the edges are ascending, there is at least one count, and there is one more edge than counts.
   public init(
     _ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), edges: [Double], counts: [Double]
   ) {

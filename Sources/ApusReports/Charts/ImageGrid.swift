@@ -46,7 +46,7 @@ public struct ImageGrid: Chart {
   /// The image as a data URL.
   private func address(_ cell: Cell) -> Markup.Value { .text("data:image/png;base64,\(cell.png.base64)") }
 
-  /// An HTML list, whose items the browser breaks into lines. With a `columnCount`, an item is a row of images;
+  /// An HTML list. The browser puts as many items on a line as fit. With a `columnCount`, an item is a row of images;
   /// otherwise it is one image.
   public var page: Markup? {
     let sizes = sizes

@@ -73,7 +73,7 @@ extension Plot {
   /// this number of different `x`.
   private static let bandCount = 160
 
-  /// The position of a point on the page; `nil` if an axis cannot show it.
+  /// The position of a point in the drawing; `nil` if an axis cannot show it.
   func pixel(of point: LineChart.Point) -> Pixel? {
     guard let x = x.position(of: point.x), let y = y.position(of: point.y) else { return nil }
     return Pixel(x: x, y: y)

@@ -47,9 +47,9 @@ public struct ModelGraph: Chart {
     self.nodes = nodes
   }
 
-  /// The graph in which neighboring layers of one submodule are merged into one box. All these submodules are on the
-  /// same level of nesting: the finest level that gives at most `limit` boxes, or the coarsest level if all levels give
-  /// more.
+  /// The graph itself if it has at most `limit` boxes. Otherwise, neighboring layers of one submodule are merged into
+  /// one box. All these submodules are on the same level of nesting: the finest level that gives at most `limit` boxes,
+  /// or the coarsest level if all levels give more.
   public func grouped(limit: Int) -> ModelGraph {
     let depth = nodes.map { $0.path.split(separator: ".").count }.max() ?? 0
     var graph = self

@@ -1,7 +1,7 @@
 extension ClassificationResults {
   /// A measure with its name.
   public struct Measure: Hashable, Sendable {
-    /// The key in JSON: `balanced_accuracy`.
+    /// The key in JSON, such as `balanced_accuracy`.
     public var key: String
     /// The name in reports.
     public var name: String
@@ -9,8 +9,8 @@ extension ClassificationResults {
     public var value: Double?
   }
 
-  /// The overall measures, in the order in which they are shown. Precision, recall and F1 are not among them: see
-  /// `ConfusionMatrix.average(_:)`.
+  /// The overall measures, in the order in which they are shown. Accuracy, precision, recall and F1 are not among them:
+  /// see `ConfusionMatrix.accuracy` and `ConfusionMatrix.average(_:)`.
   ///
   /// With two classes, the area under the ROC curve (AUC) is measured for class 1. With more classes, it is the mean
   /// over the classes, each against the rest.

@@ -1,7 +1,7 @@
 import ApusData
 
 extension LearningCurve.Spread {
-  /// `0.1234 ± 0.0056`
+  /// The mean and the deviation, such as `0.1234 ± 0.0056`; for a single run only the mean.
   public var text: String { mean.text(places: 4) + (deviation.map { " ± \($0.text(places: 4))" } ?? "") }
 }
 

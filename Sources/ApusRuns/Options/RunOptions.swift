@@ -178,7 +178,7 @@ package enum RunOptions {
     RunOption(classes, \.classes),
     RunOption(saveEvery, \.saveEvery).changeable,
     RunOption(
-      earlyStop, \.earlyStop, parse: EarlyStopSettings.chosen(by:), text: { $0?.description }
+      earlyStop, \.earlyStop, parse: EarlyStoppingSettings.chosen(by:), text: { $0?.description }
     ).changeable,
     RunOption(
       keep, \.retention, parse: CheckpointRetention.init(parsing:), text: { $0 == .default ? nil : $0.text }

@@ -114,7 +114,7 @@ extension ValueKind where Value: RawRepresentable<String> {
 }
 
 extension ValueKind<Set<String>> {
-  /// Different words separated by commas.
+  /// Words separated by commas, as a set: repeated words count once.
   package static func set(_ placeholder: String) -> ValueKind {
     let list = ValueKind<[String]>.list(placeholder)
     return ValueKind(list.placeholder, expectation: list.expectation) { list.parse($0).map { Set($0) } }

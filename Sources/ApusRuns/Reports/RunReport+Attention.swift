@@ -2,8 +2,8 @@ import ApusSystem
 import Apus
 
 extension RunReport {
-  /// The section with the weights of attention layers; `nil` if the data are not images, or the model has no such
-  /// layers. Attention over patches or pixels is drawn on up to four images, attention over channels as a chart.
+  /// The section with the weights of attention layers; `nil` if no classifier of images was examined, or if it has no
+  /// such layers. Attention over patches or pixels is drawn on up to four images, attention over channels as a chart.
   func attention() throws -> Report.Section? {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {

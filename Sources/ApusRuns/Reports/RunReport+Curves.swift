@@ -73,7 +73,7 @@ extension RunReport {
     return found
   }
 
-  /// The keys of the epochs' metrics that belong to no split of the data.
+  /// The keys of the remaining metrics, which belong to no split of the data and are not drawn by another chart.
   private var others: [String] {
     let known: Set<String> = ["step", "epoch", "loss", "learning_rate", "seconds", "epoch_seconds"]
     return record.metrics.keys.filter { key in

@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// The saliency, Grad-CAM and feature maps of some images; `nil` if the model is not a classifier of images.
+  /// The saliency, Grad-CAM and feature maps of some images; `nil` if no classifier of images was examined.
   func saliencyAndFeatureMaps() throws -> Report.Section? {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {

@@ -2,7 +2,7 @@ import ApusSystem
 import Apus
 
 extension RunReport {
-  /// The number of curves in a chart if there are more than `lineCount + 2` classes. More curves would be hard to
+  /// The number of curves in a chart if more than `lineCount + 2` classes have a curve. More curves would be hard to
   /// distinguish.
   private static let lineCount = 8
 
@@ -21,7 +21,8 @@ extension RunReport {
     if isWide { blocks.append(.figure(Report.Figure("confusions", RunReport.confusions(results, names)))) }
     let shown = RunReport.shownClasses(results)
     let note =
-      shown.count < names.count ? "The \(shown.count) classes with the smallest areas, of \(names.count)." : nil
+      shown.count < names.count
+      ? "\(shown.count) of \(names.count) classes: those with the smallest areas under the curve." : nil
     blocks.append(.figure(Report.Figure("roc", RunReport.roc(results, shown, names), note: note)))
     blocks.append(.figure(Report.Figure("precision-recall", RunReport.precision(results, shown, names), note: note)))
     blocks += RunReport.calibration(results)
@@ -72,8 +73,9 @@ extension RunReport {
 
   // MARK: - Curves
 
-  /// The classes whose curves are drawn, in ascending order. Of more than `lineCount + 2` classes, only the `lineCount`
-  /// with the smallest areas under the ROC curve are drawn.
+  /// The indices of the classes whose curves are drawn, in ascending order. A class without a defined area under the
+  /// ROC curve is left out. If more than `lineCount + 2` classes remain, only the `lineCount` classes with the smallest
+  /// areas are drawn.
   private static func shownClasses(_ results: ClassificationResults) -> [Int] {
     let areas = results.auc.classes
     let defined = areas.indices.filter { areas[$0] != nil }

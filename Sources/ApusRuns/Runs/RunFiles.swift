@@ -81,7 +81,7 @@ package struct RunFiles {
     guard let first = present.first else { return }
     if let stored = try? files.configuration(), (try? RunSettings(stored: stored)) != nil { return }
     throw OptionError(
-      "--output \(path): the folder has a file \(first) that is not of a run and would be overwritten; "
+      "--output \(path): the folder has a file \(first) that does not come from a run and would be overwritten; "
         + "use another folder")
   }
 

@@ -43,7 +43,8 @@ extension CheckpointRetention {
 }
 
 extension ValueKind<CheckpointChoice> {
-  /// A checkpoint of a run: `last`, `best`, or `step-17`, which may also be written as its folder `step-000000017`.
+  /// A checkpoint of a run: `last`, `best`, or a step such as `step-17`. The name of the checkpoint's folder, such as
+  /// `step-000000017`, is accepted too.
   package static let checkpoint = ValueKind(
     "WHICH", expectation: "last, best or step-N, such as step-100", completion: .words(["last", "best"])
   ) { text in

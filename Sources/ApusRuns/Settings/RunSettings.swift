@@ -68,7 +68,7 @@ public struct RunSettings: Sendable {
   /// if the previous checkpoint is at least a second old.
   public var saveEvery = 60.0
   /// When the run stops early; `nil` for never.
-  public var earlyStop: EarlyStopSettings?
+  public var earlyStop: EarlyStoppingSettings?
   /// Which checkpoints are kept.
   public var retention = CheckpointRetention.default
   /// How the examples of the run are split, sampled and weighted.

@@ -44,8 +44,8 @@ final class GradientScope: Sendable {
   }
 }
 
-/// Marks the nodes that recompute a checkpointed function for its gradient. The planner must not merge them with the
-/// equal nodes of the first computation, as it does with other common subexpressions.
+/// Marks the nodes that recompute a checkpointed function for its gradient. The planner merges common subexpressions,
+/// but it must not merge these nodes with the equal nodes of the first computation.
 enum CheckpointRegion {
   @TaskLocal static var taskLocal: UInt32 = 0
   private static let active = Atomic<Int>(0)

@@ -59,7 +59,7 @@ struct IndexAnalysis {
   }
 
   /// Follows copies from `node` back to the node that the values come from, the root. Also returns whether all values
-  /// of the root occur in `node`.
+  /// of the root are known to occur in `node`.
   private func root(of node: Int) -> (node: Int, isWhole: Bool) {
     var (node, isWhole) = (node, true)
     while true {
@@ -104,8 +104,9 @@ struct IndexAnalysis {
 
   /// As `require`, for a `select` node that computes `x < 0 ? x + extent : x`.
   private func require(wrapped select: GraphNode, _ range: ClosedRange<Int>, _ depth: Int) -> [Requirement]? {
-    let (sum, value) = (nodes[select.inputs[1]], select.inputs[2])
-    guard sum.op === Op.add, sum.inputs[0] == value, range.lowerBound == 0,
+    let (condition, sum, value) = (nodes[select.inputs[0]], nodes[select.inputs[1]], select.inputs[2])
+    guard condition.op === Op.less, condition.inputs[0] == value,
+      sum.op === Op.add, sum.inputs[0] == value, range.lowerBound == 0,
       case .constant(.integer(let extent)) = nodes[sum.inputs[1]].kind, Int(extent) - 1 <= range.upperBound
     else { return nil }
     return require(value, -Int(extent)...range.upperBound, depth: depth + 1)
@@ -141,10 +142,10 @@ extension GraphNode {
     }
   }
 
-  /// Whether the node is a copy or cast of integers to `int32` or `int64`, the types of indices.
+  /// Whether the node is a copy or cast of integers to `int32` or `int64`, the types of indices, that keeps all values.
   fileprivate var isIntegerCast: Bool {
     (op === Op.cast || op === Op.copy || op === Op.materialize) && (dtype == .int32 || dtype == .int64)
-      && inputTypes[0].dtype.isInteger
+      && inputTypes[0].dtype.isInteger && inputTypes[0].dtype.byteCount <= dtype.byteCount
   }
 }
 

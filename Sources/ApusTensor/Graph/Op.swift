@@ -165,6 +165,16 @@ extension Attributes {
     guard case .number(let value) = self else { fatalError("expected a number attribute, found \(self)") }
     return value
   }
+
+  var convolution: ConvolutionBox {
+    guard case .convolution(let box) = self else { fatalError("expected the sizes of a convolution, found \(self)") }
+    return box
+  }
+
+  var pooling: PoolingBox {
+    guard case .pooling(let box) = self else { fatalError("expected the sizes of a pooling step, found \(self)") }
+    return box
+  }
 }
 
 /// How an operation becomes part of a plan.

@@ -11,8 +11,8 @@ struct Group {
   var anchor: Int?
   /// The elementwise nodes that the reduction applies to its input.
   var prologue: [Int] = []
-  /// Elementwise nodes, inputs first: with an anchor, the epilogue. Groups without an anchor may have several segments:
-  /// the same program (elementwise code) on independent values.
+  /// Elementwise nodes, inputs before their users. With an anchor, the only segment is the epilogue. Without an anchor,
+  /// there may be several segments, which run the same program (elementwise code) on independent values.
   var segments: [[Int]] = [[]]
   /// Whether elementwise nodes may join the group.
   var isOpen = true
@@ -54,17 +54,18 @@ extension [Group] {
 extension Planner {
   /// The maximum number of nodes in a segment of a group.
   static let maximumMembers = 48
-  /// The maximum number of distinct nodes that a group reads from outside.
+  /// The maximum number of distinct nodes that a segment of a group reads from outside, as `argumentCount` counts them.
   static let maximumArguments = 20
-  /// A group is compared with at most this many earlier groups that have an equal program. Without a maximum, all pairs
-  /// of a long chain, where each group reads the result of the group before it, would be compared in vain.
+  /// A group is compared with at most this many earlier groups that have an equal program. In a long chain, each group
+  /// reads the result of the group before it, so no two groups can be merged. Without a maximum, all pairs of groups
+  /// would be compared in vain.
   static let maximumTrials = 8
   /// The maximum number of groups that a path search of `isIndependent` visits.
   static let maximumTrialVisits = 512
   /// The maximum number of groups that any other path search visits.
   static let maximumVisits = 16384
 
-  /// Assigns every node that computes something to a group, except nodes that every program recomputes where it reads
+  /// Assigns every node that computes something to a group, except nodes that programs recompute wherever they read
   /// them.
   mutating func formGroups() {
     indexUsers()

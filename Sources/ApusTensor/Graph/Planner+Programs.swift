@@ -136,7 +136,8 @@ extension Planner {
 
   // MARK: - Registers
 
-  /// The members that are outputs or whose values are read outside of the program.
+  /// The members that the program must store: outputs, `materialize` nodes, and values that are read outside of the
+  /// program and not recomputed there.
   func stored(_ members: [Int], inside: Set<Int>) -> [Int] {
     members.filter { member in
       isOutput[member] || nodes[member].op === Op.materialize

@@ -35,8 +35,9 @@ extension Planner {
   /// user. The operations after the transpose can then be the product's epilogue.
   ///
   /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
-  /// transposed product. A product that is also an output is computed in transposed form too, and the output becomes a
-  /// transposed copy. So the rounding of a product does not depend on whether the product is an output.
+  /// transposed product. If the transpose reads the product without such roundings, the product may also be an output:
+  /// it is then computed in transposed form too, and the output becomes a transposed copy. So the rounding of such a
+  /// product does not depend on whether the product is an output.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
@@ -74,8 +75,8 @@ extension Planner {
     }
   }
 
-  /// Follows a chain of casts and other roundings, none of which has another user. Returns the value before the chain,
-  /// and the roundings, from the last to the first.
+  /// Follows a chain of casts and other roundings, none of which has another user or is an output. Returns the value
+  /// before the chain, and the roundings, from the last to the first.
   private func roundedValue(_ node: Int) -> (value: Int, roundings: [Int]) {
     var (value, roundings) = (node, [Int]())
     while nodes[value].op === Op.cast || nodes[value].op === Op.copy, case .elementwise = nodes[value].kind,
@@ -204,7 +205,8 @@ extension Planner {
 
   /// Strides can describe some views only without their last reshape. If such a view is an input of a concatenation,
   /// the concatenation reads the view without this reshape. It writes the elements to the part of the result that the
-  /// input fills, with this part reshaped to the shape of the view. So merging the heads of attention needs no copies.
+  /// input fills, and addresses this part in the shape before the reshape. So merging the heads of attention needs no
+  /// copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides

@@ -63,21 +63,19 @@ extension Op {
     Op(
       name: name, method: method,
       shape: { inputs, attributes throws(ShapeError) in
-        guard case .convolution(let box) = attributes else { fatalError("\(name): no sizes") }
+        let box = attributes.convolution
         return TensorType(box.shape, try DType.common(method ?? name, inputs).product)
       },
       gradient: .rule { c in
-        guard case .convolution(let box) = c.attributes else { fatalError("\(name): no sizes") }
-        return gradient(c, box)
+        gradient(c, c.attributes.convolution)
       },
       lower: .step(
         StepLowering(
           epilogueDomain: { node in
-            guard case .convolution(let box) = node.attributes else { fatalError("\(name): no sizes") }
-            return box.resultShape
+            node.attributes.convolution.resultShape
           },
           build: { node, operands in
-            guard case .convolution(let box) = node.attributes else { fatalError("\(name): no sizes") }
+            let box = node.attributes.convolution
             return .convolution(
               Convolution(
                 pass: box.pass, geometry: box.geometry, order: box.order,

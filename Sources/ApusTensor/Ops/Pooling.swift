@@ -63,22 +63,21 @@ extension Op {
     Op(
       name: name, method: method,
       shape: { inputs, attributes throws(ShapeError) in
-        guard case .pooling(let box) = attributes else { fatalError("\(name): no sizes") }
+        let box = attributes.pooling
         return TensorType(box.resultShape, try DType.common(method ?? name, inputs))
       },
       gradient: .rule { c in
-        guard case .pooling(let box) = c.attributes else { fatalError("\(name): no sizes") }
-        return gradient(c, box)
+        gradient(c, c.attributes.pooling)
       },
       lower: .step(
         StepLowering(
           epilogueDomain: { node in
-            guard case .pooling(let box) = node.attributes else { fatalError("\(name): no sizes") }
+            let box = node.attributes.pooling
             let extents = box.pass == .backward ? box.input : box.output
             return [box.planes, extents.x, extents.y, extents.z]
           },
           build: { node, operands in
-            guard case .pooling(let box) = node.attributes else { fatalError("\(name): no sizes") }
+            let box = node.attributes.pooling
             return .pooling(
               Pooling(
                 kind: box.kind, pass: box.pass, countsPadding: box.countsPadding, planes: box.planes,

@@ -11,10 +11,7 @@ extension Op {
       name: row.name, method: method,
       shape: { inputs, _ throws(ShapeError) in TensorType(inputs.shape(0), inputs.dtype(0)) },
       gradient: gradient,
-      lower: .elementwise { builder, node, registers in
-        let result = builder.emit(row, lane: node.dtype.lane, registers)
-        return builder.narrow(result, to: node.dtype)
-      })
+      lower: .row(row))
   }
 
   /// A function of two values of one type, with broadcasting.
@@ -26,10 +23,7 @@ extension Op {
         TensorType(try Shape.broadcast(method, inputs), try DType.common(method, inputs))
       },
       gradient: gradient,
-      lower: .elementwise { builder, node, registers in
-        let result = builder.emit(row, lane: node.dtype.lane, registers)
-        return builder.narrow(result, to: node.dtype)
-      })
+      lower: .row(row))
   }
 
   /// A function of the bits of integers.
@@ -43,10 +37,7 @@ extension Op {
         return TensorType(try Shape.broadcast(method, inputs), dtype)
       },
       gradient: .notDifferentiable,
-      lower: .elementwise { builder, node, registers in
-        let result = builder.emit(row, lane: node.dtype.lane, registers)
-        return builder.narrow(result, to: node.dtype)
-      })
+      lower: .row(row))
   }
 
   /// A comparison or test, with `bool` results.
@@ -62,6 +53,15 @@ extension Op {
       lower: .elementwise { builder, node, registers in
         builder.emit(row, lane: node.inputTypes[0].dtype.lane, result: .int32, registers)
       })
+  }
+}
+
+extension Lowering {
+  /// Calls the function of a row, and converts its result to the type of the node.
+  fileprivate static func row(_ row: ElementwiseRow) -> Lowering {
+    .elementwise { builder, node, registers in
+      builder.narrow(builder.emit(row, lane: node.dtype.lane, registers), to: node.dtype)
+    }
   }
 }
 

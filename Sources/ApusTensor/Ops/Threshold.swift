@@ -5,7 +5,7 @@ import ApusDevice
 public enum StraightThrough: Hashable, Sendable {
   /// The gradient of the result, unchanged.
   case identity
-  /// The gradient of the result where `|x| ≤ 1`, elsewhere 0: the slope of `hardTanh` (Hubara et al., 2016).
+  /// The gradient of the result where `|x| ≤ 1`, elsewhere 0, as in the gradient of `hardTanh` (Hubara et al., 2016).
   case clipped
 }
 

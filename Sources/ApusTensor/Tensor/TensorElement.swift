@@ -41,10 +41,10 @@ public struct BFloat16: TensorElement, Hashable {
 }
 
 extension BFloat16: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, CustomStringConvertible {
-  /// The number nearest to the literal as a `Float`.
+  /// The literal as a `Float`, rounded to the nearest number.
   public init(integerLiteral value: Int) { self.init(Float(value)) }
 
-  /// The number nearest to the literal as a `Float`.
+  /// The literal as a `Float`, rounded to the nearest number.
   public init(floatLiteral value: Float) { self.init(value) }
 
   public var description: String { Float(self).description }

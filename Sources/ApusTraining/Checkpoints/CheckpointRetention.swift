@@ -10,7 +10,7 @@ public struct CheckpointRetention: Hashable, Sendable {
 
   /// - Precondition: `last` is positive.
   public init(last: Int = 2, best: SelectionMeasure? = nil) {
-    guard last > 0 else { fatalError("CheckpointRetention: last is \(last), but at least one checkpoint is kept") }
+    guard last > 0 else { fatalError("CheckpointRetention: last is \(last), but must be at least 1") }
     self.last = last
     self.best = best
   }

@@ -22,7 +22,7 @@ public struct TrainingState: Hashable, Sendable {
 
   /// The running mean of the examples' losses since the epoch began.
   var epochLoss = RunningMean()
-  /// The running mean of the losses since the last line of metrics.
+  /// The running mean of the losses in the current window of the metrics.
   var windowLoss = RunningMean()
   /// The running means of the training measures since the epoch began, by name.
   var epochMeasures: [String: RunningMean] = [:]
@@ -110,7 +110,8 @@ extension TrainingState {
   /// The maximum number of observers with a memory.
   private static let observerLimit = 1024
 
-  /// - Returns: `nil` when a member is missing, has the wrong type, or is out of range.
+  /// - Returns: `nil` when a required member is missing, has the wrong type or is out of range, or when the memory of
+  ///   the schedule or of an observer has too many or invalid values.
   init?(_ object: JSONObject) {
     guard let step = object["step"]?.count(from: 0), let exampleCount = object["example_count"]?.count(from: 1),
       let batchSize = object["batch_size"]?.count(from: 1), let seed = object["seed"]?.integer,

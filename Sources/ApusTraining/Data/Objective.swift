@@ -70,7 +70,7 @@ public struct Objective: Sendable {
       losses: { outputs, targets in
         let shares = weights.map { Tensor($0.map { Float($0) }, device: outputs.device) }
         return targets.rank > 1
-          ? crossEntropy(outputs, probabilities: targets, reduction: .none, smoothing: smoothing, weights: shares)
+          ? crossEntropy(outputs, targetProbabilities: targets, reduction: .none, smoothing: smoothing, weights: shares)
           : crossEntropy(outputs, targets, reduction: .none, smoothing: smoothing, weights: shares)
       },
       hits: { outputs, targets in outputs.argmax(axis: 1) .== Objective.classes(targets) },

@@ -1,7 +1,6 @@
 import ApusData
 import ApusSystem
 import ApusTensor
-import Glibc
 
 /// The examples of another source, which threads prepare ahead of training or evaluation.
 ///
@@ -19,7 +18,7 @@ public struct PrefetchedExamples<Source: ExampleSource>: ExampleSource {
   /// - Precondition: there is at least one thread, and at least one batch ahead.
   init(_ source: Source, threads: Int, batchesAhead: Int) {
     guard threads > 0, batchesAhead > 0 else {
-      fatalError("PrefetchedExamples: \(threads) threads, \(batchesAhead) batches ahead")
+      fatalError("PrefetchedExamples: \(threads) threads and \(batchesAhead) batches ahead must be positive")
     }
     (self.source, self.threads, self.batchesAhead, device) = (source, threads, batchesAhead, .current)
   }
@@ -142,7 +141,7 @@ private final class BatchQueue: @unchecked Sendable {
 /// A pass over prefetched batches; its deinitialization stops the threads.
 private final class PrefetchedPass: ExamplePass {
   private let queue: BatchQueue
-  private var threads: [pthread_t] = []
+  private var threads: [WorkerThread] = []
   private(set) var waitedSeconds = 0.0
   private(set) var missing: [Int] = []
 
@@ -153,32 +152,23 @@ private final class PrefetchedPass: ExamplePass {
 
   deinit {
     queue.stop()
-    for thread in threads { pthread_join(thread, nil) }
+    for thread in threads { thread.join() }
   }
 
   private func startThread() {
-    // The thread retains the queue, not the pass: otherwise the `deinit` of the pass, which ends the thread, would
-    // never run.
-    let argument = Unmanaged.passRetained(queue)
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<BatchQueue>.fromOpaque(argument!).takeRetainedValue().work()
-        return nil
-      }, argument.toOpaque())
-    guard status == 0 else {
-      argument.release()
+    do throws(WorkerThreadError) {
+      // The thread retains the queue, not the pass: otherwise the `deinit` of the pass, which ends the thread, would
+      // never run.
+      threads.append(try WorkerThread { [queue] in queue.work() })
+    } catch {
       // Without any thread, `handOut()` would wait forever.
-      guard !threads.isEmpty else { fatalError("PrefetchedExamples: no thread can be started: error \(status)") }
-      return
+      guard !threads.isEmpty else { fatalError("PrefetchedExamples: no thread can be started: error \(error.code)") }
     }
-    threads.append(thread)
   }
 
   func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)? {
-    let began = ContinuousClock.now
-    defer { waitedSeconds += (ContinuousClock.now - began) / .seconds(1) }
+    let began = ContinuousClock.seconds
+    defer { waitedSeconds += ContinuousClock.seconds - began }
     guard let batch = try queue.handOut() else { return nil }
     missing = batch.missing
     return (batch.inputs, batch.targets)

@@ -71,7 +71,7 @@ public final class UnreadableImages: Sendable {
 
   /// The largest number of different images that one pass over the batches could not read.
   public var count: Int { found.withLock { $0.count } }
-  /// The first images, at most 10, that the pass with this number could not read.
+  /// The first images, at most 10, that the pass with the largest number, `count`, could not read.
   public var first: [ImageLoader.BadImage] { found.withLock { $0.first } }
 
   /// Records the unreadable images of a loader. Each epoch has a new loader, which finds the same images again, so the

@@ -77,7 +77,7 @@ extension Layer {
     }
   }
 
-  /// The statistics of the layers' outputs for the given examples, in execution order.
+  /// The statistics of the layers' floating-point outputs for the given examples, in execution order.
   /// - Parameter x: `[batch, …]`
   public func outputStatistics(for x: Tensor) throws -> [ValueStatistics] {
     let layers = withMode(.inference) { LayerTrace(of: self, on: x).layers }.compactMap { record in

@@ -4,7 +4,7 @@ import ApusSystem
 import ApusTensor
 
 /// The work that a device ran while it was recorded: each step (one operation, or several that are fused; on OpenCL
-/// devices each kernel) with its operations, shape and time.
+/// and CUDA devices each kernel) with its operations, shape and time.
 ///
 /// ```swift
 /// let limits = try DeviceLimits.measured(on: .current)

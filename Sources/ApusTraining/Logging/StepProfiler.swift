@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Records the kernels of at most `TrainingOptions.profiledSteps` training steps of a session (a run from its start or
-/// resumption on). It leaves out the first two steps, which build kernels, and all evaluations.
+/// Records the kernels of at most `TrainingOptions.profiledSteps` training steps of a session (one call of
+/// `Trainer.run()`). It leaves out the first two steps, which build kernels, and all evaluations.
 final class StepProfiler: TrainingObserver {
   private let device: ComputeDevice
   private let report: (Profile) -> Void

@@ -12,7 +12,7 @@ public enum DataSplit: String, CaseIterable, Hashable, Sendable {
 
 /// The loss and the other measures of a model on one split of the data.
 public struct SplitMetrics: Hashable, Sendable {
-  /// The mean of the examples' losses, in the objective's unit and without penalties.
+  /// The mean of the examples' losses, multiplied by the objective's `lossUnit`, without penalties (`Penalty`).
   public var loss: Double
   /// The fraction of examples, or of their elements, that are correct; `nil` if the objective defines no `hits`.
   public var accuracy: Double?

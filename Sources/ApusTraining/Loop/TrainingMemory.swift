@@ -111,7 +111,7 @@ public struct MemoryLimit: Hashable, Sendable {
     return try (low + 1..<high).partitionPoint { fits(try plan($0)) } - 1
   }
 
-  /// Throws if training at a batch size does not fit; the error contains the largest batch size that fits.
+  /// Throws if training at a batch size does not fit; the error contains the largest batch size that fits, if any.
   /// - Parameter plan: gives the memory for a batch size; called for one or several sizes.
   /// - Returns: the memory that training needs.
   /// - Throws: `TrainingError.tooLarge`, and what `plan` throws.

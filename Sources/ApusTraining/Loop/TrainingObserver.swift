@@ -36,9 +36,10 @@ public enum TrainingEnd: Hashable, Sendable {
 ///
 /// The events of a step are, in this order:
 /// - `willStartEpoch` if the step is the first of an epoch, then `willStep` and `didStep`,
-/// - `didRecord` for each step whose number is a multiple of 50, and for the last step of an epoch,
+/// - `didRecord` for each step whose number is a multiple of 50, and for the last step of a complete epoch,
 /// - at the end of an epoch, `willEvaluate` and `didEvaluate` for each split that is measured, then `didFinishEpoch`,
-///   then `didRecord` for the results,
+///   then `didRecord` for the results; if a run with validation examples ends here, its test examples are measured
+///   between `didFinishEpoch` and `didRecord`,
 /// - `willSaveCheckpoint` and `didSaveCheckpoint` if a checkpoint is written.
 ///
 /// Requests take effect after all observers have received the events of the step. If several observers stop a run, the

@@ -38,7 +38,7 @@ public struct TrainingProgress: Sendable {
   /// The number of epochs of the run.
   public var totalEpochs: Int { totalSteps / stepsPerEpoch + (totalSteps % stepsPerEpoch > 0 ? 1 : 0) }
 
-  /// Whether the last step was the last of an epoch.
+  /// Whether the last step completed an epoch; `false` at the end of an incomplete last epoch.
   public var isEpochEnd: Bool { state.step > 0 && state.step % stepsPerEpoch == 0 }
 
   /// The newest results on each split.

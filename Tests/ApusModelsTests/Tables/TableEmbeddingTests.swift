@@ -39,8 +39,8 @@ import Testing
     }
   }
 
-  /// Chains of dense layers become models for tables. A network throws if it is not a chain, has layers for images or
-  /// sequences, or does not end with a dense layer.
+  /// Chains of dense layers become models for tables. `tableModel` throws if the network is not a chain, has layers for
+  /// images or sequences, or does not end with a dense layer.
   @Test func chainsOfDenseLayersTakeTables() throws {
     try withDevice(.named("cpu")) { () throws in
       let plain = try ImageNetwork.mlp.tableModel(width: 7, outputs: 1)

@@ -66,8 +66,8 @@ import Testing
     }
   }
 
-  /// In training, attention is one fused step, even with dropout. This step does not store the attention weights; only
-  /// attention maps compute them.
+  /// In training, each attention layer runs as one fused forward step and fused backward steps, even with dropout.
+  /// These steps do not store the attention weights; only attention maps compute them.
   @Test func trainingHasAttentionAsOneStep() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in

@@ -166,7 +166,7 @@ private struct Comparison {
     gradient = Worst(error: difference / max(norm, 1e-30), ratio: difference / bound, place: key)
   }
 
-  /// Adds the error of all gradients together.
+  /// Compares all gradients together, by the Euclidean norm; in `float32` only.
   mutating func addAllGradients() {
     let error = (squares.difference / max(squares.expected, 1e-30)).squareRoot()
     let ratio = error / Comparison.shareOfAll

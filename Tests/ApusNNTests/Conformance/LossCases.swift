@@ -27,7 +27,7 @@ struct LossCase: Sendable {
     LossCase("cross-entropy-pixels", of: "crossEntropy") { crossEntropy($0[0], $0[1]) },
     LossCase("cross-entropy-ignoring", of: "crossEntropy") { crossEntropy($0[0], $0[1], ignoring: -100) },
     LossCase("cross-entropy-smoothing", of: "crossEntropy") { crossEntropy($0[0], $0[1], smoothing: 0.1) },
-    LossCase("cross-entropy-probabilities", of: "crossEntropy") { crossEntropy($0[0], probabilities: $0[1]) },
+    LossCase("cross-entropy-probabilities", of: "crossEntropy") { crossEntropy($0[0], targetProbabilities: $0[1]) },
     LossCase("cross-entropy-weights", of: "crossEntropy") { crossEntropy($0[0], $0[1], weights: $0[2].stopGradient()) },
     LossCase("cross-entropy-weights-none", of: "crossEntropy") {
       crossEntropy($0[0], $0[1], reduction: .none, weights: $0[2].stopGradient())
@@ -42,7 +42,7 @@ struct LossCase: Sendable {
       crossEntropy($0[0], $0[1], weights: $0[2].stopGradient())
     },
     LossCase("cross-entropy-probabilities-everything", of: "crossEntropy") {
-      crossEntropy($0[0], probabilities: $0[1], smoothing: 0.2, weights: $0[2].stopGradient())
+      crossEntropy($0[0], targetProbabilities: $0[1], smoothing: 0.2, weights: $0[2].stopGradient())
     },
     LossCase("cross-entropy-from-probabilities", of: "crossEntropy") { crossEntropy(fromProbabilities: $0[0], $0[1]) },
   ]
@@ -100,13 +100,13 @@ struct LossCase: Sendable {
         $0[0], $0[1], reduction: .sum, weights: $0[2].stopGradient(), positiveWeights: $0[3].stopGradient())
     },
     LossCase("binary-cross-entropy-from-probabilities", of: "binaryCrossEntropy") {
-      binaryCrossEntropy(probabilities: $0[0], $0[1])
+      binaryCrossEntropy(fromProbabilities: $0[0], $0[1])
     },
     LossCase("binary-cross-entropy-from-probabilities-weights", of: "binaryCrossEntropy") {
-      binaryCrossEntropy(probabilities: $0[0], $0[1], reduction: .none, weights: $0[2].stopGradient())
+      binaryCrossEntropy(fromProbabilities: $0[0], $0[1], reduction: .none, weights: $0[2].stopGradient())
     },
     LossCase("binary-cross-entropy-certain", of: "binaryCrossEntropy") {
-      binaryCrossEntropy(probabilities: $0[0], $0[1].stopGradient(), reduction: .none)
+      binaryCrossEntropy(fromProbabilities: $0[0], $0[1].stopGradient(), reduction: .none)
     },
   ]
 

@@ -5,7 +5,8 @@ import Testing
 @Suite struct LSUVTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// A deep network whose initial weights are so small that activations vanish from layer to layer.
+  /// A deep network whose initial weights, except those of the last layer, are so small that activations vanish from
+  /// layer to layer.
   private func net() -> Sequential {
     Sequential {
       Conv2d(2, 6, kernel: 3, padding: 1, initializer: .normal(deviation: 0.01), biasInitializer: .zeros)

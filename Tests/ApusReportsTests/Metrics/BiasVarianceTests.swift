@@ -26,8 +26,8 @@ import Testing
     #expect(verdict(0.08, 0.10, bayes: 0.075) == .variance)
   }
 
-  /// A difference of less than 1.96 standard errors does not count. With fewer than ten examples, the verdict is always
-  /// `low`.
+  /// A bias or variance of at most 1.96 standard errors does not count. With fewer than ten training or validation
+  /// examples, the verdict is always `low`.
   @Test func chanceIsNotAFinding() {
     // 5 and 10 wrong of 100: the standard error of the difference is 3.9 %. It is estimated from the rates
     // (5 + 1) / (100 + 2) and (10 + 1) / (100 + 2).

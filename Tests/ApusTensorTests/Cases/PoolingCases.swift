@@ -2,9 +2,9 @@ import Apus
 import ApusTestSupport
 
 extension OpCase {
-  /// Returns the results of `function` for all windows. It receives the elements of a window that are inside of `x`,
-  /// and the size of the window, which includes padding. `bounds(axis, i)` returns the first index of window `i` along
-  /// a spatial axis, and the index after the last one. Both may be outside of `x`. `step` is the dilation.
+  /// Returns the results of `function` for all windows. `function` receives the elements of a window that are inside of
+  /// `x`, and the size of the window, which includes padding. `bounds(axis, i)` returns the first index of window `i`
+  /// along a spatial axis, and the index after the last one. Both may be outside of `x`. `step` is the dilation.
   private static func pool(
     _ x: Grid, _ output: [Int], step: Int = 1, _ bounds: (Int, Int) -> (Int, Int), _ function: ([Double], Int) -> Double
   ) -> Grid {

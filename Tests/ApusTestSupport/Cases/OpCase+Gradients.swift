@@ -25,9 +25,10 @@ extension OpCase {
   /// The orders of the derivatives in `float32` that `gradientParityProblems` compares on a device.
   ///
   /// Devices that build kernels at run time skip second derivatives of composed operations (see `isComposed`), because
-  /// their components have separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run only
-  /// first derivatives of operations that are not composed. The tests with `cpu` kernels also cover first derivatives
-  /// of composed operations, and second derivatives of operations that are not composed.
+  /// the components of these operations have separate cases. The CUDA device and OpenCL devices with `gpu` kernels
+  /// (`TestDevice.Extent.everyShape`) run only first derivatives of operations that are not composed. The tests with
+  /// `cpu` kernels also cover first derivatives of composed operations, and second derivatives of operations that are
+  /// not composed.
   public func gradientOrders(on device: TestDevice) throws -> [Int] {
     guard derivatives != .none else { return [] }
     let orders = derivatives == .second ? [1, 2] : [1]

@@ -8,9 +8,9 @@ import Testing
 public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The contents of an input.
   public enum Values: Sendable {
-    /// Numbers that the run's element type can represent, spread over a range.
+    /// Random numbers in a range, rounded to the element type under test. For `uint8`, the range has no negative part.
     case numbers(ClosedRange<Double>)
-    /// Whole numbers in a range, with the run's element type.
+    /// Random whole numbers in a range, with the element type under test.
     case wholeNumbers(ClosedRange<Double>)
     /// `int64` indices in `0 ..< bound`, or in `-bound ..< bound` if `wraps`.
     case indices(bound: Int, wraps: Bool = false)

@@ -130,7 +130,8 @@ extension RowFunction {
     .binary(
       .leakyRelu, named: "prelu", and: -1...1, dtypes: numbers, { $0.prelu(slope: $1) }, { $0 > 0 ? $0 : $0 * $1 },
       integers: { $0 > 0 ? $0 : $0 &* $1 }),
-    // The gradient of a function's argument, from the gradient of the value and the value.
+    // The gradient with respect to the argument of a function. The first operand is the gradient with respect to the
+    // function's value, the second is this value.
     .binary(
       .tanhGradient, and: -0.9...0.9, hasLoopTest: true, { $0.tanhGradient($1) }, { $0 * (1 - $1 * $1) }),
     .binary(

@@ -194,7 +194,8 @@ struct StepAccesses {
     }
   }
 
-  /// Describes how the inputs, outputs, carried values or slabs of a loop and of its body differ; `nil` if they match.
+  /// Describes a defect of a loop: the loop and its body have different numbers of inputs, outputs, carried values or
+  /// slabs, or the body does not overwrite a carried value in place. `nil` if there is no such defect.
   private static func mismatch(_ step: Loop) -> String? {
     guard step.inputs.count == step.body.inputCount, step.outputs.count == step.body.outputs.count,
       step.initial.count == step.carried.count, step.slabs.count == step.body.slabs.count

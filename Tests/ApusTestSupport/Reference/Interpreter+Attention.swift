@@ -75,7 +75,8 @@ private struct AttentionReader {
 
   private func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
 
-  /// Adds the output of a query to `result`, and stores the log-sum-exp of its scores after all outputs.
+  /// Adds the output of a query to `result`. The log-sum-exp of the query's scores is stored in the part of `result`
+  /// that follows the outputs of all queries; if all keys are masked, it is the greatest finite number.
   func addOutput(_ batch: Int, _ head: Int, _ query: Int, _ result: inout [Double]) {
     let line = (batch * g.heads + head) * g.queries + query
     let products = products(batch, head, query)
@@ -92,7 +93,8 @@ private struct AttentionReader {
     }
   }
 
-  /// Adds what one query contributes to the gradients of queries, keys and values, which `result` has in this order.
+  /// Adds what one query contributes to the gradients of queries, keys and values. `result` contains these gradients in
+  /// this order.
   func addGradients(_ batch: Int, _ head: Int, _ query: Int, _ result: inout [Double]) {
     let line = (batch * g.heads + head) * g.queries + query
     let forward = arrays[step.forward!]

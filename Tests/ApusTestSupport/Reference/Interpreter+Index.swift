@@ -49,8 +49,8 @@ extension Interpreter {
       device: device, operation: list.indexing.operation ?? names.joined(separator: " "), fault: fault)
   }
 
-  /// Calls `body(element, place)` for each element of an array `[outer, count, inner]`. `place` is the element of an
-  /// array `[outer, extent, inner]` that the index of `element` selects. Both are row-major indices.
+  /// Calls `body(element, place)` for each element of an array `[outer, count, inner]`. For each `element`, `indices`
+  /// selects the element `place` of an array `[outer, extent, inner]`. `element` and `place` are row-major positions.
   private func forEachIndex(
     _ indices: Operand, _ outer: Int, _ count: Int, _ inner: Int, extent: Int, _ body: (Int, Int) -> Void
   ) {

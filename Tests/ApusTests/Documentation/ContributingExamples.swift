@@ -6,8 +6,8 @@ import Testing
 @testable import ApusRuns
 @testable import ApusTensor
 
-// The Swift examples of CONTRIBUTING.md that are not lines of the tree, word for word. `BookTests` compares them with the
-// text.
+// The Swift examples of CONTRIBUTING.md that are not quoted from other source files, word for word. `BookTests`
+// compares them with the text.
 
 // example
 extension Tensor {

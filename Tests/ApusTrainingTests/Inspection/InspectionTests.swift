@@ -79,7 +79,7 @@ struct InspectionTests {
     }
   }
 
-  /// Layers that each receive the outputs of all layers before them.
+  /// Layers that each receive the input of the model and the outputs of all layers before them.
   private struct Joined: Layer {
     let first = Linear(4, 2)
     let second = Linear(6, 3)

@@ -46,7 +46,7 @@ import Testing
     // A terminal may wrap as soon as the last column is written.
     #expect(line.displayWidth < width, "\(line)")
     #expect(line.contains("epoch 2/5"), "\(line)")
-    // Each field, with the least width of the tested terminals at which it is shown.
+    // Each field, with a width: terminals that are at least this wide show the field.
     let shown = [
       "loss 0.4213": 30, "3s left": 40, "accuracy 0.8461": 60, "step 731/2345": 100, "487.3 steps/s": 80,
       "test accuracy 0.8561": 200, "62378 examples/s": 200, "test top5 accuracy 0.9921": 200,

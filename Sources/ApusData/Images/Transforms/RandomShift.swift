@@ -23,7 +23,7 @@ public struct RandomShift: ImageTransform {
 
   /// Parses the arguments after the name, see `usage`.
   /// - Throws: `specification` if the fraction is missing or not in `0 ... 1`, or if the value after `fill` is missing
-  ///   or not in `0 ... 255`.
+  ///   or not a whole number in `0 ... 255`.
   public init(_ words: inout TransformWords) throws(DataError) {
     let share = try words.requiredNumber(in: 0.0...1)
     self.init(share, edges: try words.edgeMode())

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// The keys and values of a growing sequence, which attention reads again for every new element, such as a token.
+/// The keys and values of a growing sequence. Attention reads all of them again for every new element, such as a token.
 ///
 /// The capacity is fixed. The end of the sequence is a scalar argument of the prepared computation (the plan), not a
 /// constant in it. So the plan that was prepared for one element is reused for the next element.

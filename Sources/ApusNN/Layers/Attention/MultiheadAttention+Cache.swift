@@ -27,10 +27,14 @@ extension MultiheadAttention {
       ShapeError("MultiheadAttention", "a layer that adds keys cannot use a cache").report()
       return x
     }
-    guard x.rank == 3, x.shape[2] == size, keySize == size, valueSize == size else {
+    guard keySize == size, valueSize == size else {
+      let sizes = "\(size), \(keySize) and \(valueSize)"
+      ShapeError("MultiheadAttention", "a cache needs queries, keys and values of one size, not \(sizes)").report()
+      return x
+    }
+    guard x.rank == 3, x.shape[2] == size else {
       let layout = isBatchFirst ? "[batch, count, \(size)]" : "[count, batch, \(size)]"
-      let sizes = "queries, keys and values of sizes \(size), \(keySize) and \(valueSize)"
-      ShapeError("MultiheadAttention", "\(x.shape) is not \(layout), for \(sizes)").report()
+      ShapeError("MultiheadAttention", "\(x.shape) is not \(layout)").report()
       return x
     }
     var heads = projected(x, x, x)

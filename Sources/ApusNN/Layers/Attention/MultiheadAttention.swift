@@ -70,10 +70,11 @@ public struct MultiheadAttention: Module {
   ) {
     let groups = keyValueHeads ?? heads
     guard size > 0, heads > 0, size % heads == 0 else {
-      fatalError("MultiheadAttention: \(heads) heads do not divide the size \(size)")
+      fatalError("MultiheadAttention: the number of heads \(heads) must be positive and divide the size \(size)")
     }
     guard groups > 0, heads % groups == 0 else {
-      fatalError("MultiheadAttention: \(groups) heads of keys and values do not divide \(heads) heads")
+      fatalError(
+        "MultiheadAttention: the number of heads of keys and values \(groups) must be positive and divide \(heads)")
     }
     guard rotary.map({ $0.size == size / heads }) ?? true else {
       fatalError(

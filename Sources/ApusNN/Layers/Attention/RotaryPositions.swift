@@ -26,10 +26,10 @@ public struct RotaryPositions: Sendable {
   private let cosines: Tensor
   private let sines: Tensor
 
-  /// - Precondition: `size` is even.
+  /// - Precondition: `size` is positive and even, and `capacity` is positive.
   public init(_ size: Int, capacity: Int, base: Double = 10000, pairing: Pairing = .halves) {
     guard size > 0, size % 2 == 0, capacity > 0 else {
-      fatalError("RotaryPositions: size \(size) must be even, and capacity \(capacity) positive")
+      fatalError("RotaryPositions: size \(size) must be positive and even, and capacity \(capacity) positive")
     }
     (self.size, self.capacity, self.pairing) = (size, capacity, pairing)
     let angles = (0..<capacity).flatMap { position in

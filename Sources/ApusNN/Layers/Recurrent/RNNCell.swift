@@ -10,8 +10,8 @@ public struct RNNCell: Module {
   public let nonlinearity: RNN.Nonlinearity
 
   /// - Parameters:
-  ///   - inputs: the size of `x`.
-  ///   - size: the size of `h`.
+  ///   - inputs: the number of features of `x`.
+  ///   - size: the number of features of `h`.
   ///   - nonlinearity: the function `f`.
   public init(_ inputs: Int, _ size: Int, nonlinearity: RNN.Nonlinearity = .tanh, hasBias: Bool = true) {
     cell = RecurrentCell(

@@ -35,7 +35,7 @@ struct RecurrentStack: Sendable {
     }
   }
 
-  /// PyTorch's keys: `weight_ih_l0`, with the suffix `_reverse` for the backward direction.
+  /// PyTorch's keys, such as `weight_ih_l0`; the keys of the backward direction end in `_reverse`.
   var members: [ModuleMember] {
     layers.enumerated().flatMap { layer, directions in
       directions.enumerated().flatMap { index, weights in
@@ -95,7 +95,7 @@ struct RecurrentStack: Sendable {
 
   private func zero(_ x: Tensor) -> Tensor { .number(0, dtype: x.dtype, device: x.device) }
 
-  /// The products of the inputs of all time steps and their weights, plus the biases except a GRU's `b_hh`, which is
+  /// Multiplies the inputs of all time steps with `W_ih`, and adds the biases. A GRU's `b_hh` is not among them: it is
   /// added in each time step.
   private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Runs that stop early, and the checkpoints that they keep.
-struct EarlyStopTests {
+struct EarlyStoppingOptionTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory
 
@@ -124,7 +124,7 @@ struct EarlyStopTests {
     let own = try Invocation("evaluate", path, "--checkpoint", "last")
     #expect(own.status == 64 && own.errors.contains("is a checkpoint itself"), "\(own.errors)")
     let unknown = try evaluate("--checkpoint", "bset")
-    #expect(unknown.status == 64 && unknown.errors.contains("it is last, best or step-N"), "\(unknown.errors)")
+    #expect(unknown.status == 64 && unknown.errors.contains("expected last, best or step-N"), "\(unknown.errors)")
   }
 
   /// If the run kept no best checkpoint, the error names the option that keeps it.

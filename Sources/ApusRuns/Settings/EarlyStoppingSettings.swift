@@ -2,7 +2,7 @@ import Apus
 import ApusSystem
 
 /// The value of `--early-stop`, such as `loss:patience=5,change=0.001`.
-public struct EarlyStopSettings: Hashable, Sendable {
+public struct EarlyStoppingSettings: Hashable, Sendable {
   /// The measure that decides whether the run stops.
   public var measure: EarlyStopping.Measure
   /// The number of epochs without improvement after which the run stops; `nil` for no such limit.
@@ -47,8 +47,8 @@ public struct EarlyStopSettings: Hashable, Sendable {
   }
 
   /// The settings for a value of `--early-stop`; `nil` for `none`.
-  package static func chosen(by text: String) throws(OptionError) -> EarlyStopSettings? {
-    text == none ? nil : try EarlyStopSettings(parsing: text)
+  package static func chosen(by text: String) throws(OptionError) -> EarlyStoppingSettings? {
+    text == none ? nil : try EarlyStoppingSettings(parsing: text)
   }
 
   private mutating func set(
@@ -74,12 +74,12 @@ public struct EarlyStopSettings: Hashable, Sendable {
   }
 }
 
-extension EarlyStopSettings.Key {
+extension EarlyStoppingSettings.Key {
   /// How the value is written in messages.
   fileprivate var placeholder: String { self == .patience ? "N" : "X" }
 }
 
-extension EarlyStopSettings: CustomStringConvertible {
+extension EarlyStoppingSettings: CustomStringConvertible {
   /// The value of `--early-stop` that `init(parsing:)` parses to these settings.
   public var description: String {
     let pairs = [
