@@ -31,7 +31,7 @@ public struct Timing: Hashable, Sendable {
     }
     for _ in 0..<3 { _ = try run(1) }
     let count = Int(span / Swift.max(try run(1), span / 100_000)) + 1
-    // No capacity is reserved for the samples: a very large `runs` would fail before the first measurement.
+    // No capacity is reserved for the samples, because reserving it for very many runs would fail before the first.
     var samples: [Double] = []
     for _ in 0..<Swift.max(runs, 1) { samples.append(try run(count)) }
     return Timing(samples: samples)

@@ -24,7 +24,7 @@ typedef struct {
   VL index;
 } FN(indices);
 
-/// Prefetches memory in a loop that adds groups of four vectors; the current group is at `x` and starts with element
+/// Prefetches memory in a loop that accumulates groups of four vectors; the current group is at `x` and starts with element
 /// `i`. Each call prefetches the next `lines` cache lines of the memory that begins at `ahead` or, if `ahead` is NULL,
 /// the elements 2 KiB after `x`.
 INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_t lines) {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusNN
 
-/// Layers and losses in PyTorch's other forms: for a single example without a batch axis, and as functions.
+/// Layers and losses without a batch axis, which PyTorch also allows, and as functions.
 @Suite struct FormTests {
   private let device = TestDevice.reference.device
 

@@ -44,7 +44,7 @@ def fixture_pictures(kind):
 
 def png_repaired(data):
     """Returns the PNG file with correct checksums of its chunks. With a wrong checksum, the command would stop before
-    it reads what the mutant changed."""
+    it reads the changed bytes."""
     out, at = data[:8], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]

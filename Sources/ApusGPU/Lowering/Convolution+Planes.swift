@@ -24,7 +24,8 @@ private struct PlaneTiling {
     case preparedInItem
   }
 
-  /// The numbers of channels in one group: `rows` of the results, `channels` of the images that are read.
+  /// The numbers of channels in one group: `rows` is that of the results (a row is a result channel, see `plane.cl`), and
+  /// `channels` that of the images that are read.
   let rows, channels: Int
   let image: PreparedImage
   let images: Images
@@ -77,7 +78,7 @@ private struct PlaneTiling {
   var positionCount: Int { (output.y - 1) * image.target.z + output.z }
 }
 
-/// One of the two arrays whose products are summed to the gradient of the weights: the input or the gradient of the
+/// One of the two factors of the gradient of the weights, which is a sum of products: the input or the gradient of the
 /// output.
 private struct GradientFactor {
   let image: PreparedImage
@@ -107,7 +108,7 @@ private struct GradientBlocking {
 
   /// The bytes of images that stay in the L1 and L2 caches of a core.
   private static let cachedBytes = 64 << 10
-  /// The positions per block of an image that does not fit a cache. Smaller blocks load and store the sums too often.
+  /// The positions per block if a block has only one image, which has many positions. Smaller blocks load and store the sums too often.
   private static let mostPositions = 1024
 
   /// - Parameters:

@@ -2,8 +2,8 @@ import ApusDevice
 
 extension PlanLowering {
   /// Lowers a loop. If all iterations use the same kernels, and each offset changes by the same amount after every
-  /// iteration, the launches of the body are added once, as a `LaunchLoop`. The offsets are numbers in the geometry, a
-  /// buffer that the kernels read.
+  /// iteration (as the first two iterations and the last show), the launches of the body are added once, as a
+  /// `LaunchLoop`. The offsets are numbers in the geometry, a buffer that the kernels read.
   mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
     copyInitial(step)
     let order = step.order

@@ -4,8 +4,9 @@ struct MatrixCopy {
   let side: KernelTemplate.Side
   /// The number of elements in a chunk of 16 bytes.
   let chunk: Int
-  /// Whether a chunk in local memory has one term of neighboring lines, so that the loads to registers transpose it;
-  /// not possible for `int8`. Otherwise, a chunk has neighboring terms of one line.
+  /// Whether a chunk in local memory has the elements of several neighboring lines at the same term. The loads to
+  /// registers then transpose the factor; this is not possible for `int8`. Otherwise, a chunk has neighboring terms of
+  /// one line.
   let isTransposed: Bool
   /// Whether neighboring work-items copy neighboring terms of a line. Otherwise, they copy neighboring lines.
   let isAlong: Bool
@@ -19,8 +20,9 @@ extension MatrixCopy {
   /// The position of a chunk in local memory, in units of 16 bytes. `line` is the first line of the chunk and `term` its
   /// first term; `extent` is the number of lines.
   ///
-  /// The chunks of a row are permuted (swizzle). In a transposed factor, chunk `c` of term `t` is stored at position
-  /// `c ^ t % 8` or, with chunks of 4 elements, at position `c ^ t % 4 * 2`.
+  /// The chunks within a row of local memory are permuted (swizzle). In a transposed factor, a row has all lines at one
+  /// term `t`, and chunk `c` is stored at position `c ^ t % 8` or, with chunks of 4 elements, `c ^ t % 4 * 2`. In other
+  /// factors, a row has the four chunks of one line `l`, and chunk `c` is stored at position `c ^ l / 2 % 4`.
   func place(line: String, term: String, extent: Int) -> String {
     isTransposed
       ? "\(term) * \(extent / chunk) + (\(line) / \(chunk) ^ \(term) \(phase))"
@@ -29,11 +31,13 @@ extension MatrixCopy {
 
   private var phase: String { chunk == 8 ? "% 8" : "% 4 * 2" }
 
-  /// Returns code for the line of a result, counted from the first line of its warp. A warp has `count` positions of
-  /// work-items along the lines, and `item` is the position of this work-item. The parameter of the returned function
-  /// is the number of the result in this work-item.
+  /// For products that are computed with multiply-adds, where a chunk has 4 elements: returns a function from the code of
+  /// a number `r` to the code of a line. This is the line of row or column `r` of the work-item's results, counted from
+  /// the first line of the warp.
   ///
-  /// A chunk of a transposed factor has four neighboring lines, which are the lines of one work-item.
+  /// The lines of a warp are shared by `count` work-items, and `item` is the code of this work-item's position among
+  /// them. In a transposed factor, a work-item has the four lines of a chunk, then those of a later chunk, and so on;
+  /// otherwise, its lines are `count` apart.
   func line(_ item: String, of count: Int) -> (String) -> String {
     isTransposed
       ? { "\($0) / 4 * \(4 * count) + \(item) * 4 + \($0) % 4" } : { "\($0) * \(count) + \(item)" }

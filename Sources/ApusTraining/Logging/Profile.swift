@@ -3,7 +3,7 @@ import ApusNN
 import ApusSystem
 import ApusTensor
 
-/// The work that a device ran while it was recorded: each step (one operation, or several that are fused; on OpenCL
+/// The recorded work of a device: each step (one operation, or several that are fused; on OpenCL
 /// and CUDA devices each kernel) with its operations, shape and time.
 ///
 /// ```swift
