@@ -1,8 +1,8 @@
 """Tests of `run`, its modules and `pack`: python3 -m unittest discover -b -s Tests/gpu"""
 
 import json
-import sys
 import re
+import sys
 import tempfile
 import unittest
 from importlib.machinery import SourceFileLoader
