@@ -91,7 +91,7 @@ struct ResumeTests {
     try FileManager.default.createDirectory(atPath: scratch.file("own"), withIntermediateDirectories: true)
     let file = try scratch.write(Array("{\"mine\": 1}\n".utf8), to: "own/\(name)")
     let run = try Invocation(words("own", steps: 1))
-    #expect(run.status == 64 && run.errors.contains("a file \(name) that is not of a run"), "\(run.errors)")
+    #expect(run.status == 64 && run.errors.contains("a file \(name) that does not come from a run"), "\(run.errors)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.file("own")) == [name])
     #expect(try String(contentsOfFile: file, encoding: .utf8) == "{\"mine\": 1}\n")
 
