@@ -44,6 +44,7 @@ extension PlanLowering {
     var builder = KernelBuilder(
       family: "convolution_\(format.kernelName)", target: target,
       isLarge: KernelBuilder.isLarge(max(inputPixels * x, outputPixels * y, parts.count * taps * x * y) + offset))
+    builder.fillsRegisters = format == .float32
     var template = KernelTemplate(tile, format, &builder)
     let (rowTiles, columnTiles) = (ceilDivide(rows, tile.rows), ceilDivide(columns, tile.columns))
     for (name, value) in [

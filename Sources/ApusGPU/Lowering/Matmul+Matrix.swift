@@ -66,6 +66,7 @@ extension PlanLowering {
       batch: step.batch.elementCount * parts.count, rows: step.m, columns: step.n, depth: parts.size)
     var builder = KernelBuilder(
       family: "matmul_\(format.kernelName)", target: target, isLarge: isLarge(step, left, right))
+    builder.fillsRegisters = format == .float32
     var template = KernelTemplate(tile, format, &builder)
     let groups = fillProduct(step, left, right, parts, rows: tile.rows, columns: tile.columns, &template, &builder) {
       (a, b, template, builder) in
