@@ -24,7 +24,7 @@ enum {
   CSIMD_DTYPES
 };
 
-/// The maximum number of bytes of a value that is broadcast to 16 lanes.
+/// The size in bytes of 16 copies of a value of the largest type, which a scalar is broadcast to.
 #define CSIMD_SPLAT_BYTES 128
 /// The number of lines that a reduction by columns (see `csimd_reduction`) combines before it accumulates the result,
 /// so that it reads and writes the accumulators only once for these lines. A line consists of the elements at one
@@ -279,12 +279,13 @@ typedef struct {
   /// The values that the forward pass stored for the time step (`kept`), the states before the time step (`state` and
   /// `cell`), and the state after the time step (`next_state`).
   const void *kept, *state, *cell, *next_state;
-  /// The gradient of the outgoing state through the next time step's product, and the output's gradient or NULL.
+  /// `product` is the part of the outgoing state's gradient that flows through the matrix product of the next time step;
+  /// `carried` is the rest. `gradient` is the gradient of the layer's output at this time step; NULL if there is none.
   const void *product, *gradient;
   /// The part of the states' gradients that bypasses the product. On entry: of the outgoing states; on return: of the
   /// incoming states.
   void *carried, *carried_cell;
-  /// The gradient of the input and, for a GRU, of the biased product.
+  /// The gradient of `input` of `csimd_cell` and, for a GRU, of `product` plus `bias`.
   void *input_gradient, *product_gradient;
 } csimd_cell_gradient;
 
@@ -385,7 +386,7 @@ typedef struct {
   /// 3i + j, `sums[(3i + j)·16 + lane]`; `columns` must be at least 16.
   void (*depthwise_correlate)(
       const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, size_t columns, float *sums);
-  /// Adds each group of 16 sums to one of the `count` results.
+  /// Adds up each group of 16 sums, and stores the total: one of the `count` results.
   void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
   csimd_integer_matmul integer_matmul[2];

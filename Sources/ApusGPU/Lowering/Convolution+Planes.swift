@@ -108,7 +108,8 @@ private struct GradientBlocking {
 
   /// The bytes of images that stay in the L1 and L2 caches of a core.
   private static let cachedBytes = 64 << 10
-  /// The positions per block if a block has only one image, which has many positions. Smaller blocks load and store the sums too often.
+  /// The positions per block if one image fills a block and has more than 1.5 times as many positions. With a smaller
+  /// number, the sums would be loaded and stored too often.
   private static let mostPositions = 1024
 
   /// - Parameters:
@@ -338,9 +339,9 @@ extension PlanLowering {
     let perImage = (positions.preparedCount + input.preparedCount) * size
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, largestPreparedByteCount / perImage))
     let pieces = ceilDivide(g.batch, imagesPerPiece)
-    // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. A piece with
-    // several images has at least two parts, so that convolutions of different shapes share the kernel that adds up the
-    // parts.
+    // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. If a piece
+    // can have several images, there are at least two parts. The sum of a single part would need another kernel, so
+    // convolutions of different shapes would not share the kernel that adds up the parts.
     let partsPerPiece = min(imagesPerPiece, max(2, ceilDivide(16, tiles * pieces)))
     let imagesPerPart = ceilDivide(imagesPerPiece, partsPerPiece)
     let parts = (0..<pieces).map { piece in

@@ -180,8 +180,8 @@ extension Scalar {
     self = isWhole ? .integer(Int64(value)) : .float(value)
   }
 
-  /// The number of `dtype` nearest to `value`: a value out of range of an integer type becomes the smallest or largest
-  /// number of the type.
+  /// `value` as a number of `dtype`. For an integer type, `value` is a whole number; a value out of range becomes the
+  /// smallest or largest number of the type.
   init(saturating value: Double, as dtype: DType) {
     switch dtype {
     case .int8: self.init(min(max(value, -128), 127), as: dtype)

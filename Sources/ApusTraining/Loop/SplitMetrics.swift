@@ -94,8 +94,8 @@ extension SplitMetrics {
     named.map { ("\(split.rawValue) \(SplitMetrics.words($0.name))", $0.value) }
   }
 
-  /// The fields of a status line: `test loss 0.4017` and `test accuracy 0.8561`. The field of the first measure has the
-  /// lowest rank: if the line is too long, this field is left out last.
+  /// The fields of a status line: `test loss 0.4017` and `test accuracy 0.8561`. The first measure after the loss
+  /// (the accuracy, if there is one) has the lowest rank: if the line is too long, its field is left out last.
   func fields(of split: DataSplit) -> [StatusLine.Field] {
     let isTrain = split == .train
     var fields = [StatusLine.Field("\(split.rawValue) loss \(loss.text(places: 4))", rank: isTrain ? 4 : 5)]

@@ -54,7 +54,7 @@ import Testing
   }
 
   /// The filters are scaled eigenvectors, followed by their negatives; an odd number of filters has one negative less.
-  /// Filters beyond twice the number of elements of a filter keep their values.
+  /// If a filter has K elements, only the first 2 · K filters change.
   @Test func otherNumbersOfFilters() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       func filters(_ convolution: Conv2d, _ x: Tensor) throws -> (before: [[Float]], after: [[Float]]) {
