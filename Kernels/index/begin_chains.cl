@@ -1,5 +1,5 @@
-// Begins a cascade of sums (see reduce.def) with $levels levels, of which `sum` is the lowest one. Level 0 of the array
-// is in use only while end_chain.cl runs.
+// Begins a cascade of sums (see reduce.def) with $levels levels. `sum` is the lowest level; only end_chain.cl uses
+// levels[0].
 //
 // Parameters: $V, $levels, $zero.
 $V levels[$levels];

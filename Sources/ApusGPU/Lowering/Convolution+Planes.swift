@@ -24,8 +24,8 @@ private struct PlaneTiling {
     case preparedInItem
   }
 
-  /// The numbers of channels in one group: `rows` is that of the results (a row is a result channel, see `plane.cl`), and
-  /// `channels` that of the images that are read.
+  /// `rows` is the number of result channels of a group (see `plane.cl`), and `channels` is the number of image channels
+  /// of a group that are read.
   let rows, channels: Int
   let image: PreparedImage
   let images: Images

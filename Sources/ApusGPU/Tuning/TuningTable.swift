@@ -39,7 +39,7 @@ struct TuningTable: Hashable, Sendable {
 // MARK: - Tables that ship with Apus
 
 extension TuningTable {
-  /// Returns the table that ships with Apus for devices like that of `target`; an empty table if there is none.
+  /// Returns the table that ships with Apus for this kind of device; an empty table if there is none.
   static func shipped(for target: KernelTarget) -> TuningTable {
     guard let name = target.tuningFile else { return TuningTable() }
     return TuningTable(KernelPrelude.file("tuning/\(name).txt"))

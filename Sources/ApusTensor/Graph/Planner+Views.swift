@@ -75,8 +75,8 @@ extension Planner {
     }
   }
 
-  /// Follows a chain of casts and other roundings, none of which has another user or is an output. Returns the value
-  /// before the chain, and the roundings, from the last to the first.
+  /// Follows a chain of casts and other roundings. The chain ends at an output and at a value with several users.
+  /// Returns the value before the chain, and the roundings, from the last to the first.
   private func roundedValue(_ node: Int) -> (value: Int, roundings: [Int]) {
     var (value, roundings) = (node, [Int]())
     while nodes[value].op === Op.cast || nodes[value].op === Op.copy, case .elementwise = nodes[value].kind,
